@@ -1,0 +1,9 @@
+//! The bytes that have arrived and the bytes that wait to leave: all growth, compaction and lending.
+
+mod receive;
+mod send;
+
+pub use receive::ReceiveBuffer;
+pub use send::SendBuffer;
+
+pub(crate) use receive::What;

@@ -1,0 +1,429 @@
+//! Bytes that have arrived, and the event that is lent from them.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use crate::close::{Close, CloseCode};
+use crate::event::{Event, Message, MessageKind};
+use crate::mask::Mask;
+use crate::utf8::{InvalidUtf8, Utf8};
+
+/// Bytes that have arrived and are not yet consumed, and the event that is lent from them.
+///
+/// It belongs to the program, not to the connection: an idle connection needs none
+/// ([`is_idle`](Self::is_idle)), so a few buffers can serve many connections.
+///
+/// Fill it with [`read_from`](Self::read_from), [`extend_from_slice`](Self::extend_from_slice), or
+/// [`spare_mut`](Self::spare_mut) and [`filled`](Self::filled).
+#[derive(Default)]
+pub struct ReceiveBuffer {
+    /// Bytes from the transport. Initialised throughout: its length is a high-water mark, so that
+    /// nothing is zeroed twice and a foreign `Read` never sees uninitialised memory.
+    wire: Vec<u8>,
+    /// The first byte not consumed; never below `HEADROOM` once `wire` is allocated.
+    start: usize,
+    /// One past the last byte that arrived.
+    end: usize,
+    /// How many payload bytes from `start` on are unmasked and checked already.
+    clean: usize,
+    /// Payload that does not lie in `wire` in one piece: of fragments and of large frames.
+    /// Initialised throughout, as `wire`.
+    message: Vec<u8>,
+    /// Bytes of `message` in use, the ones read there directly included.
+    assembled: usize,
+    /// How many of them are unmasked and checked.
+    message_clean: usize,
+    /// Payload bytes of the current frame that may be read straight behind `assembled`.
+    direct: usize,
+    /// Checks the text in progress. It lives here, beside the bytes that it has checked.
+    utf8: Utf8,
+    /// Whether bytes of the payload in progress were cleaned that `utf8` has not seen.
+    unchecked: bool,
+    lent: Option<Lent>,
+}
+
+/// What an event lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Wire,
+    Message,
+}
+
+/// What an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Message(MessageKind),
+    Chunk {
+        kind: MessageKind,
+        fin: bool,
+    },
+    Ping,
+    Pong,
+    /// The reason is checked already; see [`ReceiveBuffer::check_reason`].
+    Close,
+}
+
+/// The event that is lent: its bytes, text already checked.
+#[derive(Clone, Copy, Debug)]
+struct Lent {
+    what: What,
+    place: Place,
+    start: usize,
+    end: usize,
+}
+
+impl ReceiveBuffer {
+    /// Room kept before the first byte, so that the carried bytes of a cut character can be put
+    /// right before the rest of their text.
+    const HEADROOM: usize = 4;
+    /// The first allocation: a handshake and small messages fit.
+    const FIRST: usize = 4 << 10;
+    /// `wire` grows no further for reads; only a longer handshake head makes it.
+    const LARGEST_READ: usize = 64 << 10;
+    /// Reads into `message` are at most this long, so that the bytes are still in the cache when
+    /// they are unmasked.
+    const DIRECT_STEP: usize = 256 << 10;
+
+    /// An empty buffer; it allocates when bytes arrive.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            wire: Vec::new(),
+            start: 0,
+            end: 0,
+            clean: 0,
+            message: Vec::new(),
+            assembled: 0,
+            message_clean: 0,
+            direct: 0,
+            utf8: Utf8::new(),
+            unchecked: false,
+            lent: None,
+        }
+    }
+
+    /// Room for the next read: never empty. Ends the loan of [`event`](Self::event).
+    #[inline]
+    pub fn spare_mut(&mut self) -> &mut [u8] {
+        self.lent = None;
+        if self.direct > 0 {
+            return self.spare_message();
+        }
+        let spare = self.wire.len() - self.end;
+        if spare == 0 || (self.start != self.end && spare < self.wire.len() / 2) {
+            self.make_room();
+        } else if self.start == self.end {
+            (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM);
+        }
+        &mut self.wire[self.end..]
+    }
+
+    /// Tells that the first `n` bytes of [`spare_mut`](Self::spare_mut) were filled.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is more than its length.
+    #[inline]
+    pub fn filled(&mut self, n: usize) {
+        self.lent = None;
+        if self.direct > 0 {
+            assert!(
+                n <= self.direct && n <= self.message.len() - self.assembled,
+                "filled more than there was room"
+            );
+            self.assembled += n;
+            self.direct -= n;
+        } else {
+            assert!(n <= self.wire.len() - self.end, "filled more than there was room");
+            self.end += n;
+        }
+    }
+
+    /// Appends bytes that arrived some other way.
+    pub fn extend_from_slice(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let spare = self.spare_mut();
+            let n = spare.len().min(bytes.len());
+            spare[..n].copy_from_slice(&bytes[..n]);
+            self.filled(n);
+            bytes = &bytes[n..];
+        }
+    }
+
+    /// One read from the transport: how many bytes came, 0 at its end.
+    ///
+    /// # Errors
+    ///
+    /// The transport's.
+    #[inline]
+    pub fn read_from(&mut self, transport: &mut impl Read) -> io::Result<usize> {
+        let n = transport.read(self.spare_mut())?;
+        self.filled(n);
+        Ok(n)
+    }
+
+    /// The event of the last `advance` that returned `true`, until the buffer is touched again.
+    #[inline]
+    #[must_use]
+    pub fn event(&self) -> Option<Event<'_>> {
+        let lent = self.lent?;
+        let bytes = match lent.place {
+            Place::Wire => &self.wire[lent.start..lent.end],
+            Place::Message => &self.message[lent.start..lent.end],
+        };
+        Some(match lent.what {
+            What::Message(MessageKind::Binary) => Event::Message(Message::Binary(bytes)),
+            What::Message(MessageKind::Text) => Event::Message(Message::Text(checked(bytes))),
+            What::Chunk { kind: MessageKind::Binary, fin } => {
+                Event::Chunk { data: Message::Binary(bytes), fin }
+            }
+            What::Chunk { kind: MessageKind::Text, fin } => {
+                Event::Chunk { data: Message::Text(checked(bytes)), fin }
+            }
+            What::Ping => Event::Ping(bytes),
+            What::Pong => Event::Pong(bytes),
+            What::Close => Event::Close(match bytes.split_first_chunk() {
+                None => Close::default(),
+                Some((code, reason)) => Close {
+                    code: CloseCode::new(u16::from_be_bytes(*code)),
+                    reason: checked(reason),
+                },
+            }),
+        })
+    }
+
+    /// Whether nothing is held: no bytes that arrived, no part of a frame or message, no event. Such
+    /// a buffer can serve another connection, or give its memory back with
+    /// [`release`](Self::release).
+    #[inline]
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.start == self.end
+            && self.assembled == 0
+            && self.direct == 0
+            && self.utf8.carry().is_empty()
+            && self.lent.is_none()
+    }
+
+    /// Gives the memory back if the buffer is idle. Ends the loan of [`event`](Self::event).
+    pub fn release(&mut self) {
+        self.lent = None;
+        if self.is_idle() {
+            *self = Self::new();
+        }
+    }
+
+    /// Bytes that arrived and were not consumed.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.wire[self.start..self.end]
+    }
+
+    /// Consumes the first `n` bytes, such as a head or a frame header.
+    #[inline]
+    pub(crate) fn consume(&mut self, n: usize) {
+        debug_assert!(n <= self.as_slice().len());
+        self.start += n;
+    }
+
+    /// Ends the loan of the last event.
+    #[inline]
+    pub(crate) fn reclaim(&mut self) {
+        if let Some(Lent { place: Place::Message, .. }) = self.lent.take() {
+            (self.assembled, self.message_clean) = (0, 0);
+        }
+    }
+
+    /// Unmasks and, for text, checks the payload bytes that have arrived, where they lie: up to
+    /// `length` from the start of the payload, which is the first byte not consumed.
+    #[inline]
+    pub(crate) fn clean_in_place(
+        &mut self,
+        length: usize,
+        mask: Option<&mut Mask>,
+        kind: Option<MessageKind>,
+    ) -> Result<(), InvalidUtf8> {
+        let arrived = length.min(self.end - self.start);
+        let bytes = &mut self.wire[self.start + self.clean..self.start + arrived];
+        self.clean = arrived;
+        if let Some(mask) = mask {
+            mask.apply(bytes);
+        }
+        if kind == Some(MessageKind::Text) {
+            return self.utf8.feed(bytes);
+        }
+        self.unchecked = true;
+        Ok(())
+    }
+
+    /// How many payload bytes [`clean_in_place`](Self::clean_in_place) has done.
+    #[inline]
+    pub(crate) fn clean(&self) -> usize {
+        self.clean
+    }
+
+    /// Consumes the payload that was cleaned in place and lends it.
+    #[inline]
+    pub(crate) fn lend(&mut self, what: What) -> Result<(), InvalidUtf8> {
+        let start = self.start;
+        self.start += self.clean;
+        self.clean = 0;
+        self.lend_range(what, Place::Wire, start, self.start)
+    }
+
+    /// Moves the next `n` payload bytes behind the message's others, unmasked in the pass that
+    /// moves them.
+    pub(crate) fn assemble(
+        &mut self,
+        n: usize,
+        mask: Option<&mut Mask>,
+        kind: MessageKind,
+    ) -> Result<(), InvalidUtf8> {
+        let end = self.assembled + n;
+        self.grow_message(end);
+        let source = &self.wire[self.start..self.start + n];
+        let target = &mut self.message[self.assembled..end];
+        match mask {
+            Some(mask) => mask.apply_to(source, target),
+            None => target.copy_from_slice(source),
+        }
+        self.start += n;
+        (self.assembled, self.message_clean) = (end, end);
+        match kind {
+            MessageKind::Text => return self.utf8.feed(&self.message[end - n..end]),
+            MessageKind::Binary => self.unchecked = true,
+        }
+        Ok(())
+    }
+
+    /// Lets the next reads put the next `n` payload bytes straight into the message.
+    pub(crate) fn expect_direct(&mut self, n: usize) {
+        self.direct = n;
+    }
+
+    /// Unmasks and checks what was read straight into the message: how many bytes that were.
+    pub(crate) fn clean_direct(
+        &mut self,
+        mask: Option<&mut Mask>,
+        kind: MessageKind,
+    ) -> Result<usize, InvalidUtf8> {
+        let bytes = &mut self.message[self.message_clean..self.assembled];
+        let n = bytes.len();
+        self.message_clean = self.assembled;
+        if let Some(mask) = mask {
+            mask.apply(bytes);
+        }
+        match kind {
+            MessageKind::Text => self.utf8.feed(bytes)?,
+            MessageKind::Binary => self.unchecked = true,
+        }
+        Ok(n)
+    }
+
+    /// Lends the message that was assembled.
+    pub(crate) fn lend_assembled(&mut self, kind: MessageKind) -> Result<(), InvalidUtf8> {
+        self.lend_range(What::Message(kind), Place::Message, 0, self.assembled)
+    }
+
+    /// Lends the next `n` payload bytes as a piece of a message, if that makes a piece. Text is cut
+    /// before a character that is not complete; its bytes come with the next piece.
+    pub(crate) fn lend_chunk(
+        &mut self,
+        n: usize,
+        mask: Option<&mut Mask>,
+        kind: MessageKind,
+        fin: bool,
+    ) -> Result<bool, InvalidUtf8> {
+        let payload = self.start;
+        let carried = self.utf8;
+        let carry = carried.carry();
+        self.clean_in_place(n, mask, Some(kind))?;
+        self.start += n;
+        self.clean = 0;
+        let (start, end) = (payload - carry.len(), self.start - self.utf8.carry().len());
+        // What lies there is consumed: older payload, a header, or the headroom.
+        self.wire[start..payload].copy_from_slice(carry);
+        if start == end && !fin {
+            return Ok(false);
+        }
+        if fin {
+            self.utf8.finish()?;
+        }
+        self.unchecked = false;
+        self.lent = Some(Lent { what: What::Chunk { kind, fin }, place: Place::Wire, start, end });
+        Ok(true)
+    }
+
+    #[inline]
+    fn lend_range(
+        &mut self,
+        what: What,
+        place: Place,
+        start: usize,
+        end: usize,
+    ) -> Result<(), InvalidUtf8> {
+        self.utf8.finish()?;
+        if std::mem::take(&mut self.unchecked) && what == What::Message(MessageKind::Text) {
+            // Only if a program gives one connection the buffer of another in the middle of a message.
+            return Err(InvalidUtf8);
+        }
+        self.lent = Some(Lent { what, place, start, end });
+        Ok(())
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        let waiting = self.end - self.start;
+        if self.wire.is_empty() {
+            (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM);
+        } else if waiting <= self.start - Self::HEADROOM {
+            // No more than what was consumed since: each byte moves at most once on average.
+            self.wire.copy_within(self.start..self.end, Self::HEADROOM);
+            (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM + waiting);
+        }
+        // The last read filled all there was: larger ones are worth their memory.
+        if self.wire.len() < Self::LARGEST_READ || self.end == self.wire.len() {
+            let room = (self.wire.len() * 2).max(Self::FIRST);
+            self.wire.resize(room, 0);
+        }
+    }
+
+    fn spare_message(&mut self) -> &mut [u8] {
+        // Grows with what has arrived, never with what was announced.
+        let step = self.direct.min(self.assembled.clamp(Self::LARGEST_READ, Self::DIRECT_STEP));
+        let end = self.assembled + step;
+        self.grow_message(end);
+        &mut self.message[self.assembled..end]
+    }
+
+    fn grow_message(&mut self, needed: usize) {
+        if self.message.len() < needed {
+            self.message.resize(needed, 0);
+        }
+    }
+}
+
+/// Bytes that [`Utf8`] has checked, as text.
+#[inline]
+fn checked(bytes: &[u8]) -> &str {
+    debug_assert!(std::str::from_utf8(bytes).is_ok());
+    #[expect(unsafe_code, reason = "a second validation would look at each byte of text twice")]
+    // SAFETY: only `event` calls this, on ranges that `lend_range` and `lend_chunk` set: for text,
+    // `utf8` was fed just these bytes and did not end inside a character, and `unchecked` says that
+    // no byte came in unfed; for a Close frame, `lend_close` fed the reason. Whatever changes the
+    // bytes ends the loan first.
+    unsafe {
+        std::str::from_utf8_unchecked(bytes)
+    }
+}
+
+impl fmt::Debug for ReceiveBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiveBuffer")
+            .field("unread", &self.as_slice().len())
+            .field("assembled", &self.assembled)
+            .field("event", &self.event())
+            .finish_non_exhaustive()
+    }
+}

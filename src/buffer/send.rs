@@ -1,0 +1,313 @@
+//! Bytes that wait to leave.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use crate::frame::{EncodedHeader, FrameHeader};
+use crate::mask::Mask;
+
+/// Bytes that wait for the transport. Partial writes move a cursor, never the bytes.
+///
+/// A program writes [`as_slice`](Self::as_slice) to its transport and tells with
+/// [`advance`](Self::advance) how much of it was taken, until [`is_empty`](Self::is_empty).
+#[derive(Default)]
+pub struct SendBuffer {
+    /// Initialised throughout: its length is a high-water mark, so nothing is zeroed twice.
+    bytes: Vec<u8>,
+    /// The first byte that waits.
+    start: usize,
+    /// One past the last byte that waits.
+    end: usize,
+    /// The Pong that waits. Boxed on the first Ping: most connections see none.
+    pong: Option<Box<WaitingPong>>,
+}
+
+/// "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
+/// Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed
+/// Ping frame." (RFC 6455, 5.5.3) So the Pong that waits lies beside the other bytes: a newer one
+/// takes its place in the queue, and a flood of Pings costs no memory.
+struct WaitingPong {
+    /// It goes out before this position of `bytes`.
+    at: usize,
+    /// The encoded frame; nothing waits if this is 0.
+    length: usize,
+    frame: [u8; WaitingPong::MAX],
+}
+
+impl WaitingPong {
+    /// Header of two bytes, masking key, payload.
+    const MAX: usize = 2 + 4 + FrameHeader::MAX_CONTROL;
+}
+
+impl SendBuffer {
+    /// An empty buffer; it allocates when something is queued.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), start: 0, end: 0, pong: None }
+    }
+
+    /// The next bytes to write: empty only if nothing waits. More may follow them.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        match self.waiting_pong() {
+            None => &self.bytes[self.start..self.end],
+            Some(pong) if pong.at > self.start => &self.bytes[self.start..pong.at],
+            Some(pong) => &pong.frame[..pong.length],
+        }
+    }
+
+    /// Tells that the first `n` bytes of [`as_slice`](Self::as_slice) were written.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is more than its length.
+    #[inline]
+    pub fn advance(&mut self, n: usize) {
+        assert!(n <= self.as_slice().len(), "advanced by more than as_slice() held");
+        match self.waiting_pong() {
+            Some(pong) if pong.at == self.start && n > 0 => self.advance_pong(n),
+            _ => self.start += n,
+        }
+        if self.start == self.end && self.waiting_pong().is_none() {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Bytes that wait, headers and masking keys included.
+    #[inline]
+    #[must_use]
+    pub fn buffered_amount(&self) -> usize {
+        self.end - self.start + self.waiting_pong().map_or(0, |pong| pong.length)
+    }
+
+    /// Whether nothing waits.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end && self.waiting_pong().is_none()
+    }
+
+    /// Writes all that waits. After an error, [`io::ErrorKind::WouldBlock`] included, what was not
+    /// written still waits.
+    ///
+    /// # Errors
+    ///
+    /// The transport's, and [`io::ErrorKind::WriteZero`] if it takes nothing.
+    #[inline]
+    pub fn write_to(&mut self, transport: &mut impl Write) -> io::Result<()> {
+        while !self.is_empty() {
+            match transport.write(self.as_slice()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.advance(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends bytes that are encoded already, such as an HTTP head.
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    /// Gives the memory back if nothing waits.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            *self = Self::new();
+        }
+    }
+
+    /// Appends a frame, masked in the pass that copies it if its header has a key.
+    #[inline]
+    pub(crate) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
+        let encoded = header.encode();
+        self.push(&encoded, header.masking_key, payload);
+    }
+
+    #[inline]
+    fn push(&mut self, header: &EncodedHeader, key: Option<[u8; 4]>, payload: &[u8]) {
+        let at = header.len();
+        let space = self.space(at.max(header.padded().len()) + payload.len());
+        space[..16].copy_from_slice(header.padded());
+        let target = &mut space[at..at + payload.len()];
+        match key {
+            Some(key) => Mask::new(key).apply_to(payload, target),
+            None => target.copy_from_slice(payload),
+        }
+        self.end += at + payload.len();
+    }
+
+    /// Puts a Pong in the queue, in the place of the one that waits if there is one.
+    pub(crate) fn set_pong(&mut self, header: &FrameHeader, payload: &[u8]) {
+        let end = self.end;
+        let pong = self.pong.get_or_insert_with(|| {
+            Box::new(WaitingPong { at: 0, length: 0, frame: [0; WaitingPong::MAX] })
+        });
+        if pong.length == 0 {
+            pong.at = end;
+        }
+        let encoded = header.encode();
+        let (head, body) = pong.frame.split_at_mut(encoded.len());
+        head.copy_from_slice(&encoded);
+        let body = &mut body[..payload.len()];
+        match header.masking_key {
+            Some(key) => Mask::new(key).apply_to(payload, body),
+            None => body.copy_from_slice(payload),
+        }
+        pong.length = encoded.len() + payload.len();
+    }
+
+    #[inline]
+    fn waiting_pong(&self) -> Option<&WaitingPong> {
+        self.pong.as_deref().filter(|pong| pong.length > 0)
+    }
+
+    /// The transport took `n` bytes of the Pong: the rest of the frame can no longer be replaced,
+    /// so it joins the other bytes.
+    #[cold]
+    fn advance_pong(&mut self, n: usize) {
+        let Some(mut pong) = self.pong.take() else { return };
+        let rest = &pong.frame[n..pong.length];
+        if !rest.is_empty() {
+            if self.start < rest.len() {
+                self.space(rest.len());
+                self.bytes.copy_within(self.start..self.end, self.start + rest.len());
+                self.start += rest.len();
+                self.end += rest.len();
+            }
+            self.start -= rest.len();
+            self.bytes[self.start..self.start + rest.len()].copy_from_slice(rest);
+        }
+        pong.length = 0;
+        self.pong = Some(pong);
+    }
+
+    /// At least `n` initialised bytes behind those that wait.
+    #[inline]
+    fn space(&mut self, n: usize) -> &mut [u8] {
+        if self.bytes.len() - self.end < n {
+            self.grow(n);
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    #[cold]
+    fn grow(&mut self, n: usize) {
+        let waiting = self.end - self.start;
+        // Moved only when no more than what was written already: each byte moves at most once.
+        if self.start > 0 && waiting <= self.start {
+            self.bytes.copy_within(self.start..self.end, 0);
+            if let Some(pong) = &mut self.pong {
+                pong.at = pong.at.saturating_sub(self.start);
+            }
+            (self.start, self.end) = (0, waiting);
+        }
+        let needed = self.end + n;
+        if self.bytes.len() < needed {
+            let room = needed.max(self.bytes.len() * 2).max(256);
+            self.bytes.resize(room, 0);
+        }
+    }
+}
+
+impl fmt::Debug for SendBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendBuffer")
+            .field("buffered_amount", &self.buffered_amount())
+            .field("capacity", &self.bytes.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::OpCode;
+
+    fn pong(buffer: &mut SendBuffer, payload: &[u8]) {
+        buffer.set_pong(&FrameHeader::new(OpCode::Pong, payload.len() as u64), payload);
+    }
+
+    fn drain(buffer: &mut SendBuffer, step: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        while !buffer.is_empty() {
+            let n = buffer.as_slice().len().min(step);
+            out.extend_from_slice(&buffer.as_slice()[..n]);
+            let before = buffer.buffered_amount();
+            buffer.advance(n);
+            assert_eq!(buffer.buffered_amount(), before - n);
+        }
+        out
+    }
+
+    #[test]
+    fn bytes_leave_in_order_at_any_step() {
+        for step in 1..20 {
+            let mut buffer = SendBuffer::new();
+            let mut expected = Vec::new();
+            for i in 0..50u8 {
+                buffer.push_frame(&FrameHeader::new(OpCode::Binary, 3), &[i, i, i]);
+                expected.extend_from_slice(&[0x82, 3, i, i, i]);
+            }
+            assert_eq!(drain(&mut buffer, step), expected, "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_newer_pong_takes_the_place_of_the_one_that_waits() {
+        for step in 1..12 {
+            let mut buffer = SendBuffer::new();
+            buffer.extend_from_slice(b"first");
+            pong(&mut buffer, b"a");
+            buffer.extend_from_slice(b"second");
+            pong(&mut buffer, b"bcd");
+            assert_eq!(drain(&mut buffer, step), b"first\x8a\x03bcdsecond", "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_pong_that_is_half_written_is_not_replaced() {
+        for written in 1..5 {
+            let mut buffer = SendBuffer::new();
+            pong(&mut buffer, b"old");
+            buffer.extend_from_slice(b"data");
+            buffer.advance(written);
+            pong(&mut buffer, b"new");
+            let all = [&b"\x8a\x03old"[written..], b"data\x8a\x03new"].concat();
+            assert_eq!(buffer.buffered_amount(), all.len());
+            assert_eq!(drain(&mut buffer, usize::MAX), all);
+        }
+    }
+
+    #[test]
+    fn a_pong_keeps_its_place_when_the_bytes_move() {
+        let mut buffer = SendBuffer::new();
+        buffer.extend_from_slice(&[1; 200]);
+        buffer.advance(150);
+        pong(&mut buffer, b"x");
+        buffer.extend_from_slice(&[2; 300]);
+        let expected = [&[1; 50][..], b"\x8a\x01x", &[2; 300]].concat();
+        assert_eq!(drain(&mut buffer, 7), expected);
+    }
+
+    #[test]
+    fn a_flood_of_pings_costs_no_memory() {
+        let mut buffer = SendBuffer::new();
+        for _ in 0..10_000 {
+            pong(&mut buffer, &[0; 125]);
+        }
+        assert_eq!(buffer.buffered_amount(), 127);
+    }
+
+    #[test]
+    fn a_transport_that_takes_nothing_is_an_error() {
+        let mut buffer = SendBuffer::new();
+        buffer.extend_from_slice(b"x");
+        let error = buffer.write_to(&mut &mut [][..]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+        assert_eq!(buffer.as_slice(), b"x");
+    }
+}

@@ -1,0 +1,206 @@
+//! The frame header (RFC 6455, 5.2).
+
+use std::ops::Deref;
+
+use crate::error::ProtocolError;
+
+/// What a frame carries (RFC 6455, 5.2 and 11.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OpCode {
+    /// 0: continues a fragmented message.
+    Continuation = 0x0,
+    /// 1: starts a text message.
+    Text = 0x1,
+    /// 2: starts a binary message.
+    Binary = 0x2,
+    /// 8: closes the connection.
+    Close = 0x8,
+    /// 9: asks for a Pong.
+    Ping = 0x9,
+    /// 10: answers a Ping, or says that the sender is there.
+    Pong = 0xA,
+}
+
+impl OpCode {
+    /// "Control frames are identified by opcodes where the most significant bit of the opcode is 1"
+    /// (5.5).
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+}
+
+impl TryFrom<u8> for OpCode {
+    type Error = ProtocolError;
+
+    fn try_from(value: u8) -> Result<Self, ProtocolError> {
+        Ok(match value {
+            0x0 => Self::Continuation,
+            0x1 => Self::Text,
+            0x2 => Self::Binary,
+            0x8 => Self::Close,
+            0x9 => Self::Ping,
+            0xA => Self::Pong,
+            // "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
+            // Connection_." (5.2)
+            _ => return Err(ProtocolError::ReservedOpcode(value)),
+        })
+    }
+}
+
+/// A frame without its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FrameHeader {
+    /// The last frame of its message.
+    pub fin: bool,
+    /// The first reserved bit: a compressed message, where permessage-deflate is negotiated.
+    pub rsv1: bool,
+    /// What the frame carries.
+    pub opcode: OpCode,
+    /// The key that masks the payload; a client's frames have one, a server's have none (5.1).
+    pub masking_key: Option<[u8; 4]>,
+    /// Length of the payload in bytes, at most 2^63 - 1.
+    pub payload_len: u64,
+}
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const RSV2_RSV3: u8 = 0x30;
+const MASK: u8 = 0x80;
+const LENGTH_16: u8 = 126;
+const LENGTH_64: u8 = 127;
+
+impl FrameHeader {
+    /// The longest header: two bytes, a 64-bit length and a masking key.
+    pub const MAX_LEN: usize = 14;
+    /// The longest payload of a control frame (5.5).
+    pub const MAX_CONTROL: usize = 125;
+
+    /// A frame that is final and not masked.
+    #[must_use]
+    pub const fn new(opcode: OpCode, payload_len: u64) -> Self {
+        Self { fin: true, rsv1: false, opcode, masking_key: None, payload_len }
+    }
+
+    /// Reads a header from the start of `bytes`: the header and its length in bytes, or `None` if
+    /// more bytes are needed.
+    ///
+    /// # Errors
+    ///
+    /// What the header alone shows to be wrong, as soon as the bytes that show it are there:
+    /// reserved bits and opcodes, fragmented or long control frames, lengths that are not minimal
+    /// or have the top bit set. Whether RSV1 and a mask are due is the receiver's to judge.
+    #[inline]
+    pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let Some(&first) = bytes.first() else { return Ok(None) };
+        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
+        if first & RSV2_RSV3 != 0 {
+            return Err(ProtocolError::ReservedBits(first));
+        }
+        let (fin, rsv1) = (first & FIN != 0, first & RSV1 != 0);
+        let opcode = OpCode::try_from(first & 0x0F)?;
+        // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
+        // fragmented." (5.5)
+        if opcode.is_control() && !fin {
+            return Err(ProtocolError::FragmentedControl);
+        }
+        let Some(&second) = bytes.get(1) else { return Ok(None) };
+        let length = second & !MASK;
+        if opcode.is_control() && length > 125 {
+            return Err(ProtocolError::ControlTooLong);
+        }
+        let (payload_len, mut at) = match length {
+            LENGTH_16 => {
+                let Some(&value) = bytes.get(2..).and_then(<[u8]>::first_chunk) else {
+                    return Ok(None);
+                };
+                (u64::from(u16::from_be_bytes(value)), 4)
+            }
+            LENGTH_64 => {
+                let Some(&value) = bytes.get(2..).and_then(<[u8]>::first_chunk) else {
+                    // "the most significant bit MUST be 0"
+                    return match bytes.get(2) {
+                        Some(0x80..) => Err(ProtocolError::LengthTopBit),
+                        _ => Ok(None),
+                    };
+                };
+                (u64::from_be_bytes(value), 10)
+            }
+            short => (u64::from(short), 2),
+        };
+        if payload_len >> 63 != 0 {
+            return Err(ProtocolError::LengthTopBit);
+        }
+        // "the minimal number of bytes MUST be used to encode the length"
+        if (length == LENGTH_16 && payload_len < 126)
+            || (length == LENGTH_64 && payload_len <= 0xFFFF)
+        {
+            return Err(ProtocolError::NonMinimalLength);
+        }
+        let mut masking_key = None;
+        if second & MASK != 0 {
+            let Some(&key) = bytes.get(at..).and_then(<[u8]>::first_chunk) else { return Ok(None) };
+            masking_key = Some(key);
+            at += 4;
+        }
+        Ok(Some((Self { fin, rsv1, opcode, masking_key, payload_len }, at)))
+    }
+
+    /// The header's bytes, its length in the shortest form (5.2).
+    #[inline]
+    #[must_use]
+    pub fn encode(&self) -> EncodedHeader {
+        let mut bytes = [0; 16];
+        let mask = if self.masking_key.is_some() { MASK } else { 0 };
+        bytes[0] =
+            self.opcode as u8 | if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 };
+        let mut length = 2;
+        if let Ok(short @ 0..=125) = u8::try_from(self.payload_len) {
+            bytes[1] = mask | short;
+        } else if let Ok(medium) = u16::try_from(self.payload_len) {
+            bytes[1] = mask | LENGTH_16;
+            bytes[2..4].copy_from_slice(&medium.to_be_bytes());
+            length = 4;
+        } else {
+            bytes[1] = mask | LENGTH_64;
+            bytes[2..10].copy_from_slice(&self.payload_len.to_be_bytes());
+            length = 10;
+        }
+        if let Some(key) = self.masking_key {
+            bytes[length..length + 4].copy_from_slice(&key);
+            length += 4;
+        }
+        EncodedHeader { bytes, length: length as u8 }
+    }
+}
+
+/// The bytes of a frame header; dereferences to a slice of 2 to 14.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodedHeader {
+    /// 16 and not 14, so that two machine words move it.
+    bytes: [u8; 16],
+    length: u8,
+}
+
+impl EncodedHeader {
+    /// All 16 bytes, of which the first `len()` are the header: a copy of fixed size is cheaper
+    /// than one of 2 to 14 bytes.
+    pub(crate) fn padded(&self) -> &[u8; 16] {
+        &self.bytes
+    }
+}
+
+impl Deref for EncodedHeader {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl AsRef<[u8]> for EncodedHeader {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
