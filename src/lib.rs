@@ -3,18 +3,24 @@
 mod buffer;
 mod close;
 mod config;
+mod connection;
 mod error;
 mod event;
 mod frame;
 mod mask;
+mod receiver;
+mod sender;
 mod timer;
 mod utf8;
 
 pub use buffer::{ReceiveBuffer, SendBuffer};
 pub use close::{Close, CloseCode, InvalidCloseCode};
 pub use config::{Config, Delivery, Limits, Role};
+pub use connection::{Connection, Outcome, State, Transport};
 pub use error::{ProtocolError, SendError};
 pub use event::{Event, Message, MessageKind};
 pub use frame::{EncodedHeader, FrameHeader, OpCode};
 pub use mask::{Mask, MaskSource};
-pub use timer::{Keepalive, Timeouts};
+pub use receiver::Receiver;
+pub use sender::{EncodedMessage, Sender};
+pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
