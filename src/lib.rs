@@ -17,4 +17,6 @@ pub use error::{ProtocolError, SendError};
 pub use event::{Event, Message, MessageKind};
 pub use frame::{EncodedHeader, FrameHeader, OpCode};
 pub use mask::{Mask, MaskSource};
+#[cfg(feature = "rand")]
+pub use mask::{RandomMasks, random_nonce};
 pub use timer::{Keepalive, Timeouts};

@@ -1,0 +1,41 @@
+//! Kernel for AArch64: NEON, which every such CPU in use has.
+#![expect(unsafe_code, reason = "SIMD registers, and code that the CPU at hand may not have")]
+
+use std::arch::aarch64::{uint8x16_t, vdupq_n_u32, veorq_u8, vreinterpretq_u8_u32};
+use std::arch::is_aarch64_feature_detected;
+use std::mem::transmute;
+
+use super::Key;
+use super::data::{self, Data};
+
+/// Proof that the CPU has NEON: [`Neon::detect`] alone makes it.
+#[derive(Clone, Copy)]
+pub(super) struct Neon(());
+
+impl Neon {
+    /// A constant where the target has NEON by definition, which is nearly everywhere.
+    #[inline]
+    pub(super) fn detect() -> Option<Self> {
+        is_aarch64_feature_detected!("neon").then_some(Self(()))
+    }
+
+    #[inline]
+    pub(super) fn xor(self, data: impl Data, key: Key) {
+        // SAFETY: there is a `Self`, so the CPU has NEON.
+        unsafe { neon(data, key) }
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn neon(data: impl Data, key: Key) {
+    data::xor::<_, 64, 16, _>(data, key, |key| {
+        let key = vreinterpretq_u8_u32(vdupq_n_u32(key.0));
+        move |bytes: [u8; 16]| {
+            // SAFETY: arrays of bytes and registers of their size have no invalid values.
+            unsafe {
+                let data = transmute::<[u8; 16], uint8x16_t>(bytes);
+                transmute::<uint8x16_t, [u8; 16]>(veorq_u8(data, key))
+            }
+        }
+    });
+}
