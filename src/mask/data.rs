@@ -97,7 +97,7 @@ pub(super) struct Pair<'a> {
 impl<'a> Pair<'a> {
     #[inline(always)]
     pub(super) fn new(source: &'a [u8], target: &'a mut [u8]) -> Self {
-        assert_eq!(source.len(), target.len(), "source and target differ in length");
+        debug_assert_eq!(source.len(), target.len());
         Self { source, target }
     }
 }

@@ -15,7 +15,7 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use data::{Data, Pair};
+use data::Pair;
 #[cfg(feature = "rand")]
 pub use source::{RandomMasks, random_nonce};
 
@@ -51,7 +51,7 @@ impl Mask {
     #[inline]
     pub fn apply(&mut self, data: &mut [u8]) {
         let length = data.len();
-        xor(data, self.key);
+        in_place(data, self.key);
         self.key = self.key.after(length);
     }
 
@@ -62,7 +62,8 @@ impl Mask {
     /// If the lengths differ.
     #[inline]
     pub fn apply_to(&mut self, source: &[u8], target: &mut [u8]) {
-        xor(Pair::new(source, target), self.key);
+        assert_eq!(source.len(), target.len(), "source and target differ in length");
+        copying(source, target, self.key);
         self.key = self.key.after(source.len());
     }
 }
@@ -99,28 +100,55 @@ impl Key {
     }
 }
 
-/// Masks all of `data`; short data here and now, in the caller's own code: below 128 bytes no wide
-/// kernel wins back what choosing and calling it costs.
+/// Masks `data`; short data here and now, in the caller's own code: below 128 bytes no wide kernel
+/// wins back what choosing and calling it costs.
 #[inline]
-fn xor(data: impl Data, key: Key) {
-    if data.len() < portable::SHORT { portable::short(data, key) } else { wide(data, key) }
+fn in_place(data: &mut [u8], key: Key) {
+    if data.len() < portable::SHORT {
+        portable::short(data, key);
+    } else {
+        long_in_place(data, key);
+    }
+}
+
+/// The same while copying.
+#[inline]
+fn copying(source: &[u8], target: &mut [u8], key: Key) {
+    if source.len() < portable::SHORT {
+        portable::short(Pair::new(source, target), key);
+    } else {
+        long_copying(source, target, key);
+    }
 }
 
 /// Masks with the widest registers that this CPU has.
 #[inline(never)]
-fn wide(data: impl Data, key: Key) {
+fn long_in_place(data: &mut [u8], key: Key) {
     #[cfg(target_arch = "x86_64")]
-    {
-        if let Some(kernel) = x86::Avx512::detect() {
-            return kernel.xor(data, key);
-        }
-        if let Some(kernel) = x86::Avx2::detect() {
-            return kernel.xor(data, key);
-        }
+    if let Some(kernel) = x86::Avx512::detect() {
+        return kernel.in_place(data, key);
+    } else if let Some(kernel) = x86::Avx2::detect() {
+        return kernel.in_place(data, key);
     }
     #[cfg(target_arch = "aarch64")]
     if let Some(kernel) = neon::Neon::detect() {
-        return kernel.xor(data, key);
+        return kernel.in_place(data, key);
     }
     portable::xor(data, key);
+}
+
+/// The same while copying; two slices, since a [`Pair`] would be passed in memory.
+#[inline(never)]
+fn long_copying(source: &[u8], target: &mut [u8], key: Key) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(kernel) = x86::Avx512::detect() {
+        return kernel.copying(source, target, key);
+    } else if let Some(kernel) = x86::Avx2::detect() {
+        return kernel.copying(source, target, key);
+    }
+    #[cfg(target_arch = "aarch64")]
+    if let Some(kernel) = neon::Neon::detect() {
+        return kernel.copying(source, target, key);
+    }
+    portable::xor(Pair::new(source, target), key);
 }
