@@ -21,6 +21,8 @@ pub use error::{ProtocolError, SendError};
 pub use event::{Event, Message, MessageKind};
 pub use frame::{EncodedHeader, FrameHeader, OpCode};
 pub use mask::{Mask, MaskSource};
+#[cfg(feature = "rand")]
+pub use mask::{RandomMasks, random_nonce};
 pub use receiver::Receiver;
 pub use sender::{EncodedMessage, Sender};
 pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
