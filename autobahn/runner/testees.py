@@ -1,0 +1,53 @@
+"""What is put to the test: the crate's examples, or any command."""
+
+import json
+import shlex
+import subprocess
+
+EXAMPLES = {"server": "echo_server", "client": "autobahn_client"}
+
+
+class BuildFailed(Exception):
+    """cargo could not build an example; it has said why."""
+
+
+def command_for(template, defaults):
+    """A function from an address to the words of a command.
+
+    `{}` in the template stands for the address; without one it comes last,
+    followed by `defaults`.
+    """
+    words = shlex.split(template)
+    if not any("{}" in word for word in words):
+        words += ["{}", *defaults]
+    return lambda address: [word.replace("{}", address) for word in words]
+
+
+def build(root, examples):
+    """Builds the examples once; gives the path of each."""
+    command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
+    for example in examples:
+        command += ["--example", example]
+    built = subprocess.run(command, cwd=root, check=False, text=True, stdout=subprocess.PIPE)
+    if built.returncode != 0:
+        raise BuildFailed(f"cargo could not build {' and '.join(examples)}")
+    paths = {}
+    for line in built.stdout.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and "example" in message["target"]["kind"]:
+            paths[message["target"]["name"]] = message["executable"]
+    return paths
+
+
+def versions(root):
+    """The crate's version and the compiler's."""
+    metadata = json.loads(output(root, ["cargo", "metadata", "--format-version", "1",
+                                        "--no-deps", "--offline"]))
+    crate = next(package["version"] for package in metadata["packages"]
+                 if package["name"] == "sansock")
+    return f"sansock {crate}, {output(root, ['rustc', '--version']).strip()}"
+
+
+def output(root, command):
+    return subprocess.run(command, cwd=root, check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
