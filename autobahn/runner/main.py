@@ -66,7 +66,8 @@ def positive(text):
 def main():
     options = arguments()
     processes = Processes()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts a background job with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         return run(options, processes)

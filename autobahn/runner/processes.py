@@ -129,6 +129,28 @@ class Processes:
             process.stop()
 
 
+def output(command, env=None, cwd=None, seconds=1800, stderr=subprocess.STDOUT):
+    """What a command that ends by itself prints.
+
+    Raises CalledProcessError, which has the output, or OSError. A run that is
+    broken off here takes the compilers below pip or cargo along.
+    """
+    child = subprocess.Popen(command, env={**os.environ, **(env or {})}, cwd=cwd, text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
+                             start_new_session=True)
+    try:
+        printed, _ = child.communicate(timeout=seconds)
+    except BaseException as error:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise OSError(f"'{command[0]}' took longer than {seconds} s") from error
+        raise
+    if child.returncode != 0:
+        raise subprocess.CalledProcessError(child.returncode, command, printed)
+    return printed
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

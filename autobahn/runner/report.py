@@ -1,6 +1,7 @@
 """Reads the reports of wstest, judges every case, and prints what came out."""
 
 import json
+import textwrap
 from collections import Counter
 
 from . import cases
@@ -81,9 +82,9 @@ class Outcome:
                 if word not in PASSED and not self.is_expected(case)]
 
     def print_failures(self):
+        missing = [case for case in self.failures() if case not in self.reports]
         for case in self.failures():
-            if case not in self.reports:
-                print(f"{self.role} {case}: {MISSING} (no report)")
+            if case in missing:
                 continue
             entry, detail = (self.reports[case][part] for part in ("index", "detail"))
             print(f"{self.role} {case}: behaviour {entry.get('behavior')}, "
@@ -93,17 +94,23 @@ class Outcome:
                 text = " ".join(str(detail.get(name) or "").split("<")[0].split())
                 if text:
                     print(f"    {name}: {text}")
+        if missing:
+            # One broken part can lose hundreds.
+            print(f"{self.role} {MISSING} (no report):")
+            print(textwrap.fill(" ".join(missing), 96, initial_indent="    ",
+                                subsequent_indent="    ", break_on_hyphens=False))
 
     def print_table(self):
         rows = {}
         for case, word in self.verdicts.items():
             rows.setdefault(cases.section(case), Counter())[word] += 1
         heads = ("cases",) + COLUMNS
-        print(f"{self.role:<8}" + "".join(f"{head:>15}" for head in heads))
+        print(f"{self.role:<8}" + "".join(f"  {head}" for head in heads))
         for section in sorted(rows):
             counts = rows[section]
             numbers = (sum(counts.values()),) + tuple(counts[word] for word in COLUMNS)
-            print(f"{section:<8}" + "".join(f"{number:>15}" for number in numbers))
+            print(f"{section:<8}" + "".join(f"  {number:>{len(head)}}"
+                                            for head, number in zip(heads, numbers)))
 
     def print_deflate(self):
         """Sections 12 and 13, reported apart from the rest."""

@@ -1,11 +1,14 @@
 """Finds wstest, or makes it: from PATH, in a virtual environment, or in Docker."""
 
 import fcntl
+import itertools
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
+
+from .processes import output
 
 VERSION = "25.10.1"
 IMAGE = "crossbario/autobahn-testsuite"
@@ -29,7 +32,7 @@ class Wstest:
         self.what = what
         self._command = command
         self._in_docker = in_docker
-        self._containers = 0
+        self._containers = itertools.count(1)
         self._loopback = Path(__file__).resolve().parent.parent / "loopback"
 
     def start(self, processes, mode, spec, log, port_of=None):
@@ -59,8 +62,7 @@ class Wstest:
         return processes.start_listener(f"wstest ({mode})", command_for, log, env, on_stop)
 
     def _docker(self, directory, env):
-        self._containers += 1
-        name = f"sansock-autobahn-{os.getpid()}-{self._containers}"
+        name = f"sansock-autobahn-{os.getpid()}-{next(self._containers)}"
         command = ["docker", "run", "--rm", "--init", "--name", name,
                    # The container must reach the testee on 127.0.0.1, and the other way.
                    "--network", "host",
@@ -82,7 +84,7 @@ class Wstest:
         command = self._command
         if self._in_docker:
             command = ["docker", "run", "--rm", "--init", IMAGE, "wstest"]
-        lines = run([*command, "-a"]).split("\n")
+        lines = output([*command, "-a"]).split("\n")
         return ", ".join(line.strip() for line in reversed(lines) if line.startswith("Autobahn"))
 
 
@@ -128,8 +130,8 @@ def virtual_environment(directory, tried):
             try:
                 make_environment(python, new, directory / "tools")
             except (OSError, subprocess.CalledProcessError) as error:
-                output = getattr(error, "output", None) or ""
-                tried.append(f"{error}\n{output[-2000:]}")
+                printed = getattr(error, "output", None) or ""
+                tried.append(f"{error}\n{printed[-2000:]}")
             else:
                 # The scripts in bin/ name the old path; `python -m` does not need them.
                 new.rename(venv)
@@ -148,11 +150,11 @@ def make_environment(python, venv, tools):
     for virtualenv, tool_env in virtualenvs(python, tools, env):
         if succeeds([*virtualenv, "--version"], {**env, **tool_env}):
             break
-    run([*virtualenv, "--app-data", str(tools / "app-data"), "--python", python, str(venv)],
+    output([*virtualenv, "--app-data", str(tools / "app-data"), "--python", python, str(venv)],
         {**env, **tool_env})
     pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    run([*pip, "install", f"autobahntestsuite=={VERSION}"], env)
-    run([str(venv / "bin" / "python"), "-m", "autobahntestsuite.wstest", "-a"], env)
+    output([*pip, "install", f"autobahntestsuite=={VERSION}"], env)
+    output([str(venv / "bin" / "python"), "-m", "autobahntestsuite.wstest", "-a"], env)
 
 
 def virtualenvs(python, tools, env):
@@ -161,9 +163,9 @@ def virtualenvs(python, tools, env):
     succeeds([python, "-m", "pip", "install", "--target", str(tools / "site"), "virtualenv"], env)
     yield [python, "-m", "virtualenv"], {"PYTHONPATH": str(tools / "site")}
     # The last release that can make a Python 2.7 environment from Python 3.
-    run(["python3", "-m", "venv", str(tools / "python3")], env)
+    output(["python3", "-m", "venv", str(tools / "python3")], env)
     python3 = str(tools / "python3" / "bin" / "python")
-    run([python3, "-m", "pip", "install", "virtualenv==20.21.1"], env)
+    output([python3, "-m", "pip", "install", "virtualenv==20.21.1"], env)
     yield [python3, "-m", "virtualenv"], {}
 
 
@@ -182,7 +184,7 @@ def find_pythons():
             continue
         # A shim of pyenv is on PATH even when it has no 2.7 to start.
         try:
-            found = run([path, "-c", "import sys; print(sys.executable); print(sys.version)"])
+            found = output([path, "-c", "import sys; print(sys.executable); print(sys.version)"])
         except (OSError, subprocess.CalledProcessError):
             continue
         executable, version = found.split("\n")[:2]
@@ -191,19 +193,9 @@ def find_pythons():
             yield executable
 
 
-def run(command, env=None, timeout=900):
-    """The output of a command; its failure carries the output too."""
-    try:
-        return subprocess.run(command, env={**os.environ, **(env or {})}, check=True, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=timeout).stdout
-    except subprocess.TimeoutExpired as error:
-        raise OSError(f"'{command[0]}' took longer than {timeout} s") from error
-
-
 def succeeds(command, env=None):
     try:
-        run(command, env)
+        output(command, env)
         return True
     except (OSError, subprocess.CalledProcessError):
         return False

@@ -4,6 +4,8 @@ import json
 import shlex
 import subprocess
 
+from .processes import output
+
 EXAMPLES = {"server": "echo_server", "client": "autobahn_client"}
 
 
@@ -28,11 +30,12 @@ def build(root, examples):
     command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
     for example in examples:
         command += ["--example", example]
-    built = subprocess.run(command, cwd=root, check=False, text=True, stdout=subprocess.PIPE)
-    if built.returncode != 0:
-        raise BuildFailed(f"cargo could not build {' and '.join(examples)}")
+    try:
+        messages = output(command, cwd=root, stderr=None)
+    except subprocess.CalledProcessError:
+        raise BuildFailed(f"cargo could not build {' and '.join(examples)}") from None
     paths = {}
-    for line in built.stdout.splitlines():
+    for line in messages.splitlines():
         message = json.loads(line)
         if message.get("executable") and "example" in message["target"]["kind"]:
             paths[message["target"]["name"]] = message["executable"]
@@ -41,13 +44,8 @@ def build(root, examples):
 
 def versions(root):
     """The crate's version and the compiler's."""
-    metadata = json.loads(output(root, ["cargo", "metadata", "--format-version", "1",
-                                        "--no-deps", "--offline"]))
+    metadata = json.loads(output(["cargo", "metadata", "--format-version", "1", "--no-deps"],
+                                 cwd=root, stderr=None))
     crate = next(package["version"] for package in metadata["packages"]
                  if package["name"] == "sansock")
-    return f"sansock {crate}, {output(root, ['rustc', '--version']).strip()}"
-
-
-def output(root, command):
-    return subprocess.run(command, cwd=root, check=True, text=True,
-                          stdout=subprocess.PIPE).stdout
+    return f"sansock {crate}, {output(['rustc', '--version'], cwd=root).strip()}"
