@@ -6,8 +6,10 @@ mod config;
 mod error;
 mod event;
 mod frame;
+mod handshake;
 mod mask;
 mod timer;
+mod uri;
 mod utf8;
 
 pub use buffer::{ReceiveBuffer, SendBuffer};
@@ -16,5 +18,10 @@ pub use config::{Config, Delivery, Limits, Role};
 pub use error::{ProtocolError, SendError};
 pub use event::{Event, Message, MessageKind};
 pub use frame::{EncodedHeader, FrameHeader, OpCode};
+pub use handshake::{
+    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Headers, InvalidOrigin,
+    Offer, Origin, OriginPolicy, Rejection, Request, Response, ServerHandshake,
+};
 pub use mask::{Mask, MaskSource};
 pub use timer::{Keepalive, Timeouts};
+pub use uri::{Scheme, Uri, UriError};
