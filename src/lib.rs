@@ -7,10 +7,12 @@ mod connection;
 mod error;
 mod event;
 mod frame;
+mod handshake;
 mod mask;
 mod receiver;
 mod sender;
 mod timer;
+mod uri;
 mod utf8;
 
 pub use buffer::{ReceiveBuffer, SendBuffer};
@@ -20,9 +22,14 @@ pub use connection::{Connection, Outcome, State, Transport};
 pub use error::{ProtocolError, SendError};
 pub use event::{Event, Message, MessageKind};
 pub use frame::{EncodedHeader, FrameHeader, OpCode};
+pub use handshake::{
+    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Headers, InvalidOrigin,
+    Offer, Origin, OriginPolicy, Rejection, Request, Response, ServerHandshake,
+};
 pub use mask::{Mask, MaskSource};
 #[cfg(feature = "rand")]
 pub use mask::{RandomMasks, random_nonce};
 pub use receiver::Receiver;
 pub use sender::{EncodedMessage, Sender};
 pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
+pub use uri::{Scheme, Uri, UriError};
