@@ -333,6 +333,36 @@ impl Connection {
         (self.receiver, self.sender)
     }
 
+    /// Closes with 1001 unless that has begun: the server shuts down.
+    #[cfg(feature = "net")]
+    pub(crate) fn go_away(&mut self, output: &mut SendBuffer) {
+        self.sender.last_words(CloseCode::GOING_AWAY, output);
+    }
+
+    /// A Close frame of ours was written on another way.
+    #[cfg(feature = "net")]
+    pub(crate) fn has_left(&mut self) {
+        self.sender.shut();
+    }
+
+    /// [`Timeouts::closing`](crate::Timeouts::closing).
+    #[cfg(feature = "net")]
+    pub(crate) fn closing_time(&self) -> Option<std::time::Duration> {
+        self.timers.timeouts().closing
+    }
+
+    /// The halves with their timers.
+    #[cfg(feature = "net")]
+    pub(crate) fn into_halves(self) -> (Receiver, Sender, Timers) {
+        (self.receiver, self.sender, self.timers)
+    }
+
+    /// Whether a whole message may be sent now, apart from the room that it takes.
+    #[cfg(feature = "net")]
+    pub(crate) fn check_whole(&self) -> Result<(), SendError> {
+        self.sender.check_whole()
+    }
+
     /// Answers a control frame.
     #[cold]
     fn respond(&mut self, input: &ReceiveBuffer, output: &mut SendBuffer) {

@@ -9,6 +9,8 @@ mod event;
 mod frame;
 mod handshake;
 mod mask;
+#[cfg(feature = "net")]
+pub mod net;
 mod receiver;
 mod sender;
 mod timer;

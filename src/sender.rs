@@ -65,10 +65,8 @@ impl Sender {
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
         let message = message.into();
+        self.check_whole()?;
         self.check_room(message.len(), buffer)?;
-        if self.message.is_some() {
-            return Err(SendError::MessageInProgress);
-        }
         let header = self.next_header(message.kind(), true, message.len() as u64)?;
         buffer.push_frame(&header, message.as_bytes());
         Ok(())
@@ -125,24 +123,24 @@ impl Sender {
         if self.masks.is_some() {
             return self.send(message.as_message(), buffer);
         }
-        self.check_encoded(message.as_bytes().len(), buffer)?;
+        self.check_whole()?;
+        self.check_room(message.as_bytes().len(), buffer)?;
         buffer.extend_from_slice(message.as_bytes());
         Ok(())
     }
 
-    /// Whether a whole message of `length` encoded bytes may go out now.
-    pub(crate) fn check_encoded(
-        &self,
-        length: usize,
-        buffer: &SendBuffer,
-    ) -> Result<(), SendError> {
+    /// Whether a whole message may be sent now, apart from the room that it takes.
+    #[inline]
+    pub(crate) fn check_whole(&self) -> Result<(), SendError> {
         if self.closed {
             return Err(SendError::Closed);
         }
+        // "the fragments of one message MUST NOT be interleaved between the fragments of another
+        // message" (5.4)
         if self.message.is_some() {
             return Err(SendError::MessageInProgress);
         }
-        self.check_room(length, buffer)
+        Ok(())
     }
 
     /// Queues a Ping with a payload of at most 125 bytes.

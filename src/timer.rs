@@ -219,6 +219,11 @@ impl Timers {
         }
     }
 
+    #[cfg(feature = "net")]
+    pub(crate) const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
     /// When to look next. A moment that has passed already says that something has begun whose time
     /// is not known yet.
     pub(crate) fn poll(&self, observed: &Observed) -> Option<Instant> {

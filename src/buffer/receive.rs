@@ -205,6 +205,13 @@ impl ReceiveBuffer {
             && self.lent.is_none()
     }
 
+    /// Bytes of memory that the buffer holds.
+    #[inline]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.wire.capacity() + self.message.capacity()
+    }
+
     /// Gives the memory back if the buffer is idle. Ends the loan of [`event`](Self::event).
     pub fn release(&mut self) {
         self.reclaim();
