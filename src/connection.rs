@@ -29,8 +29,8 @@ pub enum State {
 pub enum Transport {
     /// Read and write.
     Open,
-    /// Write what waits, then read until the peer ends its side, and discard what comes: "in normal
-    /// cases the TCP connection [is] closed by the server" (7.1.1), so a client waits for that.
+    /// Write what waits, then read until the peer ends its side, and discard what comes: the server
+    /// closes the TCP connection first (7.1.1), so a client waits for that.
     AwaitClose,
     /// Write what waits, end our side (half-close), read and discard for a bounded time until the
     /// peer ends its side, then drop. To drop at once while bytes of the peer are unread makes TCP

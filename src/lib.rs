@@ -1,4 +1,169 @@
-//! WebSocket (RFC 6455) from scratch: a sans-IO core and thin blocking adapters.
+//! WebSocket (RFC 6455) from scratch: a sans-IO core, and a thin blocking client and server on top.
+//!
+//! # In ten lines
+//!
+//! A client, with the feature `net`, which is on by default:
+//!
+//! ```no_run
+//! # #[cfg(feature = "net")] fn example() -> Result<(), sansock::net::Error> {
+//! use sansock::{CloseCode, Event};
+//!
+//! let mut socket = sansock::net::client::connect("ws://127.0.0.1:9001/")?;
+//! socket.send("Hello")?;
+//! while let Some(event) = socket.next_event()? {
+//!     if let Event::Message(message) = event {
+//!         println!("{message:?}");
+//!         socket.start_close(CloseCode::NORMAL, "")?;
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! A server, a thread for each connection:
+//!
+//! ```no_run
+//! # #[cfg(feature = "net")] fn example() -> std::io::Result<()> {
+//! use sansock::Event;
+//! use sansock::net::{Incoming, Server};
+//!
+//! Server::bind("127.0.0.1:9001")?.run(|incoming: &mut Incoming| {
+//!     let mut socket = incoming.accept()?;
+//!     while let Some((event, outgoing)) = socket.exchange()? {
+//!         if let Event::Message(message) = event {
+//!             outgoing.queue(message)?;
+//!         }
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! See [`net`] for options, timeouts, two threads on one connection and a shutdown that tells every
+//! client.
+//!
+//! # The core, and the loop around it
+//!
+//! The core does no I/O, reads no clock, starts no thread and knows no socket. The program owns two
+//! buffers: it puts what arrives into a [`ReceiveBuffer`] and writes what waits in a [`SendBuffer`].
+//! A [`ServerHandshake`] or a [`ClientHandshake`] ends in [`Established`], and that gives a
+//! [`Connection`]. Blocking, `poll`, `async`, a fuzzer or a simulation: all drive the same core, in
+//! the same loop. This is the whole of it, for a server that echoes:
+//!
+//! ```
+//! use std::error::Error;
+//! use std::io::{Read, Write};
+//! use std::time::Instant;
+//! use sansock::{
+//!     Answer, Config, Event, HeadLimits, ReceiveBuffer, SendBuffer, ServerHandshake, Transport,
+//! };
+//! # #[cfg(feature = "rand")]
+//! # use sansock::Outcome;
+//!
+//! # #[cfg(feature = "rand")]
+//! fn echo(transport: &mut (impl Read + Write)) -> Result<Outcome, Box<dyn Error>> {
+//!     let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
+//!
+//!     // 1. The opening handshake. One request is all that is read of HTTP.
+//!     let mut handshake = ServerHandshake::new(HeadLimits::new());
+//!     loop {
+//!         match handshake.advance(&mut input) {
+//!             Ok(true) => break,
+//!             Ok(false) => match input.read_from(transport)? {
+//!                 0 => handshake.receive_eof()?,
+//!                 _ => continue,
+//!             },
+//!             Err(error) => {
+//!                 // 400, 405, 426, 431: whatever the error asks for. Then the transport is closed
+//!                 // as in step 4.
+//!                 error.respond(&mut output);
+//!                 output.write_to(transport)?;
+//!                 return Err(error.into());
+//!             }
+//!         }
+//!     }
+//!     // The program looks at target, headers, subprotocols and Origin, and accepts or rejects.
+//!     let request = handshake.request().ok_or("no request")?;
+//!     let established = request.accept(&Answer::new(), &mut output)?;
+//!     let mut connection = established.connection(&Config::new());
+//!
+//!     // 2. Events, until the transport is no longer needed for them. An event borrows `input`, not
+//!     //    the connection, so the payload can be sent on without a copy of it.
+//!     while connection.transport() == Transport::Open {
+//!         match connection.next_event(&mut input, &mut output) {
+//!             Ok(Some(Event::Message(message))) => connection.send(message, &mut output)?,
+//!             // Pings and the peer's Close have been answered already; write a Pong before the
+//!             // next Ping is processed, or the newer one takes its place.
+//!             Ok(Some(Event::Ping(_))) => output.write_to(transport)?,
+//!             Ok(Some(_)) => {}
+//!             // The peer broke the protocol: the Close frame that says so is in `output`.
+//!             Err(_) => {}
+//!             // 3. All that has arrived is processed. Write before waiting: one write for all the
+//!             //    messages that one read brought.
+//!             Ok(None) => {
+//!                 if connection.handle_timeout(Instant::now(), &mut output).is_err() {
+//!                     break;
+//!                 }
+//!                 output.write_to(transport)?;
+//!                 // A real program waits until `connection.poll_timeout()` at most.
+//!                 if input.read_from(transport)? == 0 {
+//!                     connection.receive_eof();
+//!                 }
+//!             }
+//!         }
+//!     }
+//!
+//!     // 4. Last words. `Transport::Close`: end our side of the transport (half-close), then read
+//!     //    and discard for a bounded time until the peer has ended its side, and only then drop it.
+//!     //    `Transport::AwaitClose`, on a client: the server ends its side first.
+//!     output.write_to(transport)?;
+//!     connection.outcome().ok_or_else(|| "not over".into())
+//! }
+//! #
+//! # #[cfg(feature = "rand")]
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # struct Wire(&'static [u8], Vec<u8>);
+//! # impl Read for Wire {
+//! #     fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> { self.0.read(bytes) }
+//! # }
+//! # impl Write for Wire {
+//! #     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { self.1.write(bytes) }
+//! #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+//! # }
+//! # let mut wire = Wire(b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+//! #     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+//! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\
+//! #     \x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x88\x82\0\0\0\0\x03\xe8", Vec::new());
+//! # let outcome = echo(&mut wire)?;
+//! # assert_eq!(outcome.code(), 1000);
+//! # assert!(wire.1.ends_with(b"\r\n\r\n\x81\x05Hello\x88\x02\x03\xe8"));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "rand"))]
+//! # fn main() {}
+//! ```
+//!
+//! A client differs in step 1 only ([`ClientHandshake`]). Where a function must return the event
+//! that it has found, use [`Connection::advance`] and then [`ReceiveBuffer::event`]: the first
+//! changes, the second lends.
+//!
+//! # What it holds to
+//!
+//! - Strict: what the RFC says "MUST" about is enforced, on the bytes that have arrived. A bad byte in
+//!   the first piece of a long text fails at once, with the right close code to the peer.
+//! - Bounded: [`Limits`], [`HeadLimits`] and [`Timeouts`] have defaults, and errors name them. Memory
+//!   grows with what has arrived, never with what a header announces.
+//! - Lean: an event is lent from the buffer, nothing is allocated per message in steady state, and an
+//!   idle connection needs no buffers at all ([`ReceiveBuffer::is_idle`]).
+//! - Blame is in the type: [`ProtocolError`] is the peer's fault, [`SendError`] ours,
+//!   [`HandshakeError`] knows its HTTP status. A normal close is an [`Event`], never an error.
+//!
+//! # Features
+//!
+//! - `net` (default): the blocking client and server, [`net`]. Brings `rand`.
+//! - `rand`: [`RandomMasks`] and [`random_nonce`], from a CSPRNG. Without it a client gives a
+//!   [`MaskSource`] of its own.
+//!
+//! Without default features the core remains.
 
 mod buffer;
 mod close;
@@ -35,3 +200,8 @@ pub use receiver::Receiver;
 pub use sender::{EncodedMessage, Sender};
 pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
 pub use uri::{Scheme, Uri, UriError};
+
+/// The examples of the README compile.
+#[cfg(all(doctest, feature = "net"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
