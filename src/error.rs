@@ -121,6 +121,8 @@ pub enum SendError {
     ControlTooLong(usize),
     /// A close reason of more than 123 bytes (5.5.1). The value is its length.
     ReasonTooLong(usize),
+    /// A close reason without a code: the body of a Close frame starts with the code (5.5.1).
+    ReasonWithoutCode,
     /// More would wait in the send buffer than [`Limits::buffered`](crate::Limits::buffered).
     BufferFull {
         /// The limit.
@@ -139,6 +141,9 @@ impl fmt::Display for SendError {
             }
             Self::ReasonTooLong(length) => {
                 write!(f, "close reason of {length} bytes; 123 is the most (RFC 6455, 5.5.1)")
+            }
+            Self::ReasonWithoutCode => {
+                f.write_str("a close reason needs a close code (RFC 6455, 5.5.1)")
             }
             Self::BufferFull { limit } => {
                 write!(f, "send buffer is full: the limit is {limit} bytes (Limits::buffered)")

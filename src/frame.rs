@@ -155,7 +155,7 @@ impl FrameHeader {
         let mask = if self.masking_key.is_some() { MASK } else { 0 };
         bytes[0] =
             self.opcode as u8 | if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 };
-        let mut length = 2;
+        let mut length = 2_u8;
         if let Ok(short @ 0..=125) = u8::try_from(self.payload_len) {
             bytes[1] = mask | short;
         } else if let Ok(medium) = u16::try_from(self.payload_len) {
@@ -168,10 +168,11 @@ impl FrameHeader {
             length = 10;
         }
         if let Some(key) = self.masking_key {
-            bytes[length..length + 4].copy_from_slice(&key);
+            let at = usize::from(length);
+            bytes[at..at + 4].copy_from_slice(&key);
             length += 4;
         }
-        EncodedHeader { bytes, length: length as u8 }
+        EncodedHeader { bytes, length }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct ReceiveBuffer {
     utf8: Utf8,
     /// Whether bytes of the payload in progress were cleaned that `utf8` has not seen.
     unchecked: bool,
+    /// Whether bytes have arrived since `take_fresh`.
+    fresh: bool,
     lent: Option<Lent>,
 }
 
@@ -53,13 +55,9 @@ enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     Message(MessageKind),
-    Chunk {
-        kind: MessageKind,
-        fin: bool,
-    },
+    Chunk { kind: MessageKind, fin: bool },
     Ping,
     Pong,
-    /// The reason is checked already; see [`ReceiveBuffer::check_reason`].
     Close,
 }
 
@@ -98,6 +96,7 @@ impl ReceiveBuffer {
             direct: 0,
             utf8: Utf8::new(),
             unchecked: false,
+            fresh: false,
             lent: None,
         }
     }
@@ -105,7 +104,7 @@ impl ReceiveBuffer {
     /// Room for the next read: never empty. Ends the loan of [`event`](Self::event).
     #[inline]
     pub fn spare_mut(&mut self) -> &mut [u8] {
-        self.lent = None;
+        self.reclaim();
         if self.direct > 0 {
             return self.spare_message();
         }
@@ -125,7 +124,8 @@ impl ReceiveBuffer {
     /// If `n` is more than its length.
     #[inline]
     pub fn filled(&mut self, n: usize) {
-        self.lent = None;
+        self.reclaim();
+        self.fresh = true;
         if self.direct > 0 {
             assert!(
                 n <= self.direct && n <= self.message.len() - self.assembled,
@@ -205,9 +205,16 @@ impl ReceiveBuffer {
             && self.lent.is_none()
     }
 
+    /// Bytes of memory that the buffer holds.
+    #[inline]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.wire.capacity() + self.message.capacity()
+    }
+
     /// Gives the memory back if the buffer is idle. Ends the loan of [`event`](Self::event).
     pub fn release(&mut self) {
-        self.lent = None;
+        self.reclaim();
         if self.is_idle() {
             *self = Self::new();
         }
@@ -225,6 +232,18 @@ impl ReceiveBuffer {
     pub(crate) fn consume(&mut self, n: usize) {
         debug_assert!(n <= self.as_slice().len());
         self.start += n;
+    }
+
+    /// What [`event`](Self::event) would lend.
+    #[inline]
+    pub(crate) fn what(&self) -> Option<What> {
+        self.lent.map(|lent| lent.what)
+    }
+
+    /// Whether bytes have arrived since the last call.
+    #[inline]
+    pub(crate) fn take_fresh(&mut self) -> bool {
+        std::mem::take(&mut self.fresh)
     }
 
     /// Ends the loan of the last event.
@@ -250,10 +269,12 @@ impl ReceiveBuffer {
         if let Some(mask) = mask {
             mask.apply(bytes);
         }
-        if kind == Some(MessageKind::Text) {
-            return self.utf8.feed(bytes);
+        match kind {
+            Some(MessageKind::Text) => return self.utf8.feed(bytes),
+            Some(MessageKind::Binary) => self.unchecked = true,
+            // A control frame may stand inside a message and says nothing about it.
+            None => {}
         }
-        self.unchecked = true;
         Ok(())
     }
 
@@ -263,13 +284,22 @@ impl ReceiveBuffer {
         self.clean
     }
 
-    /// Consumes the payload that was cleaned in place and lends it.
+    /// Consumes the message that was cleaned in place and lends it.
     #[inline]
-    pub(crate) fn lend(&mut self, what: What) -> Result<(), InvalidUtf8> {
-        let start = self.start;
-        self.start += self.clean;
-        self.clean = 0;
-        self.lend_range(what, Place::Wire, start, self.start)
+    pub(crate) fn lend_in_place(&mut self, kind: MessageKind) -> Result<(), InvalidUtf8> {
+        let (start, end) = self.take_clean();
+        self.lend_message(kind, Place::Wire, start, end)
+    }
+
+    /// Consumes the payload of a control frame that was cleaned in place and lends it.
+    pub(crate) fn lend_control(&mut self, what: What) -> Result<(), InvalidUtf8> {
+        let (start, end) = self.take_clean();
+        if what == What::Close {
+            let reason = self.wire[start..end].get(2..).unwrap_or_default();
+            simdutf8::basic::from_utf8(reason).map_err(|_| InvalidUtf8)?;
+        }
+        self.lent = Some(Lent { what, place: Place::Wire, start, end });
+        Ok(())
     }
 
     /// Moves the next `n` payload bytes behind the message's others, unmasked in the pass that
@@ -323,7 +353,7 @@ impl ReceiveBuffer {
 
     /// Lends the message that was assembled.
     pub(crate) fn lend_assembled(&mut self, kind: MessageKind) -> Result<(), InvalidUtf8> {
-        self.lend_range(What::Message(kind), Place::Message, 0, self.assembled)
+        self.lend_message(kind, Place::Message, 0, self.assembled)
     }
 
     /// Lends the next `n` payload bytes as a piece of a message, if that makes a piece. Text is cut
@@ -356,19 +386,29 @@ impl ReceiveBuffer {
     }
 
     #[inline]
-    fn lend_range(
+    fn take_clean(&mut self) -> (usize, usize) {
+        let start = self.start;
+        self.start += std::mem::take(&mut self.clean);
+        (start, self.start)
+    }
+
+    #[inline]
+    fn lend_message(
         &mut self,
-        what: What,
+        kind: MessageKind,
         place: Place,
         start: usize,
         end: usize,
     ) -> Result<(), InvalidUtf8> {
-        self.utf8.finish()?;
-        if std::mem::take(&mut self.unchecked) && what == What::Message(MessageKind::Text) {
-            // Only if a program gives one connection the buffer of another in the middle of a message.
-            return Err(InvalidUtf8);
+        if kind == MessageKind::Text {
+            self.utf8.finish()?;
+            if self.unchecked {
+                // Only if a program gives one connection the buffer of another amid a message.
+                return Err(InvalidUtf8);
+            }
         }
-        self.lent = Some(Lent { what, place, start, end });
+        self.unchecked = false;
+        self.lent = Some(Lent { what: What::Message(kind), place, start, end });
         Ok(())
     }
 
@@ -409,10 +449,10 @@ impl ReceiveBuffer {
 fn checked(bytes: &[u8]) -> &str {
     debug_assert!(std::str::from_utf8(bytes).is_ok());
     #[expect(unsafe_code, reason = "a second validation would look at each byte of text twice")]
-    // SAFETY: only `event` calls this, on ranges that `lend_range` and `lend_chunk` set: for text,
-    // `utf8` was fed just these bytes and did not end inside a character, and `unchecked` says that
-    // no byte came in unfed; for a Close frame, `lend_close` fed the reason. Whatever changes the
-    // bytes ends the loan first.
+    // SAFETY: only `event` calls this, on ranges that `lend_message`, `lend_chunk` and `lend_control`
+    // set: for text, `utf8` was fed just these bytes and did not end inside a character, and
+    // `unchecked` says that no byte came in unfed; for a Close frame, `lend_control` has validated
+    // the reason. Whatever changes the bytes ends the loan first.
     unsafe {
         std::str::from_utf8_unchecked(bytes)
     }

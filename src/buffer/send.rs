@@ -140,6 +140,13 @@ impl SendBuffer {
         self.end += at + payload.len();
     }
 
+    /// Appends the next bytes of a payload, masked in the pass that copies them.
+    #[cfg(feature = "net")]
+    pub(crate) fn push_masked(&mut self, payload: &[u8], mask: &mut Mask) {
+        mask.apply_to(payload, &mut self.space(payload.len())[..payload.len()]);
+        self.end += payload.len();
+    }
+
     /// Puts a Pong in the queue, in the place of the one that waits if there is one.
     pub(crate) fn set_pong(&mut self, header: &FrameHeader, payload: &[u8]) {
         let end = self.end;

@@ -1,0 +1,209 @@
+//! What a server writes: the 101 response, or a refusal.
+
+use crate::buffer::SendBuffer;
+use crate::config::Role;
+
+use super::Established;
+use super::error::HandshakeError;
+use super::headers::{ExtraHeaders, write_field};
+use super::server::Request;
+
+/// What a server adds to its 101 response: nothing, unless told.
+///
+/// Headers are checked by [`Request::accept`].
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Answer {
+    subprotocol: Option<String>,
+    headers: ExtraHeaders,
+}
+
+impl Answer {
+    /// No subprotocol and no further headers.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { subprotocol: None, headers: ExtraHeaders::new() }
+    }
+
+    /// Chooses one of the subprotocols that the request offers (RFC 6455, 1.9).
+    #[must_use]
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocol = Some(name.into());
+        self
+    }
+
+    /// Adds a header, such as Set-Cookie. Those that the handshake writes cannot be set.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push(name.into(), value.into());
+        self
+    }
+
+    /// The response of section 4.2.2.
+    pub(crate) fn write(
+        &self,
+        request: Request<'_>,
+        accept: &str,
+        output: &mut SendBuffer,
+    ) -> Result<Established, HandshakeError> {
+        self.headers.check(&[
+            "upgrade",
+            "connection",
+            "sec-websocket-",
+            "content-length",
+            "transfer-encoding",
+        ])?;
+        let mut head = String::from("HTTP/1.1 101 Switching Protocols\r\n");
+        write_field(&mut head, "Upgrade", "websocket");
+        write_field(&mut head, "Connection", "Upgrade");
+        write_field(&mut head, "Sec-WebSocket-Accept", accept);
+        if let Some(name) = &self.subprotocol {
+            // "The value chosen MUST be derived from the client's handshake" (4.2.2)
+            if !request.subprotocols().any(|offered| offered == name) {
+                return Err(HandshakeError::SubprotocolNotOffered(name.as_str().into()));
+            }
+            write_field(&mut head, "Sec-WebSocket-Protocol", name);
+        }
+        self.headers.write(&mut head);
+        head.push_str("\r\n");
+        output.extend_from_slice(head.as_bytes());
+        Ok(Established::new(Role::Server, self.subprotocol.clone()))
+    }
+}
+
+/// An HTTP response other than 101: a refusal, or the answer to a plain HTTP request.
+///
+/// It always says `Connection: close`: whatever the peer sends behind its request is no second
+/// request, and the program closes the connection when it has written the response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    status: u16,
+    headers: ExtraHeaders,
+    body: Vec<u8>,
+}
+
+impl Rejection {
+    /// No body and no further headers. The status is 200 to 599.
+    #[must_use]
+    pub const fn new(status: u16) -> Self {
+        Self { status, headers: ExtraHeaders::new(), body: Vec::new() }
+    }
+
+    /// Adds a header, such as Content-Type. Connection, Content-Length and Transfer-Encoding are
+    /// written by the handshake and cannot be set.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push(name.into(), value.into());
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn write_checked(&self, output: &mut SendBuffer) -> Result<(), HandshakeError> {
+        self.headers.check(&["connection", "content-length", "transfer-encoding"])?;
+        if !(200..600).contains(&self.status) {
+            return Err(HandshakeError::InvalidStatus(self.status));
+        }
+        if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
+            return Err(HandshakeError::BodyNotAllowed(self.status));
+        }
+        self.write(output);
+        Ok(())
+    }
+
+    fn write(&self, output: &mut SendBuffer) {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, 7.8)
+        let upgrade = self.headers.has("Upgrade");
+        write_field(&mut head, "Connection", if upgrade { "close, Upgrade" } else { "close" });
+        // "A server MUST NOT send a Content-Length header field in any response with a status code
+        // of 1xx (Informational) or 204 (No Content)" (RFC 9110, 8.6)
+        if self.status != 204 {
+            write_field(&mut head, "Content-Length", &self.body.len().to_string());
+        }
+        self.headers.write(&mut head);
+        head.push_str("\r\n");
+        output.extend_from_slice(head.as_bytes());
+        output.extend_from_slice(&self.body);
+    }
+}
+
+/// The error as an answer: its [status](HandshakeError::status), the headers that go with it, and
+/// its text for the people who look.
+impl From<&HandshakeError> for Rejection {
+    fn from(error: &HandshakeError) -> Self {
+        let rejection = Self::new(error.status());
+        match error {
+            // No body: the method may have been HEAD. "The origin server MUST generate an Allow
+            // header field in a 405 response" (RFC 9110, 15.5.6).
+            HandshakeError::Method => return rejection.header("Allow", "GET"),
+            HandshakeError::UpgradeRequired | HandshakeError::UnsupportedVersion => {
+                rejection.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13")
+            }
+            _ => rejection,
+        }
+        .header("Content-Type", "text/plain; charset=utf-8")
+        .body(format!("{error}\n"))
+    }
+}
+
+impl From<HandshakeError> for Rejection {
+    fn from(error: HandshakeError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl HandshakeError {
+    /// Answers a request with this error: [status](Self::status), `Connection: close`, and the
+    /// headers that go with it. Then the program closes the connection.
+    pub fn respond(&self, output: &mut SendBuffer) {
+        Rejection::from(self).write(output);
+    }
+}
+
+/// Reason phrases of RFC 9110, 15, and RFC 6585. A client ignores them, so the rest has none.
+const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

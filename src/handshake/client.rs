@@ -1,0 +1,424 @@
+//! The client's side (RFC 6455, 4.1): writes the request and checks the response.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::buffer::{ReceiveBuffer, SendBuffer};
+use crate::config::Role;
+use crate::uri::Uri;
+
+use super::body::BodyReader;
+use super::error::HandshakeError;
+use super::head::{Head, HeadLimits, HeadReader, StartLine};
+use super::headers::{ExtraHeaders, Field, Headers, is_field_value, is_token, write_field};
+use super::{Established, extensions, key};
+
+/// What a client asks for.
+///
+/// Everything in it is checked by [`ClientHandshake::start`]. User name and password in the URL
+/// become Basic authorization.
+///
+/// ```
+/// use sansock::Offer;
+/// let offer = Offer::new("ws://example.com/chat".parse()?)
+///     .subprotocol("v2.chat")
+///     .subprotocol("chat")
+///     .origin("https://example.com")
+///     .header("Cookie", "session=1");
+/// # Ok::<(), sansock::UriError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    uri: Uri,
+    subprotocols: Vec<String>,
+    origin: Option<String>,
+    headers: ExtraHeaders,
+}
+
+impl Offer {
+    /// Asks for a URL.
+    #[must_use]
+    pub const fn new(uri: Uri) -> Self {
+        Self { uri, subprotocols: Vec::new(), origin: None, headers: ExtraHeaders::new() }
+    }
+
+    /// Offers a subprotocol, after those that were offered before: the order is that of preference
+    /// (RFC 6455, 4.1).
+    #[must_use]
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocols.push(name.into());
+        self
+    }
+
+    /// Sets the Origin header. Programs that are not browsers need none.
+    #[must_use]
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// Adds a header, such as Cookie or Authorization. Those that the handshake writes cannot be
+    /// set.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push(name.into(), value.into());
+        self
+    }
+
+    /// The URL.
+    #[must_use]
+    pub const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// Section 4.1: what must be right before anything is written.
+    fn check(&self) -> Result<(), HandshakeError> {
+        for (index, name) in self.subprotocols.iter().enumerate() {
+            // "MUST be non-empty strings with characters in the range U+0021 to U+007E not
+            // including separator characters [...] and MUST all be unique strings"
+            if !is_token(name.as_bytes()) || self.subprotocols[..index].contains(name) {
+                return Err(HandshakeError::InvalidSubprotocol(name.as_str().into()));
+            }
+        }
+        if self.origin.as_ref().is_some_and(|origin| origin.is_empty() || !is_field_value(origin)) {
+            return Err(HandshakeError::InvalidValue("Origin".into()));
+        }
+        self.headers.check(&[
+            "host",
+            "upgrade",
+            "connection",
+            "origin",
+            "sec-websocket-",
+            "content-length",
+            "transfer-encoding",
+            if self.uri.userinfo().is_some() { "authorization" } else { "host" },
+        ])
+    }
+
+    /// The request of section 4.1.
+    fn request(&self, key: &str) -> String {
+        let mut head = format!("GET {} HTTP/1.1\r\n", self.uri.resource_name());
+        write_field(&mut head, "Host", &self.uri.authority().to_string());
+        write_field(&mut head, "Upgrade", "websocket");
+        write_field(&mut head, "Connection", "Upgrade");
+        write_field(&mut head, "Sec-WebSocket-Key", key);
+        write_field(&mut head, "Sec-WebSocket-Version", "13");
+        if !self.subprotocols.is_empty() {
+            write_field(&mut head, "Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
+        }
+        if let Some(origin) = &self.origin {
+            write_field(&mut head, "Origin", origin);
+        }
+        if let Some(credentials) = self.uri.credentials() {
+            let value = format!("Basic {}", STANDARD.encode(credentials));
+            write_field(&mut head, "Authorization", &value);
+        }
+        self.headers.write(&mut head);
+        head.push_str("\r\n");
+        head
+    }
+}
+
+/// Writes a client's request and reads the response.
+///
+/// Call [`advance`](Self::advance) when bytes have arrived, until it gives `true`; then the
+/// connection is [`established`](Self::established).
+///
+/// ```
+/// use sansock::{ClientHandshake, HeadLimits, Offer, ReceiveBuffer, SendBuffer};
+/// # let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
+/// # input.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+/// #     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+/// # let nonce = *b"the sample nonce";
+/// let offer = Offer::new("ws://example.com/chat".parse()?);
+/// let mut handshake = ClientHandshake::start(&offer, nonce, HeadLimits::new(), &mut output)?;
+/// // write `output` to the transport
+/// while !handshake.advance(&mut input)? {
+///     // read from the transport into `input`
+/// }
+/// let established = handshake.established().ok_or("not yet")?;
+/// assert_eq!(established.subprotocol(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ClientHandshake {
+    /// The Sec-WebSocket-Accept that answers our key.
+    accept: String,
+    /// As offered.
+    subprotocols: Vec<String>,
+    limits: HeadLimits,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Reading(HeadReader<StatusLine>),
+    /// The answer is not 101: its body is on the way.
+    Refused(Box<Response>, BodyReader),
+    Established(Box<Response>, Established),
+    Failed(HandshakeError),
+}
+
+impl ClientHandshake {
+    /// Writes the request. The nonce "MUST be selected randomly for each connection" (RFC 6455,
+    /// 4.1).
+    ///
+    /// # Errors
+    ///
+    /// The offer is at fault: a header or subprotocol that is not valid, or that the handshake
+    /// writes itself. Then nothing was written.
+    pub fn start(
+        offer: &Offer,
+        nonce: [u8; 16],
+        limits: HeadLimits,
+        output: &mut SendBuffer,
+    ) -> Result<Self, HandshakeError> {
+        offer.check()?;
+        let key = key::encode(nonce);
+        output.extend_from_slice(offer.request(&key).as_bytes());
+        Ok(Self {
+            accept: key::accept(key.as_bytes()),
+            subprotocols: offer.subprotocols.clone(),
+            limits,
+            state: State::Reading(HeadReader::new(limits)),
+        })
+    }
+
+    /// Takes what has arrived of the response: `true` if it is complete and right, `false` if more
+    /// is needed. What comes behind the head stays in `input`.
+    ///
+    /// # Errors
+    ///
+    /// The response is refused, as early as it shows. [`HandshakeError::Status`] comes when the body
+    /// of that response is complete, or as much of it as [`HeadLimits::body`]. Every later call
+    /// returns the same error.
+    pub fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
+        match self.read_head(input) {
+            Ok(None) => {}
+            Ok(Some(state)) => self.state = state,
+            Err(error) => self.state = State::Failed(error),
+        }
+        match &mut self.state {
+            State::Reading(_) => Ok(false),
+            State::Refused(_, body) => {
+                if body.advance(input) {
+                    self.end(HandshakeError::UnexpectedEof)
+                } else {
+                    Ok(false)
+                }
+            }
+            State::Established(..) => Ok(true),
+            State::Failed(error) => Err(error.clone()),
+        }
+    }
+
+    /// The 101 response, with its headers; `None` before [`advance`](Self::advance) has given
+    /// `true`.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        match &self.state {
+            State::Established(response, _) => Some(response),
+            _ => None,
+        }
+    }
+
+    /// What was negotiated; `None` before [`advance`](Self::advance) has given `true`.
+    #[must_use]
+    pub fn established(&self) -> Option<Established> {
+        match &self.state {
+            State::Established(_, established) => Some(established.clone()),
+            _ => None,
+        }
+    }
+
+    /// The transport has ended.
+    ///
+    /// # Errors
+    ///
+    /// If the handshake is not complete: [`HandshakeError::Status`] if this was the end of the body,
+    /// or else [`HandshakeError::UnexpectedEof`]. Every later call returns it.
+    pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
+        self.end(HandshakeError::UnexpectedEof).map(drop)
+    }
+
+    /// The time for the whole handshake is over. It counts from the start of the connection, not
+    /// from the last byte.
+    ///
+    /// # Errors
+    ///
+    /// If the handshake is not complete: [`HandshakeError::Status`] with what has come of the body,
+    /// or else [`HandshakeError::TimedOut`]. Every later call returns it.
+    pub fn time_out(&mut self) -> Result<(), HandshakeError> {
+        self.end(HandshakeError::TimedOut).map(drop)
+    }
+
+    /// Reads heads up to the final one, and decides on that.
+    fn read_head(&mut self, input: &mut ReceiveBuffer) -> Result<Option<State>, HandshakeError> {
+        let State::Reading(reader) = &mut self.state else { return Ok(None) };
+        while let Some(head) = reader.advance(input)? {
+            match head.start_line.status {
+                101 => return self.verify(head).map(Some),
+                // "A client MUST be able to parse one or more 1xx responses received prior to a
+                // final response, even if the client does not expect one." (RFC 9110, 15.2)
+                100..=199 => {}
+                status => {
+                    let body =
+                        BodyReader::new(status, Headers::new(&head.fields), self.limits.body);
+                    return Ok(Some(State::Refused(Box::new(Response::new(head)), body)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Section 4.1, what "the client MUST validate": items 2 to 6.
+    fn verify(&self, head: Head<StatusLine>) -> Result<State, HandshakeError> {
+        if head.start_line.minor_version != 1 {
+            return Err(HandshakeError::HttpVersion);
+        }
+        let headers = Headers::new(&head.fields);
+        // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a
+        // value that is not an ASCII case-insensitive match for the value "websocket", the client
+        // MUST _Fail the WebSocket Connection_."
+        headers.get("Upgrade").ok_or(HandshakeError::MissingHeader("Upgrade"))?;
+        if !headers.list_has("Upgrade", "websocket")
+            || headers.list("Upgrade").any(|value| !value.eq_ignore_ascii_case(b"websocket"))
+        {
+            return Err(HandshakeError::InvalidHeader("Upgrade"));
+        }
+        // "If the response lacks a |Connection| header field or the |Connection| header field
+        // doesn't contain a token that is an ASCII case-insensitive match for the value "Upgrade""
+        headers.get("Connection").ok_or(HandshakeError::MissingHeader("Connection"))?;
+        if !headers.list_has("Connection", "upgrade") {
+            return Err(HandshakeError::InvalidHeader("Connection"));
+        }
+        // "If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept|
+        // contains a value other than the base64-encoded SHA-1 [...]"
+        if headers.exactly_one("Sec-WebSocket-Accept")? != self.accept.as_bytes() {
+            return Err(HandshakeError::AcceptMismatch);
+        }
+        // "If the response includes a |Sec-WebSocket-Extensions| header field and this header field
+        // indicates the use of an extension that was not present in the client's handshake"
+        if extensions::check(headers)? > 0 {
+            return Err(HandshakeError::UnofferedExtension);
+        }
+        let subprotocol = self.verify_subprotocol(headers)?;
+        let established = Established::new(Role::Client, subprotocol);
+        Ok(State::Established(Box::new(Response::new(head)), established))
+    }
+
+    /// "If the response includes a |Sec-WebSocket-Protocol| header field and this header field
+    /// indicates the use of a subprotocol that was not present in the client's handshake [...], the
+    /// client MUST _Fail the WebSocket Connection_."
+    fn verify_subprotocol(&self, headers: Headers<'_>) -> Result<Option<String>, HandshakeError> {
+        let Some(chosen) = headers.at_most_one("Sec-WebSocket-Protocol")? else { return Ok(None) };
+        let offered = self.subprotocols.iter().find(|name| name.as_bytes() == chosen);
+        offered.cloned().map(Some).ok_or(HandshakeError::UnofferedSubprotocol)
+    }
+
+    /// Ends the reading with `error`, or with the answer that the server gave; does nothing if it has
+    /// ended. `true` if the handshake is complete.
+    fn end(&mut self, error: HandshakeError) -> Result<bool, HandshakeError> {
+        let error = match &mut self.state {
+            State::Established(..) => return Ok(true),
+            State::Reading(_) => error,
+            State::Refused(response, body) => {
+                response.body = body.take();
+                HandshakeError::Status(response.clone())
+            }
+            State::Failed(error) => return Err(error.clone()),
+        };
+        self.state = State::Failed(error.clone());
+        Err(error)
+    }
+}
+
+/// `HTTP/1.1 101 Switching Protocols`
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct StatusLine {
+    minor_version: u8,
+    status: u16,
+    reason: String,
+}
+
+impl StartLine for StatusLine {
+    fn opens_with(position: usize, byte: u8) -> bool {
+        match b"HTTP/1.".get(position) {
+            Some(expected) => byte == *expected,
+            None => position == 7 && byte.is_ascii_digit(),
+        }
+    }
+
+    /// `status-line = HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112, 4)
+    fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
+        let digit = |byte: u8| u16::from(byte - b'0');
+        match line {
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor_version @ b'0'..=b'9', b' ',
+                a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', reason @ ..]
+                // Some servers leave out the blank before a reason that is empty.
+                if matches!(reason, [] | [b' ', ..]) =>
+            {
+                Ok(Self {
+                    minor_version: minor_version - b'0',
+                    status: digit(*a) * 100 + digit(*b) * 10 + digit(*c),
+                    reason: String::from_utf8_lossy(reason.trim_ascii()).into_owned(),
+                })
+            }
+            _ => Err(HandshakeError::StartLine),
+        }
+    }
+}
+
+/// A server's response.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    status: u16,
+    reason: String,
+    fields: Vec<Field>,
+    body: Vec<u8>,
+}
+
+impl Response {
+    fn new(head: Head<StatusLine>) -> Self {
+        let StatusLine { status, reason, .. } = head.start_line;
+        Self { status, reason, fields: head.fields, body: Vec::new() }
+    }
+
+    /// The HTTP status: 101, or 200 to 999 in [`HandshakeError::Status`].
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The reason phrase, which may be empty; not ASCII characters are replaced.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// All headers.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        Headers::new(&self.fields)
+    }
+
+    /// The first bytes of the body, at most [`HeadLimits::body`]; empty for 101. The chunked coding
+    /// is taken off, a compression is not.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("reason", &self.reason)
+            .field("headers", &self.headers())
+            .field("body", &self.body.escape_ascii().to_string())
+            .finish()
+    }
+}

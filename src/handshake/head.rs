@@ -1,0 +1,350 @@
+//! Reads the head of a request or of a response: scans each byte once, and lets httparse split it
+//! when it is complete.
+
+use crate::buffer::ReceiveBuffer;
+
+use super::error::HandshakeError;
+use super::headers::Field;
+
+/// How much a peer may send before the connection is open.
+///
+/// ```
+/// use sansock::HeadLimits;
+/// let limits = HeadLimits::new().bytes(64 << 10);
+/// assert_eq!((limits.bytes, limits.headers), (65536, 100));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadLimits {
+    /// Most bytes of the head, first line and empty line included; of interim responses and the
+    /// final one together. Default 16 KiB.
+    pub bytes: usize,
+    /// Most header lines. Default 100.
+    pub headers: usize,
+    /// How many bytes a client keeps of the body of an answer other than 101. Default 4 KiB.
+    pub body: usize,
+}
+
+impl HeadLimits {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: 16 << 10, headers: 100, body: 4 << 10 }
+    }
+
+    /// Sets [`bytes`](Self::bytes).
+    #[must_use]
+    pub const fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Sets [`headers`](Self::headers).
+    #[must_use]
+    pub const fn headers(mut self, headers: usize) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Sets [`body`](Self::body).
+    #[must_use]
+    pub const fn body(mut self, bytes: usize) -> Self {
+        self.body = bytes;
+        self
+    }
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A request line or a status line.
+pub(crate) trait StartLine: Sized {
+    /// Whether `byte`, not a blank, may stand at `position` of the line's first word: what is not
+    /// HTTP is refused at its first bytes.
+    fn opens_with(position: usize, byte: u8) -> bool;
+
+    /// Parses the line, without its CR LF.
+    fn parse(line: &[u8]) -> Result<Self, HandshakeError>;
+}
+
+/// A head that is complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head<L> {
+    pub(crate) start_line: L,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// Takes the bytes of a head out of the receive buffer as they arrive, and nothing behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadReader<L> {
+    limits: HeadLimits,
+    /// Bytes of all the heads so far.
+    spent: usize,
+    at: At,
+    bytes: Vec<u8>,
+    /// The start line, parsed as soon as it is there, and where the header lines begin.
+    start_line: Option<(L, usize)>,
+    /// Header lines that have begun.
+    headers: usize,
+}
+
+/// Where the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// In the first word of the start line.
+    FirstWord,
+    /// At the first byte of a header line, or of the empty line that ends the head.
+    LineStart,
+    InLine,
+    /// Behind the CR of a line.
+    Cr,
+    /// Behind the CR of the empty line.
+    LastCr,
+    End,
+}
+
+impl<L: StartLine> HeadReader<L> {
+    pub(crate) const fn new(limits: HeadLimits) -> Self {
+        Self {
+            limits,
+            spent: 0,
+            at: At::FirstWord,
+            bytes: Vec::new(),
+            start_line: None,
+            headers: 0,
+        }
+    }
+
+    /// Takes what has arrived, up to the end of the head. `None` if more is needed.
+    ///
+    /// The next call after `Some` begins another head, under what is left of the limit.
+    pub(crate) fn advance(
+        &mut self,
+        input: &mut ReceiveBuffer,
+    ) -> Result<Option<Head<L>>, HandshakeError> {
+        let mut taken = 0;
+        while let Some(&byte) = input.as_slice().get(taken) {
+            self.step(byte)?;
+            self.bytes.push(byte);
+            self.spent += 1;
+            taken += 1;
+            match self.at {
+                At::End if self.spent <= self.limits.bytes => break,
+                _ if self.spent < self.limits.bytes => {}
+                _ => return Err(HandshakeError::HeadTooLarge { limit: self.limits.bytes }),
+            }
+        }
+        input.consume(taken);
+        if self.at == At::End { self.finish() } else { Ok(None) }
+    }
+
+    /// The rules of the line structure (RFC 9112, 2.2), byte by byte.
+    fn step(&mut self, byte: u8) -> Result<(), HandshakeError> {
+        self.at = match (self.at, byte) {
+            (At::Cr, b'\n') => {
+                self.end_line()?;
+                At::LineStart
+            }
+            (At::LastCr, b'\n') => At::End,
+            // "A recipient of such a bare CR MUST consider that element to be invalid"; a bare LF
+            // "MAY" be taken as the end of a line, which is how heads are smuggled past a proxy.
+            (At::Cr | At::LastCr, _) | (_, b'\n') => return Err(HandshakeError::LineEnding),
+            (_, 0..=8 | 11..=12 | 14..=31 | 127) => return Err(HandshakeError::ControlByte(byte)),
+            (At::FirstWord, b' ') if !self.bytes.is_empty() => At::InLine,
+            (At::FirstWord, _) if L::opens_with(self.bytes.len(), byte) => At::FirstWord,
+            (At::FirstWord, _) => return Err(HandshakeError::StartLine),
+            (At::LineStart, b'\r') => At::LastCr,
+            // "A server that receives an obs-fold in a request message [...] MUST either reject the
+            // message by sending a 400 (Bad Request) [...]" (RFC 9112, 5.2)
+            (At::LineStart, b' ' | b'\t') => return Err(HandshakeError::FoldedLine),
+            (At::LineStart, _) => {
+                if self.headers == self.limits.headers {
+                    return Err(HandshakeError::TooManyHeaders { limit: self.limits.headers });
+                }
+                self.headers += 1;
+                At::InLine
+            }
+            (At::InLine, b'\r') => At::Cr,
+            (At::InLine | At::End, _) => At::InLine,
+        };
+        Ok(())
+    }
+
+    /// A LF has come behind a CR; `bytes` ends in that CR.
+    fn end_line(&mut self) -> Result<(), HandshakeError> {
+        if self.start_line.is_none() {
+            let line = self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes);
+            self.start_line = Some((L::parse(line)?, self.bytes.len() + 1));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Option<Head<L>>, HandshakeError> {
+        let bytes = std::mem::take(&mut self.bytes);
+        let headers = std::mem::take(&mut self.headers);
+        self.at = At::FirstWord;
+        let (start_line, end) = self.start_line.take().ok_or(HandshakeError::StartLine)?;
+        let mut parsed = vec![httparse::EMPTY_HEADER; headers];
+        match httparse::parse_headers(&bytes[end..], &mut parsed) {
+            Ok(httparse::Status::Complete((_, headers))) => {
+                let fields = headers.iter().map(|header| Field::new(header.name, header.value));
+                Ok(Some(Head { start_line, fields: fields.collect() }))
+            }
+            Ok(httparse::Status::Partial) | Err(_) => Err(HandshakeError::HeaderLine),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any first line that begins with a letter.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Line(Vec<u8>);
+
+    impl StartLine for Line {
+        fn opens_with(_: usize, byte: u8) -> bool {
+            byte.is_ascii_alphabetic()
+        }
+
+        fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
+            Ok(Self(line.to_vec()))
+        }
+    }
+
+    type Outcome = Result<Option<Head<Line>>, HandshakeError>;
+
+    /// Feeds `bytes` in pieces of `step`; also gives what is left in the buffer.
+    fn read(limits: HeadLimits, bytes: &[u8], step: usize) -> (Outcome, Vec<u8>) {
+        let (mut reader, mut input) = (HeadReader::new(limits), ReceiveBuffer::new());
+        let mut outcome = Ok(None);
+        for piece in bytes.chunks(step) {
+            input.extend_from_slice(piece);
+            if outcome == Ok(None) {
+                outcome = reader.advance(&mut input);
+            }
+        }
+        (outcome, input.as_slice().to_vec())
+    }
+
+    fn outcome(bytes: &[u8]) -> Outcome {
+        read(HeadLimits::new(), bytes, bytes.len().max(1)).0
+    }
+
+    fn head(line: &str, fields: &[(&str, &[u8])]) -> Outcome {
+        let fields = fields.iter().map(|(name, value)| Field::new(name, value)).collect();
+        Ok(Some(Head { start_line: Line(line.into()), fields }))
+    }
+
+    #[test]
+    fn a_head_is_a_line_and_headers() {
+        for (bytes, expected) in [
+            (&b"A B\r\n\r\n"[..], head("A B", &[])),
+            (b"A B\r\nX: y\r\n\r\n", head("A B", &[("X", b"y")])),
+            (b"A B\r\nX:y\r\nX: \t z \t\r\n\r\n", head("A B", &[("X", b"y"), ("X", b"z")])),
+            (b"A B\r\nX:\r\nY: a b\tc\r\n\r\n", head("A B", &[("X", b""), ("Y", b"a b\tc")])),
+            (
+                b"A B\r\n!#$%&'*+-.^_`|~09az: :\xff\r\n\r\n",
+                head("A B", &[("!#$%&'*+-.^_`|~09az", b":\xff")]),
+            ),
+        ] {
+            assert_eq!(outcome(bytes), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_head_is_refused() {
+        use HandshakeError::{ControlByte, FoldedLine, HeaderLine, LineEnding, StartLine};
+        for (bytes, error) in [
+            (&b"A B\n"[..], LineEnding),
+            (b"A B\r\nX: y\n", LineEnding),
+            (b"A B\r\nX: y\r\n\n", LineEnding),
+            (b"A B\rX", LineEnding),
+            (b"A B\r\r", LineEnding),
+            (b"A B\r\nX: y\rZ", LineEnding),
+            (b"A B\r\n\rX", LineEnding),
+            (b"A B\r\n\n", LineEnding),
+            (b"\n", LineEnding),
+            (b"A B\0", ControlByte(0)),
+            (b"A B\r\nX: y\0", ControlByte(0)),
+            (b"A B\r\nX\0", ControlByte(0)),
+            (b"A B\r\n\0", ControlByte(0)),
+            (b"A B\r\nX: \x7f", ControlByte(0x7f)),
+            (b"A B\r\nX: \x1b", ControlByte(0x1b)),
+            (b"A B\r\nX: \x0b", ControlByte(0x0b)),
+            (b"\x16", ControlByte(0x16)),
+            (b"A B\r\nX: y\r\n ", FoldedLine),
+            (b"A B\r\nX: y\r\n\t", FoldedLine),
+            (b"A B\r\n ", FoldedLine),
+            (b"\r", StartLine),
+            (b" ", StartLine),
+            (b"A\r", StartLine),
+            (b"1", StartLine),
+            (b"A B\r\nX\r\n\r\n", HeaderLine),
+            (b"A B\r\nX y: z\r\n\r\n", HeaderLine),
+            (b"A B\r\nX : y\r\n\r\n", HeaderLine),
+            (b"A B\r\nX\t: y\r\n\r\n", HeaderLine),
+            (b"A B\r\n: y\r\n\r\n", HeaderLine),
+            (b"A B\r\nX(: y\r\n\r\n", HeaderLine),
+            (b"A B\r\nX\xe9: y\r\n\r\n", HeaderLine),
+            (b"A B\r\nX: y\r\nZ\r\n\r\n", HeaderLine),
+        ] {
+            assert_eq!(outcome(bytes), Err(error), "{}", bytes.escape_ascii());
+            let earlier = outcome(&bytes[..bytes.len() - 1]);
+            assert_eq!(earlier, Ok(None), "not at its last byte: {}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn any_pieces_give_the_same_and_the_rest_stays() {
+        let bytes = b"A B\r\nX: y\r\n\r\n\x81\x00rest\r\n\r\n";
+        for step in 1..=bytes.len() {
+            let (outcome, rest) = read(HeadLimits::new(), bytes, step);
+            assert_eq!(outcome, head("A B", &[("X", b"y")]));
+            assert_eq!(rest, b"\x81\x00rest\r\n\r\n");
+        }
+    }
+
+    #[test]
+    fn the_limit_on_bytes_is_exact() {
+        let bytes = b"A B\r\nX: y\r\n\r\nmore";
+        let length = bytes.len() - 4;
+        for step in 1..=bytes.len() {
+            let limits = HeadLimits::new().bytes(length);
+            assert_eq!(read(limits, bytes, step).0, head("A B", &[("X", b"y")]));
+            for limit in 0..length {
+                let outcome = read(HeadLimits::new().bytes(limit), bytes, step).0;
+                assert_eq!(outcome, Err(HandshakeError::HeadTooLarge { limit }));
+            }
+        }
+    }
+
+    #[test]
+    fn the_limit_on_headers_is_exact() {
+        let bytes = b"A B\r\nX: y\r\nX: z\r\n\r\n";
+        assert!(read(HeadLimits::new().headers(2), bytes, 1).0.is_ok());
+        for (limit, shown_by) in [(1, "A B\r\nX: y\r\nX"), (0, "A B\r\nX")] {
+            let limits = HeadLimits::new().headers(limit);
+            let outcome = read(limits, shown_by.as_bytes(), 1).0;
+            assert_eq!(outcome, Err(HandshakeError::TooManyHeaders { limit }));
+        }
+        assert!(read(HeadLimits::new().headers(0), b"A B\r\n\r\n", 1).0.is_ok());
+    }
+
+    #[test]
+    fn two_heads_share_the_limit() {
+        let bytes = b"A B\r\n\r\nC D\r\n\r\n";
+        let mut input = ReceiveBuffer::new();
+        input.extend_from_slice(bytes);
+        let mut reader = HeadReader::<Line>::new(HeadLimits::new().bytes(bytes.len() - 1));
+        assert_eq!(reader.advance(&mut input), head("A B", &[]));
+        assert_eq!(
+            reader.advance(&mut input),
+            Err(HandshakeError::HeadTooLarge { limit: bytes.len() - 1 })
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! The opening handshake (RFC 6455, 4), both roles, without I/O.
+//!
+//! [`ClientHandshake`] and [`ServerHandshake`] take the head out of the receive buffer as its bytes
+//! arrive, check it and write ours to the send buffer. They end in [`Established`], the only way to
+//! a connection. What the peer sent behind its head stays in the receive buffer: frames.
+
+mod answer;
+mod body;
+mod client;
+mod error;
+mod extensions;
+mod head;
+mod headers;
+mod key;
+mod origin;
+mod server;
+
+pub use answer::{Answer, Rejection};
+pub use client::{ClientHandshake, Offer, Response};
+pub use error::HandshakeError;
+pub use head::HeadLimits;
+pub use headers::Headers;
+pub use origin::{InvalidOrigin, Origin, OriginPolicy};
+pub use server::{Request, ServerHandshake};
+
+use crate::config::{Config, Role};
+use crate::connection::Connection;
+use crate::mask::MaskSource;
+
+/// An opening handshake that succeeded: who we are and what was negotiated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Established {
+    role: Role,
+    subprotocol: Option<String>,
+}
+
+impl Established {
+    const fn new(role: Role, subprotocol: Option<String>) -> Self {
+        Self { role, subprotocol }
+    }
+
+    /// Which end of the connection we are.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The subprotocol that both ends agreed on (RFC 6455, 1.9).
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// A handshake that other code has done, such as an HTTP server that hands over its upgraded
+    /// stream. The bytes that arrived behind the head belong into the
+    /// [`ReceiveBuffer`](crate::ReceiveBuffer).
+    #[must_use]
+    pub const fn elsewhere(role: Role, subprotocol: Option<String>) -> Self {
+        Self::new(role, subprotocol)
+    }
+
+    /// The connection. A client draws its masking keys from [`RandomMasks`](crate::RandomMasks).
+    #[cfg(feature = "rand")]
+    #[must_use]
+    pub fn connection(&self, config: &Config) -> Connection {
+        self.connection_with(config, crate::mask::RandomMasks::new())
+    }
+
+    /// The connection, with a source of one's own for a client's masking keys; a server needs none.
+    #[must_use]
+    pub fn connection_with(&self, config: &Config, masks: impl MaskSource + 'static) -> Connection {
+        match self.role {
+            Role::Client => Connection::client(config, masks),
+            Role::Server => Connection::server(config),
+        }
+    }
+}

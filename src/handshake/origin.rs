@@ -1,0 +1,163 @@
+//! Which web pages may connect (RFC 6455, 4.2.2 and 10.2).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::uri::Authority;
+
+use super::error::HandshakeError;
+use super::headers::is_token;
+use super::server::Request;
+
+/// Which Origins a server takes connections from.
+///
+/// A browser connects from any page to any server and sends the cookies of that server along; the
+/// Origin header is how the server knows whose page it is (RFC 6455, 10.2). Programs that are not
+/// browsers can write what they like there, so a request without Origin passes every policy: it
+/// comes from no page.
+///
+/// Origins are compared whole: scheme, host and port, the default ports of http and https filled
+/// in. `null`, the Origin of sandboxed pages and of files, is only allowed by [`Any`](Self::Any).
+///
+/// ```
+/// use sansock::OriginPolicy;
+/// let policy = OriginPolicy::list(["https://example.com", "https://example.com:8443"])?;
+/// # Ok::<(), sansock::InvalidOrigin>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OriginPolicy {
+    /// Every Origin: for servers that are the same to every caller.
+    Any,
+    /// `http://` or `https://` with the host and port of the request's Host header. A Host without
+    /// port stands for the default port of the Origin's scheme.
+    #[default]
+    SameHost,
+    /// One of these.
+    List(Vec<Origin>),
+}
+
+impl OriginPolicy {
+    /// A [`List`](Self::List) from texts.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not an Origin.
+    pub fn list<'o>(origins: impl IntoIterator<Item = &'o str>) -> Result<Self, InvalidOrigin> {
+        origins.into_iter().map(str::parse).collect::<Result<_, _>>().map(Self::List)
+    }
+
+    /// Whether the policy allows the request.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::OriginDenied`], which is answered with 403: "If the server does not wish to
+    /// accept this connection, it MUST return an appropriate HTTP error code (e.g., 403 Forbidden)"
+    /// (RFC 6455, 4.2.2).
+    pub fn check(&self, request: &Request<'_>) -> Result<(), HandshakeError> {
+        let Some(origin) = request.headers().get("Origin") else { return Ok(()) };
+        let origin = || str::from_utf8(origin).ok()?.parse::<Origin>().ok();
+        let allowed = match self {
+            Self::Any => true,
+            Self::SameHost => origin().is_some_and(|origin| origin.is_at(request.authority())),
+            Self::List(origins) => origin().is_some_and(|origin| origins.contains(&origin)),
+        };
+        if allowed { Ok(()) } else { Err(HandshakeError::OriginDenied) }
+    }
+}
+
+/// An Origin: `scheme "://" host [ ":" port ]` (RFC 6454, 7.1), nothing behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// In lower case.
+    scheme: String,
+    /// Without the scheme's default port.
+    authority: Authority,
+}
+
+impl Origin {
+    /// Whether it is a page's whose host and port are those of a Host header.
+    fn is_at(&self, host: &Authority) -> bool {
+        let default = default_port(&self.scheme);
+        default.is_some()
+            && self.authority.host == host.host
+            && self.authority.port == host.port.filter(|port| Some(*port) != default)
+    }
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+impl FromStr for Origin {
+    type Err = InvalidOrigin;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        let (scheme, authority) = text.split_once("://").ok_or(InvalidOrigin)?;
+        if !is_token(scheme.as_bytes()) {
+            return Err(InvalidOrigin);
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let mut authority: Authority = authority.parse().map_err(|_| InvalidOrigin)?;
+        authority.port = authority.port.filter(|port| Some(*port) != default_port(&scheme));
+        Ok(Self { scheme, authority })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+/// The text is not an Origin: `scheme://host` or `scheme://host:port`, without a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidOrigin;
+
+impl fmt::Display for InvalidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an Origin is scheme://host or scheme://host:port (RFC 6454)")
+    }
+}
+
+impl std::error::Error for InvalidOrigin {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        for (text, shown) in [
+            ("HTTPS://Example.COM", "https://example.com"),
+            ("https://example.com:443", "https://example.com"),
+            ("http://example.com:443", "http://example.com:443"),
+            ("http://[::0:1]:80", "http://[::1]"),
+            ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+        ] {
+            assert_eq!(text.parse::<Origin>().unwrap().to_string(), shown);
+        }
+        for text in [
+            "",
+            "null",
+            "example.com",
+            "https://",
+            "https://example.com/",
+            "https://a.com https://b.com",
+            "https://example.com/path",
+            "https://u@example.com",
+            "https://*.example.com",
+            "://a",
+            "https://a?b",
+            "https://a#b",
+            "ht tp://a",
+            "https:example.com",
+        ] {
+            assert_eq!(text.parse::<Origin>(), Err(InvalidOrigin), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a kernel works on, and the loop that all wide kernels share.
+#![expect(clippy::inline_always, reason = "is compiled anew into each kernel, for its registers")]
+
+use super::{Key, portable};
+
+/// Bytes to mask: a slice in place, or a source and a target of the same length.
+pub(super) trait Data: Sized {
+    fn len(&self) -> usize;
+
+    /// Address of the first byte of the target.
+    fn address(&self) -> usize;
+
+    fn split_at(self, at: usize) -> (Self, Self);
+
+    /// Puts each whole block of `BLOCK` bytes through `mask`, `WIDTH` bytes at a time, and gives
+    /// back the rest. `BLOCK` is a multiple of `WIDTH`: how far the loop is unrolled.
+    fn blocks<const BLOCK: usize, const WIDTH: usize>(
+        self,
+        mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
+    ) -> Self;
+
+    /// The same for data shorter than two blocks: no loop.
+    fn block<const BLOCK: usize, const WIDTH: usize>(
+        self,
+        mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
+    ) -> Self;
+}
+
+/// Masks a block in place, a register or word at a time.
+#[inline(always)]
+fn in_place<const WIDTH: usize>(block: &mut [u8], mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH]) {
+    for bytes in block.as_chunks_mut().0 {
+        *bytes = mask(*bytes);
+    }
+}
+
+/// Masks a block into another of the same length, a register or word at a time.
+#[inline(always)]
+fn copying<const WIDTH: usize>(
+    source: &[u8],
+    target: &mut [u8],
+    mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
+) {
+    for (source, target) in source.as_chunks().0.iter().zip(target.as_chunks_mut().0) {
+        *target = mask(*source);
+    }
+}
+
+impl Data for &mut [u8] {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        <[u8]>::len(self)
+    }
+
+    #[inline(always)]
+    fn address(&self) -> usize {
+        self.as_ptr().addr()
+    }
+
+    #[inline(always)]
+    fn split_at(self, at: usize) -> (Self, Self) {
+        self.split_at_mut(at)
+    }
+
+    #[inline(always)]
+    fn blocks<const BLOCK: usize, const WIDTH: usize>(
+        self,
+        mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
+    ) -> Self {
+        let (blocks, rest) = self.as_chunks_mut::<BLOCK>();
+        for block in blocks {
+            in_place(block, &mask);
+        }
+        rest
+    }
+
+    #[inline(always)]
+    fn block<const BLOCK: usize, const WIDTH: usize>(
+        self,
+        mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
+    ) -> Self {
+        let (blocks, rest) = self.as_chunks_mut::<BLOCK>();
+        debug_assert!(blocks.len() < 2);
+        if let Some(block) = blocks.first_mut() {
+            in_place(block, mask);
+        }
+        rest
+    }
+}
+
+/// A source and a target of the same length.
+pub(super) struct Pair<'a> {
+    source: &'a [u8],
+    target: &'a mut [u8],
+}
+
+impl<'a> Pair<'a> {
+    #[inline(always)]
+    pub(super) fn new(source: &'a [u8], target: &'a mut [u8]) -> Self {
+        debug_assert_eq!(source.len(), target.len());
+        Self { source, target }
+    }
+}
+
+impl Data for Pair<'_> {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    #[inline(always)]
+    fn address(&self) -> usize {
+        self.target.as_ptr().addr()
+    }
+
+    #[inline(always)]
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let (source, source_rest) = self.source.split_at(at);
+        let (target, target_rest) = self.target.split_at_mut(at);
+        (Self { source, target }, Self { source: source_rest, target: target_rest })
+    }
+
+    #[inline(always)]
+    fn blocks<const BLOCK: usize, const WIDTH: usize>(
+        self,
+        mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
+    ) -> Self {
+        let (sources, source) = self.source.as_chunks::<BLOCK>();
+        let (targets, target) = self.target.as_chunks_mut::<BLOCK>();
+        for (source, target) in sources.iter().zip(targets) {
+            copying(source, target, &mask);
+        }
+        Self { source, target }
+    }
+
+    #[inline(always)]
+    fn block<const BLOCK: usize, const WIDTH: usize>(
+        self,
+        mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
+    ) -> Self {
+        let (sources, source) = self.source.as_chunks::<BLOCK>();
+        let (targets, target) = self.target.as_chunks_mut::<BLOCK>();
+        debug_assert!(sources.len() < 2);
+        if let (Some(source), Some(target)) = (sources.first(), targets.first_mut()) {
+            copying(source, target, mask);
+        }
+        Self { source, target }
+    }
+}
+
+/// From this many bytes on, stores that do not straddle cache lines win back what aligning costs.
+const ALIGN: usize = 1024;
+
+/// The loop of a kernel whose `mask` masks one register of `WIDTH` bytes: aligns the target of long
+/// data, takes `BLOCK` bytes a turn, then one register, and leaves the rest to the portable loop.
+#[inline(always)]
+pub(super) fn xor<D: Data, const BLOCK: usize, const WIDTH: usize, F>(
+    mut data: D,
+    mut key: Key,
+    register: impl Fn(Key) -> F,
+) where
+    F: Fn([u8; WIDTH]) -> [u8; WIDTH],
+{
+    if data.len() >= ALIGN {
+        let at = data.address().wrapping_neg() % WIDTH;
+        let (head, rest) = data.split_at(at);
+        portable::short(head, key);
+        (data, key) = (rest, key.after(at));
+    }
+    let mask = register(key);
+    // Whole registers leave the key where it is.
+    let rest = data.blocks::<BLOCK, WIDTH>(&mask).blocks::<WIDTH, WIDTH>(&mask);
+    portable::short(rest, key);
+}

@@ -1,0 +1,195 @@
+//! Connecting to a server.
+
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use super::opening::read_head;
+use super::{Error, Socket, Tcp, WebSocket};
+use crate::buffer::{ReceiveBuffer, SendBuffer};
+use crate::config::Config;
+use crate::handshake::{ClientHandshake, HandshakeError, HeadLimits, Offer, Response};
+use crate::mask::random_nonce;
+use crate::uri::Uri;
+
+/// Connects to a `ws:` URL with the defaults.
+///
+/// # Errors
+///
+/// As [`Client::new`] and [`Client::connect`].
+pub fn connect(url: &str) -> Result<WebSocket, Error> {
+    Client::new(url)?.connect()
+}
+
+/// Connects to a server, with options.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use sansock::net::Client;
+///
+/// let mut socket = Client::new("ws://127.0.0.1:9001/chat")?
+///     .subprotocol("chat")
+///     .header("Cookie", "session=1")
+///     .connect_timeout(Duration::from_secs(5))
+///     .connect()?;
+/// assert_eq!(socket.subprotocol(), Some("chat"));
+/// # Ok::<(), sansock::net::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Client {
+    offer: Offer,
+    config: Config,
+    head_limits: HeadLimits,
+    connect_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+}
+
+impl Client {
+    /// A client for this URL.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Uri`].
+    pub fn new(url: &str) -> Result<Self, Error> {
+        Ok(Self::with_offer(Offer::new(url.parse::<Uri>()?)))
+    }
+
+    /// A client for an offer that was made before.
+    pub const fn with_offer(offer: Offer) -> Self {
+        Self {
+            offer,
+            config: Config::new(),
+            head_limits: HeadLimits::new(),
+            connect_timeout: Some(Duration::from_secs(10)),
+            write_timeout: None,
+        }
+    }
+
+    /// Offers a subprotocol, after those that were offered before.
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.offer = self.offer.subprotocol(name);
+        self
+    }
+
+    /// Adds a header to the request.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.offer = self.offer.header(name, value);
+        self
+    }
+
+    /// Sets the Origin header.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.offer = self.offer.origin(origin);
+        self
+    }
+
+    /// Sets limits, delivery and timeouts.
+    pub const fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets the limits of the server's response.
+    pub const fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.head_limits = limits;
+        self
+    }
+
+    /// How long connecting may take, all addresses together; 10 seconds unless set. The opening
+    /// handshake has [`Timeouts::handshake`](crate::Timeouts::handshake) after that.
+    pub const fn connect_timeout(mut self, time: Duration) -> Self {
+        self.connect_timeout = Some(time);
+        self
+    }
+
+    /// How long a write may make no progress, after which it fails and with it the connection;
+    /// unless set it waits as long as TCP does.
+    pub const fn write_timeout(mut self, time: Duration) -> Self {
+        self.write_timeout = Some(time);
+        self
+    }
+
+    /// Connects to the first address of the URL's host that answers, and does the opening
+    /// handshake.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] from the last address that was tried, [`Error::Handshake`], or
+    /// [`Error::NoTls`] for a `wss:` URL.
+    pub fn connect(&self) -> Result<WebSocket, Error> {
+        Ok(self.connect_with_response()?.0)
+    }
+
+    /// [`connect`](Self::connect), and the server's response with its headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_with_response(&self) -> Result<(WebSocket, Response), Error> {
+        if self.offer.uri().is_secure() {
+            return Err(Error::NoTls);
+        }
+        let stream = self.open()?;
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(self.write_timeout)?;
+        self.handshake(Tcp::from(stream))
+    }
+
+    /// Does the opening handshake over a transport that is connected already, such as one with TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and [`Error::Handshake`].
+    pub fn handshake<S: Socket>(&self, mut stream: S) -> Result<(WebSocket<S>, Response), Error> {
+        let deadline = self.config.timeouts.opening(Instant::now());
+        let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
+        let limits = self.head_limits;
+        let mut handshake =
+            ClientHandshake::start(&self.offer, random_nonce(), limits, &mut output)?;
+        output.write_to(&mut stream)?;
+        read_head(&mut stream, &mut input, &mut handshake, &deadline)?;
+        let (Some(established), Some(response)) = (handshake.established(), handshake.response())
+        else {
+            return Err(HandshakeError::UnexpectedEof.into());
+        };
+        let connection = established.connection(&self.config);
+        let mut socket = WebSocket::new(stream, connection, input, output)?;
+        socket.set_subprotocol(established.subprotocol());
+        Ok((socket, response.clone()))
+    }
+
+    fn open(&self) -> Result<TcpStream, Error> {
+        let uri = self.offer.uri();
+        let host = uri.host();
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let addresses: Vec<SocketAddr> = (host, uri.port()).to_socket_addrs()?.collect();
+        let until = self.connect_timeout.and_then(|time| Instant::now().checked_add(time));
+        let mut last = io::Error::new(io::ErrorKind::NotFound, NoAddress(host.into()));
+        for address in addresses {
+            let connected = match until.map(|until| until.saturating_duration_since(Instant::now()))
+            {
+                None => TcpStream::connect(address),
+                Some(left) if left.is_zero() => Err(io::ErrorKind::TimedOut.into()),
+                Some(left) => TcpStream::connect_timeout(&address, left),
+            };
+            match connected {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last.into())
+    }
+}
+
+/// The host has no address.
+#[derive(Debug)]
+struct NoAddress(String);
+
+impl fmt::Display for NoAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has no address", self.0)
+    }
+}
+
+impl std::error::Error for NoAddress {}

@@ -1,0 +1,84 @@
+//! The errors of the blocking adapters.
+
+use std::fmt;
+use std::io;
+
+use crate::error::{ProtocolError, SendError};
+use crate::handshake::HandshakeError;
+use crate::timer::Timeout;
+use crate::uri::UriError;
+
+/// Why a blocking call failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The transport. After a failed write, what was accepted still waits
+    /// ([`buffered_amount`](super::Outgoing::buffered_amount)), and `flush` goes on with it.
+    Io(io::Error),
+    /// The URL.
+    Uri(UriError),
+    /// The URL is a `wss:` one, and [`Client::connect`](super::Client::connect) knows no TLS: give
+    /// [`Client::handshake`](super::Client::handshake) a stream that does.
+    NoTls,
+    /// The opening handshake.
+    Handshake(HandshakeError),
+    /// The peer broke the protocol or went over a limit. It was told, and the connection is over.
+    Protocol(ProtocolError),
+    /// The message, fragment or control frame cannot be sent; nothing of it was.
+    Send(SendError),
+    /// Something took too long, and the connection is over.
+    Timeout(Timeout),
+    /// The transport ended without a Close frame: close code 1006 in the API of browsers.
+    Abnormal,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Uri(error) => error.fmt(f),
+            Self::Handshake(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
+            Self::Send(error) => error.fmt(f),
+            Self::Timeout(error) => error.fmt(f),
+            Self::NoTls => f.write_str("wss: needs TLS, which connect() does not have"),
+            Self::Abnormal => {
+                f.write_str("the connection ended without a closing handshake (1006)")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // `Display` shows the cause itself, so its own cause comes next.
+        match self {
+            Self::Io(error) => error.source(),
+            Self::Uri(error) => error.source(),
+            Self::Handshake(error) => error.source(),
+            Self::Protocol(error) => error.source(),
+            Self::Send(error) => error.source(),
+            Self::Timeout(error) => error.source(),
+            Self::NoTls | Self::Abnormal => None,
+        }
+    }
+}
+
+macro_rules! from {
+    ($($variant:ident($type:ty)),*) => {$(
+        impl From<$type> for Error {
+            fn from(error: $type) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
+}
+
+from!(
+    Io(io::Error),
+    Uri(UriError),
+    Handshake(HandshakeError),
+    Protocol(ProtocolError),
+    Send(SendError),
+    Timeout(Timeout)
+);

@@ -1,0 +1,66 @@
+//! Drives an opening handshake over a blocking transport.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::{Error, Socket};
+use crate::buffer::ReceiveBuffer;
+use crate::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
+use crate::timer::Deadline;
+
+/// What both roles' handshakes take in.
+pub(super) trait Opening {
+    fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError>;
+    fn receive_eof(&mut self) -> Result<(), HandshakeError>;
+    fn time_out(&mut self) -> Result<(), HandshakeError>;
+}
+
+macro_rules! opening {
+    ($type:ty) => {
+        impl Opening for $type {
+            fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
+                <$type>::advance(self, input)
+            }
+            fn receive_eof(&mut self) -> Result<(), HandshakeError> {
+                <$type>::receive_eof(self)
+            }
+            fn time_out(&mut self) -> Result<(), HandshakeError> {
+                <$type>::time_out(self)
+            }
+        }
+    };
+}
+
+opening!(ClientHandshake);
+opening!(ServerHandshake);
+
+/// Reads until the handshake is complete. The deadline is that of the whole handshake: a peer that
+/// drips its head byte by byte does not push it back.
+pub(super) fn read_head<S: Socket>(
+    stream: &mut S,
+    input: &mut ReceiveBuffer,
+    handshake: &mut impl Opening,
+    deadline: &Deadline,
+) -> Result<(), Error> {
+    while !handshake.advance(input)? {
+        let now = Instant::now();
+        if deadline.handle_timeout(now).is_err() {
+            handshake.time_out()?;
+        }
+        let left = deadline
+            .poll_timeout()
+            .map(|at| at.saturating_duration_since(now).max(Duration::from_millis(1)));
+        stream.set_read_timeout(left)?;
+        match input.read_from(stream) {
+            Ok(0) => handshake.receive_eof()?,
+            Ok(_) => {}
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted
+                | io::ErrorKind::WouldBlock
+                | io::ErrorKind::TimedOut => {}
+                _ => return Err(error.into()),
+            },
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! The sending half of a blocking connection.
+
+use std::io::{self, IoSlice, Write};
+
+use super::Error;
+use crate::buffer::SendBuffer;
+use crate::close::CloseCode;
+use crate::config::Role;
+use crate::connection::Connection;
+use crate::event::Message;
+use crate::frame::FrameHeader;
+use crate::mask::Mask;
+use crate::sender::EncodedMessage;
+
+/// The sending half of a [`WebSocket`](super::WebSocket), lent beside an event so that a program can
+/// answer while it holds the payload.
+///
+/// `send` is `queue` and `flush`. What is queued also goes out before the connection waits for the
+/// peer, so a loop that queues its answers writes once for all the messages that one read brought.
+#[derive(Debug)]
+pub struct Outgoing<S> {
+    pub(super) stream: S,
+    pub(super) connection: Connection,
+    pub(super) buffer: SendBuffer,
+}
+
+/// From this payload on, header and payload leave in one vectored write; below, a copy into the
+/// buffer is cheaper.
+pub(super) const WORTH_VECTORED: usize = 4 << 10;
+/// A client masks so much at a time: it stays in the cache until it is written.
+const MASK_STEP: usize = 128 << 10;
+
+impl<S: Write> Outgoing<S> {
+    /// Queues a message: it leaves with the next [`flush`](Self::flush) or before the next wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`]; nothing was queued.
+    #[inline]
+    pub fn queue<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        Ok(self.connection.send(message, &mut self.buffer)?)
+    }
+
+    /// Queues the next fragment of a message; `fin` marks the last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`]; nothing was queued.
+    pub fn queue_fragment<'m>(
+        &mut self,
+        fragment: impl Into<Message<'m>>,
+        fin: bool,
+    ) -> Result<(), Error> {
+        Ok(self.connection.send_fragment(fragment, fin, &mut self.buffer)?)
+    }
+
+    /// Sends a message and all that was queued before. A large payload is not copied: it leaves
+    /// together with its header in one vectored write.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`]: nothing was sent. [`Error::Io`]: what was not written still waits.
+    #[inline]
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        if message.len() < WORTH_VECTORED {
+            self.queue(message)?;
+            return self.flush();
+        }
+        self.connection.check_whole()?;
+        let header = self.connection.begin(message.kind(), true, message.len() as u64)?;
+        Ok(write_frame(&mut self.stream, &mut self.buffer, &header, message.as_bytes())?)
+    }
+
+    /// Sends the next fragment of a message and all that was queued before; `fin` marks the last.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_fragment<'m>(
+        &mut self,
+        fragment: impl Into<Message<'m>>,
+        fin: bool,
+    ) -> Result<(), Error> {
+        self.queue_fragment(fragment, fin)?;
+        self.flush()
+    }
+
+    /// Sends a message that was encoded once for many connections; a large one is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
+        let bytes = message.as_bytes();
+        if bytes.len() < WORTH_VECTORED || self.connection.role() == Role::Client {
+            return self.send(message.as_message());
+        }
+        self.connection.check_whole()?;
+        Ok(write_behind(&mut self.stream, &mut self.buffer, bytes)?)
+    }
+
+    /// Queues a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`]; nothing was queued.
+    pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
+        Ok(self.connection.send_encoded(message, &mut self.buffer)?)
+    }
+
+    /// Sends a Ping with a payload of at most 125 bytes; the answer is an
+    /// [`Event::Pong`](crate::Event::Pong).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.connection.ping(payload, &mut self.buffer)?;
+        self.flush()
+    }
+
+    /// Sends a Pong that nobody asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.connection.pong(payload, &mut self.buffer)?;
+        self.flush()
+    }
+
+    /// Sends a Close frame, which starts the closing handshake; the peer's messages still arrive
+    /// until it answers. A reason needs a code.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn start_close(
+        &mut self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+    ) -> Result<(), Error> {
+        self.connection.close(code, reason, &mut self.buffer)?;
+        self.flush()
+    }
+
+    /// Writes what was queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]: what was not written still waits.
+    #[inline]
+    pub fn flush(&mut self) -> Result<(), Error> {
+        Ok(self.buffer.write_to(&mut self.stream)?)
+    }
+
+    /// Bytes that were accepted for sending and not yet handed to the transport.
+    #[must_use]
+    pub fn buffered_amount(&self) -> usize {
+        self.buffer.buffered_amount()
+    }
+}
+
+/// Writes what waits and a frame behind it, without a copy of a payload that is not masked. After an
+/// error the rest of the frame waits as well: the message was accepted.
+pub(super) fn write_frame(
+    stream: &mut impl Write,
+    buffer: &mut SendBuffer,
+    header: &FrameHeader,
+    payload: &[u8],
+) -> io::Result<()> {
+    buffer.extend_from_slice(&header.encode());
+    let Some(key) = header.masking_key else { return write_behind(stream, buffer, payload) };
+    let mut mask = Mask::new(key);
+    let mut result = Ok(());
+    for step in payload.chunks(MASK_STEP) {
+        buffer.push_masked(step, &mut mask);
+        if result.is_ok() {
+            result = buffer.write_to(stream);
+        }
+    }
+    result
+}
+
+/// Writes what waits and `bytes` behind it, in one vectored write if the transport takes it. After an
+/// error the rest of `bytes` waits.
+pub(super) fn write_behind(
+    stream: &mut impl Write,
+    buffer: &mut SendBuffer,
+    mut bytes: &[u8],
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let waiting = buffer.as_slice();
+        let written = if waiting.len() == buffer.buffered_amount() {
+            stream.write_vectored(&[IoSlice::new(waiting), IoSlice::new(bytes)])
+        } else {
+            stream.write(waiting)
+        };
+        let error = match written {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(n) => {
+                let waited = waiting.len().min(n);
+                buffer.advance(waited);
+                bytes = &bytes[n - waited..];
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => error,
+        };
+        buffer.extend_from_slice(bytes);
+        return Err(error);
+    }
+    buffer.write_to(stream)
+}

@@ -1,0 +1,389 @@
+//! Bytes to events: frames, masks, fragments, UTF-8 (RFC 6455, 5 and 6.2).
+
+use crate::buffer::{ReceiveBuffer, What};
+use crate::close::CloseCode;
+use crate::config::{Config, Delivery, Limits, Role};
+use crate::error::ProtocolError;
+use crate::event::{Event, MessageKind};
+use crate::frame::{FrameHeader, OpCode};
+use crate::mask::Mask;
+use crate::utf8::InvalidUtf8;
+
+/// The receiving half of a connection.
+///
+/// ```
+/// use sansock::{Config, Event, Message, ReceiveBuffer, Receiver, Role};
+///
+/// let mut receiver = Receiver::new(Role::Client, &Config::new());
+/// let mut buffer = ReceiveBuffer::new();
+/// buffer.extend_from_slice(b"\x81\x05Hello");
+/// let event = receiver.next_event(&mut buffer)?;
+/// assert_eq!(event, Some(Event::Message(Message::Text("Hello"))));
+/// # Ok::<(), sansock::ProtocolError>(())
+/// ```
+#[derive(Debug)]
+pub struct Receiver {
+    role: Role,
+    delivery: Delivery,
+    limits: Limits,
+    /// The frame whose payload is arriving.
+    frame: Option<Frame>,
+    /// The type of the message in progress.
+    message: Option<MessageKind>,
+    /// Its payload so far, the current frame's announced length included.
+    length: u64,
+    /// Its frames so far.
+    fragments: u32,
+    /// How many messages have begun.
+    begun: u32,
+    /// Whether a Close frame was received.
+    closed: bool,
+    failure: Option<ProtocolError>,
+}
+
+/// A frame whose header was read.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    fin: bool,
+    path: Path,
+    mask: Option<Mask>,
+    /// Payload bytes that are still to be processed; of a payload that is lent where it lies, all.
+    remaining: u64,
+}
+
+/// How a payload reaches the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    /// A control frame: lent where it lies.
+    Control(OpCode),
+    /// A message in one frame: lent where it lies.
+    InPlace,
+    /// A fragment, or a frame too large to wait in the buffer: moved behind the message's others.
+    Assemble,
+    /// Lent piece by piece ([`Delivery::Chunks`]).
+    Chunks,
+}
+
+/// What came of processing a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// An event is lent.
+    Lent,
+    /// The frame ended without an event.
+    FrameEnded,
+    /// The rest of the frame must arrive first.
+    NeedsBytes,
+}
+
+impl Receiver {
+    /// A payload up to this length waits in the buffer until it is complete; a longer one that has
+    /// not yet arrived as a whole is moved, and so does not make the buffer grow.
+    const WAITS_IN_PLACE: u64 = 4 << 10;
+    /// From so many missing bytes on, reads go straight into the message; below, one read may bring
+    /// the next frames too.
+    const WORTH_DIRECT: usize = 16 << 10;
+
+    /// A receiver for the first byte after the opening handshake.
+    #[must_use]
+    pub fn new(role: Role, config: &Config) -> Self {
+        Self {
+            role,
+            delivery: config.delivery,
+            limits: config.limits,
+            frame: None,
+            message: None,
+            length: 0,
+            fragments: 0,
+            begun: 0,
+            closed: false,
+            failure: None,
+        }
+    }
+
+    /// Processes what has arrived up to the next event, which [`ReceiveBuffer::event`] then lends;
+    /// `false` if more bytes are needed.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke the protocol or went over a limit. It is known from the bytes that have
+    /// arrived, not when the frame is complete; every later call returns it again.
+    #[inline]
+    pub fn advance(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
+        buffer.reclaim();
+        self.run(buffer).inspect_err(|&error| self.failure = Some(error))
+    }
+
+    /// [`advance`](Self::advance) and [`ReceiveBuffer::event`] in one.
+    ///
+    /// # Errors
+    ///
+    /// As [`advance`](Self::advance).
+    #[inline]
+    pub fn next_event<'b>(
+        &mut self,
+        buffer: &'b mut ReceiveBuffer,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        Ok(if self.advance(buffer)? { buffer.event() } else { None })
+    }
+
+    /// Whether the peer's Close frame was received. What comes after it is discarded: "the peer MUST
+    /// NOT send any more data" (5.5.1, 7.1.1).
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether a message has begun and not ended.
+    #[must_use]
+    pub const fn is_in_message(&self) -> bool {
+        self.message.is_some()
+    }
+
+    /// How many messages have begun, modulo 2^32.
+    pub(crate) const fn begun(&self) -> u32 {
+        self.begun
+    }
+
+    fn run(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+        loop {
+            if self.frame.is_none() && !self.next_frame(buffer)? {
+                return Ok(false);
+            }
+            let Some(frame) = &self.frame else { return Ok(false) };
+            let step = match frame.path {
+                Path::InPlace => self.in_place(buffer)?,
+                Path::Control(opcode) => self.control(opcode, buffer)?,
+                Path::Assemble => self.assemble(buffer)?,
+                Path::Chunks => self.chunk(buffer)?,
+            };
+            match step {
+                Step::Lent => return Ok(true),
+                Step::NeedsBytes => return Ok(false),
+                Step::FrameEnded => {}
+            }
+        }
+    }
+
+    /// Reads the next frame's header; `false` if it is not complete.
+    #[inline]
+    fn next_frame(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+        let arrived = buffer.as_slice();
+        if self.closed {
+            let n = arrived.len();
+            buffer.consume(n);
+            return Ok(false);
+        }
+        let Some((header, length)) = FrameHeader::decode(arrived)? else {
+            self.admit_partial(arrived)?;
+            return Ok(false);
+        };
+        self.admit(arrived[0], header.opcode, Some(header.masking_key.is_some()))?;
+        let path = if header.opcode.is_control() {
+            if header.opcode == OpCode::Close && header.payload_len == 1 {
+                return Err(ProtocolError::CloseLength);
+            }
+            Path::Control(header.opcode)
+        } else {
+            self.count(&header)?;
+            let whole = header.fin && header.opcode != OpCode::Continuation;
+            let arrived = (arrived.len() - length) as u64;
+            match self.delivery {
+                Delivery::Chunks => Path::Chunks,
+                Delivery::Messages
+                    if whole && header.payload_len <= arrived.max(Self::WAITS_IN_PLACE) =>
+                {
+                    Path::InPlace
+                }
+                Delivery::Messages => Path::Assemble,
+            }
+        };
+        buffer.consume(length);
+        self.frame = Some(Frame {
+            fin: header.fin,
+            path,
+            mask: header.masking_key.map(Mask::new),
+            remaining: header.payload_len,
+        });
+        Ok(true)
+    }
+
+    /// Whether a frame with this first byte, opcode and mask may come now. `masked` is `None` while
+    /// it is not known.
+    #[inline]
+    fn admit(&self, first: u8, opcode: OpCode, masked: Option<bool>) -> Result<(), ProtocolError> {
+        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (5.2)
+        if first & 0x70 != 0 {
+            return Err(ProtocolError::ReservedBits(first));
+        }
+        // Fragments "MUST NOT be interleaved" with those of another message (5.4).
+        match (opcode, self.message) {
+            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (OpCode::Text | OpCode::Binary, Some(_)) => {
+                return Err(ProtocolError::ExpectedContinuation);
+            }
+            _ => {}
+        }
+        match (self.role, masked) {
+            // "The server MUST close the connection upon receiving a frame that is not masked." (5.1)
+            (Role::Server, Some(false)) => Err(ProtocolError::Unmasked),
+            // "A client MUST close a connection if it detects a masked frame." (5.1)
+            (Role::Client, Some(true)) => Err(ProtocolError::Masked),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails on the first bytes of a header already, where they tell.
+    #[cold]
+    fn admit_partial(&self, arrived: &[u8]) -> Result<(), ProtocolError> {
+        let Some(&first) = arrived.first() else { return Ok(()) };
+        self.admit(
+            first,
+            OpCode::try_from(first & 0x0F)?,
+            arrived.get(1).map(|second| second & 0x80 != 0),
+        )
+    }
+
+    /// Counts a data frame into its message and holds both to the limits: before any memory is
+    /// taken, and with sums that cannot wrap.
+    #[inline]
+    fn count(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
+        if self.message.is_none() {
+            let text = header.opcode == OpCode::Text;
+            self.message = Some(if text { MessageKind::Text } else { MessageKind::Binary });
+            (self.length, self.fragments) = (0, 0);
+            self.begun = self.begun.wrapping_add(1);
+        }
+        if header.payload_len > self.limits.frame {
+            return Err(ProtocolError::FrameTooLarge {
+                length: header.payload_len,
+                limit: self.limits.frame,
+            });
+        }
+        let limit = match self.delivery {
+            Delivery::Messages => self.limits.message.min(isize::MAX as u64),
+            Delivery::Chunks => self.limits.message,
+        };
+        self.length = self.length.saturating_add(header.payload_len);
+        if self.length > limit {
+            return Err(ProtocolError::MessageTooLarge { limit });
+        }
+        self.fragments = self.fragments.saturating_add(1);
+        if self.fragments > self.limits.fragments {
+            return Err(ProtocolError::TooManyFragments { limit: self.limits.fragments });
+        }
+        Ok(())
+    }
+
+    /// A message in one frame.
+    #[inline]
+    fn in_place(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
+        let (Some(frame), Some(kind)) = (&mut self.frame, self.message) else {
+            return Ok(Step::FrameEnded);
+        };
+        let length = to_usize(frame.remaining);
+        buffer.clean_in_place(length, frame.mask.as_mut(), Some(kind))?;
+        if buffer.clean() < length {
+            return Ok(Step::NeedsBytes);
+        }
+        buffer.lend_in_place(kind)?;
+        (self.frame, self.message) = (None, None);
+        Ok(Step::Lent)
+    }
+
+    fn control(
+        &mut self,
+        opcode: OpCode,
+        buffer: &mut ReceiveBuffer,
+    ) -> Result<Step, ProtocolError> {
+        let Some(frame) = &mut self.frame else { return Ok(Step::FrameEnded) };
+        let length = to_usize(frame.remaining);
+        buffer.clean_in_place(length, frame.mask.as_mut(), None)?;
+        if buffer.clean() < length {
+            return Ok(Step::NeedsBytes);
+        }
+        self.frame = None;
+        let what = match opcode {
+            OpCode::Ping => What::Ping,
+            OpCode::Pong => What::Pong,
+            _ => {
+                // "the first two bytes of the body MUST be a 2-byte unsigned integer" (5.5.1) that is
+                // not one of the codes of 7.4.1 and 7.4.2 which "MUST NOT be set".
+                if let Some(code) = buffer.as_slice()[..length].first_chunk() {
+                    let code = u16::from_be_bytes(*code);
+                    CloseCode::new(code).ok_or(ProtocolError::CloseCode(code))?;
+                }
+                self.closed = true;
+                What::Close
+            }
+        };
+        buffer.lend_control(what)?;
+        Ok(Step::Lent)
+    }
+
+    /// Moves what has arrived of a fragment, and lends the message when it ends.
+    fn assemble(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
+        let (Some(frame), Some(kind)) = (&mut self.frame, self.message) else {
+            return Ok(Step::FrameEnded);
+        };
+        frame.remaining -= buffer.clean_direct(frame.mask.as_mut(), kind)? as u64;
+        let n = buffer.as_slice().len().min(to_usize(frame.remaining));
+        if n > 0 {
+            buffer.assemble(n, frame.mask.as_mut(), kind)?;
+            frame.remaining -= n as u64;
+        }
+        if frame.remaining > 0 {
+            let missing = to_usize(frame.remaining);
+            if missing >= Self::WORTH_DIRECT {
+                buffer.expect_direct(missing);
+            }
+            return Ok(Step::NeedsBytes);
+        }
+        let fin = frame.fin;
+        self.frame = None;
+        if !fin {
+            return Ok(Step::FrameEnded);
+        }
+        buffer.lend_assembled(kind)?;
+        self.message = None;
+        Ok(Step::Lent)
+    }
+
+    /// Lends what has arrived of a frame.
+    fn chunk(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
+        let (Some(frame), Some(kind)) = (&mut self.frame, self.message) else {
+            return Ok(Step::FrameEnded);
+        };
+        let n = buffer.as_slice().len().min(to_usize(frame.remaining));
+        frame.remaining -= n as u64;
+        let over = frame.remaining == 0;
+        let last = over && frame.fin;
+        let lent = (n > 0 || last) && buffer.lend_chunk(n, frame.mask.as_mut(), kind, last)?;
+        if over {
+            self.frame = None;
+        }
+        if last {
+            self.message = None;
+        }
+        Ok(match (lent, over) {
+            (true, _) => Step::Lent,
+            (false, true) => Step::FrameEnded,
+            (false, false) => Step::NeedsBytes,
+        })
+    }
+}
+
+/// A payload's length that was held to the limits, or how much of it may be here at most.
+#[inline]
+fn to_usize(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
+impl From<InvalidUtf8> for ProtocolError {
+    /// "MUST _Fail the WebSocket Connection_" (8.1).
+    fn from(_: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}
