@@ -89,6 +89,7 @@ impl Key {
 
     /// The key `length` bytes further on.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "less than 4")]
     const fn after(self, length: usize) -> Self {
         Self(self.0.rotate_right(8 * (length % 4) as u32))
     }

@@ -12,7 +12,7 @@ fn by_the_byte(data: &mut [u8], first: usize) {
 }
 
 fn octets(length: usize) -> Vec<u8> {
-    (0..length).map(|i| (i * 31 + i / 251 + 7) as u8).collect()
+    (0..length).map(|i| (i * 31 + i / 251 + 7).to_le_bytes()[0]).collect()
 }
 
 /// Masks `length` bytes at `offset` from a cache line, in place and while copying, and compares
