@@ -20,3 +20,10 @@ pub use mask::{Mask, MaskSource};
 #[cfg(feature = "rand")]
 pub use mask::{RandomMasks, random_nonce};
 pub use timer::{Keepalive, Timeouts};
+
+/// What `benches/` measures of the parts that are private: no part of the API, without any promise.
+#[doc(hidden)]
+pub mod bench_internals {
+    pub use crate::mask::kernels::Kernel;
+    pub use crate::utf8::is_utf8;
+}

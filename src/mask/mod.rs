@@ -5,6 +5,7 @@
 //! was compiled for a feature which the CPU was found to have.
 
 mod data;
+pub(crate) mod kernels;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
