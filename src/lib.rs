@@ -205,3 +205,10 @@ pub use uri::{Scheme, Uri, UriError};
 #[cfg(all(doctest, feature = "net"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// What `benches/` measures of the parts that are private: no part of the API, without any promise.
+#[doc(hidden)]
+pub mod bench_internals {
+    pub use crate::mask::kernels::Kernel;
+    pub use crate::utf8::is_utf8;
+}

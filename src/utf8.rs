@@ -1,16 +1,30 @@
-//! UTF-8 over chunk and frame boundaries (RFC 6455, 8.1).
+//! UTF-8 over chunk and frame boundaries (RFC 6455, 8.1; RFC 3629).
+//!
+//! An automaton takes what is short or cut: the rest of a character that the last piece began, the
+//! start of one at the end of this piece, and pieces too short for SIMD. simdutf8 takes the bulk.
 
 /// The bytes are not, and cannot become, UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidUtf8;
 
 /// Validates text piece by piece and fails on the first piece with a byte that cannot be right.
+///
+/// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not,
+/// in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_." (8.1)
+///
+/// After an error the text is lost and what is fed next does not matter.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Utf8 {
     /// The bytes of a character that the last piece ended in: 0 to 3 of them.
     carry: [u8; 3],
     length: u8,
 }
+
+/// From this many bytes on simdutf8 does not fall back to std.
+const BLOCK: usize = 64;
+
+/// Up to this length looking for a character that is not ASCII beforehand pays.
+const ASCII: usize = 256;
 
 impl Utf8 {
     /// Starts at the first byte of a text.
@@ -19,28 +33,365 @@ impl Utf8 {
     }
 
     /// The incomplete character at the end of what was fed: a valid prefix of 0 to 3 bytes.
+    #[inline]
     pub(crate) fn carry(&self) -> &[u8] {
-        &self.carry[..usize::from(self.length)]
+        self.carry.get(..usize::from(self.length)).unwrap_or_default()
     }
 
     /// Checks the next piece.
+    #[inline]
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
-        let mut all = self.carry().to_vec();
-        all.extend_from_slice(bytes);
-        match std::str::from_utf8(&all) {
-            Ok(_) => self.length = 0,
-            Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
-            Err(error) => {
-                let rest = &all[error.valid_up_to()..];
-                self.carry[..rest.len()].copy_from_slice(rest);
-                self.length = rest.len() as u8;
+        if self.length != 0 {
+            return self.feed_after_carry(bytes);
+        }
+        let ascii = if bytes.len() < ASCII { ascii_prefix(bytes) } else { 0 };
+        if ascii == bytes.len() {
+            return Ok(());
+        }
+        self.feed_at_boundary(bytes.get(ascii..).unwrap_or_default())
+    }
+
+    /// Checks that the text does not end inside a character, and starts anew.
+    #[inline]
+    pub(crate) fn finish(&mut self) -> Result<(), InvalidUtf8> {
+        if self.length == 0 { Ok(()) } else { Err(InvalidUtf8) }
+    }
+
+    /// Completes the character that the last piece began.
+    #[cold]
+    fn feed_after_carry(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
+        let mut state = State::START.after(self.carry());
+        for (i, &byte) in bytes.iter().enumerate() {
+            state = state.next(byte);
+            if state == State::INVALID {
+                return Err(InvalidUtf8);
+            }
+            if state == State::START {
+                self.length = 0;
+                return self.feed(bytes.get(i + 1..).unwrap_or_default());
+            }
+            // At most three bytes are incomplete.
+            if let Some(slot) = self.carry.get_mut(usize::from(self.length)) {
+                *slot = byte;
+                self.length += 1;
             }
         }
         Ok(())
     }
 
-    /// Checks that the text does not end inside a character, and starts anew.
-    pub(crate) fn finish(&mut self) -> Result<(), InvalidUtf8> {
-        if self.length == 0 { Ok(()) } else { Err(InvalidUtf8) }
+    /// Checks a piece that starts with a character's first byte.
+    fn feed_at_boundary(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
+        let (bulk, rest) = if bytes.len() < BLOCK {
+            (&[][..], bytes)
+        } else {
+            bytes.split_at(bytes.len() - cut_character(bytes))
+        };
+        if !bulk.is_empty() && simdutf8::basic::from_utf8(bulk).is_err() {
+            return Err(InvalidUtf8);
+        }
+        match State::START.after(rest) {
+            State::START => Ok(()),
+            State::INVALID => Err(InvalidUtf8),
+            _ => {
+                let cut = rest.get(rest.len() - cut_character(rest)..).unwrap_or_default();
+                for (slot, &byte) in self.carry.iter_mut().zip(cut) {
+                    *slot = byte;
+                    self.length += 1;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether the bytes are a text, by way of [`Utf8`]: for the benchmarks.
+pub fn is_utf8(bytes: &[u8]) -> bool {
+    let mut utf8 = Utf8::new();
+    utf8.feed(bytes).is_ok() && utf8.finish().is_ok()
+}
+
+/// How many bytes at the end, 0 to 3, seem to be a character whose rest is still to come.
+fn cut_character(bytes: &[u8]) -> usize {
+    for (have, &byte) in (1..=3).zip(bytes.iter().rev()) {
+        let length = match byte {
+            0x80..=0xBF => continue,
+            0..=0x7F => 1,
+            0xC0..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xFF => 4,
+        };
+        return if have < length { have } else { 0 };
+    }
+    0
+}
+
+/// How many bytes from the start on are ASCII for sure: all of them, or those before the block, word
+/// or rest that holds one which is not.
+#[inline]
+fn ascii_prefix(bytes: &[u8]) -> usize {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for (i, block) in blocks.iter().enumerate() {
+        let words = block.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+        if words.fold(0, |all, word| all | word) & HIGH != 0 {
+            return i * 32;
+        }
+    }
+    let (words, tail) = rest.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        if u64::from_le_bytes(*word) & HIGH != 0 {
+            return bytes.len() - rest.len() + i * 8;
+        }
+    }
+    if tail.iter().all(u8::is_ascii) { bytes.len() } else { bytes.len() - tail.len() }
+}
+
+/// A state of the automaton: what RFC 3629, 4, lets follow. The number is where a row of
+/// [`TRANSITIONS`] holds the state that a byte leads to from here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State(u8);
+
+impl State {
+    /// A character starts.
+    const START: Self = Self(0);
+    /// No text has these bytes.
+    const INVALID: Self = Self(6);
+    /// Any 1, 2 or 3 continuation bytes.
+    const TAIL_1: Self = Self(12);
+    const TAIL_2: Self = Self(18);
+    const TAIL_3: Self = Self(24);
+    /// After E0, A0 to BF and one more: less would be an overlong form.
+    const AFTER_E0: Self = Self(30);
+    /// After ED, 80 to 9F and one more: above are the surrogates.
+    const AFTER_ED: Self = Self(36);
+    /// After F0, 90 to BF and two more: less would be an overlong form.
+    const AFTER_F0: Self = Self(42);
+    /// After F4, 80 to 8F and two more: above is no code point.
+    const AFTER_F4: Self = Self(48);
+
+    const ALL: [Self; 9] = [
+        Self::START,
+        Self::INVALID,
+        Self::TAIL_1,
+        Self::TAIL_2,
+        Self::TAIL_3,
+        Self::AFTER_E0,
+        Self::AFTER_ED,
+        Self::AFTER_F0,
+        Self::AFTER_F4,
+    ];
+
+    /// The grammar of RFC 3629, 4.
+    const fn rule(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::START, 0x00..=0x7F) | (Self::TAIL_1, 0x80..=0xBF) => Self::START,
+            (Self::START, 0xC2..=0xDF)
+            | (Self::TAIL_2, 0x80..=0xBF)
+            | (Self::AFTER_E0, 0xA0..=0xBF)
+            | (Self::AFTER_ED, 0x80..=0x9F) => Self::TAIL_1,
+            (Self::START, 0xE1..=0xEC | 0xEE..=0xEF)
+            | (Self::TAIL_3, 0x80..=0xBF)
+            | (Self::AFTER_F0, 0x90..=0xBF)
+            | (Self::AFTER_F4, 0x80..=0x8F) => Self::TAIL_2,
+            (Self::START, 0xF1..=0xF3) => Self::TAIL_3,
+            (Self::START, 0xE0) => Self::AFTER_E0,
+            (Self::START, 0xED) => Self::AFTER_ED,
+            (Self::START, 0xF0) => Self::AFTER_F0,
+            (Self::START, 0xF4) => Self::AFTER_F4,
+            _ => Self::INVALID,
+        }
+    }
+
+    /// The state after one more byte.
+    #[inline]
+    fn next(self, byte: u8) -> Self {
+        Self((TRANSITIONS[usize::from(byte)] >> self.0) as u8 & 63)
+    }
+
+    /// The state after all of `bytes`.
+    #[inline]
+    fn after(self, bytes: &[u8]) -> Self {
+        let mut state = u64::from(self.0);
+        for &byte in bytes {
+            state = TRANSITIONS[usize::from(byte)] >> (state & 63);
+        }
+        Self(state as u8 & 63)
+    }
+}
+
+/// For each byte the next state from every state, six bits each: one load and one shift a byte.
+static TRANSITIONS: [u64; 256] = {
+    let mut rows = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut i = 0;
+        while i < State::ALL.len() {
+            let state = State::ALL[i];
+            rows[byte] |= (state.rule(byte as u8).0 as u64) << state.0;
+            i += 1;
+        }
+        byte += 1;
+    }
+    rows
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds the pieces and compares each step with what std says of all bytes up to there: fails
+    /// with the first piece that makes the text impossible, not sooner and not later.
+    fn check<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) {
+        let mut utf8 = Utf8::new();
+        let mut so_far = Vec::new();
+        for piece in pieces {
+            so_far.extend_from_slice(piece);
+            let fed = utf8.feed(piece);
+            match std::str::from_utf8(&so_far) {
+                Err(error) if error.error_len().is_some() => {
+                    assert_eq!(fed, Err(InvalidUtf8), "{so_far:02x?} after {piece:02x?}");
+                    return;
+                }
+                result => {
+                    let valid = result.map_or_else(|error| error.valid_up_to(), str::len);
+                    assert_eq!(fed, Ok(()), "{so_far:02x?} after {piece:02x?}");
+                    assert_eq!(utf8.carry(), &so_far[valid..], "{so_far:02x?}");
+                }
+            }
+        }
+        assert_eq!(utf8.finish().is_ok(), utf8.carry().is_empty());
+    }
+
+    /// The first and last byte of every class that RFC 3629 tells apart, and one in between.
+    const CLASSES: [u8; 25] = [
+        0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1,
+        0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF,
+    ];
+
+    /// Every sequence of `N` classes.
+    fn sequences<const N: usize>() -> impl Iterator<Item = [u8; N]> {
+        let count = CLASSES.len().pow(N.try_into().unwrap());
+        (0..count).map(|mut i| {
+            std::array::from_fn(|_| {
+                let byte = CLASSES[i % CLASSES.len()];
+                i /= CLASSES.len();
+                byte
+            })
+        })
+    }
+
+    /// Cheap numbers that are the same in every run.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(self.0 >> 33).unwrap() % limit
+        }
+    }
+
+    #[test]
+    fn fails_on_the_first_impossible_byte() {
+        for byte in 0..=255 {
+            check([&[byte][..]]);
+            for second in 0..=255 {
+                check([&[byte][..], &[second]]);
+            }
+        }
+        sequences::<3>().for_each(|bytes| check(bytes.chunks(1)));
+        sequences::<4>().for_each(|bytes| check(bytes.chunks(1)));
+    }
+
+    #[test]
+    fn the_cut_does_not_matter() {
+        for bytes in sequences::<4>() {
+            check([&bytes[..]]);
+            for cut in 1..4 {
+                check([&bytes[..cut], &bytes[cut..]]);
+            }
+        }
+    }
+
+    /// Every length and place that one of the paths (automaton, words, blocks) could get wrong.
+    #[test]
+    fn finds_a_bad_or_cut_character_wherever_it_lies() {
+        let characters: [&[u8]; 14] = [
+            b"\xC3\xBC",
+            b"\xE2\x82\xAC",
+            b"\xF0\x9F\x98\x80", // complete
+            b"\xC3",
+            b"\xE2\x82",
+            b"\xF0\x9F\x98", // cut
+            b"\x80",
+            b"\xC0\x80",
+            b"\xE0\x80\x80",
+            b"\xED\xA0\x80",
+            b"\xF4\x90\x80\x80",
+            b"\xF5",
+            b"\xFF",
+            b"\xBF\xBF\xBF\xBF",
+        ];
+        for fill in ["a", "ü", "€", "😀"] {
+            for before in 0..140 {
+                for character in characters {
+                    for after in [0, 1, 2, 7, 31, 64] {
+                        let mut text = fill.repeat(before).into_bytes();
+                        text.extend_from_slice(character);
+                        text.extend_from_slice(fill.repeat(after).as_bytes());
+                        check([&text[..]]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_point_is_a_character() {
+        let all: String = ('\0'..=char::MAX).collect();
+        check([all.as_bytes()]);
+        let mut utf8 = Utf8::new();
+        for &byte in all.as_bytes() {
+            assert_eq!(utf8.feed(&[byte]), Ok(()));
+        }
+        assert_eq!(utf8.finish(), Ok(()));
+    }
+
+    #[test]
+    fn long_texts_cut_at_random() {
+        let mut numbers = Numbers(1);
+        for round in 0..2_000 {
+            let characters = ["a", "plain ASCII, some of it ", "ß", "ж", "世", "\u{FFFF}", "👍"];
+            let mut text = Vec::new();
+            for _ in 0..numbers.below(300) {
+                let most = if round % 2 == 0 { characters.len() } else { 3 };
+                text.extend_from_slice(characters[numbers.below(most)].as_bytes());
+            }
+            // Half of the texts get a byte that may or may not make them invalid.
+            if round % 4 < 2 && !text.is_empty() {
+                let at = numbers.below(text.len());
+                text[at] = CLASSES[numbers.below(CLASSES.len())];
+            }
+            let mut cuts = vec![0, text.len()];
+            cuts.extend((0..numbers.below(8)).map(|_| numbers.below(text.len() + 1)));
+            cuts.sort_unstable();
+            check(cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]));
+        }
+    }
+
+    #[test]
+    fn a_text_may_not_end_inside_a_character() {
+        let mut utf8 = Utf8::new();
+        assert_eq!(utf8.finish(), Ok(()), "an empty text is one");
+        assert_eq!(utf8.feed(b"\xE2\x82"), Ok(()));
+        assert_eq!(utf8.finish(), Err(InvalidUtf8));
+    }
+
+    #[test]
+    fn the_next_text_starts_fresh() {
+        let mut utf8 = Utf8::new();
+        assert_eq!(utf8.feed("€".as_bytes()), Ok(()));
+        assert_eq!(utf8.finish(), Ok(()));
+        assert_eq!(utf8.carry(), b"");
+        assert_eq!(utf8.feed(b"\x82"), Err(InvalidUtf8));
     }
 }

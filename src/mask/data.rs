@@ -19,31 +19,9 @@ pub(super) trait Data: Sized {
         mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
     ) -> Self;
 
-    /// The same for data shorter than two blocks: no loop.
-    fn block<const BLOCK: usize, const WIDTH: usize>(
-        self,
-        mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
-    ) -> Self;
-}
-
-/// Masks a block in place, a register or word at a time.
-#[inline(always)]
-fn in_place<const WIDTH: usize>(block: &mut [u8], mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH]) {
-    for bytes in block.as_chunks_mut().0 {
-        *bytes = mask(*bytes);
-    }
-}
-
-/// Masks a block into another of the same length, a register or word at a time.
-#[inline(always)]
-fn copying<const WIDTH: usize>(
-    source: &[u8],
-    target: &mut [u8],
-    mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
-) {
-    for (source, target) in source.as_chunks().0.iter().zip(target.as_chunks_mut().0) {
-        *target = mask(*source);
-    }
+    /// Puts the first `WIDTH` bytes through `mask` if there are as many, and gives back the rest: for
+    /// data shorter than twice that, without a loop.
+    fn word<const WIDTH: usize>(self, mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH]) -> Self;
 }
 
 impl Data for &mut [u8] {
@@ -69,20 +47,19 @@ impl Data for &mut [u8] {
     ) -> Self {
         let (blocks, rest) = self.as_chunks_mut::<BLOCK>();
         for block in blocks {
-            in_place(block, &mask);
+            for bytes in block.as_chunks_mut().0 {
+                *bytes = mask(*bytes);
+            }
         }
         rest
     }
 
     #[inline(always)]
-    fn block<const BLOCK: usize, const WIDTH: usize>(
-        self,
-        mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
-    ) -> Self {
-        let (blocks, rest) = self.as_chunks_mut::<BLOCK>();
-        debug_assert!(blocks.len() < 2);
-        if let Some(block) = blocks.first_mut() {
-            in_place(block, mask);
+    fn word<const WIDTH: usize>(self, mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH]) -> Self {
+        let (words, rest) = self.as_chunks_mut();
+        debug_assert!(words.len() < 2);
+        if let Some(word) = words.first_mut() {
+            *word = mask(*word);
         }
         rest
     }
@@ -128,21 +105,20 @@ impl Data for Pair<'_> {
         let (sources, source) = self.source.as_chunks::<BLOCK>();
         let (targets, target) = self.target.as_chunks_mut::<BLOCK>();
         for (source, target) in sources.iter().zip(targets) {
-            copying(source, target, &mask);
+            for (source, target) in source.as_chunks().0.iter().zip(target.as_chunks_mut().0) {
+                *target = mask(*source);
+            }
         }
         Self { source, target }
     }
 
     #[inline(always)]
-    fn block<const BLOCK: usize, const WIDTH: usize>(
-        self,
-        mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
-    ) -> Self {
-        let (sources, source) = self.source.as_chunks::<BLOCK>();
-        let (targets, target) = self.target.as_chunks_mut::<BLOCK>();
+    fn word<const WIDTH: usize>(self, mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH]) -> Self {
+        let (sources, source) = self.source.as_chunks();
+        let (targets, target) = self.target.as_chunks_mut();
         debug_assert!(sources.len() < 2);
         if let (Some(source), Some(target)) = (sources.first(), targets.first_mut()) {
-            copying(source, target, mask);
+            *target = mask(*source);
         }
         Self { source, target }
     }

@@ -5,6 +5,7 @@
 //! was compiled for a feature which the CPU was found to have.
 
 mod data;
+pub(crate) mod kernels;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -89,6 +90,7 @@ impl Key {
 
     /// The key `length` bytes further on.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "less than 4")]
     const fn after(self, length: usize) -> Self {
         Self(self.0.rotate_right(8 * (length % 4) as u32))
     }

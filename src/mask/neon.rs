@@ -12,6 +12,7 @@ use super::data::{self, Pair};
 #[derive(Clone, Copy)]
 pub(super) struct Neon(());
 
+#[expect(clippy::unused_self, reason = "to have one is the proof")]
 impl Neon {
     /// A constant where the target has NEON by definition.
     #[inline]

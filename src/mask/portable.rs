@@ -13,23 +13,24 @@ pub(super) fn xor(data: impl Data, key: Key) {
     short(data.blocks::<64, 8>(|bytes| eight(bytes, key)), key);
 }
 
-/// Masks all of `data`, less than [`SHORT`] bytes: in ever smaller pieces and no byte twice. (A load
-/// that straddles two recent stores has to wait for both, which pieces that overlap would make
-/// the next reader do.)
+/// Masks all of `data`, best when it is shorter than [`SHORT`]: in ever smaller pieces and no byte
+/// twice. (A load that straddles two recent stores has to wait for both, which pieces that
+/// overlap would make the next reader do.)
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the octets due next are the lowest")]
 pub(super) fn short(data: impl Data, key: Key) {
     let eight = |bytes| eight(bytes, key);
     let four = |bytes| (u32::from_le_bytes(bytes) ^ key.0).to_le_bytes();
     let two = |bytes| (u16::from_le_bytes(bytes) ^ key.0 as u16).to_le_bytes();
 
-    let mut rest = data;
-    if rest.len() >= 8 {
-        rest = rest.block::<64, 8>(eight).block::<32, 8>(eight).block::<16, 8>(eight);
-        rest = rest.block::<8, 8>(eight);
+    let rest = if data.len() < 16 { data } else { data.blocks::<16, 8>(eight) };
+    let rest = rest.word(eight);
+    if rest.len() == 0 {
+        return;
     }
-    let rest = rest.block::<4, 4>(four);
+    let rest = rest.word(four);
     let last = key.after(rest.len() & 2).0 as u8;
-    rest.block::<2, 2>(two).block::<1, 1>(|[byte]| [byte ^ last]);
+    rest.word(two).word(|[byte]| [byte ^ last]);
 }
 
 #[inline(always)]

@@ -15,7 +15,7 @@ const BATCH: usize = 16;
 /// source of entropy, and the masking key for a given frame MUST NOT make it simple for a
 /// server/proxy to predict the masking key for a subsequent frame." (RFC 6455, 5.3)
 ///
-/// The generator is the calling thread's ([`rand::rng`], ChaCha with 12 rounds); this holds only the
+/// The generator is the calling thread's ([`rand::rng`], `ChaCha` with 12 rounds); this holds only the
 /// keys drawn and not yet given out, so it moves between threads at will. A process that forks
 /// carries them into both halves, like the connection that they are for.
 pub struct RandomMasks {

@@ -14,6 +14,7 @@ use super::data::{self, Pair};
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
+#[expect(clippy::unused_self, reason = "to have one is the proof")]
 impl Avx2 {
     /// Asks the CPU the first time and an atomic from then on.
     #[inline]
@@ -59,6 +60,7 @@ fn avx2(key: Key) -> impl Fn([u8; 32]) -> [u8; 32] {
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
+#[expect(clippy::unused_self, reason = "to have one is the proof")]
 impl Avx512 {
     /// Asks the CPU the first time and an atomic from then on.
     #[inline]

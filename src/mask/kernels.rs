@@ -1,0 +1,69 @@
+//! The kernels by name, for the tests and the benchmarks.
+
+use super::data::Pair;
+use super::{Key, Mask, portable};
+
+/// One way to mask, in place and while copying.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    pub name: &'static str,
+    pub in_place: fn(&mut [u8], [u8; 4]),
+    /// Source and target have the same length.
+    pub copying: fn(&[u8], &mut [u8], [u8; 4]),
+}
+
+impl Kernel {
+    /// What [`Mask`] chooses, then all that this CPU has.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let chosen = Self {
+            name: "chosen",
+            in_place: |data, key| Mask::new(key).apply(data),
+            copying: |source, target, key| Mask::new(key).apply_to(source, target),
+        };
+        let portable = Self {
+            name: "portable",
+            in_place: |data, key| portable::xor(data, Key::new(key)),
+            copying: |source, target, key| {
+                portable::xor(Pair::new(source, target), Key::new(key));
+            },
+        };
+        [chosen, portable].into_iter().chain(wide())
+    }
+}
+
+/// Makes a [`Kernel`] of a type that proves a feature, if the CPU has it.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! kernel {
+    ($name:literal, $proof:ty) => {
+        <$proof>::detect().map(|_| Kernel {
+            name: $name,
+            in_place: |data, key| {
+                if let Some(kernel) = <$proof>::detect() {
+                    kernel.in_place(data, Key::new(key));
+                }
+            },
+            copying: |source, target, key| {
+                if let Some(kernel) = <$proof>::detect() {
+                    kernel.copying(source, target, Key::new(key));
+                }
+            },
+        })
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+fn wide() -> impl Iterator<Item = Kernel> {
+    use super::x86::{Avx2, Avx512};
+
+    [kernel!("avx2", Avx2), kernel!("avx512", Avx512)].into_iter().flatten()
+}
+
+#[cfg(target_arch = "aarch64")]
+fn wide() -> impl Iterator<Item = Kernel> {
+    kernel!("neon", super::neon::Neon).into_iter()
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn wide() -> impl Iterator<Item = Kernel> {
+    std::iter::empty()
+}
