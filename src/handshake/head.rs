@@ -149,8 +149,9 @@ impl<L: StartLine> HeadReader<L> {
                 At::LineStart
             }
             (At::LastCr, b'\n') => At::End,
-            // "A recipient of such a bare CR MUST consider that element to be invalid"; a bare LF
-            // "MAY" be taken as the end of a line, which is how heads are smuggled past a proxy.
+            // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112,
+            // 2.2). A bare LF may be taken as the end of a line, which is how heads are smuggled
+            // past a proxy that does not.
             (At::Cr | At::LastCr, _) | (_, b'\n') => return Err(HandshakeError::LineEnding),
             (_, 0..=8 | 11..=12 | 14..=31 | 127) => return Err(HandshakeError::ControlByte(byte)),
             (At::FirstWord, b' ') if !self.bytes.is_empty() => At::InLine,

@@ -10,7 +10,7 @@ use super::headers::{ExtraHeaders, is_field_value, is_token, write_field};
 
 /// What a client asks for.
 ///
-/// Everything in it is checked by [`ClientHandshake::start`]. User name and password in the URL
+/// Everything in it is checked by [`ClientHandshake::start`](crate::ClientHandshake::start). User name and password in the URL
 /// become Basic authorization.
 ///
 /// ```
@@ -86,8 +86,8 @@ impl Offer {
             "sec-websocket-",
             "content-length",
             "transfer-encoding",
-            if self.uri.userinfo().is_some() { "authorization" } else { "host" },
-        ])
+        ])?;
+        if self.uri.userinfo().is_some() { self.headers.check(&["authorization"]) } else { Ok(()) }
     }
 
     /// The request of section 4.1.

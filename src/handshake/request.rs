@@ -125,7 +125,8 @@ fn check_no_body(headers: Headers<'_>) -> Result<(), HandshakeError> {
     Ok(())
 }
 
-/// "the user agent MUST NOT include more than one Origin header field" (RFC 6454, 7.3).
+/// "The user agent MUST NOT include more than one Origin header field in any HTTP request."
+/// (RFC 6454, 7.3)
 fn check_origin(headers: Headers<'_>) -> Result<(), HandshakeError> {
     match headers.at_most_one("Origin")? {
         Some(origin) if !origin.is_ascii() => Err(HandshakeError::InvalidHeader("Origin")),
@@ -158,8 +159,8 @@ fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
     if headers.at_most_one(VERSION)? != Some(b"13") {
         return Err(HandshakeError::UnsupportedVersion);
     }
-    // "A |Sec-WebSocket-Key| header field with a base64-encoded value that, when decoded, is 16
-    // bytes in length."
+    // "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when decoded, is
+    // 16 bytes in length."
     let key = headers.exactly_one("Sec-WebSocket-Key")?;
     if !key::is_valid(key) {
         return Err(HandshakeError::InvalidHeader("Sec-WebSocket-Key"));

@@ -79,7 +79,7 @@ impl Uri {
         self.scheme
     }
 
-    /// Whether the connection is over TLS: "if the URI's scheme component matches "wss"
+    /// Whether the connection is over TLS: "if the scheme component matches "wss"
     /// case-insensitively" (RFC 6455, 3).
     #[must_use]
     pub const fn is_secure(&self) -> bool {
@@ -98,8 +98,8 @@ impl Uri {
         self.authority.port.unwrap_or(self.scheme.default_port())
     }
 
-    /// Host and port as the Host header has them: an IPv6 address in brackets, "if the default port
-    /// is not being used, followed by a ":" and the port" (4.1).
+    /// What the Host header has: "/host/ plus optionally ":" followed by /port/ (when not using the
+    /// default port)" (4.1), an IPv6 address in brackets.
     #[must_use]
     pub fn authority(&self) -> impl fmt::Display + '_ {
         &self.authority
@@ -231,8 +231,8 @@ impl fmt::Display for UriError {
 impl std::error::Error for UriError {}
 
 /// Splits what follows `://` into the authority and the resource name, which "can be constructed by
-/// concatenating: "/" if the path component is empty, the path component, "?" if the query component
-/// is non-empty, the query component" (RFC 6455, 3).
+/// concatenating the following: "/" if the path component is empty; the path component; "?" if the
+/// query component is non-empty; the query component" (RFC 6455, 3).
 pub(crate) fn split_authority(rest: &str) -> Result<(&str, Cow<'_, str>), UriError> {
     let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if !is_resource_name(resource) {
