@@ -139,7 +139,7 @@ impl Rejection {
 }
 
 /// The error as an answer: its [status](HandshakeError::status), the headers that go with it, and
-/// its text for the people who look.
+/// its text for the people who look, unless the fault is ours.
 impl From<&HandshakeError> for Rejection {
     fn from(error: &HandshakeError) -> Self {
         let rejection = Self::new(error.status());
@@ -150,6 +150,8 @@ impl From<&HandshakeError> for Rejection {
             HandshakeError::UpgradeRequired | HandshakeError::UnsupportedVersion => {
                 rejection.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13")
             }
+            // Our own faults are for our logs.
+            _ if rejection.status == 500 => return rejection,
             _ => rejection,
         }
         .header("Content-Type", "text/plain; charset=utf-8")

@@ -16,7 +16,7 @@ pub(crate) struct BodyReader {
 enum Framing {
     /// This many bytes are left.
     Length(u64),
-    /// "until the connection is closed by the server"
+    /// Up to the end of the connection.
     UntilEof,
     Chunked(Chunk),
 }

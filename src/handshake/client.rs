@@ -2,124 +2,15 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::config::Role;
-use crate::uri::Uri;
 
 use super::body::BodyReader;
 use super::error::HandshakeError;
 use super::head::{Head, HeadLimits, HeadReader, StartLine};
-use super::headers::{ExtraHeaders, Field, Headers, is_field_value, is_token, write_field};
+use super::headers::{Field, Headers};
+use super::offer::Offer;
 use super::{Established, extensions, key};
-
-/// What a client asks for.
-///
-/// Everything in it is checked by [`ClientHandshake::start`]. User name and password in the URL
-/// become Basic authorization.
-///
-/// ```
-/// use sansock::Offer;
-/// let offer = Offer::new("ws://example.com/chat".parse()?)
-///     .subprotocol("v2.chat")
-///     .subprotocol("chat")
-///     .origin("https://example.com")
-///     .header("Cookie", "session=1");
-/// # Ok::<(), sansock::UriError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offer {
-    uri: Uri,
-    subprotocols: Vec<String>,
-    origin: Option<String>,
-    headers: ExtraHeaders,
-}
-
-impl Offer {
-    /// Asks for a URL.
-    #[must_use]
-    pub const fn new(uri: Uri) -> Self {
-        Self { uri, subprotocols: Vec::new(), origin: None, headers: ExtraHeaders::new() }
-    }
-
-    /// Offers a subprotocol, after those that were offered before: the order is that of preference
-    /// (RFC 6455, 4.1).
-    #[must_use]
-    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
-        self.subprotocols.push(name.into());
-        self
-    }
-
-    /// Sets the Origin header. Programs that are not browsers need none.
-    #[must_use]
-    pub fn origin(mut self, origin: impl Into<String>) -> Self {
-        self.origin = Some(origin.into());
-        self
-    }
-
-    /// Adds a header, such as Cookie or Authorization. Those that the handshake writes cannot be
-    /// set.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push(name.into(), value.into());
-        self
-    }
-
-    /// The URL.
-    #[must_use]
-    pub const fn uri(&self) -> &Uri {
-        &self.uri
-    }
-
-    /// Section 4.1: what must be right before anything is written.
-    fn check(&self) -> Result<(), HandshakeError> {
-        for (index, name) in self.subprotocols.iter().enumerate() {
-            // "MUST be non-empty strings with characters in the range U+0021 to U+007E not
-            // including separator characters [...] and MUST all be unique strings"
-            if !is_token(name.as_bytes()) || self.subprotocols[..index].contains(name) {
-                return Err(HandshakeError::InvalidSubprotocol(name.as_str().into()));
-            }
-        }
-        if self.origin.as_ref().is_some_and(|origin| origin.is_empty() || !is_field_value(origin)) {
-            return Err(HandshakeError::InvalidValue("Origin".into()));
-        }
-        self.headers.check(&[
-            "host",
-            "upgrade",
-            "connection",
-            "origin",
-            "sec-websocket-",
-            "content-length",
-            "transfer-encoding",
-            if self.uri.userinfo().is_some() { "authorization" } else { "host" },
-        ])
-    }
-
-    /// The request of section 4.1.
-    fn request(&self, key: &str) -> String {
-        let mut head = format!("GET {} HTTP/1.1\r\n", self.uri.resource_name());
-        write_field(&mut head, "Host", &self.uri.authority().to_string());
-        write_field(&mut head, "Upgrade", "websocket");
-        write_field(&mut head, "Connection", "Upgrade");
-        write_field(&mut head, "Sec-WebSocket-Key", key);
-        write_field(&mut head, "Sec-WebSocket-Version", "13");
-        if !self.subprotocols.is_empty() {
-            write_field(&mut head, "Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
-        }
-        if let Some(origin) = &self.origin {
-            write_field(&mut head, "Origin", origin);
-        }
-        if let Some(credentials) = self.uri.credentials() {
-            let value = format!("Basic {}", STANDARD.encode(credentials));
-            write_field(&mut head, "Authorization", &value);
-        }
-        self.headers.write(&mut head);
-        head.push_str("\r\n");
-        head
-    }
-}
 
 /// Writes a client's request and reads the response.
 ///
@@ -417,7 +308,7 @@ impl fmt::Debug for Response {
         f.debug_struct("Response")
             .field("status", &self.status)
             .field("reason", &self.reason)
-            .field("headers", &self.headers())
+            .field("headers", &self.fields)
             .field("body", &self.body.escape_ascii().to_string())
             .finish()
     }

@@ -95,8 +95,8 @@ impl HandshakeError {
             Self::OriginDenied => 403,
             Self::Method => 405,
             Self::TimedOut => 408,
-            // "a Sec-WebSocket-Version header field indicating the version(s) the server is willing
-            // to use" comes with it (RFC 6455, 4.4).
+            // "the server MUST abort the WebSocket handshake [...] and instead send an appropriate
+            // HTTP error code (such as 426 Upgrade Required)" (RFC 6455, 4.2.2)
             Self::UpgradeRequired | Self::UnsupportedVersion => 426,
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
             Self::InvalidName(_)

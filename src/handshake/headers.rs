@@ -90,7 +90,7 @@ impl<'h> Headers<'h> {
     }
 
     /// The elements of a list header, from all its lines: "A recipient MUST parse and ignore a
-    /// reasonable number of empty list elements" (RFC 9110, 5.6.1).
+    /// reasonable number of empty list elements" (RFC 9110, 5.6.1.2).
     pub(crate) fn list(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         let elements = self.all(name).flat_map(|value| value.split(|byte| *byte == b','));
         elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())

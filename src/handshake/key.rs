@@ -5,16 +5,16 @@ use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
 use sha1::{Digest, Sha1};
 
-/// "the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"", which a server that does not speak
-/// WebSocket is unlikely to know (1.3).
+/// "which is unlikely to be used by network endpoints that do not understand the WebSocket
+/// Protocol" (1.3)
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// "a "nonce" consisting of a randomly selected 16-byte value that has been base64-encoded" (4.1)
+/// "a nonce consisting of a randomly selected 16-byte value that has been base64-encoded" (4.1)
 pub(crate) fn encode(nonce: [u8; 16]) -> String {
     STANDARD.encode(nonce)
 }
 
-/// Whether `key` is "a base64-encoded value that, when decoded, is 16 bytes in length" (4.2.1).
+/// Whether `key` is "a base64-encoded [...] value that, when decoded, is 16 bytes in length" (4.2.1).
 ///
 /// 24 characters are 16 to 18 bytes. The four bits that the last character has to spare are not
 /// looked at: keys that set them are seen, and nothing hangs on them.
@@ -25,8 +25,8 @@ pub(crate) fn is_valid(key: &[u8]) -> bool {
 }
 
 /// "concatenating /key/ [...] with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the
-/// SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding this 20-byte
-/// hash." (4.2.2)
+/// SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding [...] this
+/// 20-byte hash." (4.2.2)
 pub(crate) fn accept(key: &[u8]) -> String {
     STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }

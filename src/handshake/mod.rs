@@ -12,14 +12,17 @@ mod extensions;
 mod head;
 mod headers;
 mod key;
+mod offer;
 mod origin;
+mod request;
 mod server;
 
 pub use answer::{Answer, Rejection};
-pub use client::{ClientHandshake, Offer, Response};
+pub use client::{ClientHandshake, Response};
 pub use error::HandshakeError;
 pub use head::HeadLimits;
 pub use headers::Headers;
+pub use offer::Offer;
 pub use origin::{InvalidOrigin, Origin, OriginPolicy};
 pub use server::{Request, ServerHandshake};
 

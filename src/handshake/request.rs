@@ -1,0 +1,186 @@
+//! The rules of a client's request (RFC 6455, 4.2.1).
+
+use crate::uri::{Authority, is_resource_name, split_authority};
+
+use super::error::HandshakeError;
+use super::head::{Head, StartLine};
+use super::headers::{Field, Headers, is_token, is_token_byte};
+use super::{extensions, key};
+
+pub(crate) const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+const VERSION: &str = "Sec-WebSocket-Version";
+
+/// `GET target HTTP/1.1`: there is no other right one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestLine {
+    target: String,
+    /// If the target is a URL: its host and port, and its scheme's default port.
+    authority: Option<(Authority, u16)>,
+}
+
+impl StartLine for RequestLine {
+    fn opens_with(_: usize, byte: u8) -> bool {
+        is_token_byte(byte)
+    }
+
+    /// `request-line = method SP request-target SP HTTP-version` (RFC 9112, 3)
+    fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
+        let mut words = line.split(|byte| *byte == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err(HandshakeError::StartLine);
+        };
+        match version {
+            b"HTTP/1.1" => {}
+            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+                return Err(HandshakeError::HttpVersion);
+            }
+            _ => return Err(HandshakeError::StartLine),
+        }
+        // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." (4.1)
+        if method != b"GET" {
+            return Err(HandshakeError::Method);
+        }
+        let target = str::from_utf8(target).map_err(|_| HandshakeError::Target)?;
+        Self::from_target(target).ok_or(HandshakeError::Target)
+    }
+}
+
+impl RequestLine {
+    /// "a relative URI" or "an absolute http/https URI" (4.1).
+    fn from_target(target: &str) -> Option<Self> {
+        if target.starts_with('/') {
+            let target = is_resource_name(target).then(|| target.to_owned())?;
+            return Some(Self { target, authority: None });
+        }
+        let (scheme, rest) = target.split_once("://")?;
+        let default_port = match scheme {
+            _ if scheme.eq_ignore_ascii_case("http") => 80,
+            _ if scheme.eq_ignore_ascii_case("https") => 443,
+            _ => return None,
+        };
+        let (authority, target) = split_authority(rest).ok()?;
+        let mut authority: Authority = authority.parse().ok()?;
+        authority.port = Some(authority.port.unwrap_or(default_port));
+        let authority = Some((authority, default_port));
+        Some(Self { target: target.into_owned(), authority })
+    }
+
+    /// Whether the URL's "/host/, and /port/ [...] match" (4.1) the Host header, which may leave a
+    /// default port out.
+    fn matches(&self, host: &Authority) -> bool {
+        self.authority.as_ref().is_none_or(|(authority, default_port)| {
+            authority.host == host.host
+                && authority.port == Some(host.port.unwrap_or(*default_port))
+        })
+    }
+}
+
+/// A request that is right as HTTP and, if it asks for WebSocket, as a handshake.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) target: String,
+    /// The Host header.
+    pub(crate) authority: Authority,
+    pub(crate) fields: Vec<Field>,
+    /// Sec-WebSocket-Accept; `None` if the request does not ask for WebSocket.
+    pub(crate) accept: Option<String>,
+}
+
+impl Received {
+    /// Every rule that needs the whole head.
+    pub(crate) fn check(head: Head<RequestLine>) -> Result<Self, HandshakeError> {
+        let Head { start_line, fields } = head;
+        let headers = Headers::new(&fields);
+        let authority = check_host(headers)?;
+        if !start_line.matches(&authority) {
+            return Err(HandshakeError::Target);
+        }
+        check_no_body(headers)?;
+        check_origin(headers)?;
+        let accept =
+            if asks_for_websocket(headers) { Some(check_websocket(headers)?) } else { None };
+        Ok(Self { target: start_line.target, authority, fields, accept })
+    }
+}
+
+/// "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+/// lacks a Host header field and to any request message that contains more than one Host header
+/// field line or a Host header field with an invalid field value." (RFC 9112, 3.2)
+fn check_host(headers: Headers<'_>) -> Result<Authority, HandshakeError> {
+    let host = str::from_utf8(headers.exactly_one("Host")?).ok();
+    host.and_then(|host| host.parse().ok()).ok_or(HandshakeError::InvalidHeader("Host"))
+}
+
+/// A GET has no body, and behind ours come frames. `Content-Length: 0` says the same.
+fn check_no_body(headers: Headers<'_>) -> Result<(), HandshakeError> {
+    let length = headers.at_most_one("Content-Length")?.unwrap_or(b"0");
+    if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
+        return Err(HandshakeError::InvalidHeader("Content-Length"));
+    }
+    if length.iter().any(|digit| *digit != b'0') || headers.get("Transfer-Encoding").is_some() {
+        return Err(HandshakeError::Body);
+    }
+    Ok(())
+}
+
+/// "The user agent MUST NOT include more than one Origin header field in any HTTP request."
+/// (RFC 6454, 7.3)
+fn check_origin(headers: Headers<'_>) -> Result<(), HandshakeError> {
+    match headers.at_most_one("Origin")? {
+        Some(origin) if !origin.is_ascii() => Err(HandshakeError::InvalidHeader("Origin")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the request shows any sign of a WebSocket handshake: one that is not right is refused
+/// then, and not answered as a plain request.
+fn asks_for_websocket(headers: Headers<'_>) -> bool {
+    headers.list_has("Upgrade", "websocket")
+        || headers.get("Sec-WebSocket-Key").is_some()
+        || headers.get(VERSION).is_some()
+}
+
+/// Section 4.2.1, items 3 to 9; gives Sec-WebSocket-Accept.
+fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
+    // "An |Upgrade| header field containing the value "websocket", treated as an ASCII
+    // case-insensitive value."
+    if !headers.list_has("Upgrade", "websocket") {
+        return Err(HandshakeError::UpgradeRequired);
+    }
+    // "A |Connection| header field that includes the token "Upgrade", treated as an ASCII
+    // case-insensitive value."
+    headers.get("Connection").ok_or(HandshakeError::MissingHeader("Connection"))?;
+    if !headers.list_has("Connection", "upgrade") {
+        return Err(HandshakeError::InvalidHeader("Connection"));
+    }
+    // "A |Sec-WebSocket-Version| header field, with a value of 13."
+    if headers.at_most_one(VERSION)? != Some(b"13") {
+        return Err(HandshakeError::UnsupportedVersion);
+    }
+    // "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when decoded, is
+    // 16 bytes in length."
+    let key = headers.exactly_one("Sec-WebSocket-Key")?;
+    if !key::is_valid(key) {
+        return Err(HandshakeError::InvalidHeader("Sec-WebSocket-Key"));
+    }
+    check_subprotocols(headers)?;
+    extensions::check(headers)?;
+    Ok(key::accept(key))
+}
+
+/// "The elements that comprise this value MUST be non-empty strings with characters in the range
+/// U+0021 to U+007E not including separator characters as defined in [RFC2616] and MUST all be
+/// unique strings." (4.1)
+fn check_subprotocols(headers: Headers<'_>) -> Result<(), HandshakeError> {
+    let mut offered: Vec<&[u8]> = headers.list(PROTOCOL).collect();
+    let is_empty = offered.is_empty() && headers.get(PROTOCOL).is_some();
+    // Sorted, so that a head full of them takes no quadratic time.
+    offered.sort_unstable();
+    let is_unique = offered.is_sorted_by(|one, next| one < next);
+    if is_empty || !is_unique || !offered.iter().all(|name| is_token(name)) {
+        return Err(HandshakeError::InvalidHeader(PROTOCOL));
+    }
+    Ok(())
+}

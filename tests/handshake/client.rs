@@ -1,0 +1,357 @@
+//! The client's side (4.1).
+
+use sansock::{ClientHandshake, HandshakeError, HeadLimits, Offer, SendBuffer};
+
+use HandshakeError::{
+    AcceptMismatch, ControlByte, FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding,
+    MissingHeader, RepeatedHeader, StartLine, UnofferedExtension, UnofferedSubprotocol,
+};
+
+use super::{NONCE, RESPONSE, client, feed, feed_at_every_cut, with, with_first_line};
+
+fn offer(uri: &str) -> Offer {
+    Offer::new(uri.parse().unwrap())
+}
+
+/// What is written for an offer.
+fn request(offer: &Offer) -> Result<String, HandshakeError> {
+    let mut output = SendBuffer::new();
+    let started = ClientHandshake::start(offer, NONCE, HeadLimits::new(), &mut output);
+    assert_eq!(started.is_err(), output.is_empty(), "written if it is right");
+    started.map(|_| String::from_utf8(output.as_slice().to_vec()).unwrap())
+}
+
+#[test]
+fn the_request_has_the_host_with_its_port_rules() {
+    for (uri, line, host) in [
+        ("ws://example.com", "GET / HTTP/1.1", "Host: example.com"),
+        ("ws://EXAMPLE.com:80/a", "GET /a HTTP/1.1", "Host: example.com"),
+        ("wss://example.com:443/a?b=c", "GET /a?b=c HTTP/1.1", "Host: example.com"),
+        ("ws://example.com:443", "GET / HTTP/1.1", "Host: example.com:443"),
+        ("wss://example.com:80?x", "GET /?x HTTP/1.1", "Host: example.com:80"),
+        ("ws://127.0.0.1:9001//", "GET // HTTP/1.1", "Host: 127.0.0.1:9001"),
+        ("ws://[::1]", "GET / HTTP/1.1", "Host: [::1]"),
+        ("ws://[::1]:9001", "GET / HTTP/1.1", "Host: [::1]:9001"),
+    ] {
+        assert_eq!(
+            request(&offer(uri)).unwrap(),
+            format!(
+                "{line}\r\n{host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn subprotocols_origin_authorization_and_headers_follow() {
+    let offer = offer("ws://Aladdin:open%20sesame@example.com")
+        .header("Cookie", "a=b; c")
+        .header("X-Empty", "")
+        .subprotocol("v2.chat")
+        .origin("https://example.com")
+        .subprotocol("chat");
+    let request = request(&offer).unwrap();
+    assert!(
+        request.ends_with(
+            "Sec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Protocol: v2.chat, chat\r\n\
+             Origin: https://example.com\r\n\
+             Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\
+             Cookie: a=b; c\r\n\
+             X-Empty: \r\n\
+             \r\n"
+        ),
+        "{request}"
+    );
+}
+
+#[test]
+fn an_offer_that_is_wrong_is_refused_before_anything_is_written() {
+    let offer = || offer("ws://example.com");
+    for (offer, error) in [
+        (offer().header("", "x"), HandshakeError::InvalidName("".into())),
+        (offer().header("X Y", "x"), HandshakeError::InvalidName("X Y".into())),
+        (offer().header("X", "a\u{1}"), HandshakeError::InvalidValue("X".into())),
+        (offer().subprotocol(""), HandshakeError::InvalidSubprotocol("".into())),
+        (offer().subprotocol("a b"), HandshakeError::InvalidSubprotocol("a b".into())),
+        (offer().subprotocol("a,b"), HandshakeError::InvalidSubprotocol("a,b".into())),
+        (offer().subprotocol("\u{e9}"), HandshakeError::InvalidSubprotocol("\u{e9}".into())),
+        (
+            offer().subprotocol("a").subprotocol("b").subprotocol("a"),
+            HandshakeError::InvalidSubprotocol("a".into()),
+        ),
+        (offer().origin(""), HandshakeError::InvalidValue("Origin".into())),
+        (offer().origin("http://a\r\n"), HandshakeError::InvalidValue("Origin".into())),
+    ] {
+        assert_eq!(request(&offer), Err(error), "{offer:?}");
+    }
+    for name in [
+        "Host",
+        "host",
+        "Upgrade",
+        "Connection",
+        "Sec-WebSocket-Key",
+        "Sec-WebSocket-Version",
+        "sec-websocket-protocol",
+        "Sec-WebSocket-Extensions",
+        "Sec-WebSocket-Accept",
+        "Origin",
+        "Content-Length",
+        "Transfer-Encoding",
+    ] {
+        let error = HandshakeError::ReservedHeader(name.into());
+        assert_eq!(request(&offer().header(name, "x")), Err(error), "{name}");
+    }
+}
+
+#[test]
+fn authorization_comes_from_the_url_or_from_a_header() {
+    let authorization = |uri| request(&offer(uri).header("Authorization", "Bearer x"));
+    assert!(authorization("ws://a").unwrap().contains("\r\nAuthorization: Bearer x\r\n"));
+    let error = HandshakeError::ReservedHeader("Authorization".into());
+    assert_eq!(authorization("ws://user@a"), Err(error));
+}
+
+#[test]
+fn responses_that_are_right() {
+    for (name, lines) in [
+        ("", &[][..]),
+        ("Upgrade", &["UPGRADE: WebSocket"]),
+        ("Connection", &["Connection: keep-alive", "Connection: x, uPGRADE"]),
+        ("Sec-WebSocket-Protocol", &[]),
+        ("Sec-WebSocket-Protocol", &["sec-websocket-protocol: superchat"]),
+        ("Sec-WebSocket-Accept", &["sec-websocket-accept:s3pPLMBiTxaQ9kYGzzhZRbK+xOo= "]),
+        ("X", &["X:", "X: \u{e9}"]),
+    ] {
+        let response = with(RESPONSE, name, lines);
+        let outcome = feed_at_every_cut(client, response.as_bytes());
+        assert_eq!(outcome, Ok((true, vec![])), "{response}");
+    }
+    for line in ["HTTP/1.1 101 ", "HTTP/1.1 101", "HTTP/1.1 101 Web \u{e9} Socket"] {
+        let response = with_first_line(RESPONSE, line);
+        let outcome = feed_at_every_cut(client, response.as_bytes());
+        assert_eq!(outcome, Ok((true, vec![])), "{response}");
+    }
+}
+
+#[test]
+fn each_header_that_is_wrong_has_its_error() {
+    const ACCEPT: &str = "Sec-WebSocket-Accept";
+    const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+    const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
+    for (name, lines, error) in [
+        ("Upgrade", &[][..], MissingHeader("Upgrade")),
+        ("Upgrade", &["Upgrade: h2c"], InvalidHeader("Upgrade")),
+        ("Upgrade", &["Upgrade: h2c, websocket"], InvalidHeader("Upgrade")),
+        ("Upgrade", &["Upgrade: websocket", "Upgrade: h2c"], InvalidHeader("Upgrade")),
+        ("Upgrade", &["Upgrade:"], InvalidHeader("Upgrade")),
+        ("Connection", &[], MissingHeader("Connection")),
+        ("Connection", &["Connection: close"], InvalidHeader("Connection")),
+        (ACCEPT, &[], MissingHeader(ACCEPT)),
+        (ACCEPT, &["Sec-WebSocket-Accept:"], AcceptMismatch),
+        (
+            ACCEPT,
+            &[
+                "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+                "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+            ],
+            RepeatedHeader(ACCEPT),
+        ),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: other"], UnofferedSubprotocol),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: CHAT"], UnofferedSubprotocol),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: chat, superchat"], UnofferedSubprotocol),
+        (PROTOCOL, &["Sec-WebSocket-Protocol:"], UnofferedSubprotocol),
+        (
+            PROTOCOL,
+            &["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: chat"],
+            RepeatedHeader(PROTOCOL),
+        ),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions: foo"], UnofferedExtension),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions:"], InvalidHeader(EXTENSIONS)),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions: a b"], InvalidHeader(EXTENSIONS)),
+        ("X", &["X"], HeaderLine),
+        ("X", &["X : y"], HeaderLine),
+        ("X", &["X: y", " z"], FoldedLine),
+        ("X", &["X: y\nZ: z"], LineEnding),
+        ("X", &["X: \0"], ControlByte(0)),
+    ] {
+        let response = with(RESPONSE, name, lines);
+        let outcome = feed_at_every_cut(client, response.as_bytes());
+        assert_eq!(outcome, Err(error), "{response}");
+    }
+}
+
+#[test]
+fn a_subprotocol_that_was_not_offered_is_refused_when_none_was() {
+    let offer = offer("ws://server.example.com/chat");
+    let client = || {
+        ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut SendBuffer::new()).unwrap()
+    };
+    assert_eq!(feed_at_every_cut(client, RESPONSE.as_bytes()), Err(UnofferedSubprotocol));
+}
+
+#[test]
+fn each_status_line_that_is_wrong_has_its_error() {
+    for (line, error) in [
+        ("HTTP/1.0 101 Switching Protocols", HttpVersion),
+        ("HTTP/1.2 101 Switching Protocols", HttpVersion),
+        ("HTTP/1.1  101 Switching Protocols", StartLine),
+        ("HTTP/1.1 1010 Switching Protocols", StartLine),
+        ("HTTP/1.1 10 Switching Protocols", StartLine),
+        ("HTTP/1.1 +101 Switching Protocols", StartLine),
+        ("HTTP/1.1 099 x", StartLine),
+        ("HTTP/1.1 101\tx", StartLine),
+        ("HTTP/1.1 ", StartLine),
+        ("HTTP/1.1", StartLine),
+        ("HTTP/2 101 x", StartLine),
+        ("http/1.1 101 x", StartLine),
+        ("HTTP/1.11 101 x", StartLine),
+        ("ICY 200 OK", StartLine),
+        ("GET /chat HTTP/1.1", StartLine),
+        ("", StartLine),
+        (" HTTP/1.1 101 x", StartLine),
+        ("HTTP/1.1 101 \0", ControlByte(0)),
+        ("HTTP/1.1 101 x\nX: y", LineEnding),
+    ] {
+        let response = with_first_line(RESPONSE, line);
+        let outcome = feed_at_every_cut(client, response.as_bytes());
+        assert_eq!(outcome, Err(error), "{response}");
+    }
+}
+
+#[test]
+fn what_is_not_http_is_refused_at_its_first_byte() {
+    for bytes in [&b"\x15"[..], b"SSH", b"<", b"HTTQ", b"HTTP/2", b"\x81"] {
+        let outcome = feed(&mut client(), [bytes]);
+        assert!(
+            matches!(outcome, Err(StartLine | ControlByte(_))),
+            "{}: {outcome:?}",
+            bytes.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn interim_responses_are_skipped() {
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+    let bytes = format!("{interim}{RESPONSE}\u{1}");
+    assert_eq!(feed_at_every_cut(client, bytes.as_bytes()), Ok((true, vec![1])));
+
+    let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
+    assert_eq!(
+        feed(&mut client(), [endless.as_bytes()]),
+        Err(HandshakeError::HeadTooLarge { limit: 16384 })
+    );
+}
+
+/// Status, headers and body of the error, at every cut; the transport ends behind `bytes` if
+/// `eof`.
+fn status_error(bytes: &[u8], eof: Option<()>) -> (u16, String, usize, Vec<u8>) {
+    let whole = [bytes];
+    let cuts = (0..=bytes.len()).map(|cut| <[&[u8]; 2]>::from(bytes.split_at(cut)).to_vec());
+    let mut outcomes: Vec<_> = cuts
+        .chain([whole.to_vec(), bytes.chunks(1).collect()])
+        .map(|pieces| {
+            let mut client = client();
+            let outcome = feed(&mut client, pieces);
+            match (outcome, eof) {
+                (Err(error), None) => error,
+                (Ok((false, _)), Some(())) => client.receive_eof().unwrap_err(),
+                (outcome, _) => panic!("{outcome:?}: {}", bytes.escape_ascii()),
+            }
+        })
+        .collect();
+    outcomes.dedup();
+    let [HandshakeError::Status(response)] = &outcomes[..] else { panic!("{outcomes:?}") };
+    let reason = response.reason().to_owned();
+    (response.status(), reason, response.headers().len(), response.body().to_vec())
+}
+
+#[test]
+fn another_status_is_an_error_with_headers_and_body() {
+    const EOF: Option<()> = Some(());
+    for (bytes, eof, status, reason, headers, body) in [
+        (
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno!more",
+            None,
+            404,
+            "Not Found",
+            1,
+            "no!",
+        ),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", None, 403, "Forbidden", 1, ""),
+        ("HTTP/1.1 500\r\nA: b\r\nC: d\r\n\r\nup to the end", EOF, 500, "", 2, "up to the end"),
+        ("HTTP/1.0 200 OK\r\n\r\n", EOF, 200, "OK", 0, ""),
+        ("HTTP/1.1 502 x\r\nContent-Length: 9\r\n\r\nshort", EOF, 502, "x", 1, "short"),
+        ("HTTP/1.1 204 No Content\r\n\r\n", None, 204, "No Content", 0, ""),
+        (
+            "HTTP/1.1 401 x\r\nTransfer-Encoding: chunked\r\nWWW-Authenticate: Basic\r\n\r\n\
+             2\r\nab\r\n3;x\r\ncde\r\n0\r\n\r\n",
+            None,
+            401,
+            "x",
+            2,
+            "abcde",
+        ),
+        (
+            "HTTP/1.1 100 x\r\n\r\nHTTP/1.1 999 y\r\nContent-Length: 1\r\n\r\nz",
+            None,
+            999,
+            "y",
+            1,
+            "z",
+        ),
+    ] {
+        let outcome = status_error(bytes.as_bytes(), eof);
+        assert_eq!(outcome, (status, reason.into(), headers, body.into()), "{bytes}");
+    }
+}
+
+#[test]
+fn no_more_of_the_body_is_kept_than_the_limit() {
+    let bytes = [b"HTTP/1.1 500 x\r\n\r\n", &[b'x'; 5000][..]].concat();
+    let (status, _, _, body) = status_error(&bytes, None);
+    assert_eq!((status, body), (500, vec![b'x'; 4096]));
+
+    for limit in [0, 1, 100] {
+        let limits = HeadLimits::new().body(limit);
+        let offer = offer("ws://a");
+        let mut client =
+            ClientHandshake::start(&offer, NONCE, limits, &mut SendBuffer::new()).unwrap();
+        let Err(HandshakeError::Status(response)) = feed(&mut client, [&*bytes]) else {
+            panic!("not at {limit}")
+        };
+        assert_eq!(response.body().len(), limit);
+    }
+}
+
+#[test]
+fn an_answer_whose_body_never_ends_is_an_error_when_time_is_up() {
+    let mut client = client();
+    let bytes = b"HTTP/1.1 503 Busy\r\nRetry-After: 5\r\n\r\nlat";
+    assert_eq!(feed(&mut client, [&bytes[..]]), Ok((false, vec![])));
+    let Err(HandshakeError::Status(response)) = client.time_out() else { panic!() };
+    assert_eq!((response.status(), response.body()), (503, &b"lat"[..]));
+    assert_eq!(response.headers().text("retry-after"), Some("5"));
+    assert_eq!(HandshakeError::Status(response).to_string(), "the server answered 503 Busy");
+}
+
+#[test]
+fn limits_are_exact_and_configurable() {
+    let offer = offer("ws://a").subprotocol("chat");
+    let length = RESPONSE.len();
+    for (limits, outcome) in [
+        (HeadLimits::new().bytes(length), Ok((true, vec![]))),
+        (
+            HeadLimits::new().bytes(length - 1),
+            Err(HandshakeError::HeadTooLarge { limit: length - 1 }),
+        ),
+        (HeadLimits::new().headers(4), Ok((true, vec![]))),
+        (HeadLimits::new().headers(3), Err(HandshakeError::TooManyHeaders { limit: 3 })),
+    ] {
+        let client =
+            || ClientHandshake::start(&offer, NONCE, limits, &mut SendBuffer::new()).unwrap();
+        assert_eq!(feed_at_every_cut(client, RESPONSE.as_bytes()), outcome, "{limits:?}");
+    }
+}

@@ -1,0 +1,225 @@
+//! The opening handshake (RFC 6455, 4), through the public API.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod client;
+mod rows;
+mod server;
+
+use sansock::{
+    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Offer, ReceiveBuffer, Role,
+    SendBuffer, ServerHandshake,
+};
+
+/// The nonce of the RFC's example: its key is `dGhlIHNhbXBsZSBub25jZQ==`.
+const NONCE: [u8; 16] = *b"the sample nonce";
+
+/// The request of section 1.2.
+const REQUEST: &str = "GET /chat HTTP/1.1\r\n\
+    Host: server.example.com\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Origin: http://example.com\r\n\
+    Sec-WebSocket-Protocol: chat, superchat\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    \r\n";
+
+/// The response of section 1.2.
+const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+    Sec-WebSocket-Protocol: chat\r\n\
+    \r\n";
+
+/// The head with all lines of `name` taken out and `lines` put at its end.
+fn with(head: &str, name: &str, lines: &[&str]) -> String {
+    let kept = |line: &&str| {
+        !line.split(':').next().is_some_and(|it| it.eq_ignore_ascii_case(name)) && !line.is_empty()
+    };
+    let (first, headers) = head.split_once("\r\n").unwrap();
+    let headers = headers.split("\r\n").filter(kept).chain(lines.iter().copied());
+    let mut changed = format!("{first}\r\n");
+    headers.for_each(|line| changed.extend([line, "\r\n"]));
+    changed + "\r\n"
+}
+
+/// The head with another first line.
+fn with_first_line(head: &str, line: &str) -> String {
+    format!("{line}\r\n{}", head.split_once("\r\n").unwrap().1)
+}
+
+/// Either end, reading.
+trait Reader {
+    fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError>;
+}
+
+impl Reader for ServerHandshake {
+    fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
+        self.advance(input)
+    }
+}
+
+impl Reader for ClientHandshake {
+    fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
+        self.advance(input)
+    }
+}
+
+fn server() -> ServerHandshake {
+    ServerHandshake::new(HeadLimits::new())
+}
+
+/// The RFC's client.
+fn client() -> ClientHandshake {
+    let offer = Offer::new("ws://server.example.com/chat".parse().unwrap())
+        .subprotocol("chat")
+        .subprotocol("superchat");
+    ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut SendBuffer::new()).unwrap()
+}
+
+/// Feeds the pieces; gives the outcome and, unless it is an error, what was left in the buffer.
+fn feed<'p>(
+    reader: &mut impl Reader,
+    pieces: impl IntoIterator<Item = &'p [u8]>,
+) -> Result<(bool, Vec<u8>), HandshakeError> {
+    let mut input = ReceiveBuffer::new();
+    let mut outcome = reader.advance(&mut input);
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        let earlier = outcome;
+        outcome = reader.advance(&mut input);
+        assert!(
+            !matches!(earlier, Ok(true) | Err(_)) || outcome == earlier,
+            "{earlier:?} became {outcome:?}"
+        );
+    }
+    outcome.map(|complete| (complete, input.as_slice().to_vec()))
+}
+
+/// The same at every cut in two, and byte by byte.
+fn feed_at_every_cut<R: Reader>(
+    reader: impl Fn() -> R,
+    bytes: &[u8],
+) -> Result<(bool, Vec<u8>), HandshakeError> {
+    let whole = feed(&mut reader(), [bytes]);
+    for cut in 0..=bytes.len() {
+        let (head, tail) = bytes.split_at(cut);
+        let outcome = feed(&mut reader(), [head, tail]);
+        assert_eq!(outcome, whole, "cut at {cut}: {}", bytes.escape_ascii());
+    }
+    let outcome = feed(&mut reader(), bytes.chunks(1));
+    assert_eq!(outcome, whole, "byte by byte: {}", bytes.escape_ascii());
+    whole
+}
+
+/// A server's answer to a request, and what it negotiated.
+fn serve(request: &[u8], answer: &Answer) -> (Vec<u8>, Result<Established, HandshakeError>) {
+    let (mut handshake, mut output) = (server(), SendBuffer::new());
+    let outcome = feed(&mut handshake, [request]).and_then(|(complete, _)| {
+        assert!(complete, "{}", request.escape_ascii());
+        handshake.request().unwrap().accept(answer, &mut output)
+    });
+    if let Err(error) = &outcome {
+        error.respond(&mut output);
+    }
+    (output.as_slice().to_vec(), outcome)
+}
+
+#[test]
+fn the_example_of_section_1_2_from_both_ends() {
+    let mut output = SendBuffer::new();
+    let offer = Offer::new("ws://server.example.com/chat".parse().unwrap())
+        .origin("http://example.com")
+        .subprotocol("chat")
+        .subprotocol("superchat");
+    let mut client = ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut output).unwrap();
+    let sorted = |head: &[u8]| {
+        let mut lines: Vec<_> = str::from_utf8(head).unwrap().lines().map(str::to_owned).collect();
+        lines[1..].sort();
+        lines
+    };
+    assert_eq!(sorted(output.as_slice()), sorted(REQUEST.as_bytes()));
+
+    let (response, established) = serve(output.as_slice(), &Answer::new().subprotocol("chat"));
+    assert_eq!(response, RESPONSE.as_bytes());
+    let established = established.unwrap();
+    assert_eq!((established.role(), established.subprotocol()), (Role::Server, Some("chat")));
+
+    assert_eq!(feed(&mut client, [&*response]), Ok((true, vec![])));
+    let established = client.established().unwrap();
+    assert_eq!((established.role(), established.subprotocol()), (Role::Client, Some("chat")));
+    assert_eq!(client.response().unwrap().status(), 101);
+}
+
+#[test]
+fn frames_behind_the_head_stay_in_the_buffer() {
+    let frames = b"\x81\x05Hello\x89\x00\r\n\r\n";
+    let bytes = [REQUEST.as_bytes(), frames].concat();
+    assert_eq!(feed_at_every_cut(server, &bytes), Ok((true, frames.to_vec())));
+    let bytes = [RESPONSE.as_bytes(), frames].concat();
+    assert_eq!(feed_at_every_cut(client, &bytes), Ok((true, frames.to_vec())));
+}
+
+#[test]
+fn nothing_is_decided_before_the_last_byte_of_the_head() {
+    for cut in 0..REQUEST.len() {
+        let mut handshake = server();
+        assert_eq!(feed(&mut handshake, [&REQUEST.as_bytes()[..cut]]), Ok((false, vec![])));
+        assert!(handshake.request().is_none());
+        assert_eq!(handshake.receive_eof(), Err(HandshakeError::UnexpectedEof));
+    }
+    for cut in 0..RESPONSE.len() {
+        let mut handshake = client();
+        assert_eq!(feed(&mut handshake, [&RESPONSE.as_bytes()[..cut]]), Ok((false, vec![])));
+        assert!(handshake.response().is_none() && handshake.established().is_none());
+        assert_eq!(handshake.receive_eof(), Err(HandshakeError::UnexpectedEof));
+    }
+}
+
+#[test]
+fn what_comes_after_a_complete_head_changes_nothing() {
+    let (mut server, mut client) = (server(), client());
+    feed(&mut server, [REQUEST.as_bytes()]).unwrap();
+    feed(&mut client, [RESPONSE.as_bytes()]).unwrap();
+    assert_eq!((server.receive_eof(), server.time_out()), (Ok(()), Ok(())));
+    assert_eq!((client.receive_eof(), client.time_out()), (Ok(()), Ok(())));
+    let second = REQUEST.as_bytes();
+    assert_eq!(feed(&mut server, [second]), Ok((true, second.to_vec())));
+    assert_eq!(feed(&mut client, [second]), Ok((true, second.to_vec())));
+}
+
+#[test]
+fn client_and_server_understand_each_other() {
+    for (uri, subprotocols, chosen) in [
+        ("ws://example.com", &[][..], None),
+        ("ws://[::1]:9001?a=b", &["chat"], Some("chat")),
+        ("wss://u:p@example.com:444/x/y?z", &["v2.chat", "chat"], Some("chat")),
+        ("ws://127.0.0.1/%7E", &["a", "b"], None),
+    ] {
+        let mut offer = Offer::new(uri.parse().unwrap()).header("X-One", "1").header("X-One", "2");
+        for name in subprotocols {
+            offer = offer.subprotocol(*name);
+        }
+        let mut request = SendBuffer::new();
+        let mut client =
+            ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut request).unwrap();
+        let mut server = server();
+        assert_eq!(feed(&mut server, [request.as_slice()]), Ok((true, vec![])), "{uri}");
+        let seen = server.request().unwrap();
+        assert_eq!(seen.target(), offer.uri().resource_name());
+        assert!(seen.subprotocols().eq(subprotocols.iter().copied()));
+        assert!(seen.headers().all("x-one").eq([b"1", b"2"]));
+
+        let mut answer = Answer::new().header("Set-Cookie", "a=b");
+        if let Some(chosen) = chosen {
+            answer = answer.subprotocol(chosen);
+        }
+        let mut response = SendBuffer::new();
+        let established = seen.accept(&answer, &mut response).unwrap();
+        assert_eq!(established.subprotocol(), chosen);
+        assert_eq!(feed(&mut client, [response.as_slice()]), Ok((true, vec![])));
+        assert_eq!(client.established().unwrap().subprotocol(), chosen);
+        assert_eq!(client.response().unwrap().headers().text("set-cookie"), Some("a=b"));
+    }
+}

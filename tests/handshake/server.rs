@@ -1,0 +1,505 @@
+//! The server's side (4.2).
+
+use sansock::{
+    Answer, HandshakeError, HeadLimits, OriginPolicy, Rejection, SendBuffer, ServerHandshake,
+};
+
+use HandshakeError::{
+    Body, ControlByte, FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding, Method,
+    MissingHeader, RepeatedHeader, StartLine, Target, UnsupportedVersion, UpgradeRequired,
+};
+
+use super::{REQUEST, RESPONSE, feed, feed_at_every_cut, serve, server, with, with_first_line};
+
+/// Reads a request that is right; gives what `see` gives.
+fn seen<T>(request: &str, see: impl FnOnce(sansock::Request<'_>) -> T) -> T {
+    let mut handshake = server();
+    assert_eq!(feed(&mut handshake, [request.as_bytes()]), Ok((true, vec![])), "{request}");
+    see(handshake.request().unwrap())
+}
+
+#[test]
+fn requests_that_are_right() {
+    for (name, lines) in [
+        ("", &[][..]),
+        ("Upgrade", &["Upgrade: WebSocket"]),
+        ("Upgrade", &["upgrade: foo/1, websocket"]),
+        ("Upgrade", &["Upgrade: foo", "Upgrade: websocket"]),
+        ("Upgrade", &["Upgrade:websocket \t"]),
+        ("Connection", &["connection: UPGRADE"]),
+        ("Connection", &["Connection: keep-alive, Upgrade"]),
+        ("Connection", &["Connection: keep-alive", "Connection: ,upgrade,"]),
+        ("Connection", &["Connection: upgrade", "Connection: keep-alive"]),
+        ("Sec-WebSocket-Version", &["SEC-WEBSOCKET-VERSION:13"]),
+        ("Content-Length", &["Content-Length: 0"]),
+        ("Host", &["Host: [::1]:9001"]),
+        ("Host", &["Host: server.example.com:"]),
+        ("Origin", &[]),
+        ("Origin", &["Origin: null"]),
+        ("Origin", &["Origin:"]),
+        ("Sec-WebSocket-Protocol", &[]),
+        ("Sec-WebSocket-Protocol", &["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: x"]),
+        ("Sec-WebSocket-Extensions", &["Sec-WebSocket-Extensions: foo; a=\"b\", bar"]),
+        ("X", &["X:", "X: \u{e9}", "X: a\tb", "x: ::"]),
+    ] {
+        let request = with(REQUEST, name, lines);
+        let frames = b"\x81\x00";
+        let bytes = [request.as_bytes(), frames].concat();
+        assert_eq!(feed_at_every_cut(server, &bytes), Ok((true, frames.to_vec())), "{request}");
+        let (response, established) = serve(request.as_bytes(), &Answer::new());
+        assert!(established.is_ok(), "{request}");
+        assert_eq!(response, with(RESPONSE, "Sec-WebSocket-Protocol", &[]).as_bytes());
+    }
+}
+
+#[test]
+fn each_header_that_is_wrong_has_its_error_and_status() {
+    const KEY: &str = "Sec-WebSocket-Key";
+    const VERSION: &str = "Sec-WebSocket-Version";
+    const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+    const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
+    for (name, lines, error, status) in [
+        ("Host", &[][..], MissingHeader("Host"), 400),
+        ("Host", &["Host: a", "Host: a"], RepeatedHeader("Host"), 400),
+        ("Host", &["Host:"], InvalidHeader("Host"), 400),
+        ("Host", &["Host: a b"], InvalidHeader("Host"), 400),
+        ("Host", &["Host: a, b"], InvalidHeader("Host"), 400),
+        ("Host", &["Host: u@a"], InvalidHeader("Host"), 400),
+        ("Host", &["Host: a/b"], InvalidHeader("Host"), 400),
+        ("Host", &["Host: a:b"], InvalidHeader("Host"), 400),
+        ("Host", &["Host: \u{e9}"], InvalidHeader("Host"), 400),
+        ("Upgrade", &[], UpgradeRequired, 426),
+        ("Upgrade", &["Upgrade: websocket/13"], UpgradeRequired, 426),
+        ("Upgrade", &["Upgrade: websockets"], UpgradeRequired, 426),
+        ("Upgrade", &["Upgrade: h2c"], UpgradeRequired, 426),
+        ("Connection", &[], MissingHeader("Connection"), 400),
+        ("Connection", &["Connection: keep-alive"], InvalidHeader("Connection"), 400),
+        ("Connection", &["Connection: Upgraded"], InvalidHeader("Connection"), 400),
+        ("Connection", &["Connection: keep-alive Upgrade"], InvalidHeader("Connection"), 400),
+        (VERSION, &[], UnsupportedVersion, 426),
+        (VERSION, &["Sec-WebSocket-Version: 8"], UnsupportedVersion, 426),
+        (VERSION, &["Sec-WebSocket-Version: 013"], UnsupportedVersion, 426),
+        (VERSION, &["Sec-WebSocket-Version: 13, 8"], UnsupportedVersion, 426),
+        (VERSION, &["Sec-WebSocket-Version:"], UnsupportedVersion, 426),
+        (
+            VERSION,
+            &["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13"],
+            RepeatedHeader(VERSION),
+            400,
+        ),
+        (KEY, &[], MissingHeader(KEY), 400),
+        (KEY, &["Sec-WebSocket-Key:"], InvalidHeader(KEY), 400),
+        (KEY, &["Sec-WebSocket-Key: a"], InvalidHeader(KEY), 400),
+        (KEY, &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"], InvalidHeader(KEY), 400),
+        (KEY, &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSE="], InvalidHeader(KEY), 400),
+        (
+            KEY,
+            &[
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            ],
+            RepeatedHeader(KEY),
+            400,
+        ),
+        (PROTOCOL, &["Sec-WebSocket-Protocol:"], InvalidHeader(PROTOCOL), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: ,"], InvalidHeader(PROTOCOL), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: a b"], InvalidHeader(PROTOCOL), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: a/b"], InvalidHeader(PROTOCOL), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: \u{e9}"], InvalidHeader(PROTOCOL), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: a, b, a"], InvalidHeader(PROTOCOL), 400),
+        (
+            PROTOCOL,
+            &["Sec-WebSocket-Protocol: a", "Sec-WebSocket-Protocol: a"],
+            InvalidHeader(PROTOCOL),
+            400,
+        ),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions:"], InvalidHeader(EXTENSIONS), 400),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions: a;"], InvalidHeader(EXTENSIONS), 400),
+        ("Origin", &["Origin: http://a", "Origin: http://a"], RepeatedHeader("Origin"), 400),
+        ("Origin", &["Origin: http://\u{e9}"], InvalidHeader("Origin"), 400),
+        ("Content-Length", &["Content-Length: 1"], Body, 400),
+        ("Content-Length", &["Content-Length:"], InvalidHeader("Content-Length"), 400),
+        ("Content-Length", &["Content-Length: -0"], InvalidHeader("Content-Length"), 400),
+        ("Content-Length", &["Content-Length: 0, 0"], InvalidHeader("Content-Length"), 400),
+        (
+            "Content-Length",
+            &["Content-Length: 0", "Content-Length: 0"],
+            RepeatedHeader("Content-Length"),
+            400,
+        ),
+        ("Transfer-Encoding", &["Transfer-Encoding: chunked"], Body, 400),
+        ("Transfer-Encoding", &["Transfer-Encoding: identity"], Body, 400),
+        ("X", &["X"], HeaderLine, 400),
+        ("X", &["X : y"], HeaderLine, 400),
+        ("X", &[": y"], HeaderLine, 400),
+        ("X", &["X y: z"], HeaderLine, 400),
+        ("X", &["X: y", " z"], FoldedLine, 400),
+        ("X", &["X: y", "\tz"], FoldedLine, 400),
+        ("X", &["X: y\nZ: z"], LineEnding, 400),
+        ("X", &["X: y\rZ: z"], LineEnding, 400),
+        ("X", &["X: \0"], ControlByte(0), 400),
+    ] {
+        refused(&with(REQUEST, name, lines), &error, status);
+    }
+}
+
+#[test]
+fn each_request_line_that_is_wrong_has_its_error_and_status() {
+    for (line, error, status) in [
+        ("GET /chat", StartLine, 400),
+        ("GET", StartLine, 400),
+        ("", StartLine, 400),
+        ("GET  /chat HTTP/1.1", StartLine, 400),
+        ("GET /chat  HTTP/1.1", StartLine, 400),
+        (" GET /chat HTTP/1.1", StartLine, 400),
+        ("GET /chat HTTP/1.1 ", StartLine, 400),
+        ("GET /a b HTTP/1.1", StartLine, 400),
+        ("GET\t/chat HTTP/1.1", StartLine, 400),
+        ("GET /chat http/1.1", StartLine, 400),
+        ("GET /chat HTTP/1", StartLine, 400),
+        ("GET /chat HTTP/1.10", StartLine, 400),
+        ("GET /chat HTTP/11", StartLine, 400),
+        ("GET /chat SIP/2.0", StartLine, 400),
+        ("G(T /chat HTTP/1.1", StartLine, 400),
+        ("HTTP/1.1 200 OK", StartLine, 400),
+        ("GET /chat HTTP/0.9", HttpVersion, 400),
+        ("GET /chat HTTP/1.0", HttpVersion, 400),
+        ("GET /chat HTTP/1.2", HttpVersion, 400),
+        ("GET /chat HTTP/2.0", HttpVersion, 400),
+        ("PRI * HTTP/2.0", HttpVersion, 400),
+        ("POST /chat HTTP/1.1", Method, 405),
+        ("HEAD /chat HTTP/1.1", Method, 405),
+        ("OPTIONS * HTTP/1.1", Method, 405),
+        ("CONNECT server.example.com:80 HTTP/1.1", Method, 405),
+        ("get /chat HTTP/1.1", Method, 405),
+        ("GETS /chat HTTP/1.1", Method, 405),
+        ("GET * HTTP/1.1", Target, 400),
+        ("GET chat HTTP/1.1", Target, 400),
+        ("GET server.example.com:80 HTTP/1.1", Target, 400),
+        ("GET /chat#part HTTP/1.1", Target, 400),
+        ("GET /ch\u{e9}t HTTP/1.1", Target, 400),
+        ("GET /ch\tat HTTP/1.1", Target, 400),
+        ("GET ws://server.example.com/chat HTTP/1.1", Target, 400),
+        ("GET http://example.com/chat HTTP/1.1", Target, 400),
+        ("GET http://server.example.com:8080/chat HTTP/1.1", Target, 400),
+        ("GET http://server.example.com:443/chat HTTP/1.1", Target, 400),
+        ("GET http://u@server.example.com/chat HTTP/1.1", Target, 400),
+        ("GET http:///chat HTTP/1.1", Target, 400),
+        ("GET /ch\0at HTTP/1.1", ControlByte(0), 400),
+        ("GET /chat HTTP/1.1\nX: y", LineEnding, 400),
+        ("GET /chat\rX HTTP/1.1", LineEnding, 400),
+    ] {
+        refused(&with_first_line(REQUEST, line), &error, status);
+    }
+}
+
+/// The error, at every cut, and an answer with its status that says that the connection ends.
+fn refused(request: &str, error: &HandshakeError, status: u16) {
+    assert_eq!(feed_at_every_cut(server, request.as_bytes()), Err(error.clone()), "{request}");
+    assert_eq!(error.status(), status, "{error}");
+    let (response, outcome) = serve(request.as_bytes(), &Answer::new());
+    assert_eq!(outcome, Err(error.clone()));
+    let response = String::from_utf8(response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+    assert!(head.contains("\r\nConnection: close"), "{response}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{response}");
+    assert_eq!(head.contains("\r\nAllow: GET"), status == 405, "{response}");
+    let upgrade = "\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    assert_eq!(head.contains(upgrade), status == 426, "{response}");
+}
+
+#[test]
+fn what_is_not_http_is_refused_at_its_first_bytes() {
+    for (bytes, error) in [
+        (&b"\x16\x03\x01"[..], ControlByte(0x16)),
+        (b"\0", ControlByte(0)),
+        (b"\r\n", StartLine),
+        (b"\n", LineEnding),
+        (b" ", StartLine),
+        (b"SSH-2.0-OpenSSH\r", StartLine),
+        (b"{\"", StartLine),
+        (b"\x81\x85", StartLine),
+        (b"PRI * HTTP/2.0\r\n", HttpVersion),
+        (b"GET /\r\n", StartLine),
+        (b"POST / HTTP/1.1\r\n", Method),
+        (b"GET / HTTP/1.1\n", LineEnding),
+    ] {
+        assert_eq!(feed(&mut server(), [bytes]), Err(error), "{}", bytes.escape_ascii());
+    }
+}
+
+#[test]
+fn the_target_is_a_path_or_a_url_of_this_host() {
+    for (line, target, path, query) in [
+        ("GET / HTTP/1.1", "/", "/", None),
+        ("GET /? HTTP/1.1", "/?", "/", Some("")),
+        ("GET /a%20b?c=d?e HTTP/1.1", "/a%20b?c=d?e", "/a%20b", Some("c=d?e")),
+        ("GET //a/../b HTTP/1.1", "//a/../b", "//a/../b", None),
+        ("GET http://server.example.com HTTP/1.1", "/", "/", None),
+        ("GET HTTP://Server.Example.com:80/x?y HTTP/1.1", "/x?y", "/x", Some("y")),
+        ("GET https://server.example.com?y HTTP/1.1", "/?y", "/", Some("y")),
+    ] {
+        seen(&with_first_line(REQUEST, line), |request| {
+            assert_eq!((request.target(), request.path(), request.query()), (target, path, query));
+        });
+    }
+}
+
+#[test]
+fn the_program_sees_host_origin_subprotocols_and_headers() {
+    seen(REQUEST, |request| {
+        assert!(request.is_websocket());
+        assert_eq!((request.host(), request.port()), ("server.example.com", None));
+        assert_eq!(request.origin(), Some("http://example.com"));
+        assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["chat", "superchat"]);
+        assert_eq!(request.headers().len(), 7);
+        assert_eq!(request.headers().text("upgrade"), Some("websocket"));
+    });
+    seen(&with(REQUEST, "Host", &["Host: [0:0::1]:9001"]), |request| {
+        assert_eq!((request.host(), request.port()), ("[::1]", Some(9001)));
+    });
+}
+
+#[test]
+fn an_answer_may_choose_a_subprotocol_and_add_headers() {
+    let answer = Answer::new().subprotocol("superchat").header("Set-Cookie", "a=b");
+    let (response, established) = serve(REQUEST.as_bytes(), &answer);
+    assert_eq!(
+        String::from_utf8(response).unwrap(),
+        "HTTP/1.1 101 Switching Protocols\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+         Sec-WebSocket-Protocol: superchat\r\n\
+         Set-Cookie: a=b\r\n\
+         \r\n"
+    );
+    assert_eq!(established.unwrap().subprotocol(), Some("superchat"));
+}
+
+#[test]
+fn an_answer_that_is_wrong_is_our_fault_and_writes_nothing() {
+    for (answer, error) in [
+        (Answer::new().subprotocol("other"), HandshakeError::SubprotocolNotOffered("other".into())),
+        (Answer::new().subprotocol("CHAT"), HandshakeError::SubprotocolNotOffered("CHAT".into())),
+        (Answer::new().header("X\r\n", "y"), HandshakeError::InvalidName("X\r\n".into())),
+        (Answer::new().header("X", "y\r\n"), HandshakeError::InvalidValue("X".into())),
+        (Answer::new().header("upgrade", "x"), HandshakeError::ReservedHeader("upgrade".into())),
+        (
+            Answer::new().header("Connection", "close"),
+            HandshakeError::ReservedHeader("Connection".into()),
+        ),
+        (
+            Answer::new().header("Sec-WebSocket-Extensions", "x"),
+            HandshakeError::ReservedHeader("Sec-WebSocket-Extensions".into()),
+        ),
+        (
+            Answer::new().header("Content-Length", "0"),
+            HandshakeError::ReservedHeader("Content-Length".into()),
+        ),
+    ] {
+        let mut output = SendBuffer::new();
+        let outcome = seen(REQUEST, |request| request.accept(&answer, &mut output));
+        assert_eq!(outcome, Err(error.clone()));
+        assert!(output.is_empty());
+        error.respond(&mut output);
+        assert_eq!(
+            output.as_slice(),
+            b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            "what went wrong is not for the peer"
+        );
+    }
+}
+
+#[test]
+fn a_plain_request_is_answered_as_the_program_likes() {
+    for request in [
+        "GET / HTTP/1.1\r\nHost: localhost:9001\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
+    ] {
+        let mut output = SendBuffer::new();
+        seen(request, |request| {
+            assert!(!request.is_websocket());
+            assert_eq!(request.accept(&Answer::new(), &mut output), Err(UpgradeRequired));
+            assert!(output.is_empty());
+            let page = Rejection::new(200).header("Content-Type", "text/html").body("<p>");
+            request.reject(&page, &mut output).unwrap();
+        });
+        assert_eq!(
+            output.as_slice(),
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\
+              Content-Type: text/html\r\n\r\n<p>"
+        );
+    }
+}
+
+#[test]
+fn answers_to_errors_byte_by_byte() {
+    for (error, response) in [
+        (
+            UpgradeRequired,
+            "HTTP/1.1 426 Upgrade Required\r\n\
+             Connection: close, Upgrade\r\n\
+             Content-Length: 40\r\n\
+             Upgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             \r\n\
+             this is a WebSocket endpoint (RFC 6455)\n",
+        ),
+        (
+            Method,
+            "HTTP/1.1 405 Method Not Allowed\r\n\
+             Connection: close\r\n\
+             Content-Length: 0\r\n\
+             Allow: GET\r\n\
+             \r\n",
+        ),
+        (
+            HandshakeError::OriginDenied,
+            "HTTP/1.1 403 Forbidden\r\n\
+             Connection: close\r\n\
+             Content-Length: 26\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             \r\n\
+             the Origin is not allowed\n",
+        ),
+        (
+            HandshakeError::HeadTooLarge { limit: 16384 },
+            "HTTP/1.1 431 Request Header Fields Too Large\r\n\
+             Connection: close\r\n\
+             Content-Length: 62\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             \r\n\
+             the head is over the limit of 16384 bytes (HeadLimits::bytes)\n",
+        ),
+    ] {
+        let mut output = SendBuffer::new();
+        error.respond(&mut output);
+        assert_eq!(str::from_utf8(output.as_slice()).unwrap(), response);
+        let mut output = SendBuffer::new();
+        seen(REQUEST, |request| request.reject(&error.into(), &mut output)).unwrap();
+        assert_eq!(str::from_utf8(output.as_slice()).unwrap(), response);
+    }
+}
+
+#[test]
+fn a_rejection_that_is_wrong_writes_nothing() {
+    for (rejection, error) in [
+        (Rejection::new(101), HandshakeError::InvalidStatus(101)),
+        (Rejection::new(199), HandshakeError::InvalidStatus(199)),
+        (Rejection::new(600), HandshakeError::InvalidStatus(600)),
+        (Rejection::new(0), HandshakeError::InvalidStatus(0)),
+        (Rejection::new(204).body("x"), HandshakeError::BodyNotAllowed(204)),
+        (Rejection::new(304).body("x"), HandshakeError::BodyNotAllowed(304)),
+        (
+            Rejection::new(404).header("content-length", "9"),
+            HandshakeError::ReservedHeader("content-length".into()),
+        ),
+        (
+            Rejection::new(404).header("Connection", "keep-alive"),
+            HandshakeError::ReservedHeader("Connection".into()),
+        ),
+        (
+            Rejection::new(404).header("Transfer-Encoding", "chunked"),
+            HandshakeError::ReservedHeader("Transfer-Encoding".into()),
+        ),
+        (
+            Rejection::new(302).header("Location", "/a\r\nX: y"),
+            HandshakeError::InvalidValue("Location".into()),
+        ),
+    ] {
+        let mut output = SendBuffer::new();
+        assert_eq!(seen(REQUEST, |request| request.reject(&rejection, &mut output)), Err(error));
+        assert!(output.is_empty());
+    }
+}
+
+#[test]
+fn a_rejection_may_have_any_status_of_200_to_599() {
+    for (rejection, response) in [
+        (Rejection::new(204), &b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"[..]),
+        (
+            Rejection::new(599).body(*b"\0"),
+            b"HTTP/1.1 599 \r\nConnection: close\r\nContent-Length: 1\r\n\r\n\0",
+        ),
+        (
+            Rejection::new(302).header("Location", "/b"),
+            b"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /b\r\n\r\n",
+        ),
+    ] {
+        let mut output = SendBuffer::new();
+        seen(REQUEST, |request| request.reject(&rejection, &mut output)).unwrap();
+        assert_eq!(
+            output.as_slice().escape_ascii().to_string(),
+            response.escape_ascii().to_string()
+        );
+    }
+}
+
+#[test]
+fn limits_are_exact_and_configurable() {
+    let length = REQUEST.len();
+    for (limits, outcome) in [
+        (HeadLimits::new().bytes(length), Ok((true, vec![]))),
+        (
+            HeadLimits::new().bytes(length - 1),
+            Err(HandshakeError::HeadTooLarge { limit: length - 1 }),
+        ),
+        (HeadLimits::new().headers(7), Ok((true, vec![]))),
+        (HeadLimits::new().headers(6), Err(HandshakeError::TooManyHeaders { limit: 6 })),
+    ] {
+        let server = || ServerHandshake::new(limits);
+        assert_eq!(feed_at_every_cut(server, REQUEST.as_bytes()), outcome, "{limits:?}");
+    }
+}
+
+#[test]
+fn origin_policies() {
+    let list = OriginPolicy::list(["http://example.com", "https://app.example.com:8443"]).unwrap();
+    // Host, Origin, same host?, in the list?
+    for (host, origin, same_host, listed) in [
+        ("example.com", "http://example.com", true, true),
+        ("example.com", "HTTP://EXAMPLE.com:80", true, true),
+        ("example.com:80", "http://example.com", true, true),
+        ("example.com", "https://example.com", true, false),
+        ("example.com:443", "https://example.com", true, false),
+        ("example.com:443", "http://example.com", false, true),
+        ("example.com:8080", "http://example.com:8080", true, false),
+        ("example.com:8080", "http://example.com", false, true),
+        ("example.com", "http://example.com:8080", false, false),
+        ("a", "https://app.example.com:8443", false, true),
+        ("a", "https://app.example.com", false, false),
+        ("[::1]:9001", "http://[0::1]:9001", true, false),
+        ("example.com", "http://example.com.evil.org", false, false),
+        ("example.com", "http://evil-example.com", false, false),
+        ("example.com", "http://evil.org/http://example.com", false, false),
+        ("example.com", "http://example.com@evil.org", false, false),
+        ("example.com", "http://example.com/", false, false),
+        ("example.com", "http://evil.org http://example.com", false, false),
+        ("example.com", "chrome-extension://example.com", false, false),
+        ("example.com", "example.com", false, false),
+        ("null", "null", false, false),
+        ("example.com", "", false, false),
+    ] {
+        let request = with(REQUEST, "Host", &[&format!("Host: {host}")]);
+        let request = with(&request, "Origin", &[&format!("Origin: {origin}")]);
+        let allowed = |policy: &OriginPolicy| match seen(&request, |it| policy.check(&it)) {
+            Ok(()) => true,
+            Err(error) => {
+                assert_eq!((&error, error.status()), (&HandshakeError::OriginDenied, 403));
+                false
+            }
+        };
+        assert!(allowed(&OriginPolicy::Any));
+        assert_eq!(allowed(&OriginPolicy::SameHost), same_host, "{host} {origin:?}");
+        assert_eq!(allowed(&list), listed, "{origin:?}");
+    }
+    let request = with(REQUEST, "Origin", &[]);
+    for policy in [OriginPolicy::Any, OriginPolicy::SameHost, list] {
+        assert_eq!(seen(&request, |it| policy.check(&it)), Ok(()), "not a browser: {policy:?}");
+    }
+    assert_eq!(OriginPolicy::default(), OriginPolicy::SameHost);
+}
