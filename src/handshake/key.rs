@@ -16,12 +16,11 @@ pub(crate) fn encode(nonce: [u8; 16]) -> String {
 
 /// Whether `key` is "a base64-encoded [...] value that, when decoded, is 16 bytes in length" (4.2.1).
 ///
-/// 24 characters are 16 to 18 bytes. The four bits that the last character has to spare are not
-/// looked at: keys that set them are seen, and nothing hangs on them.
+/// The four bits that the last character has to spare are not looked at: nothing hangs on them.
 pub(crate) fn is_valid(key: &[u8]) -> bool {
     const ENGINE: GeneralPurpose =
         GeneralPurpose::new(&ALPHABET, PAD.with_decode_allow_trailing_bits(true));
-    key.len() == 24 && ENGINE.decode_slice(key, &mut [0; 18]) == Ok(16)
+    ENGINE.decode_slice(key, &mut [0; 18]) == Ok(16)
 }
 
 /// "concatenating /key/ [...] with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the

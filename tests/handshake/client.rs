@@ -221,8 +221,8 @@ fn each_status_line_that_is_wrong_has_its_error() {
 }
 
 #[test]
-fn what_is_not_http_is_refused_at_its_first_byte() {
-    for bytes in [&b"\x15"[..], b"SSH", b"<", b"HTTQ", b"HTTP/2", b"\x81"] {
+fn what_is_not_http_is_refused_at_its_first_bytes() {
+    for bytes in [&b"\x15"[..], b"SSH", b"<", b"HTTQ", b"HTTP/2", b"HTTP/1.11", b"\x81"] {
         let outcome = feed(&mut client(), [bytes]);
         assert!(
             matches!(outcome, Err(StartLine | ControlByte(_))),
@@ -234,7 +234,7 @@ fn what_is_not_http_is_refused_at_its_first_byte() {
 
 #[test]
 fn interim_responses_are_skipped() {
-    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 199 x\r\n\r\n";
     let bytes = format!("{interim}{RESPONSE}\u{1}");
     assert_eq!(feed_at_every_cut(client, bytes.as_bytes()), Ok((true, vec![1])));
 

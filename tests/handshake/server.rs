@@ -144,6 +144,20 @@ fn each_header_that_is_wrong_has_its_error_and_status() {
 }
 
 #[test]
+fn a_request_with_any_header_of_the_handshake_is_not_plain() {
+    for (kept, error) in [
+        ("Upgrade", MissingHeader("Connection")),
+        ("Sec-WebSocket-Key", UpgradeRequired),
+        ("Sec-WebSocket-Version", UpgradeRequired),
+    ] {
+        let names = ["Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"];
+        let others = names.iter().filter(|name| **name != kept);
+        let request = others.fold(REQUEST.to_owned(), |it, name| with(&it, name, &[]));
+        refused(&request, &error, error.status());
+    }
+}
+
+#[test]
 fn each_request_line_that_is_wrong_has_its_error_and_status() {
     for (line, error, status) in [
         ("GET /chat", StartLine, 400),
@@ -393,6 +407,7 @@ fn a_rejection_that_is_wrong_writes_nothing() {
         (Rejection::new(600), HandshakeError::InvalidStatus(600)),
         (Rejection::new(0), HandshakeError::InvalidStatus(0)),
         (Rejection::new(204).body("x"), HandshakeError::BodyNotAllowed(204)),
+        (Rejection::new(205).body("x"), HandshakeError::BodyNotAllowed(205)),
         (Rejection::new(304).body("x"), HandshakeError::BodyNotAllowed(304)),
         (
             Rejection::new(404).header("content-length", "9"),
