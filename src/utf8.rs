@@ -104,7 +104,8 @@ impl Utf8 {
     }
 }
 
-/// Whether the bytes are a text, by way of [`Utf8`]: for the benchmarks.
+/// Whether the bytes are a whole text, by way of [`Utf8`]: for the benchmarks.
+#[must_use]
 pub fn is_utf8(bytes: &[u8]) -> bool {
     let mut utf8 = Utf8::new();
     utf8.feed(bytes).is_ok() && utf8.finish().is_ok()
@@ -149,7 +150,7 @@ fn ascii_prefix(bytes: &[u8]) -> usize {
 /// A state of the automaton: what RFC 3629, 4, lets follow. The number is where a row of
 /// [`TRANSITIONS`] holds the state that a byte leads to from here.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct State(u8);
+struct State(u64);
 
 impl State {
     /// A character starts.
@@ -205,34 +206,32 @@ impl State {
     /// The state after one more byte.
     #[inline]
     fn next(self, byte: u8) -> Self {
-        Self((TRANSITIONS[usize::from(byte)] >> self.0) as u8 & 63)
+        Self(TRANSITIONS[usize::from(byte)] >> self.0 & 63)
     }
 
     /// The state after all of `bytes`.
     #[inline]
     fn after(self, bytes: &[u8]) -> Self {
-        let mut state = u64::from(self.0);
-        for &byte in bytes {
-            state = TRANSITIONS[usize::from(byte)] >> (state & 63);
-        }
-        Self(state as u8 & 63)
+        bytes.iter().fold(self, |state, &byte| state.next(byte))
     }
 }
 
 /// For each byte the next state from every state, six bits each: one load and one shift a byte.
 static TRANSITIONS: [u64; 256] = {
     let mut rows = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
+    let mut byte = 0_u8;
+    loop {
         let mut i = 0;
         while i < State::ALL.len() {
             let state = State::ALL[i];
-            rows[byte] |= (state.rule(byte as u8).0 as u64) << state.0;
+            rows[byte as usize] |= state.rule(byte).0 << state.0;
             i += 1;
+        }
+        if byte == u8::MAX {
+            break rows;
         }
         byte += 1;
     }
-    rows
 };
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ use super::{Key, Mask, portable};
 /// One way to mask, in place and while copying.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
+    /// As the benchmarks print it.
     pub name: &'static str,
+    /// Masks with the key from its first byte on.
     pub in_place: fn(&mut [u8], [u8; 4]),
-    /// Source and target have the same length.
+    /// The same from the source into the target, which have the same length.
     pub copying: fn(&[u8], &mut [u8], [u8; 4]),
 }
 

@@ -1,7 +1,7 @@
 //! One suite for every kernel, against the sentence of RFC 6455, 5.3, spelled byte by byte.
 
 use super::kernels::Kernel;
-use super::{Mask, portable};
+use super::{Mask, portable::SHORT};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -45,7 +45,7 @@ fn check(kernel: &str, length: usize, offset: usize) {
 
 /// Sizes around every threshold and block of every kernel, and some that are large.
 fn long() -> impl Iterator<Item = usize> {
-    let edges = [portable::SHORT, 512, 1024, 1024 + 64, 2048, 4096, 65_536];
+    let edges = [SHORT, 512, 1024, 1024 + 64, 2048, 4096, 65_536];
     edges.into_iter().flat_map(|edge| edge - 5..edge + 5).chain([100_003])
 }
 
