@@ -162,7 +162,6 @@ impl Client {
     fn open(&self) -> Result<TcpStream, Error> {
         let uri = self.offer.uri();
         let host = uri.host();
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let addresses: Vec<SocketAddr> = (host, uri.port()).to_socket_addrs()?.collect();
         let until = self.connect_timeout.and_then(|time| Instant::now().checked_add(time));
         let mut last = io::Error::new(io::ErrorKind::NotFound, NoAddress(host.into()));
