@@ -25,5 +25,5 @@ pub use timer::{Keepalive, Timeouts};
 #[doc(hidden)]
 pub mod bench_internals {
     pub use crate::mask::kernels::Kernel;
-    pub use crate::utf8::is_utf8;
+    pub use crate::utf8::{InvalidUtf8, Utf8};
 }
