@@ -210,5 +210,5 @@ struct Readme;
 #[doc(hidden)]
 pub mod bench_internals {
     pub use crate::mask::kernels::Kernel;
-    pub use crate::utf8::is_utf8;
+    pub use crate::utf8::{InvalidUtf8, Utf8};
 }

@@ -5,7 +5,7 @@
 
 /// The bytes are not, and cannot become, UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InvalidUtf8;
+pub struct InvalidUtf8;
 
 /// Validates text piece by piece and fails on the first piece with a byte that cannot be right.
 ///
@@ -14,33 +14,42 @@ pub(crate) struct InvalidUtf8;
 ///
 /// After an error the text is lost and what is fed next does not matter.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Utf8 {
+pub struct Utf8 {
     /// The bytes of a character that the last piece ended in: 0 to 3 of them.
     carry: [u8; 3],
     length: u8,
 }
 
-/// From this many bytes on simdutf8 does not fall back to std.
+/// What simdutf8 takes at once; it leaves to std what is shorter.
 const BLOCK: usize = 64;
 
-/// Up to this length looking for a character that is not ASCII beforehand pays.
-const ASCII: usize = 256;
+/// From this many bytes on filling up a block for simdutf8 is faster than the automaton.
+const SIMD: usize = 48;
+
+/// Below this length it pays to look for ASCII first.
+const ASCII: usize = 512;
 
 impl Utf8 {
     /// Starts at the first byte of a text.
-    pub(crate) const fn new() -> Self {
+    #[must_use]
+    pub const fn new() -> Self {
         Self { carry: [0; 3], length: 0 }
     }
 
     /// The incomplete character at the end of what was fed: a valid prefix of 0 to 3 bytes.
     #[inline]
-    pub(crate) fn carry(&self) -> &[u8] {
+    #[must_use]
+    pub fn carry(&self) -> &[u8] {
         self.carry.get(..usize::from(self.length)).unwrap_or_default()
     }
 
     /// Checks the next piece.
+    ///
+    /// # Errors
+    ///
+    /// If no text begins with what was fed up to here.
     #[inline]
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
         if self.length != 0 {
             return self.feed_after_carry(bytes);
         }
@@ -52,8 +61,12 @@ impl Utf8 {
     }
 
     /// Checks that the text does not end inside a character, and starts anew.
+    ///
+    /// # Errors
+    ///
+    /// If it does.
     #[inline]
-    pub(crate) fn finish(&mut self) -> Result<(), InvalidUtf8> {
+    pub fn finish(&mut self) -> Result<(), InvalidUtf8> {
         if self.length == 0 { Ok(()) } else { Err(InvalidUtf8) }
     }
 
@@ -81,19 +94,16 @@ impl Utf8 {
 
     /// Checks a piece that starts with a character's first byte.
     fn feed_at_boundary(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
-        let (bulk, rest) = if bytes.len() < BLOCK {
-            (&[][..], bytes)
-        } else {
-            bytes.split_at(bytes.len() - cut_character(bytes))
-        };
-        if !bulk.is_empty() && simdutf8::basic::from_utf8(bulk).is_err() {
+        let bulk = if bytes.len() < SIMD { 0 } else { bytes.len() - cut_character(bytes) };
+        let (bulk, rest) = bytes.split_at(bulk);
+        if !is_valid(bulk) {
             return Err(InvalidUtf8);
         }
         match State::START.after(rest) {
             State::START => Ok(()),
             State::INVALID => Err(InvalidUtf8),
             _ => {
-                let cut = rest.get(rest.len() - cut_character(rest)..).unwrap_or_default();
+                let (_, cut) = rest.split_at(rest.len() - cut_character(rest));
                 for (slot, &byte) in self.carry.iter_mut().zip(cut) {
                     *slot = byte;
                     self.length += 1;
@@ -104,11 +114,20 @@ impl Utf8 {
     }
 }
 
-/// Whether the bytes are a whole text, by way of [`Utf8`]: for the benchmarks.
-#[must_use]
-pub fn is_utf8(bytes: &[u8]) -> bool {
-    let mut utf8 = Utf8::new();
-    utf8.feed(bytes).is_ok() && utf8.finish().is_ok()
+/// Whether `bytes` are whole characters.
+#[inline]
+fn is_valid(bytes: &[u8]) -> bool {
+    if bytes.is_empty() {
+        return true;
+    }
+    if bytes.len() >= BLOCK {
+        return simdutf8::basic::from_utf8(bytes).is_ok();
+    }
+    // NUL is a character too.
+    let mut block = [0; BLOCK];
+    let (start, _) = block.split_at_mut(bytes.len());
+    start.copy_from_slice(bytes);
+    simdutf8::basic::from_utf8(&block).is_ok()
 }
 
 /// How many bytes at the end, 0 to 3, seem to be a character whose rest is still to come.
