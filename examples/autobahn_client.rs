@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use lexopt::{Arg, ValueExt as _};
 use sansock::net::{self, client};
-use sansock::{Event, Message};
+use sansock::{Event, Message, Uri};
 
 mod command_line;
 
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 struct Options {
-    url: String,
+    url: Uri,
     agent: String,
 }
 
@@ -43,7 +43,7 @@ impl Options {
             match argument {
                 Arg::Long("agent") => agent = arguments.value()?.string()?,
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
-                Arg::Value(value) if url.is_none() => url = Some(value.string()?),
+                Arg::Value(value) if url.is_none() => url = Some(value.parse::<Uri>()?),
                 argument => return Err(argument.unexpected()),
             }
         }
@@ -52,6 +52,7 @@ impl Options {
 }
 
 fn run(Options { url, agent }: Options) -> Result<(), Box<dyn Error>> {
+    let url = url.to_string();
     let url = url.trim_end_matches('/');
     let count = case_count(&format!("{url}/getCaseCount"))?;
     for case in 1..=count {

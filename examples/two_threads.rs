@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use lexopt::{Arg, ValueExt as _};
-use sansock::net::{self, Incoming, Reader, Server, Writer, client};
+use sansock::net::{self, Client, Incoming, Reader, Server, Writer};
 use sansock::{CloseCode, Event, Message};
 
 mod command_line;
@@ -31,7 +31,7 @@ Options:
 ";
 
 struct Options {
-    url: Option<String>,
+    client: Option<Client>,
     messages: u64,
 }
 
@@ -40,8 +40,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let url = options.url.map_or_else(start_echo_server, Ok)?;
-    let (reader, writer) = client::connect(&url)?.split()?;
+    let client = options.client.map_or_else(start_echo_server, Ok)?;
+    let (reader, writer) = client.connect()?.split()?;
     let writing = thread::spawn(move || write(&writer, options.messages));
     let echoes = read(reader)?;
     writing.join().map_err(|_| "the writing thread panicked")??;
@@ -76,12 +76,12 @@ fn read(mut reader: Reader) -> Result<u64, Box<dyn Error>> {
     Ok(echoes)
 }
 
-/// A server for this process alone; its threads end with it.
-fn start_echo_server() -> Result<String, net::Error> {
+/// A server for this process alone, whose threads end with it, and a client for it.
+fn start_echo_server() -> Result<Client, net::Error> {
     let server = Server::bind("127.0.0.1:0")?;
     let address = server.local_addr();
     thread::spawn(|| server.run(echo));
-    Ok(format!("ws://{address}/"))
+    Client::new(&format!("ws://{address}/"))
 }
 
 fn echo(incoming: &mut Incoming) -> Result<(), net::Error> {
@@ -95,12 +95,14 @@ fn echo(incoming: &mut Incoming) -> Result<(), net::Error> {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
-    let mut options = Options { url: None, messages: 1_000_000 };
+    let mut options = Options { client: None, messages: 1_000_000 };
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("messages") => options.messages = arguments.value()?.parse()?,
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
-            Arg::Value(value) if options.url.is_none() => options.url = Some(value.string()?),
+            Arg::Value(url) if options.client.is_none() => {
+                options.client = Some(url.parse_with(Client::new)?);
+            }
             argument => return Err(argument.unexpected()),
         }
     }

@@ -9,11 +9,7 @@ use sansock::net::{self, WebSocket, Writer};
 use sansock::{CloseCode, Event, Message};
 
 pub(crate) fn run(socket: WebSocket) -> Result<(), Box<dyn Error>> {
-    let mut output = io::stdout();
-    match socket.subprotocol() {
-        Some(name) => writeln!(output, "open, subprotocol {name}")?,
-        None => writeln!(output, "open")?,
-    }
+    let subprotocol = socket.subprotocol().map(|name| format!(", subprotocol {name}"));
     let (mut reader, writer) = socket.split()?;
     let on_signal = writer.clone();
     ctrlc::set_handler(move || {
@@ -22,6 +18,8 @@ pub(crate) fn run(socket: WebSocket) -> Result<(), Box<dyn Error>> {
             exit(130);
         }
     })?;
+    let mut output = io::stdout();
+    writeln!(output, "open{}", subprotocol.unwrap_or_default())?;
     // This thread ends with the program: a read of the terminal cannot be interrupted.
     thread::spawn(move || {
         if let Err(error) = send_lines(&writer) {
