@@ -327,11 +327,14 @@ fn signals_close_every_connection_with_1001() {
         let mut server = EchoServer::start(&[]);
         let mut sockets: Vec<WebSocket> =
             (0..3).map(|_| client::connect(&server.url).unwrap()).collect();
+        let start = Instant::now();
         server.program.signal(signal);
         for socket in &mut sockets {
             assert_eq!(rest(socket).1, Some(clean(CloseCode::GOING_AWAY)), "{signal}");
         }
         assert_eq!(server.program.end().code, Some(0), "{signal}");
+        // The sockets are still there, and nobody waited for them to be dropped.
+        assert!(start.elapsed() < Duration::from_secs(5), "{signal}: {:?}", start.elapsed());
     }
 }
 
