@@ -66,8 +66,13 @@ impl Offer {
         &self.uri
     }
 
-    /// Section 4.1: what must be right before anything is written.
-    pub(super) fn check(&self) -> Result<(), HandshakeError> {
+    /// Checks what section 4.1 wants of a request. [`ClientHandshake::start`](crate::ClientHandshake)
+    /// does so too; this is for who wants to know before there is a transport.
+    ///
+    /// # Errors
+    ///
+    /// A header or subprotocol that is not valid, or that the handshake writes itself.
+    pub fn check(&self) -> Result<(), HandshakeError> {
         for (index, name) in self.subprotocols.iter().enumerate() {
             // "MUST be non-empty strings with characters in the range U+0021 to U+007E not
             // including separator characters [...] and MUST all be unique strings"

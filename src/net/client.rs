@@ -116,7 +116,7 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Io`] from the last address that was tried, [`Error::Handshake`], or
-    /// [`Error::NoTls`] for a `wss:` URL.
+    /// [`Error::NoTls`] for a `wss:` URL. If the offer is at fault, nothing is connected.
     pub fn connect(&self) -> Result<WebSocket, Error> {
         Ok(self.connect_with_response()?.0)
     }
@@ -130,6 +130,7 @@ impl Client {
         if self.offer.uri().is_secure() {
             return Err(Error::NoTls);
         }
+        self.offer.check()?;
         let stream = self.open()?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(self.write_timeout)?;

@@ -405,13 +405,11 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// The orderly end, after the closing handshake or without one.
+    /// The end, after the closing handshake or without one.
     fn finish(&mut self) -> Result<(), Error> {
+        self.end();
         match self.outgoing.connection.outcome() {
-            Some(Outcome::Clean(_)) | None => {
-                self.end();
-                Ok(())
-            }
+            Some(Outcome::Clean(_)) | None => Ok(()),
             Some(Outcome::Abnormal) => Err(Error::Abnormal),
             Some(Outcome::Failed(error)) => Err(error.into()),
             Some(Outcome::TimedOut(timeout)) => Err(timeout.into()),
@@ -434,9 +432,14 @@ impl<S: Read + Write> WebSocket<S> {
             return discard(stream, until, |_, _| Ok(()));
         };
         // "in normal cases the TCP connection MUST be closed first by the server" (7.1.1)
-        let half_close = connection.transport() == Transport::Close;
-        if !half_close || (control.shutdown_write)(stream).is_ok() {
-            discard(stream, until, control.set_read_timeout);
+        let first = connection.transport() == Transport::Close;
+        if first && (control.shutdown_write)(stream).is_err() {
+            return;
+        }
+        discard(stream, until, control.set_read_timeout);
+        if !first {
+            // The program may keep this value, and the server waits for our end of the stream.
+            let _ = (control.shutdown_write)(stream);
         }
     }
 }

@@ -1,0 +1,119 @@
+//! A client for the terminal, which can also echo and check an echo server.
+//!
+//! ```sh
+//! cargo run --release --example client -- ws://127.0.0.1:9001/
+//! cargo run --release --example client -- --selfcheck ws://127.0.0.1:9001/
+//! ```
+
+use std::num::NonZeroU32;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lexopt::{Arg, ValueExt as _};
+use sansock::net::{self, Client, WebSocket};
+use sansock::{Config, Event, Keepalive, Offer, Timeouts, Uri};
+
+#[path = "../command_line/mod.rs"]
+mod command_line;
+mod interactive;
+mod selfcheck;
+
+const HELP: &str = "\
+Connects to a WebSocket server: sends the lines that are typed and shows what arrives.
+Ctrl-C or the end of the input closes the connection with 1000.
+
+Usage: client [OPTIONS] URL
+
+URL is such as ws://127.0.0.1:9001/chat.
+
+Options:
+  --subprotocol NAME       offers a subprotocol; may be repeated, the best first
+  --header 'NAME: VALUE'   adds a header to the request; may be repeated
+  --ping SECONDS           sends a Ping whenever nothing has arrived for so long, and gives up if
+                           nothing arrives for as long again
+  --echo                   sends every message back until the connection is over
+  --selfcheck              checks that the server echoes text and binary of many sizes, answers
+                           Pings and closes as it should
+  --help                   show this
+
+The exit code is 0 only after a closing handshake, and with --selfcheck only if all was right;
+1 if something went wrong; 2 if the arguments are.
+";
+
+fn main() -> ExitCode {
+    command_line::main(HELP, parse, |Options { url, client, mode }| {
+        let socket =
+            client.connect().map_err(|error| format!("cannot connect to {url}: {error}"))?;
+        match mode {
+            Mode::Interactive => interactive::run(socket),
+            Mode::Echo => Ok(echo(socket)?),
+            Mode::Selfcheck => selfcheck::run(socket),
+        }
+    })
+}
+
+struct Options {
+    url: Uri,
+    client: Client,
+    mode: Mode,
+}
+
+enum Mode {
+    Interactive,
+    Echo,
+    Selfcheck,
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
+    let (mut url, mut mode) = (None, None);
+    let (mut subprotocols, mut headers) = (Vec::new(), Vec::new());
+    let mut timeouts = Timeouts::new();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("subprotocol") => subprotocols.push(arguments.value()?.string()?),
+            Arg::Long("header") => headers.push(arguments.value()?.parse_with(header)?),
+            Arg::Long("ping") => {
+                let seconds: NonZeroU32 = arguments.value()?.parse()?;
+                let interval = Duration::from_secs(seconds.get().into());
+                timeouts = timeouts.keepalive(Keepalive { interval, timeout: interval });
+            }
+            Arg::Long("echo") if mode.is_none() => mode = Some(Mode::Echo),
+            Arg::Long("selfcheck") if mode.is_none() => mode = Some(Mode::Selfcheck),
+            Arg::Long("echo" | "selfcheck") => return Err("one of --echo and --selfcheck".into()),
+            Arg::Long("help") | Arg::Short('h') => return Ok(None),
+            Arg::Value(value) if url.is_none() => url = Some(value.parse::<Uri>()?),
+            argument => return Err(argument.unexpected()),
+        }
+    }
+    let url = url.ok_or("the URL is missing")?;
+    let mut offer = Offer::new(url.clone());
+    for name in subprotocols {
+        offer = offer.subprotocol(name);
+    }
+    for (name, value) in headers {
+        offer = offer.header(name, value);
+    }
+    offer.check().map_err(|error| error.to_string())?;
+    let config = Config::new().timeouts(timeouts);
+    let mode = mode.unwrap_or(Mode::Interactive);
+    let client = match mode {
+        Mode::Selfcheck => Client::with_offer(offer).write_timeout(selfcheck::PATIENCE),
+        _ => Client::with_offer(offer),
+    };
+    Ok(Some(Options { url, client: client.config(config), mode }))
+}
+
+fn header(line: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = line.split_once(':').ok_or("a header is NAME: VALUE")?;
+    Ok((name.into(), value.trim().into()))
+}
+
+/// The end without an error is the one after a closing handshake.
+fn echo(mut socket: WebSocket) -> Result<(), net::Error> {
+    while let Some((event, outgoing)) = socket.exchange()? {
+        if let Event::Message(message) = event {
+            outgoing.queue(message)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Sends every message back, text as text and binary as binary, and serves a page to try it from a
+//! browser.
+//!
+//! ```sh
+//! cargo run --release --example echo_server
+//! cargo run --release --example echo_server -- 127.0.0.1:9001 --subprotocol chat
+//! ```
+
+use std::error::Error;
+use std::io;
+use std::net::ToSocketAddrs as _;
+use std::num::NonZeroU32;
+use std::process::{ExitCode, exit};
+use std::time::Duration;
+
+use lexopt::{Arg, ValueExt as _};
+use sansock::net::{self, Incoming, Server};
+use sansock::{Answer, Config, Event, Limits, Rejection, Timeouts, random_nonce};
+
+#[path = "../command_line/mod.rs"]
+mod command_line;
+
+const HELP: &str = "\
+A WebSocket server that sends every message back.
+
+Usage: echo_server [ADDR] [OPTIONS]
+
+ADDR is HOST:PORT, 127.0.0.1:9001 unless given; with port 0 the system chooses one.
+
+Options:
+  --max-message BYTES          largest message that is accepted; 67108864 (64 MiB) unless given
+  --handshake-timeout SECONDS  how long a client may take to ask for its connection; 10 unless given
+  --subprotocol NAME           a subprotocol that the server speaks; may be repeated
+  --help                       show this
+
+Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
+";
+
+fn main() -> ExitCode {
+    command_line::main(HELP, Options::parse, run)
+}
+
+struct Options {
+    address: String,
+    max_message: u64,
+    handshake_timeout: Duration,
+    subprotocols: Vec<String>,
+}
+
+impl Options {
+    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
+        let mut address = None;
+        let mut options = Self {
+            address: "127.0.0.1:9001".into(),
+            max_message: 64 << 20,
+            handshake_timeout: Duration::from_secs(10),
+            subprotocols: Vec::new(),
+        };
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Arg::Long("max-message") => options.max_message = arguments.value()?.parse()?,
+                Arg::Long("handshake-timeout") => {
+                    let seconds: NonZeroU32 = arguments.value()?.parse()?;
+                    options.handshake_timeout = Duration::from_secs(seconds.get().into());
+                }
+                Arg::Long("subprotocol") => options.subprotocols.push(arguments.value()?.string()?),
+                Arg::Long("help") | Arg::Short('h') => return Ok(None),
+                Arg::Value(value) if address.is_none() => {
+                    address = Some(value.parse_with(resolvable)?);
+                }
+                argument => return Err(argument.unexpected()),
+            }
+        }
+        options.address = address.unwrap_or(options.address);
+        Ok(Some(options))
+    }
+
+    fn config(&self) -> Config {
+        let limits = Limits::new().message(self.max_message).frame(self.max_message);
+        Config::new().limits(limits).timeouts(Timeouts::new().handshake(self.handshake_timeout))
+    }
+}
+
+/// An address that is none is an error in the arguments, one that is taken is not.
+fn resolvable(text: &str) -> io::Result<String> {
+    text.to_socket_addrs().map(|_| text.to_owned())
+}
+
+fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let server = Server::bind(&options.address)
+        .map_err(|error| format!("cannot listen at {}: {error}", options.address))?
+        .config(options.config());
+    let handle = server.handle();
+    let mut asked = false;
+    ctrlc::set_handler(move || {
+        if std::mem::replace(&mut asked, true) {
+            exit(130);
+        }
+        handle.shutdown();
+    })?;
+    let address = server.local_addr();
+    println!("listening on ws://{address}/\nopen http://{address}/ in a browser to try it");
+    server.run(move |incoming| {
+        let peer = incoming.peer_addr();
+        serve(incoming, &options.subprotocols).inspect_err(|error| eprintln!("{peer}: {error}"))
+    })?;
+    Ok(())
+}
+
+fn serve(incoming: &mut Incoming, subprotocols: &[String]) -> Result<(), net::Error> {
+    let Some(request) = incoming.request() else { return Ok(()) };
+    if !request.is_websocket() {
+        let page = page(request.path());
+        return incoming.reject(&page);
+    }
+    let known = request.subprotocols().find(|name| subprotocols.iter().any(|known| known == name));
+    let answer = known.map_or(Answer::new(), |name| Answer::new().subprotocol(name));
+    echo(incoming.accept_with(&answer)?)
+}
+
+fn echo(mut socket: net::WebSocket) -> Result<(), net::Error> {
+    while let Some((event, outgoing)) = socket.exchange()? {
+        if let Event::Message(message) = event {
+            outgoing.queue(message)?;
+        }
+    }
+    Ok(())
+}
+
+/// The answer to a plain HTTP request.
+fn page(path: &str) -> Rejection {
+    let nonce = format!("{:032x}", u128::from_be_bytes(random_nonce()));
+    match path {
+        "/" => Rejection::new(200)
+            .header("Content-Type", "text/html; charset=utf-8")
+            .header(
+                "Content-Security-Policy",
+                format!(
+                    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
+                     connect-src ws: wss:; base-uri 'none'; form-action 'none'; \
+                     frame-ancestors 'none'"
+                ),
+            )
+            .header("Cache-Control", "no-store")
+            .body(include_str!("page.html").replace("{nonce}", &nonce)),
+        "/favicon.ico" => Rejection::new(204),
+        _ => Rejection::new(404)
+            .header("Content-Type", "text/plain; charset=utf-8")
+            .body("There is a page at / and a WebSocket echo on every path.\n"),
+    }
+    .header("X-Content-Type-Options", "nosniff")
+    .header("Referrer-Policy", "no-referrer")
+}

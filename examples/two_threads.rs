@@ -1,0 +1,110 @@
+//! One thread reads while another writes.
+//!
+//! With a single thread this would come to a halt: nobody reads the echoes while the messages are
+//! written, until all buffers on the way are full and both ends wait for the other.
+//!
+//! ```sh
+//! cargo run --release --example two_threads
+//! cargo run --release --example two_threads -- ws://127.0.0.1:9001/
+//! ```
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::thread;
+
+use lexopt::{Arg, ValueExt as _};
+use sansock::net::{self, Client, Incoming, Reader, Server, Writer};
+use sansock::{CloseCode, Event, Message};
+
+mod command_line;
+
+const HELP: &str = "\
+Sends messages to an echo server in one thread and counts the echoes in another.
+
+Usage: two_threads [URL] [OPTIONS]
+
+URL is a WebSocket server that sends everything back; without it one is started.
+
+Options:
+  --messages NUMBER  how many messages are sent; 1000000 unless given
+  --help             show this
+";
+
+struct Options {
+    client: Option<Client>,
+    messages: u64,
+}
+
+fn main() -> ExitCode {
+    command_line::main(HELP, parse, run)
+}
+
+fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let client = options.client.map_or_else(start_echo_server, Ok)?;
+    let (reader, writer) = client.connect()?.split()?;
+    let writing = thread::spawn(move || write(&writer, options.messages));
+    let echoes = read(reader)?;
+    writing.join().map_err(|_| "the writing thread panicked")??;
+    println!("{echoes} echoes for {} messages", options.messages);
+    if echoes == options.messages { Ok(()) } else { Err("echoes are missing".into()) }
+}
+
+/// What is queued leaves in large writes; `send` would write each message by itself.
+fn write(writer: &Writer, messages: u64) -> Result<(), net::Error> {
+    for number in 0..messages {
+        writer.queue(&format!("message {number}"))?;
+        if number % 100 == 99 {
+            writer.flush()?;
+        }
+    }
+    // What was queued before goes first, and the echoes still arrive: the server answers with its
+    // own Close frame when it gets here.
+    writer.close(CloseCode::NORMAL, "all sent")
+}
+
+/// Reads until the connection is over.
+fn read(mut reader: Reader) -> Result<u64, Box<dyn Error>> {
+    let mut echoes = 0;
+    while let Some(event) = reader.next_event()? {
+        if let Event::Message(message) = event {
+            if message != Message::Text(&format!("message {echoes}")) {
+                return Err(format!("another message than number {echoes}").into());
+            }
+            echoes += 1;
+        }
+    }
+    Ok(echoes)
+}
+
+/// A server for this process alone, whose threads end with it, and a client for it.
+fn start_echo_server() -> Result<Client, net::Error> {
+    let server = Server::bind("127.0.0.1:0")?;
+    let address = server.local_addr();
+    thread::spawn(|| server.run(echo));
+    Client::new(&format!("ws://{address}/"))
+}
+
+fn echo(incoming: &mut Incoming) -> Result<(), net::Error> {
+    let mut socket = incoming.accept()?;
+    while let Some((event, outgoing)) = socket.exchange()? {
+        if let Event::Message(message) = event {
+            outgoing.queue(message)?;
+        }
+    }
+    Ok(())
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
+    let mut options = Options { client: None, messages: 1_000_000 };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("messages") => options.messages = arguments.value()?.parse()?,
+            Arg::Long("help") | Arg::Short('h') => return Ok(None),
+            Arg::Value(url) if options.client.is_none() => {
+                options.client = Some(url.parse_with(Client::new)?);
+            }
+            argument => return Err(argument.unexpected()),
+        }
+    }
+    Ok(Some(options))
+}
