@@ -176,9 +176,10 @@ impl Receiver {
             buffer.consume(n);
             return Ok(false);
         }
-        let Some((header, length)) = FrameHeader::decode(arrived)? else {
-            self.admit_partial(arrived)?;
-            return Ok(false);
+        let decoded = FrameHeader::decode(arrived);
+        let Ok(Some((header, length))) = decoded else {
+            self.admit_bytes(arrived)?;
+            return decoded.map(|_| false);
         };
         self.admit(arrived[0], header.opcode, Some(header.masking_key.is_some()))?;
         let path = if header.opcode.is_control() {
@@ -235,15 +236,17 @@ impl Receiver {
         }
     }
 
-    /// Fails on the first bytes of a header already, where they tell.
+    /// Judges a header that is wrong or not complete as if its bytes had come one by one: an error
+    /// shows with the first byte that tells, and is the same however the bytes were cut.
     #[cold]
-    fn admit_partial(&self, arrived: &[u8]) -> Result<(), ProtocolError> {
-        let Some(&first) = arrived.first() else { return Ok(()) };
-        self.admit(
-            first,
-            OpCode::try_from(first & 0x0F)?,
-            arrived.get(1).map(|second| second & 0x80 != 0),
-        )
+    fn admit_bytes(&self, arrived: &[u8]) -> Result<(), ProtocolError> {
+        for shown in 1..=arrived.len().min(FrameHeader::MAX_LEN) {
+            let shown = &arrived[..shown];
+            FrameHeader::decode(shown)?;
+            let masked = shown.get(1).map(|second| second & 0x80 != 0);
+            self.admit(shown[0], OpCode::try_from(shown[0] & 0x0F)?, masked)?;
+        }
+        Ok(())
     }
 
     /// Counts a data frame into its message and holds both to the limits: before any memory is

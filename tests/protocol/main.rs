@@ -1,0 +1,12 @@
+//! The protocol core (RFC 6455, 5 to 8), through the public API.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod closing;
+mod limits;
+mod pair;
+mod peers;
+mod rfc6455;
+mod splits;
+mod timers;
+mod violations;
+mod wire;

@@ -1,0 +1,173 @@
+//! The byte examples of RFC 6455, each driven through the reader and, where it can be, the writer.
+
+use sansock::{
+    CloseCode, Config, Connection, Established, Message, ReceiveBuffer, Role, SendBuffer, SendError,
+};
+
+use crate::wire::{
+    BINARY, FIN, FixedKey, Seen, TEXT, binary, close_frame, cut_frame, frame, receive, text,
+};
+
+fn connection(role: Role) -> Connection {
+    Established::elsewhere(role, None).connection_with(&Config::new(), FixedKey)
+}
+
+/// What `from` writes.
+fn written(
+    from: Role,
+    write: impl FnOnce(&mut Connection, &mut SendBuffer) -> Result<(), SendError>,
+) -> Vec<u8> {
+    let (mut connection, mut output) = (connection(from), SendBuffer::new());
+    write(&mut connection, &mut output).unwrap();
+    let mut bytes = Vec::new();
+    output.write_to(&mut bytes).unwrap();
+    bytes
+}
+
+/// What the peer of `from` sees.
+fn read(from: Role, bytes: &[u8]) -> Vec<Seen> {
+    let to = if from == Role::Client { Role::Server } else { Role::Client };
+    let (seen, error) = receive(to, &Config::new(), [bytes]);
+    assert_eq!(error, None, "{bytes:02x?}");
+    seen
+}
+
+#[test]
+fn section_5_7_an_unmasked_text_message() {
+    let bytes = [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f];
+    assert_eq!(written(Role::Server, |server, output| server.send("Hello", output)), bytes);
+    assert_eq!(read(Role::Server, &bytes), [text("Hello")]);
+}
+
+#[test]
+fn section_5_7_a_masked_text_message() {
+    let bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+    assert_eq!(written(Role::Client, |client, output| client.send("Hello", output)), bytes);
+    assert_eq!(read(Role::Client, &bytes), [text("Hello")]);
+}
+
+#[test]
+fn section_5_7_a_fragmented_unmasked_text_message() {
+    let bytes = [0x01, 0x03, 0x48, 0x65, 0x6c, 0x80, 0x02, 0x6c, 0x6f];
+    let fragments = written(Role::Server, |server, output| {
+        server.send_fragment("Hel", false, output)?;
+        server.send_fragment("lo", true, output)
+    });
+    assert_eq!(fragments, bytes);
+    assert_eq!(read(Role::Server, &bytes), [text("Hello")]);
+}
+
+#[test]
+fn section_5_7_an_unmasked_ping_and_its_masked_pong() {
+    let request = [0x89, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f];
+    let reply = [0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+    assert_eq!(written(Role::Server, |server, output| server.ping(b"Hello", output)), request);
+    assert_eq!(read(Role::Server, &request), [Seen::Ping(b"Hello".into())]);
+    let answer = written(Role::Client, |client, output| {
+        let mut input = ReceiveBuffer::new();
+        input.extend_from_slice(&request);
+        assert_eq!(client.advance(&mut input, output), Ok(true));
+        Ok(())
+    });
+    assert_eq!(answer, reply);
+    assert_eq!(written(Role::Client, |client, output| client.pong(b"Hello", output)), reply);
+    assert_eq!(read(Role::Client, &reply), [Seen::Pong(b"Hello".into())]);
+}
+
+#[test]
+fn section_5_7_256_bytes_in_an_unmasked_frame() {
+    let payload: Vec<u8> = (0..=255).collect();
+    let bytes = [&[0x82, 0x7E, 0x01, 0x00], &payload[..]].concat();
+    assert_eq!(written(Role::Server, |server, output| server.send(&payload, output)), bytes);
+    assert_eq!(read(Role::Server, &bytes), [binary(&payload)]);
+}
+
+#[test]
+fn section_5_7_64_kib_in_an_unmasked_frame() {
+    let payload: Vec<u8> = (0..=255).cycle().take(65_536).collect();
+    let header = [0x82, 0x7F, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00];
+    let bytes = [&header, &payload[..]].concat();
+    assert_eq!(written(Role::Server, |server, output| server.send(&payload, output)), bytes);
+    assert_eq!(read(Role::Server, &bytes), [binary(&payload)]);
+}
+
+/// "1000 (0x03E8)", network byte order; the reason follows it.
+#[test]
+fn section_5_5_1_the_body_of_a_close_frame() {
+    let cases: [(Option<CloseCode>, &str, &[u8]); 4] = [
+        (None, "", b"\x88\x00"),
+        (Some(CloseCode::NORMAL), "", b"\x88\x02\x03\xE8"),
+        (Some(CloseCode::GOING_AWAY), "bye", b"\x88\x05\x03\xE9bye"),
+        (CloseCode::new(4999), "κ", b"\x88\x04\x13\x87\xCE\xBA"),
+    ];
+    for (code, reason, bytes) in cases {
+        let close =
+            |server: &mut Connection, output: &mut SendBuffer| server.close(code, reason, output);
+        assert_eq!(written(Role::Server, close), bytes);
+        let seen = Seen::Close(code.map(CloseCode::get), reason.into());
+        assert_eq!(read(Role::Server, bytes), [seen]);
+    }
+}
+
+/// The lengths at which 5.2 changes the form of a header, in both directions and types.
+#[test]
+fn section_5_2_payload_lengths() {
+    for length in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
+        let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
+        let letters: String = (b'a'..=b'z').map(char::from).cycle().take(length).collect();
+        for (from, to) in [(Role::Client, Role::Server), (Role::Server, Role::Client)] {
+            let wire = frame(to, FIN | BINARY, &bytes);
+            assert_eq!(written(from, |end, output| end.send(&bytes, output)), wire, "{length}");
+            assert_eq!(read(from, &wire), [binary(&bytes)], "{from:?} {length}");
+            let wire = frame(to, FIN | TEXT, letters.as_bytes());
+            assert_eq!(written(from, |end, output| end.send(&letters, output)), wire, "{length}");
+            assert_eq!(read(from, &wire), [text(&letters)], "{from:?} {length}");
+        }
+    }
+}
+
+/// "for a text message sent as three fragments, the first fragment would have an opcode of 0x1 and a
+/// FIN bit clear, the second fragment would have an opcode of 0x0 and a FIN bit clear, and the third
+/// fragment would have an opcode of 0x0 and a FIN bit that is set" (5.4); control frames "MAY be
+/// injected in the middle".
+#[test]
+fn section_5_4_three_fragments_and_a_ping_between() {
+    let bytes = b"\x01\x03one\x00\x03two\x89\x02hi\x80\x05three";
+    let fragments = written(Role::Server, |server, output| {
+        server.send_fragment("one", false, output)?;
+        server.send_fragment("two", false, output)?;
+        server.ping(b"hi", output)?;
+        server.send_fragment("three", true, output)
+    });
+    assert_eq!(fragments, bytes);
+    assert_eq!(read(Role::Server, bytes), [Seen::Ping(b"hi".into()), text("onetwothree")]);
+}
+
+/// "a fresh masking key" masks each frame (5.3), and the header announces what the key masks.
+#[test]
+fn section_6_1_a_header_without_its_payload() {
+    let (mut client, mut output) = (connection(Role::Client), SendBuffer::new());
+    let header = client.begin(sansock::MessageKind::Text, true, 5).unwrap();
+    assert_eq!(*header.encode(), cut_frame(Role::Server, FIN | TEXT, 5, b""));
+    assert!(output.is_empty());
+    client.send_fragment(Message::Text("one"), false, &mut output).unwrap();
+    assert_eq!(client.send("two", &mut output), Err(SendError::MessageInProgress));
+    assert_eq!(client.send_fragment(b"x", true, &mut output), Err(SendError::KindChanged));
+    let header = client.begin(sansock::MessageKind::Text, true, 300).unwrap();
+    assert_eq!(*header.encode(), cut_frame(Role::Server, FIN, 300, b""));
+}
+
+/// "If an endpoint receives a Close frame ... the endpoint MUST send a Close frame in response."
+/// (5.5.1), which "typically echos the status code it received".
+#[test]
+fn section_5_5_1_the_answer_to_a_close_frame() {
+    for (role, peer) in [(Role::Client, Role::Server), (Role::Server, Role::Client)] {
+        let answer = written(role, |end, output| {
+            let mut input = ReceiveBuffer::new();
+            input.extend_from_slice(&close_frame(role, 4000, b"a reason"));
+            assert_eq!(end.advance(&mut input, output), Ok(true));
+            Ok(())
+        });
+        assert_eq!(answer, close_frame(peer, 4000, b""));
+    }
+}
