@@ -93,58 +93,71 @@ impl FrameHeader {
     /// or have the top bit set. Whether RSV1 and a mask are due is the receiver's to judge.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
-        let Some(&first) = bytes.first() else { return Ok(None) };
+        match bytes.first_chunk() {
+            // The usual case, since a payload follows: that the longest header would fit is the only
+            // check of bounds.
+            Some(bytes) => Self::decode_padded(bytes, Self::MAX_LEN),
+            None => Self::decode_short(bytes),
+        }
+    }
+
+    #[cold]
+    fn decode_short(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let mut padded = [0; Self::MAX_LEN];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        Self::decode_padded(&padded, bytes.len())
+    }
+
+    /// Reads a header of which the first `arrived` bytes are there. The others are 0, which breaks no
+    /// rule but that of the shortest length.
+    #[inline]
+    fn decode_padded(
+        bytes: &[u8; Self::MAX_LEN],
+        arrived: usize,
+    ) -> Result<Option<(Self, usize)>, ProtocolError> {
+        if arrived == 0 {
+            return Ok(None);
+        }
+        let &[first, second, l0, l1, l2, l3, l4, l5, l6, l7, ..] = bytes;
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
         if first & RSV2_RSV3 != 0 {
             return Err(ProtocolError::ReservedBits(first));
         }
         let (fin, rsv1) = (first & FIN != 0, first & RSV1 != 0);
         let opcode = OpCode::try_from(first & 0x0F)?;
+        let (masked, length) = (second & MASK != 0, second & !MASK);
         // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
         // fragmented." (5.5)
-        if opcode.is_control() && !fin {
-            return Err(ProtocolError::FragmentedControl);
-        }
-        let Some(&second) = bytes.get(1) else { return Ok(None) };
-        let length = second & !MASK;
-        if opcode.is_control() && length > 125 {
-            return Err(ProtocolError::ControlTooLong);
-        }
-        let (payload_len, mut at) = match length {
-            LENGTH_16 => {
-                let Some(&value) = bytes.get(2..).and_then(<[u8]>::first_chunk) else {
-                    return Ok(None);
-                };
-                (u64::from(u16::from_be_bytes(value)), 4)
+        if opcode.is_control() {
+            if !fin {
+                return Err(ProtocolError::FragmentedControl);
             }
-            LENGTH_64 => {
-                let Some(&value) = bytes.get(2..).and_then(<[u8]>::first_chunk) else {
-                    // "the most significant bit MUST be 0"
-                    return match bytes.get(2) {
-                        Some(0x80..) => Err(ProtocolError::LengthTopBit),
-                        _ => Ok(None),
-                    };
-                };
-                (u64::from_be_bytes(value), 10)
+            if length > 125 {
+                return Err(ProtocolError::ControlTooLong);
             }
-            short => (u64::from(short), 2),
+        }
+        let (payload_len, shortest, at) = match length {
+            LENGTH_16 => (u64::from(u16::from_be_bytes([l0, l1])), 126, 4),
+            LENGTH_64 => (u64::from_be_bytes([l0, l1, l2, l3, l4, l5, l6, l7]), 1 << 16, 10),
+            short => (u64::from(short), 0, 2),
         };
+        // "the most significant bit MUST be 0"
         if payload_len >> 63 != 0 {
             return Err(ProtocolError::LengthTopBit);
         }
+        if arrived < at {
+            return Ok(None);
+        }
         // "the minimal number of bytes MUST be used to encode the length"
-        if (length == LENGTH_16 && payload_len < 126)
-            || (length == LENGTH_64 && payload_len <= 0xFFFF)
-        {
+        if payload_len < shortest {
             return Err(ProtocolError::NonMinimalLength);
         }
-        let mut masking_key = None;
-        if second & MASK != 0 {
-            let Some(&key) = bytes.get(at..).and_then(<[u8]>::first_chunk) else { return Ok(None) };
-            masking_key = Some(key);
-            at += 4;
+        let end = if masked { at + 4 } else { at };
+        if arrived < end {
+            return Ok(None);
         }
-        Ok(Some((Self { fin, rsv1, opcode, masking_key, payload_len }, at)))
+        let masking_key = if masked { bytes[at..].first_chunk().copied() } else { None };
+        Ok(Some((Self { fin, rsv1, opcode, masking_key, payload_len }, end)))
     }
 
     /// The header's bytes, its length in the shortest form (5.2).

@@ -26,7 +26,7 @@ pub struct Receiver {
     role: Role,
     delivery: Delivery,
     limits: Limits,
-    /// The frame whose payload is arriving.
+    /// The frame whose payload is still arriving.
     frame: Option<Frame>,
     /// The type of the message in progress.
     message: Option<MessageKind>,
@@ -57,11 +57,11 @@ enum Path {
     /// A control frame: lent where it lies.
     Control(OpCode),
     /// A message in one frame: lent where it lies.
-    InPlace,
+    InPlace(MessageKind),
     /// A fragment, or a frame too large to wait in the buffer: moved behind the message's others.
-    Assemble,
+    Assemble(MessageKind),
     /// Lent piece by piece ([`Delivery::Chunks`]).
-    Chunks,
+    Chunks(MessageKind),
 }
 
 /// What came of processing a payload.
@@ -86,10 +86,15 @@ impl Receiver {
     /// A receiver for the first byte after the opening handshake.
     #[must_use]
     pub fn new(role: Role, config: &Config) -> Self {
+        let mut limits = config.limits;
+        if config.delivery == Delivery::Messages {
+            // What memory can hold.
+            limits.message = limits.message.min(isize::MAX as u64);
+        }
         Self {
             role,
             delivery: config.delivery,
-            limits: config.limits,
+            limits,
             frame: None,
             message: None,
             length: 0,
@@ -113,7 +118,14 @@ impl Receiver {
             return Err(error);
         }
         buffer.reclaim();
-        self.run(buffer).inspect_err(|&error| self.failure = Some(error))
+        loop {
+            match self.step(buffer) {
+                Ok(Step::Lent) => return Ok(true),
+                Ok(Step::NeedsBytes) => return Ok(false),
+                Ok(Step::FrameEnded) => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
     }
 
     /// [`advance`](Self::advance) and [`ReceiveBuffer::event`] in one.
@@ -147,68 +159,76 @@ impl Receiver {
         self.begun
     }
 
-    fn run(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
-        loop {
-            if self.frame.is_none() && !self.next_frame(buffer)? {
-                return Ok(false);
-            }
-            let Some(frame) = &self.frame else { return Ok(false) };
-            let step = match frame.path {
-                Path::InPlace => self.in_place(buffer)?,
-                Path::Control(opcode) => self.control(opcode, buffer)?,
-                Path::Assemble => self.assemble(buffer)?,
-                Path::Chunks => self.chunk(buffer)?,
-            };
-            match step {
-                Step::Lent => return Ok(true),
-                Step::NeedsBytes => return Ok(false),
-                Step::FrameEnded => {}
-            }
+    #[cold]
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        *self.failure.insert(error)
+    }
+
+    /// One frame, or what has arrived of it.
+    #[inline(never)]
+    fn step(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
+        match self.frame.take() {
+            None => self.next_frame(buffer),
+            Some(frame) => self.payload(frame, buffer),
         }
     }
 
-    /// Reads the next frame's header; `false` if it is not complete.
+    /// The next frame's header, if it is complete, and what has arrived of its payload.
     #[inline]
-    fn next_frame(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+    fn next_frame(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
         let arrived = buffer.as_slice();
+        let Some(&first) = arrived.first() else { return Ok(Step::NeedsBytes) };
         if self.closed {
             let n = arrived.len();
             buffer.consume(n);
-            return Ok(false);
+            return Ok(Step::NeedsBytes);
         }
         let decoded = FrameHeader::decode(arrived);
         let Ok(Some((header, length))) = decoded else {
             self.admit_bytes(arrived)?;
-            return decoded.map(|_| false);
+            return decoded.map(|_| Step::NeedsBytes);
         };
-        self.admit(arrived[0], header.opcode, Some(header.masking_key.is_some()))?;
+        self.admit(first, header.opcode, Some(header.masking_key.is_some()))?;
         let path = if header.opcode.is_control() {
             if header.opcode == OpCode::Close && header.payload_len == 1 {
                 return Err(ProtocolError::CloseLength);
             }
             Path::Control(header.opcode)
         } else {
-            self.count(&header)?;
+            let kind = self.count(&header)?;
             let whole = header.fin && header.opcode != OpCode::Continuation;
             let arrived = (arrived.len() - length) as u64;
             match self.delivery {
-                Delivery::Chunks => Path::Chunks,
-                Delivery::Messages
-                    if whole && header.payload_len <= arrived.max(Self::WAITS_IN_PLACE) =>
-                {
-                    Path::InPlace
+                Delivery::Messages if whole && header.payload_len <= arrived => {
+                    // Nearly all frames end here, and never become a `Frame`.
+                    buffer.consume(length);
+                    let mut mask = header.masking_key.map(Mask::new);
+                    let length = to_usize(header.payload_len);
+                    buffer.clean_in_place(length, mask.as_mut(), Some(kind))?;
+                    return self.lend_in_place(kind, buffer);
                 }
-                Delivery::Messages => Path::Assemble,
+                Delivery::Messages if whole && header.payload_len <= Self::WAITS_IN_PLACE => {
+                    Path::InPlace(kind)
+                }
+                Delivery::Messages => Path::Assemble(kind),
+                Delivery::Chunks => Path::Chunks(kind),
             }
         };
         buffer.consume(length);
-        self.frame = Some(Frame {
-            fin: header.fin,
-            path,
-            mask: header.masking_key.map(Mask::new),
-            remaining: header.payload_len,
-        });
-        Ok(true)
+        let mask = header.masking_key.map(Mask::new);
+        let frame = Frame { fin: header.fin, path, mask, remaining: header.payload_len };
+        self.payload(frame, buffer)
+    }
+
+    /// What has arrived of a frame's payload.
+    #[inline(never)]
+    fn payload(&mut self, frame: Frame, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
+        match frame.path {
+            Path::InPlace(kind) => self.in_place(frame, kind, buffer),
+            Path::Control(opcode) => self.control(frame, opcode, buffer),
+            Path::Assemble(kind) => self.assemble(frame, kind, buffer),
+            Path::Chunks(kind) => self.chunk(frame, kind, buffer),
+        }
     }
 
     /// Whether a frame with this first byte, opcode and mask may come now. `masked` is `None` while
@@ -252,62 +272,77 @@ impl Receiver {
     /// Counts a data frame into its message and holds both to the limits: before any memory is
     /// taken, and with sums that cannot wrap.
     #[inline]
-    fn count(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
-        if self.message.is_none() {
-            let text = header.opcode == OpCode::Text;
-            self.message = Some(if text { MessageKind::Text } else { MessageKind::Binary });
-            (self.length, self.fragments) = (0, 0);
-            self.begun = self.begun.wrapping_add(1);
-        }
+    fn count(&mut self, header: &FrameHeader) -> Result<MessageKind, ProtocolError> {
+        let kind = match self.message {
+            Some(kind) => kind,
+            None => self.begin(header.opcode),
+        };
         if header.payload_len > self.limits.frame {
             return Err(ProtocolError::FrameTooLarge {
                 length: header.payload_len,
                 limit: self.limits.frame,
             });
         }
-        let limit = match self.delivery {
-            Delivery::Messages => self.limits.message.min(isize::MAX as u64),
-            Delivery::Chunks => self.limits.message,
-        };
-        self.length = self.length.saturating_add(header.payload_len);
-        if self.length > limit {
+        let limit = self.limits.message;
+        if header.payload_len > limit - self.length {
             return Err(ProtocolError::MessageTooLarge { limit });
         }
-        self.fragments = self.fragments.saturating_add(1);
-        if self.fragments > self.limits.fragments {
+        self.length += header.payload_len;
+        if self.fragments >= self.limits.fragments {
             return Err(ProtocolError::TooManyFragments { limit: self.limits.fragments });
         }
-        Ok(())
+        self.fragments += 1;
+        Ok(kind)
     }
 
-    /// A message in one frame.
+    /// Begins a message of the type that its first frame's opcode says.
     #[inline]
-    fn in_place(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
-        let (Some(frame), Some(kind)) = (&mut self.frame, self.message) else {
-            return Ok(Step::FrameEnded);
-        };
+    fn begin(&mut self, opcode: OpCode) -> MessageKind {
+        let text = opcode == OpCode::Text;
+        let kind = if text { MessageKind::Text } else { MessageKind::Binary };
+        self.message = Some(kind);
+        (self.length, self.fragments) = (0, 0);
+        self.begun = self.begun.wrapping_add(1);
+        kind
+    }
+
+    /// A message in one frame that is still arriving.
+    fn in_place(
+        &mut self,
+        mut frame: Frame,
+        kind: MessageKind,
+        buffer: &mut ReceiveBuffer,
+    ) -> Result<Step, ProtocolError> {
         let length = to_usize(frame.remaining);
         buffer.clean_in_place(length, frame.mask.as_mut(), Some(kind))?;
         if buffer.clean() < length {
-            return Ok(Step::NeedsBytes);
+            return Ok(self.wait_for(frame));
         }
+        self.lend_in_place(kind, buffer)
+    }
+
+    #[inline]
+    fn lend_in_place(
+        &mut self,
+        kind: MessageKind,
+        buffer: &mut ReceiveBuffer,
+    ) -> Result<Step, ProtocolError> {
         buffer.lend_in_place(kind)?;
-        (self.frame, self.message) = (None, None);
+        self.message = None;
         Ok(Step::Lent)
     }
 
     fn control(
         &mut self,
+        mut frame: Frame,
         opcode: OpCode,
         buffer: &mut ReceiveBuffer,
     ) -> Result<Step, ProtocolError> {
-        let Some(frame) = &mut self.frame else { return Ok(Step::FrameEnded) };
         let length = to_usize(frame.remaining);
         buffer.clean_in_place(length, frame.mask.as_mut(), None)?;
         if buffer.clean() < length {
-            return Ok(Step::NeedsBytes);
+            return Ok(self.wait_for(frame));
         }
-        self.frame = None;
         let what = match opcode {
             OpCode::Ping => What::Ping,
             OpCode::Pong => What::Pong,
@@ -327,10 +362,12 @@ impl Receiver {
     }
 
     /// Moves what has arrived of a fragment, and lends the message when it ends.
-    fn assemble(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
-        let (Some(frame), Some(kind)) = (&mut self.frame, self.message) else {
-            return Ok(Step::FrameEnded);
-        };
+    fn assemble(
+        &mut self,
+        mut frame: Frame,
+        kind: MessageKind,
+        buffer: &mut ReceiveBuffer,
+    ) -> Result<Step, ProtocolError> {
         frame.remaining -= buffer.clean_direct(frame.mask.as_mut(), kind)? as u64;
         let n = buffer.as_slice().len().min(to_usize(frame.remaining));
         if n > 0 {
@@ -342,11 +379,9 @@ impl Receiver {
             if missing >= Self::WORTH_DIRECT {
                 buffer.expect_direct(missing);
             }
-            return Ok(Step::NeedsBytes);
+            return Ok(self.wait_for(frame));
         }
-        let fin = frame.fin;
-        self.frame = None;
-        if !fin {
+        if !frame.fin {
             return Ok(Step::FrameEnded);
         }
         buffer.lend_assembled(kind)?;
@@ -355,26 +390,29 @@ impl Receiver {
     }
 
     /// Lends what has arrived of a frame.
-    fn chunk(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
-        let (Some(frame), Some(kind)) = (&mut self.frame, self.message) else {
-            return Ok(Step::FrameEnded);
-        };
+    fn chunk(
+        &mut self,
+        mut frame: Frame,
+        kind: MessageKind,
+        buffer: &mut ReceiveBuffer,
+    ) -> Result<Step, ProtocolError> {
         let n = buffer.as_slice().len().min(to_usize(frame.remaining));
         frame.remaining -= n as u64;
         let over = frame.remaining == 0;
         let last = over && frame.fin;
         let lent = (n > 0 || last) && buffer.lend_chunk(n, frame.mask.as_mut(), kind, last)?;
-        if over {
-            self.frame = None;
-        }
         if last {
             self.message = None;
         }
-        Ok(match (lent, over) {
-            (true, _) => Step::Lent,
-            (false, true) => Step::FrameEnded,
-            (false, false) => Step::NeedsBytes,
-        })
+        let waits = if over { Step::FrameEnded } else { self.wait_for(frame) };
+        Ok(if lent { Step::Lent } else { waits })
+    }
+
+    /// Puts the frame in hand down until more of it has arrived.
+    #[inline]
+    fn wait_for(&mut self, frame: Frame) -> Step {
+        self.frame = Some(frame);
+        Step::NeedsBytes
     }
 }
 

@@ -172,23 +172,9 @@ impl ReceiveBuffer {
             Place::Message => &self.message[lent.start..lent.end],
         };
         Some(match lent.what {
-            What::Message(MessageKind::Binary) => Event::Message(Message::Binary(bytes)),
-            What::Message(MessageKind::Text) => Event::Message(Message::Text(checked(bytes))),
-            What::Chunk { kind: MessageKind::Binary, fin } => {
-                Event::Chunk { data: Message::Binary(bytes), fin }
-            }
-            What::Chunk { kind: MessageKind::Text, fin } => {
-                Event::Chunk { data: Message::Text(checked(bytes)), fin }
-            }
-            What::Ping => Event::Ping(bytes),
-            What::Pong => Event::Pong(bytes),
-            What::Close => Event::Close(match bytes.split_first_chunk() {
-                None => Close::default(),
-                Some((code, reason)) => Close {
-                    code: CloseCode::new(u16::from_be_bytes(*code)),
-                    reason: checked(reason),
-                },
-            }),
+            What::Message(kind) => Event::Message(message(kind, bytes)),
+            // Apart, so that this is small enough to be compiled into the caller.
+            what => rarer_event(what, bytes),
         })
     }
 
@@ -256,7 +242,8 @@ impl ReceiveBuffer {
 
     /// Unmasks and, for text, checks the payload bytes that have arrived, where they lie: up to
     /// `length` from the start of the payload, which is the first byte not consumed.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the mask stays in registers")]
+    #[inline(always)]
     pub(crate) fn clean_in_place(
         &mut self,
         length: usize,
@@ -441,6 +428,30 @@ impl ReceiveBuffer {
         if self.message.len() < needed {
             self.message.resize(needed, 0);
         }
+    }
+}
+
+#[inline]
+fn message(kind: MessageKind, bytes: &[u8]) -> Message<'_> {
+    match kind {
+        MessageKind::Binary => Message::Binary(bytes),
+        MessageKind::Text => Message::Text(checked(bytes)),
+    }
+}
+
+#[inline(never)]
+fn rarer_event(what: What, bytes: &[u8]) -> Event<'_> {
+    match what {
+        What::Message(kind) => Event::Message(message(kind, bytes)),
+        What::Chunk { kind, fin } => Event::Chunk { data: message(kind, bytes), fin },
+        What::Ping => Event::Ping(bytes),
+        What::Pong => Event::Pong(bytes),
+        What::Close => Event::Close(match bytes.split_first_chunk() {
+            None => Close::default(),
+            Some((code, reason)) => {
+                Close { code: CloseCode::new(u16::from_be_bytes(*code)), reason: checked(reason) }
+            }
+        }),
     }
 }
 
