@@ -176,9 +176,13 @@ impl Receiver {
             buffer.consume(n);
             return Ok(false);
         }
-        let Some((header, length)) = FrameHeader::decode(arrived)? else {
-            self.admit_partial(arrived)?;
-            return Ok(false);
+        let (header, length) = match FrameHeader::decode(arrived) {
+            Ok(Some(decoded)) => decoded,
+            Ok(None) => {
+                self.admit_partial(arrived)?;
+                return Ok(false);
+            }
+            Err(fault) => return Err(self.first_fault(arrived, fault)),
         };
         self.admit(arrived[0], header.opcode, Some(header.masking_key.is_some()))?;
         let path = if header.opcode.is_control() {
@@ -244,6 +248,15 @@ impl Receiver {
             OpCode::try_from(first & 0x0F)?,
             arrived.get(1).map(|second| second & 0x80 != 0),
         )
+    }
+
+    /// A header may break several rules. The one that its first bytes break is named, so that the
+    /// error does not depend on how the bytes arrive.
+    #[cold]
+    fn first_fault(&self, arrived: &[u8], fault: ProtocolError) -> ProtocolError {
+        let mut firsts = (1..=arrived.len()).filter_map(|length| arrived.get(..length));
+        let check = |first| FrameHeader::decode(first).and(self.admit_partial(first)).err();
+        firsts.find_map(check).unwrap_or(fault)
     }
 
     /// Counts a data frame into its message and holds both to the limits: before any memory is
