@@ -1,0 +1,16 @@
+//! What each fuzz target checks, as a function of bytes. The targets themselves are one line each,
+//! in `fuzz_targets/`; `cargo test` replays seeds and finds through the same functions.
+
+pub mod connection;
+pub mod differential;
+pub mod feed;
+pub mod frame;
+mod http;
+pub mod mask;
+pub mod model;
+pub mod receive;
+pub mod request;
+pub mod response;
+pub mod url;
+pub mod utf8;
+pub mod wire;
