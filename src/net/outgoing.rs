@@ -7,6 +7,7 @@ use crate::buffer::SendBuffer;
 use crate::close::CloseCode;
 use crate::config::Role;
 use crate::connection::Connection;
+use crate::error::SendError;
 use crate::event::Message;
 use crate::frame::FrameHeader;
 use crate::mask::Mask;
@@ -31,27 +32,30 @@ pub(super) const WORTH_VECTORED: usize = 4 << 10;
 const MASK_STEP: usize = 128 << 10;
 
 impl<S: Write> Outgoing<S> {
-    /// Queues a message: it leaves with the next [`flush`](Self::flush) or before the next wait.
+    /// Queues a message: it leaves with the next [`flush`](Self::flush) or before the next wait. If
+    /// there is no room ([`Limits::buffered`](crate::Limits::buffered)), what waits is written first.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`]; nothing was queued.
+    /// [`Error::Send`], or [`Error::Io`] if room had to be made; nothing was queued.
     #[inline]
     pub fn queue<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
-        Ok(self.connection.send(message, &mut self.buffer)?)
+        let message = message.into();
+        self.with_room(|connection, buffer| connection.send(message, buffer))
     }
 
-    /// Queues the next fragment of a message; `fin` marks the last.
+    /// Queues the next fragment of a message, as [`queue`](Self::queue) does; `fin` marks the last.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`]; nothing was queued.
+    /// As [`queue`](Self::queue).
     pub fn queue_fragment<'m>(
         &mut self,
         fragment: impl Into<Message<'m>>,
         fin: bool,
     ) -> Result<(), Error> {
-        Ok(self.connection.send_fragment(fragment, fin, &mut self.buffer)?)
+        let fragment = fragment.into();
+        self.with_room(|connection, buffer| connection.send_fragment(fragment, fin, buffer))
     }
 
     /// Sends a message and all that was queued before. A large payload is not copied: it leaves
@@ -100,13 +104,13 @@ impl<S: Write> Outgoing<S> {
         Ok(write_behind(&mut self.stream, &mut self.buffer, bytes)?)
     }
 
-    /// Queues a message that was encoded once for many connections.
+    /// Queues a message that was encoded once for many connections, as [`queue`](Self::queue) does.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`]; nothing was queued.
+    /// As [`queue`](Self::queue).
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
-        Ok(self.connection.send_encoded(message, &mut self.buffer)?)
+        self.with_room(|connection, buffer| connection.send_encoded(message, buffer))
     }
 
     /// Sends a Ping with a payload of at most 125 bytes; the answer is an
@@ -116,7 +120,7 @@ impl<S: Write> Outgoing<S> {
     ///
     /// As [`send`](Self::send).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.connection.ping(payload, &mut self.buffer)?;
+        self.with_room(|connection, buffer| connection.ping(payload, buffer))?;
         self.flush()
     }
 
@@ -126,7 +130,7 @@ impl<S: Write> Outgoing<S> {
     ///
     /// As [`send`](Self::send).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.connection.pong(payload, &mut self.buffer)?;
+        self.with_room(|connection, buffer| connection.pong(payload, buffer))?;
         self.flush()
     }
 
@@ -159,6 +163,21 @@ impl<S: Write> Outgoing<S> {
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.buffer.buffered_amount()
+    }
+
+    /// Queues, and writes what waits before if there is no room for both: this thread is the one
+    /// that would write it anyway.
+    #[inline]
+    fn with_room(
+        &mut self,
+        queue: impl Fn(&mut Connection, &mut SendBuffer) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        let mut queued = queue(&mut self.connection, &mut self.buffer);
+        if matches!(queued, Err(SendError::BufferFull { .. })) {
+            self.flush()?;
+            queued = queue(&mut self.connection, &mut self.buffer);
+        }
+        Ok(queued?)
     }
 }
 
@@ -212,4 +231,27 @@ pub(super) fn write_behind(
         return Err(error);
     }
     buffer.write_to(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Limits};
+    use crate::handshake::Established;
+
+    #[test]
+    fn a_full_buffer_is_written_before_more_is_queued() {
+        let config = Config::new().limits(Limits::new().buffered(10));
+        let connection = Established::elsewhere(Role::Server, None).connection(&config);
+        let mut outgoing = Outgoing { stream: Vec::new(), connection, buffer: SendBuffer::new() };
+        outgoing.queue("Hello").unwrap();
+        assert_eq!(outgoing.stream, b"");
+        outgoing.queue("world").unwrap();
+        assert_eq!(outgoing.stream, b"\x81\x05Hello");
+        outgoing.queue_fragment("larger than", false).unwrap();
+        assert_eq!(outgoing.stream, b"\x81\x05Hello\x81\x05world");
+        outgoing.ping(b"the buffer").unwrap();
+        assert_eq!(outgoing.buffered_amount(), 0);
+        assert!(outgoing.stream.ends_with(b"\x01\x0blarger than\x89\x0athe buffer"));
+    }
 }
