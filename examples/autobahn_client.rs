@@ -9,7 +9,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use lexopt::{Arg, ValueExt as _};
-use sansock::net::{self, client};
+use sansock::net::{self, WebSocket, client};
 use sansock::{Event, Message, Uri};
 
 mod command_line;
@@ -56,20 +56,24 @@ fn run(Options { url, agent }: Options) -> Result<(), Box<dyn Error>> {
     let url = url.trim_end_matches('/');
     let count = case_count(&format!("{url}/getCaseCount"))?;
     for case in 1..=count {
-        let mut socket = client::connect(&format!("{url}/runCase?case={case}&agent={agent}"))?;
+        let mut socket = connect(&format!("{url}/runCase?case={case}&agent={agent}"))?;
         // Many cases break the protocol: that the connection fails is then what they want to see.
         if let Err(error) = echo(&mut socket) {
             println!("case {case} of {count}: {error}");
         }
     }
-    let mut socket = client::connect(&format!("{url}/updateReports?agent={agent}"))?;
+    let mut socket = connect(&format!("{url}/updateReports?agent={agent}"))?;
     while socket.next_event()?.is_some() {}
     Ok(())
 }
 
+fn connect(url: &str) -> Result<WebSocket, String> {
+    client::connect(url).map_err(|error| format!("cannot connect to {url}: {error}"))
+}
+
 fn case_count(url: &str) -> Result<u32, Box<dyn Error>> {
     let mut count = None;
-    let mut socket = client::connect(url)?;
+    let mut socket = connect(url)?;
     while let Some(event) = socket.next_event()? {
         if let Event::Message(Message::Text(text)) = event {
             count = Some(text.parse()?);
@@ -78,7 +82,7 @@ fn case_count(url: &str) -> Result<u32, Box<dyn Error>> {
     count.ok_or_else(|| "the server did not say how many cases there are".into())
 }
 
-fn echo(socket: &mut net::WebSocket) -> Result<(), net::Error> {
+fn echo(socket: &mut WebSocket) -> Result<(), net::Error> {
     while let Some((event, outgoing)) = socket.exchange()? {
         if let Event::Message(message) = event {
             outgoing.queue(message)?;

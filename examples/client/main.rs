@@ -42,8 +42,9 @@ The exit code is 0 only after a closing handshake, and with --selfcheck only if 
 
 fn main() -> ExitCode {
     command_line::main(HELP, parse, |Options { url, client, mode }| {
-        let socket =
-            client.connect().map_err(|error| format!("cannot connect to {url}: {error}"))?;
+        let socket = client
+            .connect()
+            .map_err(|error| format!("cannot connect to {}: {error}", url.authority()))?;
         match mode {
             Mode::Interactive => interactive::run(socket),
             Mode::Echo => Ok(echo(socket)?),

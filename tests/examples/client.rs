@@ -1,0 +1,158 @@
+//! The client for the terminal, its echo and its selfcheck.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, ChildStdout, Stdio};
+
+use sansock::net::{Error, WebSocket};
+use sansock::{Answer, CloseCode, Event, Message};
+
+use crate::program::{EchoServer, Running, clean, example, rest, run, serve};
+
+#[test]
+fn the_selfcheck_passes_the_echo_server() {
+    let server = EchoServer::start(&["--max-message", "1048576"]);
+    let ended = run("client", &["--selfcheck", &server.url]);
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+}
+
+#[test]
+fn the_selfcheck_says_what_a_server_does_wrong() {
+    type Fault = fn(&mut WebSocket) -> Result<(), Error>;
+    let faults: [(Fault, &str); 4] = [
+        (|socket| answer(socket, |_| Message::Text("?")), "Text of 0 bytes in 1 frames"),
+        (|socket| answer(socket, |message| Message::Binary(message.as_bytes())), "Text of 0 bytes"),
+        (
+            |socket| {
+                answer(socket, |message| match message {
+                    Message::Binary(bytes) => Message::Binary(&bytes[..bytes.len().min(65_535)]),
+                    text @ Message::Text(_) => text,
+                })
+            },
+            "Binary of 65536 bytes in 1 frames",
+        ),
+        (|_| Ok(()), "1006"),
+    ];
+    for (fault, said) in faults {
+        let (url, _served) = serve(move |incoming| fault(&mut incoming.accept()?));
+        let ended = run("client", &["--selfcheck", &url]);
+        assert_eq!(ended.code, Some(1), "{said}: {ended:?}");
+        assert!(ended.stderr.contains(said), "{said}: {ended:?}");
+    }
+}
+
+/// Answers each message until the end.
+fn answer(socket: &mut WebSocket, by: fn(Message<'_>) -> Message<'_>) -> Result<(), Error> {
+    while let Some((event, outgoing)) = socket.exchange()? {
+        if let Event::Message(message) = event {
+            outgoing.queue(by(message))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_echo_client_ends_well_only_after_a_closing_handshake() {
+    let (url, served) = serve(|incoming| {
+        let abrupt = incoming.request().is_some_and(|request| request.path() == "/abrupt");
+        let mut socket = incoming.accept()?;
+        let bytes = vec![0xff; 70_000];
+        for message in [Message::Text("w\u{f6}rld"), Message::Binary(&bytes)] {
+            socket.send(message)?;
+            assert_eq!(socket.next_event()?, Some(Event::Message(message)));
+        }
+        if abrupt {
+            return Ok(None);
+        }
+        socket.close(CloseCode::GOING_AWAY, "")?;
+        Ok(socket.outcome())
+    });
+    let ended = run("client", &["--echo", &url]);
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+    assert_eq!(served.recv().unwrap().unwrap(), Some(clean(CloseCode::GOING_AWAY)));
+
+    let ended = run("client", &["--echo", &format!("{url}abrupt")]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("1006"), "{ended:?}");
+}
+
+/// The client for the terminal, with its input and output in hand.
+fn interactive(arguments: &[&str]) -> (Running, ChildStdin, BufReader<ChildStdout>) {
+    let mut program = Running::start(example("client").args(arguments).stdin(Stdio::piped()));
+    let input = program.child().stdin.take().unwrap();
+    let output = BufReader::new(program.child().stdout.take().unwrap());
+    (program, input, output)
+}
+
+fn line(output: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    line.trim_end_matches('\n').to_owned()
+}
+
+#[test]
+fn the_client_sends_lines_and_shows_what_arrives() {
+    let (url, served) = serve(|incoming| {
+        let request = incoming.request().unwrap();
+        assert_eq!(request.headers().text("Cookie"), Some("session=1"));
+        assert_eq!(request.headers().text("X-Other"), Some("a: b"));
+        assert!(request.subprotocols().eq(["one", "two"]));
+        let mut socket = incoming.accept_with(&Answer::new().subprotocol("two"))?;
+        socket.send("\u{1b}[31mred\n")?;
+        socket.send(b"\x00\xff")?;
+        socket.ping(b"\x01")?;
+        Ok(rest(&mut socket))
+    });
+    let (program, mut input, mut output) = interactive(&[
+        "--subprotocol=one",
+        "--subprotocol",
+        "two",
+        "--header",
+        "Cookie: session=1",
+        "--header",
+        "X-Other:a: b",
+        &url,
+    ]);
+    assert_eq!(line(&mut output), "open, subprotocol two");
+    assert_eq!(line(&mut output), r"text: \u{1b}[31mred\n");
+    assert_eq!(line(&mut output), "binary, 2 bytes: 00 ff");
+    assert_eq!(line(&mut output), "ping: 01");
+    input.write_all("h\u{e9}llo\n\nlast".as_bytes()).unwrap();
+    drop(input);
+    let (lines, outcome) = served.recv().unwrap().unwrap();
+    assert_eq!(lines, ["h\u{e9}llo", "", "last"]);
+    assert_eq!(outcome, Some(clean(CloseCode::NORMAL)), "the end of the input closes");
+    assert_eq!(line(&mut output), "close: 1000 ");
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[test]
+fn the_client_shows_how_the_server_closes() {
+    let (url, _served) = serve(|incoming| incoming.accept()?.close(CloseCode::GOING_AWAY, "bye"));
+    let (program, _input, mut output) = interactive(&[&url]);
+    assert_eq!(line(&mut output), "open");
+    assert_eq!(line(&mut output), "close: 1001 bye");
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[test]
+fn the_client_pings() {
+    let server = EchoServer::start(&[]);
+    let (program, input, mut output) = interactive(&[&server.url, "--ping", "1"]);
+    assert_eq!(line(&mut output), "open");
+    assert!(line(&mut output).starts_with("pong: "));
+    drop(input);
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_close_the_client_with_1000() {
+    let (url, served) = serve(|incoming| Ok(rest(&mut incoming.accept()?)));
+    for signal in ["-INT", "-TERM"] {
+        let (mut program, _input, mut output) = interactive(&[&url]);
+        assert_eq!(line(&mut output), "open");
+        program.signal(signal);
+        assert_eq!(served.recv().unwrap().unwrap().1, Some(clean(CloseCode::NORMAL)), "{signal}");
+        assert_eq!(program.end().code, Some(0), "{signal}");
+    }
+}
