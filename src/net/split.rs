@@ -12,9 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use super::linger::{LINGER_TIME, linger};
 use super::outgoing::{WORTH_VECTORED, write_frame};
 use super::stream::{Socket, Tcp};
-use super::websocket::{LINGER_TIME, linger};
 use super::{Error, WebSocket};
 use crate::buffer::{ReceiveBuffer, SendBuffer, What};
 use crate::close::CloseCode;
