@@ -8,7 +8,13 @@ use super::stream::{Socket, time_until};
 /// What is read and discarded at most while the peer has not seen our last words.
 const LINGER_BYTES: usize = 64 << 20;
 /// How long that may take where [`Timeouts::closing`](crate::Timeouts::closing) sets no time.
-pub(super) const LINGER_TIME: Duration = Duration::from_secs(10);
+const LINGER_TIME: Duration = Duration::from_secs(10);
+
+/// Until when to wait for the peer at the end of a connection.
+pub(super) fn linger_until(closing: Option<Duration>) -> Instant {
+    let now = Instant::now();
+    closing.and_then(|closing| now.checked_add(closing)).unwrap_or(now + LINGER_TIME)
+}
 
 /// [`discard`] from a transport that can bound its waiting.
 pub(super) fn linger<S: Socket>(stream: &mut S, until: Instant) {

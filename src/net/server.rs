@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
-use super::linger::{LINGER_TIME, linger};
+use super::linger::{linger, linger_until};
 use super::opening::read_head;
 use super::slot::Slot;
 use super::{Error, Socket, Tcp, WebSocket};
@@ -391,8 +391,8 @@ where
     // The client has an answer or a Close frame that it may not have read yet, or the program has
     // dropped its socket.
     if !guard.slot.is_settled() && guard.slot.stream().clone().shutdown_write().is_ok() {
-        let closing = incoming.options.config.timeouts.closing.unwrap_or(LINGER_TIME);
-        linger(&mut guard.slot.stream().clone(), Instant::now() + closing);
+        let until = linger_until(incoming.options.config.timeouts.closing);
+        linger(&mut guard.slot.stream().clone(), until);
     }
 }
 
@@ -462,8 +462,7 @@ impl Shared {
     /// Waits for the connections to end: the peers have the time of the closing handshake, and then
     /// their transports are ended.
     fn close_all(&self, options: &Options) {
-        let closing = options.config.timeouts.closing.unwrap_or(LINGER_TIME);
-        self.wait_until_empty(Instant::now() + closing);
+        self.wait_until_empty(linger_until(options.config.timeouts.closing));
         for slot in &self.lock().slots {
             let _ = slot.stream().get_ref().shutdown(Shutdown::Both);
         }

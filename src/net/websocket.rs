@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::linger::{LINGER_TIME, discard};
+use super::linger::{discard, linger_until};
 use super::slot::{Notice, Slot};
 use super::stream::{Socket, Tcp, is_would_block, time_until};
 use super::{Error, Outgoing};
@@ -484,12 +484,14 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Writes what waits and our Close frame behind it, in the time of the closing handshake.
     fn write_close(&mut self) -> Result<(), Error> {
-        let now = Instant::now();
         let Outgoing { connection, buffer, .. } = &mut self.outgoing;
-        let Some(closing) = connection.closing_time() else { return self.flush_before_wait() };
+        if connection.closing_time().is_none() {
+            return self.flush_before_wait();
+        }
         // The closing handshake is timed from here.
-        let _ = connection.handle_timeout(now, buffer);
-        match self.write_until(now + closing) {
+        let _ = connection.handle_timeout(Instant::now(), buffer);
+        let until = linger_until(connection.closing_time());
+        match self.write_until(until) {
             Err(error) if is_would_block(&error) => {
                 self.arm(None)?;
                 // It was too early for that: the stream is non-blocking.
@@ -510,14 +512,11 @@ impl<S: Read + Write> WebSocket<S> {
             return;
         }
         let connection = &self.outgoing.connection;
-        let mut until = Instant::now();
-        // Others have had their time.
-        if !matches!(
-            connection.outcome(),
-            Some(Outcome::TimedOut(Timeout::Keepalive | Timeout::Closing))
-        ) {
-            until += connection.closing_time().unwrap_or(LINGER_TIME);
-        }
+        let until = match connection.outcome() {
+            // Such a peer has had its time.
+            Some(Outcome::TimedOut(Timeout::Keepalive | Timeout::Closing)) => Instant::now(),
+            _ => linger_until(connection.closing_time()),
+        };
         if self.write_until(until).is_ok() {
             self.wait_for_peer(until);
         }
