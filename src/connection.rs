@@ -11,7 +11,7 @@ use crate::frame::FrameHeader;
 use crate::mask::MaskSource;
 use crate::receiver::Receiver;
 use crate::sender::{EncodedMessage, Sender};
-use crate::timer::{Due, Observed, Timeout, Timers};
+use crate::timer::{Observed, Timeout, Timers};
 
 /// Where the connection is in its life (RFC 6455, 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,26 +178,11 @@ impl Connection {
         }
         let observed = self.observed();
         (self.heard, self.used) = (false, false);
-        match self.timers.handle(now, &observed) {
-            None => {}
-            Some(Due::Ping(payload)) => {
-                // Refused only if so much waits to be sent that the peer does not read: then the
-                // Ping in the timers' books times out, as it should.
-                let _ = self.sender.ping(&payload, output);
-            }
-            Some(Due::Idle) => self.sender.last_words(CloseCode::GOING_AWAY, output),
-            Some(Due::Expired(timeout)) => {
-                let code = match timeout {
-                    Timeout::Message => CloseCode::POLICY_VIOLATION,
-                    _ => CloseCode::INTERNAL_ERROR,
-                };
-                self.sender.last_words(code, output);
-                self.outcome.get_or_insert(Outcome::TimedOut(timeout));
-                self.expired = true;
-                return Err(timeout);
-            }
-        }
-        Ok(())
+        let Some(due) = self.timers.handle(now, &observed) else { return Ok(()) };
+        self.sender.act_on(due, output).inspect_err(|&timeout| {
+            self.outcome.get_or_insert(Outcome::TimedOut(timeout));
+            self.expired = true;
+        })
     }
 
     /// Where the connection is in its life.
@@ -357,10 +342,11 @@ impl Connection {
         (self.receiver, self.sender, self.timers)
     }
 
-    /// Whether a whole message may be sent now, apart from the room that it takes.
+    /// Whether a whole message of `length` bytes may be sent now, behind what waits.
     #[cfg(feature = "net")]
-    pub(crate) fn check_whole(&self) -> Result<(), SendError> {
-        self.sender.check_whole()
+    pub(crate) fn check_whole(&self, length: usize, output: &SendBuffer) -> Result<(), SendError> {
+        self.sender.check_whole()?;
+        self.sender.check_room(length, output.buffered_amount())
     }
 
     /// Answers a control frame.

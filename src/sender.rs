@@ -10,6 +10,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::event::{Event, Message, MessageKind};
 use crate::frame::{FrameHeader, OpCode};
 use crate::mask::MaskSource;
+use crate::timer::{Due, Timeout};
 
 /// The sending half of a connection.
 ///
@@ -66,7 +67,7 @@ impl Sender {
     ) -> Result<(), SendError> {
         let message = message.into();
         self.check_whole()?;
-        self.check_room(message.len(), buffer)?;
+        self.check_room(message.len(), buffer.buffered_amount())?;
         let header = self.next_header(message.kind(), true, message.len() as u64)?;
         buffer.push_frame(&header, message.as_bytes());
         Ok(())
@@ -86,7 +87,7 @@ impl Sender {
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
         let fragment = fragment.into();
-        self.check_room(fragment.len(), buffer)?;
+        self.check_room(fragment.len(), buffer.buffered_amount())?;
         let header = self.next_header(fragment.kind(), fin, fragment.len() as u64)?;
         buffer.push_frame(&header, fragment.as_bytes());
         Ok(())
@@ -124,7 +125,7 @@ impl Sender {
             return self.send(message.as_message(), buffer);
         }
         self.check_whole()?;
-        self.check_room(message.as_bytes().len(), buffer)?;
+        self.check_room(message.as_bytes().len(), buffer.buffered_amount())?;
         buffer.extend_from_slice(message.as_bytes());
         Ok(())
     }
@@ -149,7 +150,7 @@ impl Sender {
     ///
     /// [`SendError::Closed`], [`SendError::ControlTooLong`] or [`SendError::BufferFull`].
     pub fn ping(&mut self, payload: &[u8], buffer: &mut SendBuffer) -> Result<(), SendError> {
-        self.check_room(payload.len(), buffer)?;
+        self.check_room(payload.len(), buffer.buffered_amount())?;
         self.control(OpCode::Ping, payload, buffer)
     }
 
@@ -160,7 +161,7 @@ impl Sender {
     ///
     /// [`SendError::Closed`], [`SendError::ControlTooLong`] or [`SendError::BufferFull`].
     pub fn pong(&mut self, payload: &[u8], buffer: &mut SendBuffer) -> Result<(), SendError> {
-        self.check_room(payload.len(), buffer)?;
+        self.check_room(payload.len(), buffer.buffered_amount())?;
         self.control(OpCode::Pong, payload, buffer)
     }
 
@@ -232,6 +233,27 @@ impl Sender {
         let _ = self.close(code, "", buffer);
     }
 
+    /// Does what the timers ask for.
+    pub(crate) fn act_on(&mut self, due: Due, buffer: &mut SendBuffer) -> Result<(), Timeout> {
+        match due {
+            // Refused only if so much waits to be sent that the peer does not read: then the Ping in
+            // the timers' books times out, as it should.
+            Due::Ping(payload) => {
+                let _ = self.ping(&payload, buffer);
+            }
+            Due::Idle => self.last_words(CloseCode::GOING_AWAY, buffer),
+            Due::Expired(timeout) => {
+                let code = match timeout {
+                    Timeout::Message => CloseCode::POLICY_VIOLATION,
+                    _ => CloseCode::INTERNAL_ERROR,
+                };
+                self.last_words(code, buffer);
+                return Err(timeout);
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a Close frame was queued.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
@@ -243,9 +265,9 @@ impl Sender {
         self.closed = true;
     }
 
+    /// Whether `length` bytes more may wait where `waiting` do.
     #[inline]
-    fn check_room(&self, length: usize, buffer: &SendBuffer) -> Result<(), SendError> {
-        let waiting = buffer.buffered_amount();
+    pub(crate) fn check_room(&self, length: usize, waiting: usize) -> Result<(), SendError> {
         if waiting > 0 && waiting.saturating_add(length) > self.limit {
             return Err(SendError::BufferFull { limit: self.limit });
         }

@@ -113,6 +113,13 @@ impl SendBuffer {
         self.end += bytes.len();
     }
 
+    /// Bytes of memory that the buffer holds, the Pong's place not counted.
+    #[cfg(feature = "net")]
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Gives the memory back if nothing waits.
     pub fn release(&mut self) {
         if self.is_empty() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use super::opening::read_head;
+use super::stream::time_until;
 use super::{Error, Socket, Tcp, WebSocket};
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::config::Config;
@@ -96,8 +97,9 @@ impl Client {
         self
     }
 
-    /// How long connecting may take, all addresses together; 10 seconds unless set. The opening
-    /// handshake has [`Timeouts::handshake`](crate::Timeouts::handshake) after that.
+    /// How long connecting may take, all addresses together; 10 seconds unless set. To look up the
+    /// host's addresses takes the time that the operating system allows, and the opening handshake
+    /// has [`Timeouts::handshake`](crate::Timeouts::handshake) after that.
     pub const fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = Some(time);
         self
@@ -115,8 +117,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] from the last address that was tried, [`Error::Handshake`], or
-    /// [`Error::NoTls`] for a `wss:` URL. If the offer is at fault, nothing is connected.
+    /// [`Error::Io`] from the last address that was tried, [`Error::Handshake`] (an answer other than
+    /// 101 is in its [`Status`](HandshakeError::Status)), or [`Error::NoTls`] for a `wss:` URL. If the
+    /// offer is at fault, nothing is connected.
     pub fn connect(&self) -> Result<WebSocket, Error> {
         Ok(self.connect_with_response()?.0)
     }
@@ -138,6 +141,7 @@ impl Client {
     }
 
     /// Does the opening handshake over a transport that is connected already, such as one with TLS.
+    /// It must be blocking.
     ///
     /// # Errors
     ///
@@ -164,22 +168,33 @@ impl Client {
         let uri = self.offer.uri();
         let host = uri.host();
         let addresses: Vec<SocketAddr> = (host, uri.port()).to_socket_addrs()?.collect();
-        let until = self.connect_timeout.and_then(|time| Instant::now().checked_add(time));
-        let mut last = io::Error::new(io::ErrorKind::NotFound, NoAddress(host.into()));
-        for address in addresses {
-            let connected = match until.map(|until| until.saturating_duration_since(Instant::now()))
-            {
-                None => TcpStream::connect(address),
-                Some(left) if left.is_zero() => Err(io::ErrorKind::TimedOut.into()),
-                Some(left) => TcpStream::connect_timeout(&address, left),
-            };
-            match connected {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(last.into())
+        connect_to_any(&addresses, self.connect_timeout)?
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, NoAddress(host.into())).into())
     }
+}
+
+/// The first address that answers; the error is the last one's. An address that does not answer
+/// leaves the others their share of the time.
+fn connect_to_any(
+    addresses: &[SocketAddr],
+    timeout: Option<Duration>,
+) -> io::Result<Option<TcpStream>> {
+    let until = timeout.and_then(|time| Instant::now().checked_add(time));
+    let mut failed = None;
+    for (address, untried) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let connected = match until {
+            None => TcpStream::connect(address),
+            Some(until) => {
+                let share = time_until(until) / u32::try_from(untried).unwrap_or(u32::MAX);
+                TcpStream::connect_timeout(address, share.max(Duration::from_millis(1)))
+            }
+        };
+        match connected {
+            Ok(stream) => return Ok(Some(stream)),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(None), Err)
 }
 
 /// The host has no address.

@@ -5,6 +5,7 @@
 
 pub mod client;
 mod error;
+mod linger;
 mod opening;
 mod outgoing;
 mod server;

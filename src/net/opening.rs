@@ -1,8 +1,9 @@
 //! Drives an opening handshake over a blocking transport.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::stream::{is_would_block, time_until};
 use super::{Error, Socket};
 use crate::buffer::ReceiveBuffer;
 use crate::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
@@ -43,23 +44,15 @@ pub(super) fn read_head<S: Socket>(
     deadline: &Deadline,
 ) -> Result<(), Error> {
     while !handshake.advance(input)? {
-        let now = Instant::now();
-        if deadline.handle_timeout(now).is_err() {
+        if deadline.handle_timeout(Instant::now()).is_err() {
             handshake.time_out()?;
         }
-        let left = deadline
-            .poll_timeout()
-            .map(|at| at.saturating_duration_since(now).max(Duration::from_millis(1)));
-        stream.set_read_timeout(left)?;
+        stream.set_read_timeout(deadline.poll_timeout().map(time_until))?;
         match input.read_from(stream) {
             Ok(0) => handshake.receive_eof()?,
             Ok(_) => {}
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted
-                | io::ErrorKind::WouldBlock
-                | io::ErrorKind::TimedOut => {}
-                _ => return Err(error.into()),
-            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted || is_would_block(&error) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

@@ -1,8 +1,10 @@
 //! The sending half of a blocking connection.
 
 use std::io::{self, IoSlice, Write};
+use std::sync::Arc;
 
 use super::Error;
+use super::slot::Slot;
 use crate::buffer::SendBuffer;
 use crate::close::CloseCode;
 use crate::config::Role;
@@ -23,6 +25,10 @@ pub struct Outgoing<S> {
     pub(super) stream: S,
     pub(super) connection: Connection,
     pub(super) buffer: SendBuffer,
+    /// The place in the server that accepted the connection.
+    pub(super) slot: Option<Arc<Slot>>,
+    /// Whether the transport has taken bytes that it may still hold ([`Write::flush`]).
+    unflushed: bool,
 }
 
 /// From this payload on, header and payload leave in one vectored write; below, a copy into the
@@ -31,9 +37,16 @@ pub(super) const WORTH_VECTORED: usize = 4 << 10;
 /// A client masks so much at a time: it stays in the cache until it is written.
 const MASK_STEP: usize = 128 << 10;
 
+impl<S> Outgoing<S> {
+    pub(super) fn new(stream: S, connection: Connection, buffer: SendBuffer) -> Self {
+        Self { stream, connection, buffer, slot: None, unflushed: true }
+    }
+}
+
 impl<S: Write> Outgoing<S> {
     /// Queues a message: it leaves with the next [`flush`](Self::flush) or before the next wait. If
     /// there is no room ([`Limits::buffered`](crate::Limits::buffered)), what waits is written first.
+    /// What is queued when the connection is dropped does not leave.
     ///
     /// # Errors
     ///
@@ -63,7 +76,8 @@ impl<S: Write> Outgoing<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`]: nothing was sent. [`Error::Io`]: what was not written still waits.
+    /// [`Error::Send`]: nothing was sent. [`Error::Io`]: what was not written still waits, and the
+    /// next [`flush`](Self::flush) goes on with it; the message must not be sent again.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
@@ -71,9 +85,11 @@ impl<S: Write> Outgoing<S> {
             self.queue(message)?;
             return self.flush();
         }
-        self.connection.check_whole()?;
+        self.connection.check_whole(message.len(), &self.buffer)?;
         let header = self.connection.begin(message.kind(), true, message.len() as u64)?;
-        Ok(write_frame(&mut self.stream, &mut self.buffer, &header, message.as_bytes())?)
+        self.unflushed = true;
+        write_frame(&mut self.stream, &mut self.buffer, &header, message.as_bytes())?;
+        self.flush()
     }
 
     /// Sends the next fragment of a message and all that was queued before; `fin` marks the last.
@@ -100,8 +116,10 @@ impl<S: Write> Outgoing<S> {
         if bytes.len() < WORTH_VECTORED || self.connection.role() == Role::Client {
             return self.send(message.as_message());
         }
-        self.connection.check_whole()?;
-        Ok(write_behind(&mut self.stream, &mut self.buffer, bytes)?)
+        self.connection.check_whole(bytes.len(), &self.buffer)?;
+        self.unflushed = true;
+        write_behind(&mut self.stream, &mut self.buffer, bytes)?;
+        self.flush()
     }
 
     /// Queues a message that was encoded once for many connections, as [`queue`](Self::queue) does.
@@ -156,7 +174,27 @@ impl<S: Write> Outgoing<S> {
     /// [`Error::Io`]: what was not written still waits.
     #[inline]
     pub fn flush(&mut self) -> Result<(), Error> {
-        Ok(self.buffer.write_to(&mut self.stream)?)
+        if let Some(slot) = &self.slot
+            && slot.must_leave()
+        {
+            // Behind all that was accepted for sending; from now on nothing more is.
+            self.connection.go_away(&mut self.buffer);
+        }
+        Ok(self.write_out()?)
+    }
+
+    /// Writes what was queued, through whatever buffer the transport may have.
+    #[inline]
+    pub(super) fn write_out(&mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.unflushed = true;
+            self.buffer.write_to(&mut self.stream)?;
+        }
+        if self.unflushed {
+            self.stream.flush()?;
+            self.unflushed = false;
+        }
+        Ok(())
     }
 
     /// Bytes that were accepted for sending and not yet handed to the transport.
@@ -243,7 +281,7 @@ mod tests {
     fn a_full_buffer_is_written_before_more_is_queued() {
         let config = Config::new().limits(Limits::new().buffered(10));
         let connection = Established::elsewhere(Role::Server, None).connection(&config);
-        let mut outgoing = Outgoing { stream: Vec::new(), connection, buffer: SendBuffer::new() };
+        let mut outgoing = Outgoing::new(Vec::new(), connection, SendBuffer::new());
         outgoing.queue("Hello").unwrap();
         assert_eq!(outgoing.stream, b"");
         outgoing.queue("world").unwrap();

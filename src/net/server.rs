@@ -1,17 +1,17 @@
 //! Accepting clients.
 
-use std::fmt;
 use std::io;
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs,
 };
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
+use super::linger::{linger, linger_until};
 use super::opening::read_head;
 use super::slot::Slot;
-use super::websocket::{LINGER_TIME, linger};
 use super::{Error, Socket, Tcp, WebSocket};
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::config::Config;
@@ -71,8 +71,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Registry {
     slots: Vec<Arc<Slot>>,
+    /// Whether the server runs and takes clients.
+    accepting: bool,
     shutting_down: bool,
 }
+
+/// How long to wait when the operating system has run out of something.
+const RETRY: Duration = Duration::from_millis(20);
+/// For how long to try to end the wait of `accept`.
+const WAKE_TIME: Duration = Duration::from_secs(2);
 
 impl Server {
     /// Listens at an address; port 0 takes a free one ([`local_addr`](Self::local_addr)).
@@ -84,12 +91,13 @@ impl Server {
         Self::from_listener(TcpListener::bind(address)?)
     }
 
-    /// Takes a listener that was set up elsewhere.
+    /// Takes a listener that was set up elsewhere, and makes it blocking.
     ///
     /// # Errors
     ///
-    /// The operating system does not tell its address.
+    /// The operating system's.
     pub fn from_listener(listener: TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(false)?;
         let shared = Arc::new(Shared {
             address: listener.local_addr()?,
             state: Mutex::default(),
@@ -164,9 +172,12 @@ impl Server {
     }
 
     /// Accepts clients until [`ServerHandle::shutdown`], and calls `serve` for each request on a
-    /// thread of its own; a request that is wrong was refused before. Then it waits until all
-    /// connections have ended, for a bounded time. What `serve` returns and how it ends, a panic
-    /// included, concerns its own connection only.
+    /// thread of its own; a request that is wrong was refused before. What `serve` returns and how it
+    /// ends, a panic included, concerns its own connection only. That connection ends when `serve`
+    /// does, even if another thread holds it.
+    ///
+    /// After the shutdown it waits until all connections have ended, for
+    /// [`Timeouts::closing`](crate::Timeouts::closing) and a second at most.
     ///
     /// # Errors
     ///
@@ -176,7 +187,9 @@ impl Server {
         F: Fn(&mut Incoming) -> Result<(), Error> + Send + Sync + 'static,
     {
         let serve = Arc::new(serve);
+        self.shared.lock().accepting = true;
         let result = self.accept_all(&serve);
+        self.shared.lock().accepting = false;
         self.shared.close_all(&self.options);
         result
     }
@@ -192,7 +205,7 @@ impl Server {
                 Err(error) => {
                     if error.kind() != io::ErrorKind::ConnectionAborted {
                         // No descriptors or no memory: some may be free soon.
-                        self.shared.pause(Duration::from_millis(20));
+                        self.shared.pause(RETRY);
                     }
                     continue;
                 }
@@ -206,7 +219,7 @@ impl Server {
             let spawned = builder.spawn(move || serve_one(&guard, peer, options, &*serve));
             if spawned.is_err() {
                 // The connection was dropped with its guard. Threads may be there again soon.
-                self.shared.pause(Duration::from_millis(20));
+                self.shared.pause(RETRY);
             }
         }
         Ok(())
@@ -223,8 +236,9 @@ impl fmt::Debug for Server {
 }
 
 impl ServerHandle {
-    /// Accepts no more, closes each connection with 1001 and lets [`Server::run`] return when they
-    /// have ended.
+    /// Accepts no more, closes each connection with 1001, behind what was accepted for sending on it,
+    /// and lets [`Server::run`] return when they have ended. A client whose request has not arrived
+    /// as a whole is not served. It does not wait for any of that.
     pub fn shutdown(&self) {
         let slots = {
             let mut registry = self.shared.lock();
@@ -235,8 +249,7 @@ impl ServerHandle {
         for slot in slots {
             slot.go_away();
         }
-        // Ends the wait of `accept`.
-        let _ = TcpStream::connect_timeout(&reachable(self.shared.address), Duration::from_secs(1));
+        self.shared.wake_accept();
     }
 
     /// How many connections there are, those in their handshake included.
@@ -342,14 +355,11 @@ impl Incoming {
         Err(error.into())
     }
 
-    /// Writes the answer and lingers, so that the client gets it even if it still sends.
+    /// Writes the answer and ends our side; [`serve_one`] waits for the client's end.
     fn say_goodbye(&mut self) -> Result<(), Error> {
         let Some(mut stream) = self.stream.take() else { return Ok(()) };
         self.output.write_to(&mut stream)?;
-        stream.shutdown_write()?;
-        let until = Instant::now() + self.options.config.timeouts.closing.unwrap_or(LINGER_TIME);
-        linger(&mut stream, until);
-        Ok(())
+        Ok(stream.shutdown_write()?)
     }
 }
 
@@ -371,17 +381,18 @@ where
         output: SendBuffer::new(),
         options,
     };
-    // Whoever wants to know about errors looks at them in `serve`.
-    let _ = incoming.open().and_then(|()| serve(&mut incoming));
+    // Whoever wants to know about errors looks at them in `serve`; of a panic the panic hook tells.
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+        incoming.open().and_then(|()| serve(&mut incoming))
+    }));
     if incoming.stream.is_some() {
         let _ = incoming.reject(&Rejection::new(500));
     }
-    // A program may have dropped its socket while bytes of the peer were unread, which would cost
-    // the peer what was sent last. After an orderly end this takes no time.
-    let mut stream = guard.slot.stream().clone();
-    if stream.shutdown_write().is_ok() {
-        let closing = incoming.options.config.timeouts.closing.unwrap_or(LINGER_TIME);
-        linger(&mut stream, Instant::now() + closing);
+    // The client has an answer or a Close frame that it may not have read yet, or the program has
+    // dropped its socket.
+    if !guard.slot.is_settled() && guard.slot.stream().clone().shutdown_write().is_ok() {
+        let until = linger_until(incoming.options.config.timeouts.closing);
+        linger(&mut guard.slot.stream().clone(), until);
     }
 }
 
@@ -398,6 +409,10 @@ impl Incoming {
                 Err(HandshakeError::UnexpectedEof.into())
             }
             Err(Error::Handshake(error)) => self.refuse(error),
+            Ok(()) if !self.slot.open() => {
+                self.reject(&Rejection::new(503))?;
+                Err(answered())
+            }
             result => result,
         }
     }
@@ -432,11 +447,22 @@ impl Shared {
         Some(Guard { shared: Arc::clone(self), slot })
     }
 
+    /// Ends the wait of `accept` with a connection.
+    fn wake_accept(&self) {
+        let until = Instant::now() + WAKE_TIME;
+        while TcpStream::connect_timeout(&reachable(self.address), WAKE_TIME).is_err() {
+            // No descriptors, for one: the connections that end now give some back.
+            if Instant::now() >= until || !self.lock().accepting {
+                return;
+            }
+            thread::sleep(RETRY);
+        }
+    }
+
     /// Waits for the connections to end: the peers have the time of the closing handshake, and then
     /// their transports are ended.
     fn close_all(&self, options: &Options) {
-        let closing = options.config.timeouts.closing.unwrap_or(LINGER_TIME);
-        self.wait_until_empty(Instant::now() + closing);
+        self.wait_until_empty(linger_until(options.config.timeouts.closing));
         for slot in &self.lock().slots {
             let _ = slot.stream().get_ref().shutdown(Shutdown::Both);
         }

@@ -1,15 +1,16 @@
-//! How a server that shuts down reaches a connection that waits for its peer.
+//! How a server that shuts down reaches its connections.
 //!
 //! A blocking read cannot be interrupted. But a connection that waits has nothing left to send, so
 //! another thread may write the Close frame for it; the peer's answer then ends the wait. A
-//! connection that does not wait learns of the shutdown before it does so the next time, and closes
-//! by itself, behind everything it has accepted for sending.
+//! connection that does not wait learns of the shutdown when it flushes or waits the next time, and
+//! closes by itself, behind everything it has accepted for sending.
 
+use std::fmt;
 use std::io::Write;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-use std::{fmt, thread};
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use super::Tcp;
 use crate::buffer::SendBuffer;
@@ -17,23 +18,28 @@ use crate::close::CloseCode;
 use crate::config::Config;
 use crate::sender::Sender;
 
+/// The client's request has not arrived yet.
+const OPENING: u8 = 0;
 /// The connection's thread is busy.
-const RUNNING: u8 = 0;
+const RUNNING: u8 = 1;
 /// It waits for the peer, and nothing is queued.
-const PARKED: u8 = 1;
+const PARKED: u8 = 2;
 /// The server shuts down, and the connection's thread must say so to the peer.
-const LEAVING: u8 = 2;
+const LEAVING: u8 = 3;
 /// The server's thread writes the Close frame.
-const WRITING: u8 = 3;
+const WRITING: u8 = 4;
 /// The Close frame was written, or the connection's thread does it.
-const LEFT: u8 = 4;
+const LEFT: u8 = 5;
+
+/// How to close a connection that was split.
+type Leave = Box<dyn Fn() + Send>;
 
 /// One connection's place in its server.
 pub(super) struct Slot {
     state: AtomicU8,
     stream: Tcp,
-    /// Starts the closing handshake, for a connection that was split.
-    leave: Mutex<Option<Box<dyn Fn() + Send>>>,
+    leave: Mutex<Option<Leave>>,
+    settled: AtomicBool,
 }
 
 /// What a connection has to do about the shutdown of its server.
@@ -49,77 +55,118 @@ pub(super) enum Notice {
 
 impl Slot {
     pub(super) fn new(stream: Tcp) -> Self {
-        Self { state: AtomicU8::new(RUNNING), stream, leave: Mutex::new(None) }
+        Self {
+            state: AtomicU8::new(OPENING),
+            stream,
+            leave: Mutex::new(None),
+            settled: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn stream(&self) -> &Tcp {
         &self.stream
     }
 
+    /// The client's request has arrived; `false` if the server shuts down.
+    pub(super) fn open(&self) -> bool {
+        self.change(OPENING, RUNNING)
+    }
+
+    /// Whether the connection must close now; asked while its thread is busy, and told once.
+    #[inline]
+    pub(super) fn must_leave(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == LEAVING && self.change(LEAVING, LEFT)
+    }
+
     /// Before a wait, with nothing queued.
     #[inline]
     pub(super) fn park(&self) -> Notice {
-        let now = self.swap_if(RUNNING, PARKED);
-        if now == LEAVING {
-            self.state.store(LEFT, Ordering::Release);
-            return Notice::Leave;
+        if !self.change(RUNNING, PARKED) && self.must_leave() {
+            Notice::Leave
+        } else {
+            Notice::Stay
         }
-        Notice::Stay
     }
 
     /// After a wait.
     #[inline]
     pub(super) fn unpark(&self) -> Notice {
-        if self.swap_if(PARKED, RUNNING) == PARKED { Notice::Stay } else { self.unpark_late() }
+        if self.change(PARKED, RUNNING) { Notice::Stay } else { self.unpark_late() }
     }
 
     #[cold]
     fn unpark_late(&self) -> Notice {
-        // The other thread has four bytes to write.
+        // The other thread writes four bytes and does not wait.
         while self.state.load(Ordering::Acquire) == WRITING {
             thread::yield_now();
         }
-        Notice::Left
+        if self.must_leave() { Notice::Leave } else { Notice::Left }
     }
 
     /// The connection is split: `leave` is how to close it from now on.
     pub(super) fn set_leave(&self, leave: impl Fn() + Send + 'static) {
-        let mut place = self.leave.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.state.load(Ordering::Acquire) == LEAVING {
+        let mut place = self.lock_leave();
+        if self.must_leave() {
             leave();
         }
         *place = Some(Box::new(leave));
     }
 
-    /// The server shuts down.
+    /// The server shuts down. Does not wait for the peer.
     pub(super) fn go_away(&self) {
-        if let Some(leave) = &*self.leave.lock().unwrap_or_else(PoisonError::into_inner) {
+        // Held to the end: the connection must not be split between the look and the notice.
+        let leave = self.lock_leave();
+        if let Some(leave) = &*leave {
             return leave();
         }
         loop {
-            // The connection goes back and forth between the two meanwhile.
-            if self.swap_if(RUNNING, LEAVING) != PARKED {
-                return;
-            }
-            if self.swap_if(PARKED, WRITING) == PARKED {
-                break;
+            match self.state.load(Ordering::Acquire) {
+                OPENING if self.change(OPENING, LEAVING) => {
+                    // Ends the wait for the request.
+                    let _ = self.stream.get_ref().shutdown(Shutdown::Read);
+                    return;
+                }
+                RUNNING if self.change(RUNNING, LEAVING) => return,
+                PARKED if self.change(PARKED, WRITING) => {
+                    let left = self.write_close();
+                    // A peer that reads so little is told when its next bytes end the wait.
+                    let state = if left { LEFT } else { LEAVING };
+                    return self.state.store(state, Ordering::Release);
+                }
+                // The connection goes back and forth meanwhile.
+                OPENING | RUNNING | PARKED => {}
+                _ => return,
             }
         }
-        let (mut sender, mut frame) = (Sender::server(&Config::new()), SendBuffer::new());
-        sender.last_words(CloseCode::GOING_AWAY, &mut frame);
-        let mut stream = self.stream.clone();
-        // Whoever does not take four bytes is not there to be told.
-        let _ = stream.get_ref().set_write_timeout(Some(Duration::from_secs(1)));
-        let _ = stream.write_all(frame.as_slice());
-        self.state.store(LEFT, Ordering::Release);
     }
 
-    /// What the state was; it has changed if that was `from`.
+    /// Writes a Close frame if the network takes it at once.
+    fn write_close(&self) -> bool {
+        let (mut sender, mut frame) = (Sender::server(&Config::new()), SendBuffer::new());
+        sender.last_words(CloseCode::GOING_AWAY, &mut frame);
+        let mut stream = self.stream.get_ref();
+        let written =
+            stream.set_nonblocking(true).and_then(|()| stream.write_all(frame.as_slice())).is_ok();
+        let _ = stream.set_nonblocking(false);
+        written
+    }
+
+    /// The connection has come to its end on the wire: nobody needs to wait for the peer any more.
+    pub(super) fn settle(&self) {
+        self.settled.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
+    fn lock_leave(&self) -> MutexGuard<'_, Option<Leave>> {
+        self.leave.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     #[inline]
-    fn swap_if(&self, from: u8, to: u8) -> u8 {
-        match self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(was) | Err(was) => was,
-        }
+    fn change(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A transport whose waiting can be bounded and whose sending side can be ended.
 ///
@@ -18,6 +18,15 @@ pub trait Socket: Read + Write {
     ///
     /// The transport's.
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Bounds each write: one that can put nothing into the network's buffers for so long fails with
+    /// [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`]. `None` waits for ever; zero is
+    /// not given. Used only for the last words of a connection, whose waiting is bounded by then.
+    ///
+    /// # Errors
+    ///
+    /// The transport's.
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
     /// Ends the sending side (half-close): the peer reads the end of the stream, and what it still
     /// sends can be read.
@@ -81,7 +90,21 @@ impl Socket for Tcp {
         self.0.set_read_timeout(timeout)
     }
 
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_write_timeout(timeout)
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.0.shutdown(Shutdown::Write)
     }
+}
+
+/// Whether a read or write took too long or would have waited: the transport is as it was.
+pub(super) fn is_would_block(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// The time until `at`, for a timeout of a transport: never zero.
+pub(super) fn time_until(at: Instant) -> Duration {
+    at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }

@@ -4,14 +4,16 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::linger::{discard, linger_until};
 use super::slot::{Notice, Slot};
-use super::stream::{Socket, Tcp};
+use super::stream::{Socket, Tcp, is_would_block, time_until};
 use super::{Error, Outgoing};
 use crate::buffer::{ReceiveBuffer, SendBuffer, What};
 use crate::close::CloseCode;
 use crate::connection::{Connection, Outcome, State, Transport};
 use crate::event::{Event, Message};
 use crate::sender::EncodedMessage;
+use crate::timer::Timeout;
 
 /// A blocking connection over anything that reads and writes.
 ///
@@ -40,8 +42,10 @@ pub struct WebSocket<S = Tcp> {
     control: Option<Control<S>>,
     /// The read timeout that the transport has now.
     armed: Option<Duration>,
-    /// The place in the server that accepted the connection.
-    slot: Option<Arc<Slot>>,
+    /// When the clock was looked at last; of use only while a read timeout is set.
+    looked: Option<Instant>,
+    /// The write that failed. What the peer has sent before can still be read.
+    broken: Option<io::Error>,
     subprotocol: Option<Box<str>>,
     /// Whether everything is over, the transport's end included.
     finished: bool,
@@ -51,6 +55,7 @@ pub struct WebSocket<S = Tcp> {
 #[derive(Debug)]
 struct Control<S> {
     set_read_timeout: fn(&S, Option<Duration>) -> io::Result<()>,
+    set_write_timeout: fn(&S, Option<Duration>) -> io::Result<()>,
     shutdown_write: fn(&mut S) -> io::Result<()>,
 }
 
@@ -73,18 +78,17 @@ enum Step {
     TimedOut,
 }
 
-/// What is read and discarded at most while the peer has not seen our last words.
-const LINGER_BYTES: usize = 64 << 20;
-/// How long that may take where [`Timeouts::closing`](crate::Timeouts::closing) sets no time.
-pub(super) const LINGER_TIME: Duration = Duration::from_secs(10);
+/// By how much the operating system may cut a timeout short.
+const EARLY: Duration = Duration::from_millis(20);
 /// Buffers above this size are given back when the connection is idle ...
-const WORTH_RELEASE: usize = 64 << 10;
+pub(super) const WORTH_RELEASE: usize = 64 << 10;
 /// ... for so long.
-const QUIET: Duration = Duration::from_secs(1);
+pub(super) const QUIET: Duration = Duration::from_secs(1);
 
 impl<S: Read + Write> WebSocket<S> {
     /// A connection over a transport that may not be able to bound its waiting: timeouts are not
-    /// kept, and at the end the transport is read until its end without a half-close before.
+    /// kept. Nor can its sending side be ended alone, so at the end only a client waits, without a
+    /// bound, until the server has closed the transport; a server is to drop it.
     ///
     /// `input` holds what has arrived behind the handshake's head, `output` what of the handshake
     /// still has to be written.
@@ -94,13 +98,13 @@ impl<S: Read + Write> WebSocket<S> {
         input: ReceiveBuffer,
         output: SendBuffer,
     ) -> Self {
-        let outgoing = Outgoing { stream, connection, buffer: output };
         Self {
             input,
-            outgoing,
+            outgoing: Outgoing::new(stream, connection, output),
             control: None,
             armed: None,
-            slot: None,
+            looked: None,
+            broken: None,
             subprotocol: None,
             finished: false,
         }
@@ -110,10 +114,14 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Protocol`], [`Error::Timeout`] and [`Error::Abnormal`] end the connection.
-    /// [`Error::Io`] with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`], which come
-    /// only if the program has set a timeout on the stream or made it non-blocking, does not: call
-    /// again, nothing is lost.
+    /// [`Error::Protocol`], [`Error::Timeout`] and [`Error::Abnormal`] end the connection. So that
+    /// the peer learns why it failed, [`Error::Protocol`] comes only when the peer has closed its
+    /// side too, or after [`Timeouts::closing`](crate::Timeouts::closing).
+    ///
+    /// [`Error::Io`] with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`] does not end
+    /// it: call again, nothing is lost. It comes only if a write timeout is set and the peer does
+    /// not read, or if the program has set a read timeout or made the stream non-blocking. With
+    /// another kind the transport is broken.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         Ok(match self.wait(None)? {
@@ -229,15 +237,19 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Sends a Close frame unless one was sent, and waits for the end: messages that still arrive are
-    /// discarded. It takes at most about twice [`Timeouts::closing`](crate::Timeouts::closing).
+    /// discarded. A peer that does not answer, or does not even read, is waited for no longer than
+    /// [`Timeouts::closing`](crate::Timeouts::closing); one that has answered has as much time again
+    /// to end its side of the transport.
     ///
     /// # Errors
     ///
     /// As [`next_event`](Self::next_event), and [`Error::Send`] for a reason that is too long.
     pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
-        if self.outgoing.connection.state() == State::Open {
-            self.outgoing.start_close(code, reason)?;
+        let Outgoing { connection, buffer, .. } = &mut self.outgoing;
+        if connection.state() == State::Open {
+            connection.close(code, reason, buffer)?;
         }
+        self.write_close()?;
         while self.next_event()?.is_some() {}
         Ok(())
     }
@@ -271,11 +283,11 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     pub(super) fn set_slot(&mut self, slot: Arc<Slot>) {
-        self.slot = Some(slot);
+        self.outgoing.slot = Some(slot);
     }
 
     pub(super) fn take_slot(&mut self) -> Option<Arc<Slot>> {
-        self.slot.take()
+        self.outgoing.slot.take()
     }
 
     /// The transport.
@@ -295,8 +307,9 @@ impl<S: Read + Write> WebSocket<S> {
         (self.outgoing.stream, self.outgoing.connection, self.input, self.outgoing.buffer)
     }
 
-    /// Waits for the next event until `until`.
+    /// Waits for the next event until `until`, but reads once at least.
     fn wait(&mut self, until: Option<Instant>) -> Result<Step, Error> {
+        let mut has_read = false;
         loop {
             let Outgoing { connection, buffer, .. } = &mut self.outgoing;
             if connection.transport() != Transport::Open {
@@ -306,8 +319,8 @@ impl<S: Read + Write> WebSocket<S> {
                 Ok(true) => {
                     if !matches!(self.input.what(), Some(What::Message(_) | What::Chunk { .. })) {
                         // Answers do not wait for what the program does next: a newer Pong would
-                        // take this one's place.
-                        self.outgoing.flush()?;
+                        // take this one's place. An error comes again with the next write.
+                        let _ = self.outgoing.flush();
                     }
                     return Ok(Step::Event);
                 }
@@ -317,30 +330,99 @@ impl<S: Read + Write> WebSocket<S> {
                     return Err(error.into());
                 }
             }
-            self.outgoing.flush()?;
-            if !self.arm(until)? {
+            self.flush_before_wait()?;
+            if !self.arm(until)? && has_read {
                 return Ok(Step::TimedOut);
             }
-            let read = match &self.slot {
-                None => self.input.read_from(&mut self.outgoing.stream),
-                Some(slot) => {
-                    if slot.park() == Notice::Leave {
-                        self.outgoing.connection.go_away(&mut self.outgoing.buffer);
-                        self.outgoing.flush()?;
-                    }
-                    let read = self.input.read_from(&mut self.outgoing.stream);
-                    if slot.unpark() == Notice::Left {
-                        self.outgoing.connection.has_left();
-                    }
-                    read
-                }
-            };
-            match read {
-                Ok(0) => self.outgoing.connection.receive_eof(),
-                Ok(_) => {}
-                Err(error) => self.read_failed(error)?,
-            }
+            self.read()?;
+            has_read = true;
         }
+    }
+
+    /// A write that fails for good does not hide what the peer sent before it closed: its Close frame
+    /// may tell why.
+    #[inline]
+    fn flush_before_wait(&mut self) -> Result<(), Error> {
+        if self.broken.is_some() {
+            return Ok(());
+        }
+        match self.outgoing.flush() {
+            Err(Error::Io(error)) if !is_would_block(&error) => {
+                self.broken = Some(error);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// One read, during which a server that shuts down may write our Close frame.
+    #[inline]
+    fn read(&mut self) -> Result<(), Error> {
+        let Outgoing { connection, stream, buffer, slot, .. } = &mut self.outgoing;
+        // A second Close frame must not follow ours.
+        let slot = slot.as_deref().filter(|_| connection.state() == State::Open);
+        let Some(slot) = slot else {
+            let read = self.input.read_from(stream);
+            return self.received(read);
+        };
+        if slot.park() == Notice::Leave {
+            connection.go_away(buffer);
+            return Ok(());
+        }
+        let read = self.input.read_from(stream);
+        match slot.unpark() {
+            Notice::Stay => return self.received(read),
+            Notice::Leave => connection.go_away(buffer),
+            Notice::Left => connection.has_left(),
+        }
+        match read {
+            // The stream may have been non-blocking for a moment.
+            Err(error) if is_would_block(&error) => Ok(()),
+            read => self.received(read),
+        }
+    }
+
+    #[inline]
+    fn received(&mut self, read: io::Result<usize>) -> Result<(), Error> {
+        match read {
+            Ok(0) => self.read_ended(),
+            Ok(_) => Ok(()),
+            Err(error) => self.read_failed(error),
+        }
+    }
+
+    #[cold]
+    fn read_ended(&mut self) -> Result<(), Error> {
+        self.outgoing.connection.receive_eof();
+        match self.broken.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn read_failed(&mut self, error: io::Error) -> Result<(), Error> {
+        if error.kind() == io::ErrorKind::Interrupted {
+            return Ok(());
+        }
+        if is_would_block(&error) {
+            let ours = self.armed.is_some_and(|armed| {
+                let waited = self.looked.map_or(Duration::ZERO, |looked| looked.elapsed());
+                waited + EARLY > armed / 2
+            });
+            if !ours {
+                // The stream is non-blocking, or the program has set a timeout.
+                return Err(error.into());
+            }
+            if self.input.is_idle() {
+                self.input.release();
+                self.outgoing.buffer.release();
+            }
+            return Ok(());
+        }
+        self.outgoing.connection.receive_eof();
+        self.finished = true;
+        Err(error.into())
     }
 
     /// Looks at the clock if anything is timed, and bounds the next read by the nearest deadline.
@@ -348,7 +430,8 @@ impl<S: Read + Write> WebSocket<S> {
     #[inline]
     fn arm(&mut self, until: Option<Instant>) -> Result<bool, Error> {
         let timed = self.outgoing.connection.poll_timeout();
-        let large = self.input.capacity() > WORTH_RELEASE && self.input.is_idle();
+        let held = self.input.capacity().max(self.outgoing.buffer.capacity());
+        let large = held > WORTH_RELEASE && self.input.is_idle();
         if timed.is_none() && until.is_none() && !large && self.armed.is_none() {
             return Ok(true);
         }
@@ -359,16 +442,16 @@ impl<S: Read + Write> WebSocket<S> {
     fn arm_timed(&mut self, until: Option<Instant>, large: bool) -> Result<bool, Error> {
         let Some(control) = &self.control else { return Ok(true) };
         let now = Instant::now();
-        let Outgoing { connection, buffer, stream } = &mut self.outgoing;
-        let expired = connection.handle_timeout(now, buffer);
-        if let Err(timeout) = expired {
+        self.looked = Some(now);
+        let Outgoing { connection, buffer, .. } = &mut self.outgoing;
+        if let Err(timeout) = connection.handle_timeout(now, buffer) {
             self.end();
             return Err(timeout.into());
         }
-        if until.is_some_and(|until| until <= now) {
-            return Ok(false);
+        if !buffer.is_empty() && self.broken.is_none() {
+            self.outgoing.write_out()?;
         }
-        buffer.write_to(stream)?;
+        let Outgoing { connection, stream, .. } = &mut self.outgoing;
         let quiet = large.then(|| now + QUIET);
         let deadline = [connection.poll_timeout(), until, quiet].into_iter().flatten().min();
         let wanted =
@@ -383,26 +466,7 @@ impl<S: Read + Write> WebSocket<S> {
             (control.set_read_timeout)(stream, wanted)?;
             self.armed = wanted;
         }
-        Ok(true)
-    }
-
-    fn read_failed(&mut self, error: io::Error) -> Result<(), Error> {
-        match error.kind() {
-            io::ErrorKind::Interrupted => Ok(()),
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if self.armed.is_some() => {
-                if self.input.is_idle() {
-                    self.input.release();
-                    self.outgoing.buffer.release();
-                }
-                Ok(())
-            }
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(error.into()),
-            _ => {
-                self.outgoing.connection.receive_eof();
-                self.finished = true;
-                Err(error.into())
-            }
-        }
+        Ok(until.is_none_or(|until| now < until))
     }
 
     /// The end, after the closing handshake or without one.
@@ -416,56 +480,88 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Writes the last words and reads and discards until the peer has ended its side, for a bounded
-    /// time and amount: to drop the transport while bytes of the peer are unread makes TCP send a
-    /// reset, and the peer may lose the Close frame. Errors no longer matter.
+    /// Writes what waits and our Close frame behind it, in the time of the closing handshake.
+    fn write_close(&mut self) -> Result<(), Error> {
+        let Outgoing { connection, buffer, .. } = &mut self.outgoing;
+        if connection.closing_time().is_none() {
+            return self.flush_before_wait();
+        }
+        // The closing handshake is timed from here.
+        let _ = connection.handle_timeout(Instant::now(), buffer);
+        let until = linger_until(connection.closing_time());
+        match self.write_until(until) {
+            Err(error) if is_would_block(&error) => {
+                self.arm(None)?;
+                // It was too early for that: the stream is non-blocking.
+                Err(error.into())
+            }
+            Err(error) => {
+                self.broken = Some(error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes the last words and waits until the peer has ended its side ([`discard`]). Errors no
+    /// longer matter.
     fn end(&mut self) {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let Outgoing { connection, buffer, stream } = &mut self.outgoing;
-        let until = Instant::now() + connection.closing_time().unwrap_or(LINGER_TIME);
-        if buffer.write_to(stream).is_err() {
-            return;
-        }
-        let Some(control) = &self.control else {
-            return discard(stream, until, |_, _| Ok(()));
+        let connection = &self.outgoing.connection;
+        let until = match connection.outcome() {
+            // Such a peer has had its time.
+            Some(Outcome::TimedOut(Timeout::Keepalive | Timeout::Closing)) => Instant::now(),
+            _ => linger_until(connection.closing_time()),
         };
-        // "in normal cases the TCP connection MUST be closed first by the server" (7.1.1)
-        let first = connection.transport() == Transport::Close;
-        if first && (control.shutdown_write)(stream).is_err() {
-            return;
+        if self.write_until(until).is_ok() {
+            self.wait_for_peer(until);
         }
-        discard(stream, until, control.set_read_timeout);
-        if !first {
-            // The program may keep this value, and the server waits for our end of the stream.
-            let _ = (control.shutdown_write)(stream);
+        if let Some(slot) = &self.outgoing.slot {
+            slot.settle();
         }
     }
-}
 
-/// Reads and discards until the peer has ended its side, for a bounded time and amount.
-pub(super) fn linger<S: Socket>(stream: &mut S, until: Instant) {
-    discard(stream, until, S::set_read_timeout);
-}
-
-fn discard<S: Read>(
-    stream: &mut S,
-    until: Instant,
-    set_read_timeout: impl Fn(&S, Option<Duration>) -> io::Result<()>,
-) {
-    let mut discarded = 0;
-    let mut bytes = [0; 4096];
-    while discarded < LINGER_BYTES {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() || set_read_timeout(stream, Some(left)).is_err() {
-            return;
+    /// Writes what waits, until `until` at most where the transport can bound it, but tries once.
+    fn write_until(&mut self, until: Instant) -> io::Result<()> {
+        let Some(control) = &self.control else { return self.outgoing.write_out() };
+        while !self.outgoing.buffer.is_empty() {
+            let Outgoing { stream, buffer, .. } = &mut self.outgoing;
+            (control.set_write_timeout)(stream, Some(time_until(until)))?;
+            match stream.write(buffer.as_slice()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => buffer.advance(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A timeout may end somewhat early; one that ends at once is none of ours.
+                Err(error) if is_would_block(&error) && time_until(until) <= EARLY => {}
+                Err(error) => return Err(error),
+            }
+            if Instant::now() >= until && !buffer.is_empty() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
-        match stream.read(&mut bytes) {
-            Ok(0) => return,
-            Ok(n) => discarded += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return,
+        self.outgoing.stream.flush()
+    }
+
+    fn wait_for_peer(&mut self, until: Instant) {
+        let Outgoing { connection, stream, .. } = &mut self.outgoing;
+        // "in normal cases the TCP connection MUST be closed first by the server" (7.1.1)
+        let half_close = connection.transport() == Transport::Close;
+        match &self.control {
+            Some(control) => {
+                if half_close && (control.shutdown_write)(stream).is_err() {
+                    return;
+                }
+                discard(stream, until, control.set_read_timeout);
+                if !half_close {
+                    // The program may keep this value, and the server waits for our end.
+                    let _ = (control.shutdown_write)(stream);
+                }
+            }
+            // Without a half-close the peer's end may wait for ours.
+            None if half_close => {}
+            None => discard(stream, until, |_, _| Ok(())),
         }
     }
 }
@@ -485,6 +581,7 @@ impl<S: Socket> WebSocket<S> {
         let mut socket = Self::over(stream, connection, input, output);
         socket.control = Some(Control {
             set_read_timeout: S::set_read_timeout,
+            set_write_timeout: S::set_write_timeout,
             shutdown_write: S::shutdown_write,
         });
         socket.outgoing.stream.set_read_timeout(None)?;
@@ -493,7 +590,8 @@ impl<S: Socket> WebSocket<S> {
         Ok(socket)
     }
 
-    /// Waits for the next event, for `timeout` at most.
+    /// Waits for the next event, for about `timeout` at most; with zero it takes what has arrived.
+    /// What was queued is written first, which `timeout` does not bound.
     ///
     /// # Errors
     ///

@@ -1,0 +1,67 @@
+//! The thread that writes what the reader has queued and looks at the time.
+
+use std::net::Shutdown;
+use std::time::Instant;
+
+use super::outbox::{Locked, Outbox, Shared};
+use crate::connection::Outcome;
+use crate::timer::Timeout;
+
+/// Runs until the last half is dropped and what was queued is written, or cannot be.
+pub(super) fn keep_house(shared: &Shared) {
+    let mut outbox = shared.lock();
+    while !outbox.is_over() {
+        let next = match outbox.look_at_the_time(shared.is_listening()) {
+            Ok(next) => next,
+            Err(timeout) => {
+                outbox = expire(shared, outbox, timeout);
+                continue;
+            }
+        };
+        outbox = if outbox.waits_for_housekeeper() {
+            shared.write(outbox)
+        } else {
+            shared.wait(outbox, next)
+        };
+    }
+}
+
+/// Something took too long: one attempt to say so to the peer, and the end.
+fn expire<'a>(shared: &'a Shared, mut outbox: Locked<'a>, timeout: Timeout) -> Locked<'a> {
+    outbox.outcome = Some(Outcome::TimedOut(timeout));
+    if outbox.waits_for_housekeeper() {
+        outbox = shared.write(outbox);
+    }
+    // The reader wakes at the end of its stream, a writer at an error.
+    let _ = shared.stream.get_ref().shutdown(Shutdown::Both);
+    shared.notify();
+    outbox
+}
+
+impl Outbox {
+    /// Whether nobody is left, and nothing more can be done for those who were.
+    fn is_over(&self) -> bool {
+        self.handles == 0
+            && (self.is_written()
+                || self.has_failed()
+                || self.until.is_some_and(|until| until <= Instant::now()))
+    }
+
+    /// Does what is due, and says when to look next.
+    fn look_at_the_time(&mut self, is_listening: bool) -> Result<Option<Instant>, Timeout> {
+        if self.outcome.is_some() || self.handles == 0 {
+            return Ok(self.until);
+        }
+        self.observed.closing = self.sender.is_closed();
+        // What the peer has sent may lie unread.
+        self.observed.heard |= !is_listening;
+        let due = self.timers.handle(Instant::now(), &self.observed);
+        (self.observed.heard, self.observed.used) = (false, false);
+        if let Some(due) = due {
+            self.wanted = true;
+            self.sender.act_on(due, &mut self.queued)?;
+            self.observed.closing = self.sender.is_closed();
+        }
+        Ok(self.timers.poll(&self.observed))
+    }
+}

@@ -1,0 +1,135 @@
+//! The sending half.
+
+use super::super::outgoing::WORTH_VECTORED;
+use super::Handle;
+use crate::close::CloseCode;
+use crate::event::Message;
+use crate::net::Error;
+use crate::sender::EncodedMessage;
+
+/// The sending half of a [`WebSocket`](crate::net::WebSocket) after
+/// [`split`](crate::net::WebSocket::split). Clones send on the same connection, message by message,
+/// from any thread.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    handle: Handle,
+}
+
+impl Writer {
+    pub(super) fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    /// Sends a message and all that was queued before; returns when the network has taken it. A large
+    /// payload is not copied.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`]: nothing was sent. [`Error::Io`]: the connection is broken, and
+    /// [`buffered_amount`](Self::buffered_amount) tells how much was not written.
+    pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        if message.len() >= WORTH_VECTORED {
+            return self.handle.send_large(message);
+        }
+        self.queue(message)?;
+        self.flush()
+    }
+
+    /// Queues a message: it leaves with the next [`send`](Self::send) or [`flush`](Self::flush), or
+    /// before the reader waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] or [`Error::Io`]; nothing was queued.
+    pub fn queue<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        let mut outbox = self.handle.lock();
+        outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))
+    }
+
+    /// Queues a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Self::queue).
+    pub fn queue_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
+        let length = message.as_bytes().len();
+        let mut outbox = self.handle.lock();
+        outbox.queue(length, |sender, buffer| sender.send_encoded(message, buffer))
+    }
+
+    /// Sends a message that was encoded once for many connections; a large one is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
+        if message.as_bytes().len() >= WORTH_VECTORED {
+            return self.handle.send_large(message.as_message());
+        }
+        self.queue_encoded(message)?;
+        self.flush()
+    }
+
+    /// Sends the next fragment of a message; `fin` marks the last. Fragments of a message must come
+    /// from one writer: another's messages are refused meanwhile
+    /// ([`SendError::MessageInProgress`](crate::SendError::MessageInProgress)).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_fragment<'m>(
+        &self,
+        fragment: impl Into<Message<'m>>,
+        fin: bool,
+    ) -> Result<(), Error> {
+        let fragment = fragment.into();
+        let mut outbox = self.handle.lock();
+        outbox
+            .queue(fragment.len(), |sender, buffer| sender.send_fragment(fragment, fin, buffer))?;
+        self.handle.flush(outbox)
+    }
+
+    /// Sends a Ping with a payload of at most 125 bytes; the reader gets the answer, an
+    /// [`Event::Pong`](crate::Event::Pong).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        let mut outbox = self.handle.lock();
+        outbox.queue(payload.len(), |sender, buffer| sender.ping(payload, buffer))?;
+        self.handle.flush(outbox)
+    }
+
+    /// Starts the closing handshake; the reader sees its end. A reason needs a code. If the peer does
+    /// not read, it takes [`Timeouts::closing`](crate::Timeouts::closing) at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn close(&self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
+        let mut outbox = self.handle.lock();
+        outbox.close(code, reason)?;
+        // The housekeeper learns that the closing handshake is timed from now on.
+        self.handle.notify();
+        self.handle.flush(outbox)
+    }
+
+    /// Writes what was queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], as [`send`](Self::send).
+    pub fn flush(&self) -> Result<(), Error> {
+        self.handle.flush(self.handle.lock())
+    }
+
+    /// Bytes that were accepted for sending and of which it is not known that the network has taken
+    /// them.
+    #[must_use]
+    pub fn buffered_amount(&self) -> usize {
+        self.handle.lock().buffered_amount()
+    }
+}
