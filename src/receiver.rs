@@ -368,7 +368,9 @@ impl Receiver {
         kind: MessageKind,
         buffer: &mut ReceiveBuffer,
     ) -> Result<Step, ProtocolError> {
-        frame.remaining -= buffer.clean_direct(frame.mask.as_mut(), kind)? as u64;
+        // More than the rest only if a program gives one connection the buffer of another.
+        let direct = buffer.clean_direct(frame.mask.as_mut(), kind)? as u64;
+        frame.remaining = frame.remaining.saturating_sub(direct);
         let n = buffer.as_slice().len().min(to_usize(frame.remaining));
         if n > 0 {
             buffer.assemble(n, frame.mask.as_mut(), kind)?;

@@ -37,16 +37,19 @@ pub struct ReceiveBuffer {
     direct: usize,
     /// Checks the text in progress. It lives here, beside the bytes that it has checked.
     utf8: Utf8,
-    /// Whether bytes of the payload in progress were cleaned that `utf8` has not seen.
-    unchecked: bool,
+    /// Where the text in progress lies and how many of its bytes `utf8` has seen: those from `start`
+    /// on in `wire`, or from 0 on in `message`, and no others since it started. A receiver could not
+    /// vouch for that, since a program may give it the buffer of another amid a message.
+    checked: (Place, usize),
     /// Whether bytes have arrived since `take_fresh`.
     fresh: bool,
     lent: Option<Lent>,
 }
 
 /// What an event lies in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
+    #[default]
     Wire,
     Message,
 }
@@ -95,7 +98,7 @@ impl ReceiveBuffer {
             message_clean: 0,
             direct: 0,
             utf8: Utf8::new(),
-            unchecked: false,
+            checked: (Place::Wire, 0),
             fresh: false,
             lent: None,
         }
@@ -218,6 +221,10 @@ impl ReceiveBuffer {
     pub(crate) fn consume(&mut self, n: usize) {
         debug_assert!(n <= self.as_slice().len());
         self.start += n;
+        self.clean = 0;
+        if self.checked.0 == Place::Wire {
+            self.checked.1 = 0;
+        }
     }
 
     /// What [`event`](Self::event) would lend.
@@ -251,16 +258,14 @@ impl ReceiveBuffer {
         kind: Option<MessageKind>,
     ) -> Result<(), InvalidUtf8> {
         let arrived = length.min(self.end - self.start);
-        let bytes = &mut self.wire[self.start + self.clean..self.start + arrived];
+        let before = self.clean.min(arrived);
+        let bytes = &mut self.wire[self.start + before..self.start + arrived];
         self.clean = arrived;
         if let Some(mask) = mask {
             mask.apply(bytes);
         }
-        match kind {
-            Some(MessageKind::Text) => return self.utf8.feed(bytes),
-            Some(MessageKind::Binary) => self.unchecked = true,
-            // A control frame may stand inside a message and says nothing about it.
-            None => {}
+        if kind == Some(MessageKind::Text) {
+            return self.check(Place::Wire, before, arrived);
         }
         Ok(())
     }
@@ -274,13 +279,16 @@ impl ReceiveBuffer {
     /// Consumes the message that was cleaned in place and lends it.
     #[inline]
     pub(crate) fn lend_in_place(&mut self, kind: MessageKind) -> Result<(), InvalidUtf8> {
-        let (start, end) = self.take_clean();
-        self.lend_message(kind, Place::Wire, start, end)
+        let (start, length) = (self.start, self.clean);
+        self.lend_message(kind, Place::Wire, start, length)?;
+        self.consume(length);
+        Ok(())
     }
 
     /// Consumes the payload of a control frame that was cleaned in place and lends it.
     pub(crate) fn lend_control(&mut self, what: What) -> Result<(), InvalidUtf8> {
-        let (start, end) = self.take_clean();
+        let (start, end) = (self.start, self.start + self.clean);
+        self.consume(self.clean);
         if what == What::Close {
             let reason = self.wire[start..end].get(2..).unwrap_or_default();
             simdutf8::basic::from_utf8(reason).map_err(|_| InvalidUtf8)?;
@@ -305,13 +313,12 @@ impl ReceiveBuffer {
             Some(mask) => mask.apply_to(source, target),
             None => target.copy_from_slice(source),
         }
-        self.start += n;
+        self.consume(n);
         (self.assembled, self.message_clean) = (end, end);
         match kind {
-            MessageKind::Text => return self.utf8.feed(&self.message[end - n..end]),
-            MessageKind::Binary => self.unchecked = true,
+            MessageKind::Text => self.check(Place::Message, end - n, end),
+            MessageKind::Binary => Ok(()),
         }
-        Ok(())
     }
 
     /// Lets the next reads put the next `n` payload bytes straight into the message.
@@ -325,17 +332,15 @@ impl ReceiveBuffer {
         mask: Option<&mut Mask>,
         kind: MessageKind,
     ) -> Result<usize, InvalidUtf8> {
-        let bytes = &mut self.message[self.message_clean..self.assembled];
-        let n = bytes.len();
-        self.message_clean = self.assembled;
+        let (before, end) = (self.message_clean, self.assembled);
+        self.message_clean = end;
         if let Some(mask) = mask {
-            mask.apply(bytes);
+            mask.apply(&mut self.message[before..end]);
         }
-        match kind {
-            MessageKind::Text => self.utf8.feed(bytes)?,
-            MessageKind::Binary => self.unchecked = true,
+        if kind == MessageKind::Text {
+            self.check(Place::Message, before, end)?;
         }
-        Ok(n)
+        Ok(end - before)
     }
 
     /// Lends the message that was assembled.
@@ -352,50 +357,63 @@ impl ReceiveBuffer {
         kind: MessageKind,
         fin: bool,
     ) -> Result<bool, InvalidUtf8> {
-        let payload = self.start;
+        let (payload, end) = (self.start, self.start + n);
         let carried = self.utf8;
-        let carry = carried.carry();
-        self.clean_in_place(n, mask, Some(kind))?;
-        self.start += n;
-        self.clean = 0;
-        let (start, end) = (payload - carry.len(), self.start - self.utf8.carry().len());
+        let bytes = &mut self.wire[payload..end];
+        if let Some(mask) = mask {
+            mask.apply(bytes);
+        }
+        if kind == MessageKind::Text {
+            self.checked = (Place::Wire, 0);
+            self.utf8.feed(bytes)?;
+        }
+        self.consume(n);
+        let (start, end) = (payload - carried.carry().len(), end - self.utf8.carry().len());
         // What lies there is consumed: older payload, a header, or the headroom.
-        self.wire[start..payload].copy_from_slice(carry);
+        self.wire[start..payload].copy_from_slice(carried.carry());
         if start == end && !fin {
             return Ok(false);
         }
         if fin {
             self.utf8.finish()?;
         }
-        self.unchecked = false;
         self.lent = Some(Lent { what: What::Chunk { kind, fin }, place: Place::Wire, start, end });
         Ok(true)
     }
 
+    /// Checks the cleaned bytes from `before` to `end`, counted from where `place` starts.
     #[inline]
-    fn take_clean(&mut self) -> (usize, usize) {
-        let start = self.start;
-        self.start += std::mem::take(&mut self.clean);
-        (start, self.start)
+    fn check(&mut self, place: Place, before: usize, end: usize) -> Result<(), InvalidUtf8> {
+        if before == 0 {
+            (self.utf8, self.checked) = (Utf8::new(), (place, 0));
+        } else if self.checked != (place, before) {
+            return Err(InvalidUtf8);
+        }
+        self.utf8.feed(match place {
+            Place::Wire => &self.wire[self.start + before..self.start + end],
+            Place::Message => &self.message[before..end],
+        })?;
+        self.checked.1 = end;
+        Ok(())
     }
 
+    /// Lends a message that was cleaned; text only if all of it was checked.
     #[inline]
     fn lend_message(
         &mut self,
         kind: MessageKind,
         place: Place,
         start: usize,
-        end: usize,
+        length: usize,
     ) -> Result<(), InvalidUtf8> {
         if kind == MessageKind::Text {
             self.utf8.finish()?;
-            if self.unchecked {
-                // Only if a program gives one connection the buffer of another amid a message.
+            if self.checked != (place, length) {
                 return Err(InvalidUtf8);
             }
         }
-        self.unchecked = false;
-        self.lent = Some(Lent { what: What::Message(kind), place, start, end });
+        self.checked = (place, 0);
+        self.lent = Some(Lent { what: What::Message(kind), place, start, end: start + length });
         Ok(())
     }
 
@@ -461,9 +479,10 @@ fn checked(bytes: &[u8]) -> &str {
     debug_assert!(std::str::from_utf8(bytes).is_ok());
     #[expect(unsafe_code, reason = "a second validation would look at each byte of text twice")]
     // SAFETY: only `event` calls this, on ranges that `lend_message`, `lend_chunk` and `lend_control`
-    // set: for text, `utf8` was fed just these bytes and did not end inside a character, and
-    // `unchecked` says that no byte came in unfed; for a Close frame, `lend_control` has validated
-    // the reason. Whatever changes the bytes ends the loan first.
+    // set. A text message is what `checked` counts: `utf8` was fed just these bytes and did not end
+    // inside a character. A piece is what `utf8` carried and was fed in that one call, less what it
+    // carries on. `lend_control` has validated the reason of a Close frame. Whatever changes the
+    // bytes ends the loan first.
     unsafe {
         std::str::from_utf8_unchecked(bytes)
     }
@@ -478,3 +497,6 @@ impl fmt::Debug for ReceiveBuffer {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The protocol core (RFC 6455, 5 to 8), through the public API.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod buffers;
 mod closing;
 mod limits;
 mod pair;

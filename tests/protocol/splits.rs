@@ -60,10 +60,14 @@ fn long_vectors(to: Role) -> Vec<Vec<u8>> {
 }
 
 /// Numbers that are the same in each run (xorshift).
-struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -71,7 +75,7 @@ impl Numbers {
     }
 
     /// The bytes in pieces of 1 to `longest`.
-    fn cut<'a>(&mut self, mut bytes: &'a [u8], longest: usize) -> Vec<&'a [u8]> {
+    pub(crate) fn cut<'a>(&mut self, mut bytes: &'a [u8], longest: usize) -> Vec<&'a [u8]> {
         let mut pieces = Vec::new();
         while !bytes.is_empty() {
             let (piece, rest) = bytes.split_at((1 + self.below(longest)).min(bytes.len()));
@@ -132,7 +136,7 @@ fn byte_by_byte() {
 
 #[test]
 fn at_random_cuts() {
-    let mut numbers = Numbers(6455);
+    let mut numbers = Numbers::new(6455);
     for role in BOTH {
         for bytes in vectors(role).into_iter().chain(long_vectors(role)) {
             for config in modes().map(|config| config.limits(sansock::Limits::new())) {

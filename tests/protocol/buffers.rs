@@ -1,0 +1,146 @@
+//! A receive buffer belongs to the program, which may give it to another connection.
+
+use sansock::{Config, Delivery, Event, Message, ReceiveBuffer, Receiver, Role};
+
+use crate::splits::Numbers;
+use crate::wire::{
+    BINARY, BOTH, CONTINUATION, FIN, PING, Seen, TEXT, close_frame, frame, raw_header, text,
+};
+
+fn next(receiver: &mut Receiver, buffer: &mut ReceiveBuffer, bytes: &[u8]) -> Option<Seen> {
+    buffer.extend_from_slice(bytes);
+    receiver.next_event(buffer).unwrap().map(Seen::from)
+}
+
+/// "Whether nothing is held": an idle buffer serves any connection, whatever message the last one is
+/// amid.
+#[test]
+fn an_idle_buffer_serves_another_connection() {
+    let config = Config::new();
+    let chunks = config.delivery(Delivery::Chunks);
+    for role in BOTH {
+        let amid: [(Config, Vec<u8>); 6] = [
+            (config, frame(role, BINARY, b"")),
+            (config, frame(role, TEXT, b"")),
+            (config, [frame(role, BINARY, b""), frame(role, CONTINUATION, b"")].concat()),
+            (chunks, frame(role, BINARY, b"a piece\xFF")),
+            (chunks, frame(role, TEXT, b"a piece")),
+            (config, crate::wire::header(role, FIN | BINARY, 10)),
+        ];
+        for (config, start) in amid {
+            let (mut first, mut buffer) = (Receiver::new(role, &config), ReceiveBuffer::new());
+            buffer.extend_from_slice(&start);
+            while first.advance(&mut buffer).unwrap() {}
+            assert!(buffer.is_idle(), "{start:02x?}");
+
+            let mut second = Receiver::new(role, &Config::new());
+            let whole = frame(role, FIN | TEXT, "hé".as_bytes());
+            assert_eq!(next(&mut second, &mut buffer, &whole), Some(text("hé")), "{start:02x?}");
+            let fragments =
+                [frame(role, TEXT, b"h\xC3"), frame(role, FIN | CONTINUATION, b"\xA9")].concat();
+            assert_eq!(next(&mut second, &mut buffer, &fragments), Some(text("hé")));
+            second.advance(&mut buffer).unwrap();
+            assert!(buffer.is_idle());
+        }
+    }
+}
+
+#[test]
+fn a_buffer_that_holds_something_is_not_idle() {
+    let held = [
+        (Config::new(), b"\x81".to_vec()),
+        (Config::new(), b"\x81\x05Hel".to_vec()),
+        (Config::new(), b"\x01\x03Hel".to_vec()),
+        (Config::new(), b"\x89\x05Hel".to_vec()),
+        (Config::new().delivery(Delivery::Chunks), b"\x81\x03\xE2\x82".to_vec()),
+        (Config::new(), b"\x82\x7E\xFF\xFF".to_vec()),
+    ];
+    for (config, bytes) in held {
+        let (mut receiver, mut buffer) =
+            (Receiver::new(Role::Client, &config), ReceiveBuffer::new());
+        assert_eq!(next(&mut receiver, &mut buffer, &bytes), None);
+        assert!(!buffer.is_idle(), "{bytes:02x?}");
+        buffer.release();
+        assert!(buffer.capacity() > 0, "{bytes:02x?}: nothing is lost");
+    }
+    let (mut receiver, mut buffer) =
+        (Receiver::new(Role::Client, &Config::new()), ReceiveBuffer::new());
+    buffer.extend_from_slice(b"\x81\x05Hello");
+    assert!(receiver.advance(&mut buffer).unwrap());
+    assert!(!buffer.is_idle(), "the event lies in it");
+    buffer.release();
+    assert!(buffer.is_idle());
+    assert_eq!(buffer.capacity(), 0);
+}
+
+/// A program that mixes its connections up gets nonsense, but never a `&str` that is not UTF-8. Here
+/// each piece of a frame goes into a buffer that was chosen by lot, and so is the receiver.
+#[test]
+fn text_is_utf8_even_if_buffers_are_mixed_up() {
+    let mut numbers = Numbers::new(81);
+    let (plain, chunks) = (Config::new(), Config::new().delivery(Delivery::Chunks));
+    let kinds = [
+        (Role::Client, plain),
+        (Role::Client, plain),
+        (Role::Client, chunks),
+        (Role::Server, plain),
+        (Role::Server, chunks),
+    ];
+    let mut receivers = kinds.map(|(role, config)| Receiver::new(role, &config));
+    let mut buffers: [_; 3] = std::array::from_fn(|_| ReceiveBuffer::new());
+    let payloads: [&[u8]; 9] = [
+        b"",
+        b"a",
+        "é".as_bytes(),
+        "€".as_bytes(),
+        "💩💩💩".as_bytes(),
+        b"\xE2\x82",
+        b"\xAC",
+        b"\x01\x7E\xE2\x82\xAC\xC2",
+        "ébetween".as_bytes(),
+    ];
+    let (mut texts, mut errors) = (0, 0);
+    for _ in 0..20_000 {
+        let role = BOTH[numbers.below(2)];
+        let first = [TEXT, FIN | TEXT, BINARY, FIN, CONTINUATION, FIN | BINARY, PING];
+        let payload = payloads[numbers.below(payloads.len())];
+        let bytes = match numbers.below(30) {
+            0 => frame(role, FIN | TEXT, "€".repeat(8_000).as_bytes()),
+            1 => raw_header(role, FIN | TEXT, 126, &[0x40, 0]),
+            2 => close_frame(role, 1000, payload),
+            3 => "€€é".repeat(1 + numbers.below(3_000)).into_bytes(),
+            _ => frame(role, first[numbers.below(first.len())], payload),
+        };
+        for piece in numbers.cut(&bytes, 1 + bytes.len()) {
+            let buffer = &mut buffers[numbers.below(3)];
+            buffer.extend_from_slice(piece);
+            let chosen = numbers.below(kinds.len());
+            loop {
+                let event = match receivers[chosen].next_event(buffer) {
+                    Ok(Some(event)) => event,
+                    Ok(None) => break,
+                    Err(_) => {
+                        errors += 1;
+                        receivers[chosen] = Receiver::new(kinds[chosen].0, &kinds[chosen].1);
+                        // What cannot be read would stay in front for ever.
+                        *buffer = ReceiveBuffer::new();
+                        break;
+                    }
+                };
+                let text = match event {
+                    Event::Message(Message::Text(text))
+                    | Event::Chunk { data: Message::Text(text), .. } => text,
+                    Event::Close(close) => close.reason,
+                    _ => continue,
+                };
+                texts += 1;
+                let bytes = std::hint::black_box(text.as_bytes());
+                assert!(std::str::from_utf8(bytes).is_ok(), "{bytes:02x?}");
+            }
+            if receivers[chosen].is_closed() {
+                receivers[chosen] = Receiver::new(kinds[chosen].0, &kinds[chosen].1);
+            }
+        }
+    }
+    assert!(texts > 500 && errors > 500, "{texts} texts, {errors} errors: too few to tell");
+}
