@@ -80,8 +80,10 @@ pub struct Connection {
     heard: bool,
     used: bool,
     outcome: Option<Outcome>,
-    /// Something took too long: nothing is waited for any more.
-    expired: bool,
+    /// What took too long.
+    expired: Option<Timeout>,
+    /// Whether the peer has ended its side of the transport.
+    ended: bool,
 }
 
 impl Connection {
@@ -101,7 +103,8 @@ impl Connection {
             heard: false,
             used: false,
             outcome: None,
-            expired: false,
+            expired: None,
+            ended: false,
         }
     }
 
@@ -154,13 +157,14 @@ impl Connection {
     pub fn receive_eof(&mut self) {
         self.sender.shut();
         self.outcome.get_or_insert(Outcome::Abnormal);
+        self.ended = true;
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest. A moment that has passed
     /// means now. `None` if nothing is timed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.is_timed() { self.timers.poll(&self.observed()) } else { None }
+        if self.waits() { self.timers.poll(&self.observed()) } else { None }
     }
 
     /// Tells the time: once at the start, then whenever [`poll_timeout`](Self::poll_timeout) has
@@ -172,8 +176,12 @@ impl Connection {
     /// # Errors
     ///
     /// Something took too long: the connection is over, and the Close frame that tells was queued.
+    /// Every later call returns it again.
     pub fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> Result<(), Timeout> {
-        if !self.is_timed() {
+        if let Some(timeout) = self.expired {
+            return Err(timeout);
+        }
+        if !self.waits() {
             return Ok(());
         }
         let observed = self.observed();
@@ -181,7 +189,7 @@ impl Connection {
         let Some(due) = self.timers.handle(now, &observed) else { return Ok(()) };
         self.sender.act_on(due, output).inspect_err(|&timeout| {
             self.outcome.get_or_insert(Outcome::TimedOut(timeout));
-            self.expired = true;
+            self.expired = Some(timeout);
         })
     }
 
@@ -200,7 +208,7 @@ impl Connection {
     pub fn transport(&self) -> Transport {
         match self.outcome {
             None => Transport::Open,
-            Some(Outcome::Clean(_)) if self.role() == Role::Client && !self.expired => {
+            Some(Outcome::Clean(_)) if self.role() == Role::Client && self.waits() => {
                 Transport::AwaitClose
             }
             Some(_) => Transport::Close,
@@ -230,8 +238,7 @@ impl Connection {
         message: impl Into<Message<'m>>,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        self.used = true;
-        self.sender.send(message, output)
+        self.sender.send(message, output).inspect(|()| self.used = true)
     }
 
     /// Queues the next fragment of a message.
@@ -245,8 +252,7 @@ impl Connection {
         fin: bool,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        self.used = true;
-        self.sender.send_fragment(fragment, fin, output)
+        self.sender.send_fragment(fragment, fin, output).inspect(|()| self.used = true)
     }
 
     /// Starts a frame of a message without its payload.
@@ -260,8 +266,7 @@ impl Connection {
         fin: bool,
         payload_len: u64,
     ) -> Result<FrameHeader, SendError> {
-        self.used = true;
-        self.sender.begin(kind, fin, payload_len)
+        self.sender.begin(kind, fin, payload_len).inspect(|_| self.used = true)
     }
 
     /// Queues a message that was encoded once for many connections.
@@ -274,8 +279,7 @@ impl Connection {
         message: &EncodedMessage,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        self.used = true;
-        self.sender.send_encoded(message, output)
+        self.sender.send_encoded(message, output).inspect(|()| self.used = true)
     }
 
     /// Queues a Ping.
@@ -369,17 +373,18 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline can still matter: all but the closing handshake's end with the connection,
-    /// and that one ends with the transport.
-    fn is_timed(&self) -> bool {
-        !self.expired && self.outcome != Some(Outcome::Abnormal)
+    /// Whether anything of the peer is waited for: at the last the end of its side of the transport.
+    fn waits(&self) -> bool {
+        self.expired.is_none() && !self.ended
     }
 
     fn observed(&self) -> Observed {
         Observed {
             heard: self.heard,
             used: self.used,
-            message: self.receiver.is_in_message().then(|| self.receiver.begun()),
+            // One that a Close frame or an error has cut off will not go on.
+            message: (self.outcome.is_none() && self.receiver.is_in_message())
+                .then(|| self.receiver.begun()),
             closing: self.sender.is_closed(),
         }
     }

@@ -128,7 +128,7 @@ impl ReceiveBuffer {
     #[inline]
     pub fn filled(&mut self, n: usize) {
         self.reclaim();
-        self.fresh = true;
+        self.fresh |= n > 0;
         if self.direct > 0 {
             assert!(
                 n <= self.direct && n <= self.message.len() - self.assembled,

@@ -1,1 +1,208 @@
-//! To come.
+//! Two ends, the bytes between them, and a clock that only the test moves.
+
+use std::time::{Duration, Instant};
+
+use sansock::{
+    Config, Connection, Established, Message, Outcome, ProtocolError, ReceiveBuffer, Role,
+    SendBuffer, SendError, State, Timeout, Transport,
+};
+
+use crate::wire::{FixedKey, Seen};
+
+pub(crate) const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// One end, with what a program keeps beside its connection.
+pub(crate) struct End {
+    pub(crate) connection: Connection,
+    pub(crate) input: ReceiveBuffer,
+    pub(crate) output: SendBuffer,
+    /// What has arrived, in order.
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) error: Option<ProtocolError>,
+    pub(crate) timeout: Option<Timeout>,
+    /// Whether this end has ended its side of the transport.
+    pub(crate) ended: bool,
+}
+
+impl End {
+    pub(crate) fn new(role: Role, config: &Config) -> Self {
+        Self {
+            connection: Established::elsewhere(role, None).connection_with(config, FixedKey),
+            input: ReceiveBuffer::new(),
+            output: SendBuffer::new(),
+            seen: Vec::new(),
+            error: None,
+            timeout: None,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        self.connection.send(message, &mut self.output)
+    }
+
+    pub(crate) fn close(&mut self, code: u16, reason: &str) -> Result<(), SendError> {
+        self.connection.close(sansock::CloseCode::new(code), reason, &mut self.output)
+    }
+
+    /// Bytes arrive, and the program takes all events; what comes after an error is discarded.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        if self.error.is_some() {
+            return;
+        }
+        self.input.extend_from_slice(bytes);
+        loop {
+            match self.connection.next_event(&mut self.input, &mut self.output) {
+                Ok(Some(event)) => self.seen.push(event.into()),
+                Ok(None) => return,
+                Err(error) => return self.error = Some(error),
+            }
+        }
+    }
+
+    /// All that waits to leave.
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.output.write_to(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// What was seen since the last time.
+    pub(crate) fn take_seen(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.connection.state()
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        self.connection.transport()
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.connection.outcome()
+    }
+
+    /// Tells the time, and again while that is due; a program that does so must get done.
+    pub(crate) fn tell(&mut self, now: Instant) {
+        for _ in 0..3 {
+            if let Err(timeout) = self.connection.handle_timeout(now, &mut self.output) {
+                self.timeout = Some(timeout);
+            }
+            if self.connection.poll_timeout().is_none_or(|at| at > now) {
+                return;
+            }
+        }
+        panic!("a program that waits until poll_timeout() would spin: {:?}", self.connection);
+    }
+}
+
+pub(crate) struct Pair {
+    pub(crate) client: End,
+    pub(crate) server: End,
+    start: Instant,
+    now: Instant,
+    /// Whether what is sent gets lost: the network is down, and nobody has noticed.
+    pub(crate) down: bool,
+}
+
+impl Pair {
+    /// Both ends are configured alike and have been told the time once.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self::of(config, config)
+    }
+
+    pub(crate) fn of(client: &Config, server: &Config) -> Self {
+        let start = Instant::now();
+        let mut pair = Self {
+            client: End::new(Role::Client, client),
+            server: End::new(Role::Server, server),
+            start,
+            now: start,
+            down: false,
+        };
+        pair.client.tell(start);
+        pair.server.tell(start);
+        pair
+    }
+
+    /// Carries bytes to and fro until nothing is under way any more, and the ends of both sides of
+    /// the transport, as [`Transport`] says.
+    pub(crate) fn deliver(&mut self) {
+        while self.client_to_server() | self.server_to_client() {}
+    }
+
+    pub(crate) fn client_to_server(&mut self) -> bool {
+        carry(&mut self.client, &mut self.server, self.down)
+    }
+
+    pub(crate) fn server_to_client(&mut self) -> bool {
+        carry(&mut self.server, &mut self.client, self.down)
+    }
+
+    /// Time passes, and each end is told when its deadlines come.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.deliver();
+        let end = self.now + time;
+        loop {
+            let polls = [&self.client, &self.server].map(|end| end.connection.poll_timeout());
+            let Some(next) = polls.into_iter().flatten().min().filter(|next| *next <= end) else {
+                break;
+            };
+            self.now = self.now.max(next);
+            for (side, poll) in [&mut self.client, &mut self.server].into_iter().zip(polls) {
+                if poll.is_some_and(|at| at <= self.now) {
+                    side.tell(self.now);
+                }
+            }
+            self.deliver();
+        }
+        self.now = end;
+    }
+
+    /// Time passes while the program is not running, a laptop that sleeps for example.
+    pub(crate) fn sleep(&mut self, time: Duration) {
+        self.now += time;
+        self.client.tell(self.now);
+        self.server.tell(self.now);
+        self.deliver();
+    }
+
+    /// How long the pair has lived.
+    pub(crate) fn age(&self) -> Duration {
+        self.now - self.start
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Both ends see that the transport is gone.
+    pub(crate) fn cut(&mut self) {
+        self.client.connection.receive_eof();
+        self.server.connection.receive_eof();
+    }
+}
+
+/// Whether anything moved.
+fn carry(from: &mut End, to: &mut End, lost: bool) -> bool {
+    let bytes = from.take_output();
+    if !bytes.is_empty() {
+        assert!(!from.ended, "bytes behind the end of the stream");
+        if !lost {
+            to.receive(&bytes);
+        }
+        return true;
+    }
+    if from.transport() == Transport::Close && !from.ended {
+        from.ended = true;
+        if !lost {
+            to.connection.receive_eof();
+        }
+        return true;
+    }
+    false
+}

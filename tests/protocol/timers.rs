@@ -1,1 +1,389 @@
-//! To come.
+//! Time as data: keepalive, idle, message completion and closing handshake, with a virtual clock.
+
+use std::time::{Duration, Instant};
+
+use sansock::{
+    CloseCode, Config, Keepalive, Outcome, Role, SendError, State, Timeout, Timeouts, Transport,
+};
+
+use crate::pair::{End, Pair, seconds};
+use crate::wire::{
+    BOTH, CONTINUATION, FIN, PING, PONG, Seen, TEXT, close_frame, cut_frame, frame, text,
+};
+
+fn config(timeouts: Timeouts) -> Config {
+    Config::new().timeouts(timeouts)
+}
+
+/// A Ping after 20 seconds of silence, the end 5 seconds later.
+fn keepalive() -> Timeouts {
+    Timeouts::new().keepalive(Keepalive { interval: seconds(20), timeout: seconds(5) })
+}
+
+/// Ends that have been told the time once.
+fn ends(timeouts: Timeouts) -> ([(End, Role); 2], Instant) {
+    let start = Instant::now();
+    let ends = BOTH.map(|role| {
+        let mut end = End::new(role, &config(timeouts));
+        end.tell(start);
+        (end, role)
+    });
+    (ends, start)
+}
+
+fn timed_out(end: &End, timeout: Timeout) {
+    assert_eq!(end.timeout, Some(timeout));
+    assert_eq!(end.outcome(), Some(Outcome::TimedOut(timeout)));
+    assert_eq!(end.outcome().map(Outcome::code), Some(1006));
+    assert_eq!(end.state(), State::Closed);
+    assert_eq!(end.transport(), Transport::Close);
+    assert_eq!(end.connection.poll_timeout(), None);
+}
+
+fn peer(role: Role) -> Role {
+    if role == Role::Client { Role::Server } else { Role::Client }
+}
+
+#[test]
+fn without_timeouts_nothing_is_timed() {
+    let (ends, start) = ends(Timeouts::none());
+    for (mut end, role) in ends {
+        end.receive(&cut_frame(role, TEXT, 5, b"x"));
+        end.send("x").unwrap();
+        assert_eq!(end.connection.poll_timeout(), None);
+        end.close(1000, "").unwrap();
+        assert_eq!(end.connection.poll_timeout(), None);
+        end.tell(start + seconds(1_000_000));
+        assert_eq!((end.timeout, end.outcome()), (None, None));
+    }
+}
+
+#[test]
+fn silence_is_broken_by_one_ping_whose_pong_starts_it_anew() {
+    let mut pair = Pair::of(&config(keepalive()), &config(Timeouts::none()));
+    pair.pass(seconds(19));
+    assert_eq!(pair.server.take_seen(), []);
+    pair.pass(seconds(1));
+    assert_eq!(pair.server.take_seen(), [Seen::Ping(1_u64.to_be_bytes().into())]);
+    assert_eq!(pair.client.take_seen(), [Seen::Pong(1_u64.to_be_bytes().into())]);
+    pair.pass(seconds(300));
+    assert!(pair.server.seen.len() >= 10, "about every 20 seconds: {:?}", pair.server.seen);
+    assert_eq!((pair.client.timeout, pair.client.state()), (None, State::Open));
+}
+
+#[test]
+fn a_silent_peer_is_given_up() {
+    let mut pair = Pair::of(&config(keepalive()), &config(Timeouts::none()));
+    pair.down = true;
+    pair.pass(seconds(24));
+    assert_eq!(pair.client.timeout, None);
+    assert_eq!(pair.client.connection.poll_timeout(), Some(pair.now() + seconds(1)));
+    pair.pass(seconds(1));
+    timed_out(&pair.client, Timeout::Keepalive);
+}
+
+/// Only one Ping is in flight, and the Close that tells the peer is queued behind it.
+#[test]
+fn a_peer_that_does_not_answer_is_told_with_1011() {
+    let (ends, start) = ends(keepalive());
+    for (mut end, role) in ends {
+        end.tell(start + seconds(20));
+        assert_eq!(end.take_output(), frame(peer(role), PING, &1_u64.to_be_bytes()));
+        for tenths in 1..50 {
+            end.tell(start + seconds(20) + Duration::from_millis(100 * tenths));
+            assert!(end.output.is_empty(), "{tenths}");
+        }
+        end.tell(start + seconds(25));
+        timed_out(&end, Timeout::Keepalive);
+        assert_eq!(end.take_output(), close_frame(peer(role), 1011, b""));
+    }
+}
+
+/// A peer that sends is alive, whether it answers the Ping or not.
+#[test]
+fn any_bytes_are_a_sign_of_life() {
+    let (ends, start) = ends(keepalive());
+    for (mut end, role) in ends {
+        end.tell(start + seconds(20));
+        end.take_output();
+        end.receive(&cut_frame(role, TEXT, 5, b""));
+        end.tell(start + seconds(24));
+        end.tell(start + seconds(25));
+        assert_eq!(end.timeout, None);
+        end.tell(start + seconds(44));
+        assert_eq!(end.take_output(), frame(peer(role), PING, &2_u64.to_be_bytes()));
+        // A read that brings nothing is none.
+        end.input.spare_mut();
+        end.input.filled(0);
+        end.receive(b"");
+        end.tell(start + seconds(49));
+        timed_out(&end, Timeout::Keepalive);
+    }
+}
+
+/// A laptop that slept for an hour asks first whether the peer is there.
+#[test]
+fn a_clock_that_jumps_is_no_reason_to_give_up() {
+    let mut pair = Pair::of(&config(keepalive()), &config(Timeouts::none()));
+    pair.sleep(seconds(3_600));
+    assert_eq!(pair.server.take_seen(), [Seen::Ping(1_u64.to_be_bytes().into())]);
+    assert_eq!((pair.client.timeout, pair.client.state()), (None, State::Open));
+}
+
+#[test]
+fn a_closing_connection_is_not_kept_alive() {
+    let timeouts = keepalive().idle(seconds(7)).closing(seconds(1_000));
+    let (ends, start) = ends(timeouts);
+    for (mut end, _) in ends {
+        end.close(1000, "").unwrap();
+        end.take_output();
+        for second in 0..1_000 {
+            end.tell(start + seconds(second));
+            assert!(end.output.is_empty());
+        }
+        assert_eq!(end.timeout, None);
+        end.tell(start + seconds(1_000));
+        timed_out(&end, Timeout::Closing);
+    }
+}
+
+#[test]
+fn a_connection_that_is_not_used_is_closed_with_1001() {
+    for (client, server) in [(30, 1_000), (1_000, 30)] {
+        let timeouts = |idle| config(Timeouts::new().idle(seconds(idle)));
+        let mut pair = Pair::of(&timeouts(client), &timeouts(server));
+        pair.pass(seconds(29));
+        assert_eq!(pair.client.state(), State::Open);
+        pair.pass(seconds(1));
+        let away = Some(Outcome::Clean(Some(CloseCode::GOING_AWAY)));
+        assert_eq!((pair.client.outcome(), pair.server.outcome()), (away, away));
+        assert_eq!((pair.client.timeout, pair.server.timeout), (None, None), "a normal close");
+    }
+}
+
+/// It is closed once, also when nobody answers and the closing handshake is not timed.
+#[test]
+fn an_idle_connection_is_closed_once() {
+    let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
+    for (mut end, role) in ends {
+        end.tell(start + seconds(30));
+        assert_eq!(end.take_output(), close_frame(peer(role), 1001, b""));
+        for second in 30..100 {
+            end.tell(start + seconds(second));
+            assert!(end.output.is_empty());
+        }
+        assert_eq!((end.state(), end.timeout), (State::Closing, None));
+    }
+}
+
+#[test]
+fn messages_either_way_keep_a_connection_in_use_and_pings_do_not() {
+    let mut pair = Pair::new(&config(Timeouts::new().idle(seconds(30))));
+    for _ in 0..10 {
+        pair.client.send("up").unwrap();
+        pair.pass(seconds(20));
+        pair.server.connection.send_fragment("do", false, &mut pair.server.output).unwrap();
+        pair.server.connection.send_fragment("wn", true, &mut pair.server.output).unwrap();
+        pair.pass(seconds(20));
+    }
+    assert_eq!(pair.client.state(), State::Open);
+    assert_eq!(pair.client.take_seen(), vec![text("down"); 10]);
+    for _ in 0..6 {
+        // Refused once the connection is closing.
+        let _ = pair.client.connection.ping(b"", &mut pair.client.output);
+        pair.pass(seconds(10));
+    }
+    assert_eq!(pair.client.outcome(), Some(Outcome::Clean(Some(CloseCode::GOING_AWAY))));
+}
+
+/// What was not sent is no use.
+#[test]
+fn a_refused_message_does_not_keep_a_connection_in_use() {
+    let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
+    for (mut end, _) in ends {
+        end.connection.send_fragment("part", false, &mut end.output).unwrap();
+        end.tell(start);
+        for second in 1..=30 {
+            assert_eq!(end.send("other"), Err(SendError::MessageInProgress));
+            end.tell(start + seconds(second));
+        }
+        assert_eq!(end.state(), State::Closing);
+    }
+}
+
+#[test]
+fn a_message_that_drips_is_given_up_with_1008() {
+    let (ends, start) = ends(Timeouts::new().message(seconds(10)));
+    for (mut end, role) in ends {
+        let at = start + seconds(100);
+        end.tell(at);
+        end.receive(&cut_frame(role, TEXT, 100, b"x"));
+        let due = end.connection.poll_timeout().unwrap();
+        assert!(due <= at, "begun when nobody looked at the clock: now");
+        end.tell(at);
+        assert_eq!(end.connection.poll_timeout(), Some(at + seconds(10)));
+        let rest = &frame(role, TEXT, &[b'x'; 100])[7..];
+        for (second, byte) in (1..10).zip(rest.chunks(1)) {
+            end.receive(if role == Role::Server { byte } else { b"x" });
+            end.tell(at + seconds(second));
+            assert_eq!((end.timeout, end.error), (None, None));
+        }
+        end.tell(at + seconds(10));
+        timed_out(&end, Timeout::Message);
+        assert_eq!(end.take_output(), close_frame(peer(role), 1008, b""));
+    }
+}
+
+/// Also by empty fragments, between which no frame is under way.
+#[test]
+fn fragments_count_as_one_message_and_messages_each_for_itself() {
+    let (ends, start) = ends(Timeouts::new().message(seconds(10)));
+    for (mut end, role) in ends {
+        for second in (0..100).step_by(6) {
+            end.receive(&frame(role, TEXT, b""));
+            end.tell(start + seconds(second));
+            end.receive(&frame(role, FIN | CONTINUATION, b"in time"));
+            end.receive(&frame(role, TEXT, b"the next"));
+            end.tell(start + seconds(second + 3));
+            end.receive(&frame(role, FIN | CONTINUATION, b""));
+            end.tell(start + seconds(second + 5));
+        }
+        assert_eq!(end.take_seen().len(), 34);
+        assert_eq!(end.connection.poll_timeout(), None);
+        let at = start + seconds(200);
+        end.receive(&frame(role, TEXT, b""));
+        for second in 0..10 {
+            end.tell(at + seconds(second));
+            end.receive(&frame(role, CONTINUATION, b""));
+            assert_eq!(end.timeout, None);
+        }
+        end.tell(at + seconds(10));
+        timed_out(&end, Timeout::Message);
+    }
+}
+
+/// A message that Close cut off does not arrive any more, and nobody waits for it.
+#[test]
+fn a_message_that_was_cut_off_is_not_waited_for() {
+    let (ends, start) = ends(Timeouts::new().message(seconds(3)).closing(seconds(5)));
+    for (mut end, role) in ends {
+        end.receive(&frame(role, TEXT, b"part"));
+        end.receive(&close_frame(role, 1000, b""));
+        end.tell(start + seconds(1));
+        assert_eq!(end.connection.poll_timeout(), Some(start + seconds(6)));
+        end.tell(start + seconds(5));
+        assert_eq!(end.timeout, None);
+        end.tell(start + seconds(6));
+        assert_eq!(end.timeout, Some(Timeout::Closing));
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_answer_a_close_is_given_up() {
+    let mut pair = Pair::new(&config(Timeouts::new().closing(seconds(4))));
+    pair.pass(seconds(60));
+    pair.client.close(1000, "").unwrap();
+    pair.down = true;
+    pair.pass(seconds(3));
+    assert_eq!(pair.client.state(), State::Closing);
+    assert_eq!(pair.client.transport(), Transport::Open);
+    pair.pass(seconds(1));
+    timed_out(&pair.client, Timeout::Closing);
+    assert!(pair.client.ended);
+    assert_eq!(pair.age(), seconds(64));
+}
+
+/// The handshake was clean; only the end of the stream is overdue, and a client stops waiting for
+/// the server to end it first.
+#[test]
+fn a_server_that_does_not_end_the_stream_is_not_waited_for() {
+    let (ends, start) = ends(Timeouts::new().closing(seconds(4)));
+    for (mut end, role) in ends {
+        end.receive(&close_frame(role, 1000, b""));
+        assert!(end.connection.poll_timeout().unwrap() <= start, "now");
+        end.tell(start);
+        assert_eq!(end.connection.poll_timeout(), Some(start + seconds(4)));
+        end.tell(start + seconds(4));
+        assert_eq!(end.timeout, Some(Timeout::Closing));
+        assert_eq!(end.outcome(), Some(Outcome::Clean(Some(CloseCode::NORMAL))));
+        assert_eq!(end.transport(), Transport::Close);
+        assert_eq!(end.connection.poll_timeout(), None);
+    }
+}
+
+/// "After a fatal error every later call returns it again."
+#[test]
+fn a_timeout_is_the_end() {
+    let (ends, start) = ends(keepalive().message(seconds(1)));
+    for (mut end, role) in ends {
+        end.receive(&frame(role, TEXT, b""));
+        end.tell(start);
+        end.tell(start + seconds(1));
+        timed_out(&end, Timeout::Message);
+        end.take_output();
+        for second in 1..100 {
+            let again = end.connection.handle_timeout(start + seconds(second), &mut end.output);
+            assert_eq!(again, Err(Timeout::Message));
+        }
+        assert_eq!(end.send("x"), Err(SendError::Closed));
+        assert!(end.output.is_empty());
+    }
+}
+
+#[test]
+fn times_beyond_the_clock_never_come() {
+    let long = Duration::MAX;
+    let timeouts = Timeouts::new()
+        .keepalive(Keepalive { interval: long, timeout: long })
+        .idle(long)
+        .message(long)
+        .closing(long)
+        .handshake(long);
+    let (ends, start) = ends(timeouts);
+    assert_eq!(timeouts.opening(start).poll_timeout(), None);
+    for (mut end, role) in ends {
+        end.receive(&frame(role, TEXT, b""));
+        end.tell(start);
+        assert_eq!(end.connection.poll_timeout(), None);
+        end.close(1000, "").unwrap();
+        end.tell(start + seconds(1 << 30));
+        assert_eq!((end.timeout, end.connection.poll_timeout()), (None, None));
+    }
+}
+
+/// Times of no length are served at once, and do not make a program spin.
+#[test]
+fn times_of_no_length_come_at_once() {
+    let none = Duration::ZERO;
+    let (ends, start) = ends(Timeouts::none().closing(none));
+    for (mut end, _) in ends {
+        end.close(1000, "").unwrap();
+        end.tell(start);
+        timed_out(&end, Timeout::Closing);
+    }
+    for role in BOTH {
+        let mut end = End::new(role, &config(Timeouts::none().idle(none)));
+        end.tell(start);
+        assert_eq!(end.take_output(), close_frame(peer(role), 1001, b""));
+
+        let keepalive = Keepalive { interval: none, timeout: seconds(5) };
+        let mut end = End::new(role, &config(Timeouts::none().keepalive(keepalive)));
+        end.tell(start);
+        assert_eq!(end.take_output(), frame(peer(role), PING, &1_u64.to_be_bytes()));
+        end.receive(&frame(role, PONG, &1_u64.to_be_bytes()));
+        end.tell(start + seconds(5));
+        assert_eq!(end.timeout, None);
+    }
+}
+
+/// Its own deadline, since a connection comes only after it.
+#[test]
+fn the_opening_handshake_has_one_deadline_for_all_of_it() {
+    let start = Instant::now();
+    let deadline = Timeouts::new().handshake(seconds(3)).opening(start);
+    assert_eq!(deadline.poll_timeout(), Some(start + seconds(3)));
+    assert_eq!(deadline.handle_timeout(start + seconds(2)), Ok(()));
+    assert_eq!(deadline.handle_timeout(start + seconds(3)), Err(Timeout::Handshake));
+    assert_eq!(Timeouts::none().opening(start).poll_timeout(), None);
+    assert_eq!(Timeouts::none().opening(start).handle_timeout(start + seconds(9_999)), Ok(()));
+}
