@@ -552,7 +552,11 @@ impl<S: Read + Write> WebSocket<S> {
         let half_close = connection.transport() == Transport::Close;
         match &self.control {
             Some(control) => {
-                if !half_close || (control.shutdown_write)(stream).is_ok() {
+                if !half_close {
+                    discard(stream, until, control.set_read_timeout);
+                    // The server waits for this, even if the program keeps its socket.
+                    let _ = (control.shutdown_write)(stream);
+                } else if (control.shutdown_write)(stream).is_ok() {
                     discard(stream, until, control.set_read_timeout);
                 }
             }
