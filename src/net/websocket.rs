@@ -550,13 +550,12 @@ impl<S: Read + Write> WebSocket<S> {
         let half_close = connection.transport() == Transport::Close;
         match &self.control {
             Some(control) => {
-                if half_close && (control.shutdown_write)(stream).is_err() {
-                    return;
-                }
-                discard(stream, until, control.set_read_timeout);
                 if !half_close {
-                    // The program may keep this value, and the server waits for our end.
+                    discard(stream, until, control.set_read_timeout);
+                    // The server waits for this, even if the program keeps its socket.
                     let _ = (control.shutdown_write)(stream);
+                } else if (control.shutdown_write)(stream).is_ok() {
+                    discard(stream, until, control.set_read_timeout);
                 }
             }
             // Without a half-close the peer's end may wait for ours.
