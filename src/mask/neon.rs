@@ -1,4 +1,4 @@
-//! Kernel for AArch64: NEON, which nearly every such target has by definition.
+//! Kernel for 64-bit ARM: NEON, which nearly every such target has by definition.
 #![expect(unsafe_code, reason = "SIMD registers, and code that the CPU at hand may not have")]
 
 use std::arch::aarch64::{uint8x16_t, vdupq_n_u32, veorq_u8, vreinterpretq_u8_u32};

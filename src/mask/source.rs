@@ -6,7 +6,8 @@ use rand::Rng;
 
 use super::MaskSource;
 
-/// How many keys are drawn at once: one block of the generator.
+/// How many keys are drawn at once: the generator's cost per key is level from here on, and a
+/// connection holds them.
 const BATCH: usize = 16;
 
 /// Masking keys from a CSPRNG that the operating system's entropy seeds, drawn in batches.
@@ -21,7 +22,7 @@ const BATCH: usize = 16;
 pub struct RandomMasks {
     keys: [[u8; 4]; BATCH],
     /// How many of `keys`, from the start, are still to be given out.
-    left: usize,
+    left: u8,
 }
 
 impl RandomMasks {
@@ -35,7 +36,7 @@ impl RandomMasks {
     #[inline(never)]
     fn refill(&mut self) {
         rand::rng().fill_bytes(self.keys.as_flattened_mut());
-        self.left = BATCH;
+        self.left = BATCH as u8;
     }
 }
 
@@ -61,7 +62,7 @@ impl MaskSource for RandomMasks {
             self.refill();
         }
         self.left -= 1;
-        self.keys[self.left % BATCH]
+        self.keys[usize::from(self.left) % BATCH]
     }
 }
 

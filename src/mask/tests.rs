@@ -3,6 +3,9 @@
 use super::kernels::Kernel;
 use super::{Mask, portable::SHORT};
 
+/// Miri takes a sample.
+const STEP: usize = if cfg!(miri) { 43 } else { 1 };
+
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// "transformed-octet-i = original-octet-i XOR masking-key-octet-(i MOD 4)"
@@ -56,9 +59,8 @@ macro_rules! suite {
 
             #[test]
             fn masks_short_data_of_every_length_at_every_offset() {
-                let offsets = if cfg!(miri) { 0..2 } else { 0..64 };
-                for length in 0..=300 {
-                    for offset in offsets.clone() {
+                for length in (0..=300).step_by(STEP).chain([1030]) {
+                    for offset in (0..64).step_by(STEP) {
                         check(stringify!($name), length, offset);
                     }
                 }
@@ -88,7 +90,7 @@ fn masking_in_pieces_is_masking_at_once() {
     let original = octets(300);
     let mut expected = original.clone();
     by_the_byte(&mut expected, 0);
-    for cut in 0..=original.len() {
+    for cut in (0..=original.len()).step_by(STEP) {
         for second in [cut, cut + 1, cut + 2, cut + 3, cut + 130] {
             let second = second.min(original.len());
             let (mut in_place, mut copied) = (original.clone(), vec![0; original.len()]);
