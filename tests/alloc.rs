@@ -1,4 +1,5 @@
 //! In steady state a message costs no allocation, received or sent.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
