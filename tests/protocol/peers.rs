@@ -188,7 +188,7 @@ fn row_26_a_flood_of_pings_keeps_one_pong() {
     for role in BOTH {
         let mut end = End::new(role, &Config::new());
         let pings = frame(role, PING, &[7; 125]).repeat(100);
-        for _ in 0..1_000 {
+        for _ in 0..300 {
             end.receive(&pings);
             assert_eq!(end.take_seen().len(), 100);
         }
@@ -290,7 +290,7 @@ fn row_31_a_transport_sees_only_memory_that_was_written() {
         // A large message, so that reads go straight into it.
         buffer.extend_from_slice(b"\x82\x7F\0\0\0\0\0\x10\0\0");
         buffer.spare_mut().fill(0);
-        for _ in 0..100 {
+        for _ in 0..20 {
             assert_eq!(receiver.advance(&mut buffer), Ok(false));
             let n = buffer.read_from(&mut Curious(read.min(10_000))).unwrap();
             assert!(n > 0);
