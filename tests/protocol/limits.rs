@@ -229,6 +229,9 @@ fn what_waits_for_a_peer_that_does_not_read_is_limited() {
         end.receive(&close_frame(role, 1000, b""));
         assert_eq!(end.error, None);
         assert!(end.output.buffered_amount() <= 10_000 + 131 + 8);
+        let peer = if role == Role::Client { Role::Server } else { Role::Client };
+        let said = [frame(peer, PONG, &[1; 125]), close_frame(peer, 1000, b"")].concat();
+        assert!(end.take_output().ends_with(&said));
     }
 }
 
