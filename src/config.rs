@@ -37,8 +37,9 @@ pub struct Limits {
     pub message: u64,
     /// Most frames of one message, empty ones included. Default 131,072.
     pub fragments: u32,
-    /// Most bytes that may wait in the send buffer. A message that would go over it is refused with
-    /// [`SendError::BufferFull`](crate::SendError::BufferFull), unless nothing waits. Default 64 MiB.
+    /// Most bytes that may wait in the send buffer, headers included. A message or Ping that would go
+    /// over it is refused with [`SendError::BufferFull`](crate::SendError::BufferFull), unless nothing
+    /// waits. Answers, one Pong and one Close at most, are not. Default 64 MiB.
     pub buffered: usize,
 }
 

@@ -218,3 +218,6 @@ impl AsRef<[u8]> for EncodedHeader {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

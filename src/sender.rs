@@ -87,6 +87,7 @@ impl Sender {
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
         let fragment = fragment.into();
+        self.check_open()?;
         self.check_room(fragment.len(), buffer.buffered_amount())?;
         let header = self.next_header(fragment.kind(), fin, fragment.len() as u64)?;
         buffer.push_frame(&header, fragment.as_bytes());
@@ -133,9 +134,7 @@ impl Sender {
     /// Whether a whole message may be sent now, apart from the room that it takes.
     #[inline]
     pub(crate) fn check_whole(&self) -> Result<(), SendError> {
-        if self.closed {
-            return Err(SendError::Closed);
-        }
+        self.check_open()?;
         // "the fragments of one message MUST NOT be interleaved between the fragments of another
         // message" (5.4)
         if self.message.is_some() {
@@ -150,7 +149,6 @@ impl Sender {
     ///
     /// [`SendError::Closed`], [`SendError::ControlTooLong`] or [`SendError::BufferFull`].
     pub fn ping(&mut self, payload: &[u8], buffer: &mut SendBuffer) -> Result<(), SendError> {
-        self.check_room(payload.len(), buffer.buffered_amount())?;
         self.control(OpCode::Ping, payload, buffer)
     }
 
@@ -161,7 +159,6 @@ impl Sender {
     ///
     /// [`SendError::Closed`], [`SendError::ControlTooLong`] or [`SendError::BufferFull`].
     pub fn pong(&mut self, payload: &[u8], buffer: &mut SendBuffer) -> Result<(), SendError> {
-        self.check_room(payload.len(), buffer.buffered_amount())?;
         self.control(OpCode::Pong, payload, buffer)
     }
 
@@ -265,10 +262,17 @@ impl Sender {
         self.closed = true;
     }
 
-    /// Whether `length` bytes more may wait where `waiting` do.
+    #[inline]
+    const fn check_open(&self) -> Result<(), SendError> {
+        // "The application MUST NOT send any more data frames after sending a Close frame." (5.5.1)
+        if self.closed { Err(SendError::Closed) } else { Ok(()) }
+    }
+
+    /// Whether a payload may wait where `waiting` bytes do; its header is taken to be the longest.
     #[inline]
     pub(crate) fn check_room(&self, length: usize, waiting: usize) -> Result<(), SendError> {
-        if waiting > 0 && waiting.saturating_add(length) > self.limit {
+        let together = waiting.saturating_add(FrameHeader::MAX_LEN).saturating_add(length);
+        if waiting > 0 && together > self.limit {
             return Err(SendError::BufferFull { limit: self.limit });
         }
         Ok(())
@@ -282,10 +286,7 @@ impl Sender {
         fin: bool,
         payload_len: u64,
     ) -> Result<FrameHeader, SendError> {
-        // "The application MUST NOT send any more data frames after sending a Close frame." (5.5.1)
-        if self.closed {
-            return Err(SendError::Closed);
-        }
+        self.check_open()?;
         let opcode = match (self.message, kind) {
             (None, MessageKind::Text) => OpCode::Text,
             (None, MessageKind::Binary) => OpCode::Binary,
@@ -303,12 +304,14 @@ impl Sender {
         payload: &[u8],
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        if self.closed {
-            return Err(SendError::Closed);
-        }
+        self.check_open()?;
         // "All control frames MUST have a payload length of 125 bytes or less" (5.5)
         if payload.len() > FrameHeader::MAX_CONTROL {
             return Err(SendError::ControlTooLong(payload.len()));
+        }
+        // A Close frame is the last, and must not be kept from a peer that does not read.
+        if opcode != OpCode::Close {
+            self.check_room(payload.len(), buffer.buffered_amount())?;
         }
         let header = self.header(opcode, true, payload.len());
         buffer.push_frame(&header, payload);

@@ -33,8 +33,8 @@ pub struct Timeouts {
     pub handshake: Option<Duration>,
     /// Pings that find out whether the peer is alive. Default none.
     pub keepalive: Option<Keepalive>,
-    /// Time without a message in either direction after which the connection is closed with 1001.
-    /// Pings and Pongs do not count. Default none.
+    /// Time without a message, or part of one, in either direction after which the connection is
+    /// closed with 1001. Pings and Pongs do not count. Default none.
     pub idle: Option<Duration>,
     /// From the first bytes of a message to its last; then the connection fails with 1008. Default
     /// none.
@@ -247,7 +247,9 @@ impl Timers {
             self.heard = Some(now);
             self.pinged = None;
         }
-        if observed.used || first {
+        // A long message is not unused time.
+        let arriving = observed.heard && observed.message.is_some();
+        if observed.used || arriving || first {
             self.used = Some(now);
         }
         self.message = match (observed.message, self.message) {

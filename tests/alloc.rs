@@ -1,4 +1,5 @@
 //! In steady state a message costs no allocation, received or sent.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -97,7 +98,7 @@ impl Pair {
 /// Asserts that `round` allocates nothing once the buffers have found their size: they double.
 fn assert_steady(what: &dyn std::fmt::Debug, mut round: impl FnMut()) {
     (0..6).for_each(|_| round());
-    for _ in 0..4 {
+    for _ in 0..2 {
         assert_eq!(allocations(&mut round), 0, "{what:?}");
     }
 }
@@ -106,7 +107,7 @@ const SIZES: [usize; 12] =
     [16, 125, 126, 1_000, 4_096, 4_097, 16_384, 20_000, 40_000, 65_534, 65_535, 65_536];
 
 /// What one read brings: pieces of messages, some of them, or all there is.
-const READS: [usize; 4] = [100, 1_448, 16_384, usize::MAX];
+const READS: [usize; 3] = [1_448, 16_384, usize::MAX];
 
 #[test]
 fn the_allocator_counts() {

@@ -2,6 +2,7 @@
 //!
 //! A module imports only from modules of layers above its own, or of its own layer, and no chain of
 //! imports comes back to where it began.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -316,6 +316,61 @@ mod tests {
         assert_eq!(buffer.buffered_amount(), 127);
     }
 
+    /// Frames, Pongs and partial writes by lot, beside a plain list of what has to leave.
+    #[test]
+    fn whatever_is_queued_and_written_leaves_in_order() {
+        let mut lot = 1_u32;
+        let mut below = |bound: u32| {
+            lot = lot.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((lot >> 16) % bound) as usize
+        };
+        let mut buffer = SendBuffer::new();
+        // Frames that wait; `true` marks the Pong that may still be replaced.
+        let mut waiting: Vec<(Vec<u8>, bool)> = Vec::new();
+        for round in 0..20_000 {
+            let payload = vec![round as u8; below(126)];
+            match below(5) {
+                0 => {
+                    pong(&mut buffer, &payload);
+                    let frame = [&[0x8A, payload.len() as u8], &payload[..]].concat();
+                    match waiting.iter_mut().find(|(_, replaceable)| *replaceable) {
+                        Some((old, _)) => *old = frame,
+                        None => waiting.push((frame, true)),
+                    }
+                }
+                1 => {
+                    buffer.extend_from_slice(&payload);
+                    waiting.push((payload, false));
+                }
+                2 => {
+                    let header = FrameHeader::new(OpCode::Binary, payload.len() as u64);
+                    buffer.push_frame(&header, &payload);
+                    waiting.push(([&header.encode(), &payload[..]].concat(), false));
+                }
+                // Somewhat more is written than queued, so that the buffer runs empty at times.
+                _ => {
+                    let mut n = below(buffer.as_slice().len() as u32 + 1);
+                    buffer.advance(n);
+                    while n > 0 {
+                        let (first, replaceable) = &mut waiting[0];
+                        *replaceable = false;
+                        let written = n.min(first.len());
+                        first.drain(..written);
+                        n -= written;
+                        if first.is_empty() {
+                            waiting.remove(0);
+                        }
+                    }
+                }
+            }
+            let all: Vec<u8> = waiting.iter().flat_map(|(frame, _)| frame.clone()).collect();
+            assert_eq!(buffer.buffered_amount(), all.len());
+            assert!(all.starts_with(buffer.as_slice()), "round {round}");
+            assert_eq!(buffer.as_slice().is_empty(), all.is_empty());
+            assert!(buffer.bytes.len() <= 4 * all.len().max(4_096), "{}", buffer.bytes.len());
+        }
+    }
+
     #[test]
     fn a_transport_that_takes_nothing_is_an_error() {
         let mut buffer = SendBuffer::new();

@@ -100,7 +100,7 @@ fn text_is_utf8_even_if_buffers_are_mixed_up() {
         "ébetween".as_bytes(),
     ];
     let (mut texts, mut errors) = (0, 0);
-    for _ in 0..20_000 {
+    for _ in 0..10_000 {
         let role = BOTH[numbers.below(2)];
         let first = [TEXT, FIN | TEXT, BINARY, FIN, CONTINUATION, FIN | BINARY, PING];
         let payload = payloads[numbers.below(payloads.len())];
@@ -142,5 +142,5 @@ fn text_is_utf8_even_if_buffers_are_mixed_up() {
             }
         }
     }
-    assert!(texts > 500 && errors > 500, "{texts} texts, {errors} errors: too few to tell");
+    assert!(texts > 200 && errors > 200, "{texts} texts, {errors} errors: too few to tell");
 }

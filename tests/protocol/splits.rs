@@ -202,8 +202,8 @@ fn chunks_make_up_the_messages() {
 #[test]
 fn of_several_violations_the_first_byte_s_is_named() {
     let firsts = 0..=255_u8;
-    let seconds = [0x00, 0x7D, 0x7E, 0x7F, 0x80, 0xFD, 0xFE, 0xFF];
-    let lengths: [&[u8]; 4] = [&[0; 8], &[0xFF; 8], &[0, 5, 0, 0, 0, 0, 0, 0], &[0x80; 8]];
+    let seconds = [0x00, 0x7E, 0x7F, 0x80, 0xFE, 0xFF];
+    let lengths: [&[u8]; 2] = [&[0; 8], &[0xFF; 8]];
     for role in BOTH {
         for before in [vec![], frame(role, TEXT, b"begun")] {
             for (first, second) in firsts.clone().flat_map(|it| seconds.map(|second| (it, second)))

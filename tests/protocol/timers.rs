@@ -8,7 +8,7 @@ use sansock::{
 
 use crate::pair::{End, Pair, seconds};
 use crate::wire::{
-    BOTH, CONTINUATION, FIN, PING, PONG, Seen, TEXT, close_frame, cut_frame, frame, text,
+    BINARY, BOTH, CONTINUATION, FIN, PING, PONG, Seen, TEXT, close_frame, cut_frame, frame, text,
 };
 
 fn config(timeouts: Timeouts) -> Config {
@@ -196,6 +196,23 @@ fn messages_either_way_keep_a_connection_in_use_and_pings_do_not() {
     assert_eq!(pair.client.outcome(), Some(Outcome::Clean(Some(CloseCode::GOING_AWAY))));
 }
 
+/// The bytes of a message are use as well: a long one is not cut off because it is long.
+#[test]
+fn a_message_under_way_keeps_a_connection_in_use() {
+    let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
+    for (mut end, role) in ends {
+        end.receive(&cut_frame(role, BINARY, 10_000, b""));
+        for second in (0..=200).step_by(20) {
+            end.receive(b"x");
+            end.tell(start + seconds(second));
+        }
+        assert_eq!((end.state(), end.error), (State::Open, None));
+        // It stops, and nothing else happens.
+        end.tell(start + seconds(230));
+        assert_eq!(end.state(), State::Closing);
+    }
+}
+
 /// What was not sent is no use.
 #[test]
 fn a_refused_message_does_not_keep_a_connection_in_use() {
@@ -259,6 +276,21 @@ fn fragments_count_as_one_message_and_messages_each_for_itself() {
         }
         end.tell(at + seconds(10));
         timed_out(&end, Timeout::Message);
+    }
+}
+
+/// Each has its own time, also if there was one under way whenever somebody looked at the clock.
+#[test]
+fn a_stream_of_messages_is_not_one_that_drips() {
+    let (ends, start) = ends(Timeouts::new().message(seconds(10)));
+    for (mut end, role) in ends {
+        end.receive(&frame(role, TEXT, b"begin"));
+        for second in (0..100).step_by(6) {
+            end.tell(start + seconds(second));
+            end.receive(&frame(role, FIN | CONTINUATION, b"end"));
+            end.receive(&frame(role, TEXT, b"begin"));
+        }
+        assert_eq!(end.timeout, None);
     }
 }
 
@@ -326,6 +358,10 @@ fn a_timeout_is_the_end() {
             assert_eq!(again, Err(Timeout::Message));
         }
         assert_eq!(end.send("x"), Err(SendError::Closed));
+        // Whatever still comes.
+        end.receive(&[0xFF]);
+        end.connection.receive_eof();
+        assert_eq!(end.outcome(), Some(Outcome::TimedOut(Timeout::Message)));
         assert!(end.output.is_empty());
     }
 }
