@@ -164,52 +164,47 @@ impl FrameHeader {
     #[inline]
     #[must_use]
     pub fn encode(&self) -> EncodedHeader {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; Self::MAX_LEN];
+        let length = self.encode_to(&mut bytes);
+        EncodedHeader { bytes, length }
+    }
+
+    /// Puts the header's bytes at the start of `bytes`: how many they are.
+    #[inline]
+    pub(crate) fn encode_to(&self, bytes: &mut [u8; Self::MAX_LEN]) -> usize {
+        let (fin, rsv1) = (if self.fin { FIN } else { 0 }, if self.rsv1 { RSV1 } else { 0 });
+        bytes[0] = fin | rsv1 | self.opcode as u8;
         let mask = if self.masking_key.is_some() { MASK } else { 0 };
-        bytes[0] =
-            self.opcode as u8 | if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 };
-        let mut length = 2_u8;
-        if let Ok(short @ 0..=125) = u8::try_from(self.payload_len) {
+        let at = if let Ok(short @ 0..=125) = u8::try_from(self.payload_len) {
             bytes[1] = mask | short;
+            2
         } else if let Ok(medium) = u16::try_from(self.payload_len) {
             bytes[1] = mask | LENGTH_16;
             bytes[2..4].copy_from_slice(&medium.to_be_bytes());
-            length = 4;
+            4
         } else {
             bytes[1] = mask | LENGTH_64;
             bytes[2..10].copy_from_slice(&self.payload_len.to_be_bytes());
-            length = 10;
-        }
-        if let Some(key) = self.masking_key {
-            let at = usize::from(length);
-            bytes[at..at + 4].copy_from_slice(&key);
-            length += 4;
-        }
-        EncodedHeader { bytes, length }
+            10
+        };
+        let Some(key) = self.masking_key else { return at };
+        bytes[at..at + 4].copy_from_slice(&key);
+        at + 4
     }
 }
 
 /// The bytes of a frame header; dereferences to a slice of 2 to 14.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodedHeader {
-    /// 16 and not 14, so that two machine words move it.
-    bytes: [u8; 16],
-    length: u8,
-}
-
-impl EncodedHeader {
-    /// All 16 bytes, of which the first `len()` are the header: a copy of fixed size is cheaper
-    /// than one of 2 to 14 bytes.
-    pub(crate) fn padded(&self) -> &[u8; 16] {
-        &self.bytes
-    }
+    bytes: [u8; FrameHeader::MAX_LEN],
+    length: usize,
 }
 
 impl Deref for EncodedHeader {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.length)]
+        &self.bytes[..self.length]
     }
 }
 

@@ -1,9 +1,13 @@
 //! Bytes that wait to leave.
+#![expect(
+    clippy::inline_always,
+    reason = "a short message costs no more than a few calls: queued and written in the caller's code"
+)]
 
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::frame::{EncodedHeader, FrameHeader};
+use crate::frame::FrameHeader;
 use crate::mask::Mask;
 
 /// Bytes that wait for the transport. Partial writes move a cursor, never the bytes.
@@ -34,6 +38,8 @@ struct WaitingPong {
     frame: [u8; WaitingPong::MAX],
 }
 
+const ADVANCED_TOO_FAR: &str = "advanced by more than as_slice() held";
+
 impl WaitingPong {
     /// Header of two bytes, masking key, payload.
     const MAX: usize = 2 + 4 + FrameHeader::MAX_CONTROL;
@@ -50,10 +56,9 @@ impl SendBuffer {
     #[inline]
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        match self.waiting_pong() {
+        match &self.pong {
             None => &self.bytes[self.start..self.end],
-            Some(pong) if pong.at > self.start => &self.bytes[self.start..pong.at],
-            Some(pong) => &pong.frame[..pong.length],
+            Some(pong) => self.as_slice_with(pong),
         }
     }
 
@@ -64,13 +69,16 @@ impl SendBuffer {
     /// If `n` is more than its length.
     #[inline]
     pub fn advance(&mut self, n: usize) {
-        assert!(n <= self.as_slice().len(), "advanced by more than as_slice() held");
-        match self.waiting_pong() {
-            Some(pong) if pong.at == self.start && n > 0 => self.advance_pong(n),
-            _ => self.start += n,
+        if self.pong.is_some() {
+            return self.advance_with_pong(n);
         }
-        if self.start == self.end && self.waiting_pong().is_none() {
+        // Most connections never see a Ping.
+        let waiting = self.end - self.start;
+        assert!(n <= waiting, "{ADVANCED_TOO_FAR}");
+        if n == waiting {
             (self.start, self.end) = (0, 0);
+        } else {
+            self.start += n;
         }
     }
 
@@ -94,15 +102,32 @@ impl SendBuffer {
     /// # Errors
     ///
     /// The transport's, and [`io::ErrorKind::WriteZero`] if it takes nothing.
-    #[inline]
+    #[inline(always)]
     pub fn write_to(&mut self, transport: &mut impl Write) -> io::Result<()> {
-        while !self.is_empty() {
-            match transport.write(self.as_slice()) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => self.advance(n),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+        if !self.is_empty() {
+            self.write_once(transport)?;
+        }
+        // One write nearly always takes all that waits, so the loop is kept out of its way.
+        if self.is_empty() { Ok(()) } else { self.write_rest(transport) }
+    }
+
+    #[inline(always)]
+    fn write_once(&mut self, transport: &mut impl Write) -> io::Result<()> {
+        match transport.write(self.as_slice()) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                self.advance(n);
+                Ok(())
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cold]
+    fn write_rest(&mut self, transport: &mut impl Write) -> io::Result<()> {
+        while !self.is_empty() {
+            self.write_once(transport)?;
         }
         Ok(())
     }
@@ -128,23 +153,20 @@ impl SendBuffer {
     }
 
     /// Appends a frame, masked in the pass that copies it if its header has a key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
-        let encoded = header.encode();
-        self.push(&encoded, header.masking_key, payload);
-    }
-
-    #[inline]
-    fn push(&mut self, header: &EncodedHeader, key: Option<[u8; 4]>, payload: &[u8]) {
-        let at = header.len();
-        let space = self.space(at.max(header.padded().len()) + payload.len());
-        space[..16].copy_from_slice(header.padded());
-        let target = &mut space[at..at + payload.len()];
-        match key {
+        let space = self.space(FrameHeader::MAX_LEN + payload.len());
+        // There is room for the longest header, so the header's bytes are not copied there but made
+        // there.
+        let Some(start) = space.first_chunk_mut() else { return };
+        let at = header.encode_to(start);
+        let end = at + payload.len();
+        let target = &mut space[at..end];
+        match header.masking_key {
             Some(key) => Mask::new(key).apply_to(payload, target),
             None => target.copy_from_slice(payload),
         }
-        self.end += at + payload.len();
+        self.end += end;
     }
 
     /// Appends the next bytes of a payload, masked in the pass that copies them.
@@ -177,6 +199,30 @@ impl SendBuffer {
     #[inline]
     fn waiting_pong(&self) -> Option<&WaitingPong> {
         self.pong.as_deref().filter(|pong| pong.length > 0)
+    }
+
+    /// [`as_slice`](Self::as_slice) on a connection that has seen a Ping.
+    fn as_slice_with<'a>(&'a self, pong: &'a WaitingPong) -> &'a [u8] {
+        if pong.length == 0 {
+            &self.bytes[self.start..self.end]
+        } else if pong.at > self.start {
+            &self.bytes[self.start..pong.at]
+        } else {
+            &pong.frame[..pong.length]
+        }
+    }
+
+    /// [`advance`](Self::advance) on a connection that has seen a Ping.
+    #[inline(never)]
+    fn advance_with_pong(&mut self, n: usize) {
+        assert!(n <= self.as_slice().len(), "{ADVANCED_TOO_FAR}");
+        match self.waiting_pong() {
+            Some(pong) if pong.at == self.start && n > 0 => self.advance_pong(n),
+            _ => self.start += n,
+        }
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        }
     }
 
     /// The transport took `n` bytes of the Pong: the rest of the frame can no longer be replaced,
