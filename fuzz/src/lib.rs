@@ -5,7 +5,7 @@ pub mod connection;
 pub mod differential;
 pub mod feed;
 pub mod frame;
-mod http;
+pub mod http;
 pub mod mask;
 pub mod model;
 pub mod receive;

@@ -1,2 +1,254 @@
-//! x
-pub fn check(_: &[u8]) {}
+//! `request`: any head to a server. It takes those that a plain reading of RFC 6455, 4.2.1 and
+//! RFC 9112 takes, however they arrive, and no others; what it answers is right as well.
+//!
+//! An input is what a client sends, as it is; lines are mutated as lines.
+
+use sansock::{
+    Answer, HandshakeError, HeadLimits, OriginPolicy, ReceiveBuffer, Request, SendBuffer,
+    ServerHandshake,
+};
+
+use crate::feed::Cuts;
+use crate::http::{self, Head, Read};
+use crate::url::host_and_port;
+
+/// Lines that mutations put in.
+pub const LINES: [&str; 30] = [
+    "Host: example.com",
+    "Host: [::1]:8080",
+    "Host: example.com:80",
+    "Upgrade: websocket",
+    "Upgrade: h2c, WebSocket",
+    "Upgrade: websocket/13",
+    "Connection: keep-alive, Upgrade",
+    "Connection: upgrade",
+    "Connection: close",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Version: 8, 13",
+    "Sec-WebSocket-Version: 14",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAB==",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSE=",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j",
+    "Sec-WebSocket-Protocol: chat, superchat",
+    "Sec-WebSocket-Protocol: chat",
+    "Sec-WebSocket-Protocol: a/b",
+    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+    "Sec-WebSocket-Extensions: a;b=\"c\\d\", e",
+    "Sec-WebSocket-Extensions: a;b=\"c",
+    "Origin: https://example.com",
+    "Origin: null",
+    "Origin: http://example.com:8080",
+    "Content-Length: 0",
+    "Content-Length: 5",
+    "Transfer-Encoding: chunked",
+    "GET http://example.com/chat?x HTTP/1.1",
+    "GET /chat HTTP/1.0",
+];
+
+const LIMITS: HeadLimits = HeadLimits::new().bytes(2048).headers(24);
+
+/// See the module.
+pub fn check(bytes: &[u8]) {
+    let whole = read(bytes, Cuts::Whole);
+    for cuts in [Cuts::Bytes, Cuts::Drawn(bytes.len() as u64)] {
+        assert_eq!(read(bytes, cuts), whole, "{cuts:?}");
+    }
+    let (head, accept) = match judge(bytes) {
+        Verdict::Incomplete => {
+            assert_ne!(whole.outcome, Ok(true), "taken before its end");
+            return;
+        }
+        Verdict::Wrong => {
+            assert!(whole.outcome.is_err(), "taken, and wrong");
+            return;
+        }
+        Verdict::Right(head, accept) => (head, accept),
+    };
+    assert_eq!(whole.outcome, Ok(true), "refused, and right");
+    assert_eq!(whole.rest, &bytes[head.length..], "what follows the head stays");
+    assert_eq!(whole.accepted.is_some(), accept.is_some(), "a WebSocket request, or a plain one");
+    if let (Some(answer), Some(accept)) = (&whole.accepted, accept) {
+        judge_answer(answer, &head, &accept);
+    }
+    assert_eq!(whole.same_host, is_same_host(&head));
+}
+
+/// What came of a request.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    outcome: Result<bool, HandshakeError>,
+    /// What was left in the buffer.
+    rest: Vec<u8>,
+    /// The 101 response.
+    accepted: Option<Vec<u8>>,
+    /// Whether `OriginPolicy::SameHost` allows it.
+    same_host: bool,
+}
+
+fn read(bytes: &[u8], cuts: Cuts) -> Outcome {
+    let (mut handshake, mut input) = (ServerHandshake::new(LIMITS), ReceiveBuffer::new());
+    let mut outcome = Ok(false);
+    for piece in cuts.pieces(bytes) {
+        input.extend_from_slice(piece);
+        if outcome == Ok(false) {
+            outcome = handshake.advance(&mut input);
+        }
+    }
+    let mut accepted = None;
+    let mut same_host = false;
+    match &outcome {
+        Ok(true) => {
+            let request = handshake.request().expect("there is a request");
+            accepted = answer(&request);
+            same_host = OriginPolicy::SameHost.check(&request).is_ok();
+        }
+        Ok(false) => assert!(handshake.request().is_none()),
+        Err(error) => {
+            assert_eq!(handshake.advance(&mut input), Err(error.clone()), "once and for all");
+            assert!(handshake.request().is_none());
+            judge_refusal(error);
+        }
+    }
+    let rest = if outcome == Ok(true) { input.as_slice().to_vec() } else { Vec::new() };
+    Outcome { outcome, rest, accepted, same_host }
+}
+
+fn answer(request: &Request<'_>) -> Option<Vec<u8>> {
+    let mut output = SendBuffer::new();
+    let chosen = request.subprotocols().last();
+    let answer = chosen.map_or(Answer::new(), |name| Answer::new().subprotocol(name));
+    let result = request.accept(&answer, &mut output);
+    assert_eq!(result.is_ok(), request.is_websocket());
+    assert_eq!(result.is_ok(), !output.is_empty());
+    let established = result.ok()?;
+    assert_eq!(established.subprotocol(), chosen);
+    Some(output.as_slice().to_vec())
+}
+
+/// What a request is.
+enum Verdict<'h> {
+    Incomplete,
+    Wrong,
+    /// With Sec-WebSocket-Accept, if it asks for WebSocket.
+    Right(Head<'h>, Option<String>),
+}
+
+fn judge(bytes: &[u8]) -> Verdict<'_> {
+    match http::head(bytes) {
+        Read::Incomplete => Verdict::Incomplete,
+        Read::Wrong => Verdict::Wrong,
+        Read::Complete(head) => match judge_head(&head) {
+            Some(accept) => Verdict::Right(head, accept),
+            None => Verdict::Wrong,
+        },
+    }
+}
+
+fn judge_head(head: &Head<'_>) -> Option<Option<String>> {
+    if head.length > LIMITS.bytes || head.fields.len() > LIMITS.headers {
+        return None;
+    }
+    let host = std::str::from_utf8(head.one("host")?).ok().and_then(host_and_port)?;
+    let line = std::str::from_utf8(head.line).ok()?;
+    let target = line.strip_prefix("GET ")?.strip_suffix(" HTTP/1.1")?;
+    if !is_target(target, &host) {
+        return None;
+    }
+    let zeros = |value: &&[u8]| !value.is_empty() && value.iter().all(|it| *it == b'0');
+    let no_body = head.all("transfer-encoding").is_empty()
+        && (head.all("content-length").is_empty()
+            || head.one("content-length").filter(zeros).is_some());
+    let one_origin = head.all("origin").is_empty() || head.one("origin")?.is_ascii();
+    if !no_body || !one_origin {
+        return None;
+    }
+    let upgrade = head.has("upgrade", "websocket");
+    let (key, version) = (head.all("sec-websocket-key"), head.all("sec-websocket-version"));
+    if !upgrade && key.is_empty() && version.is_empty() {
+        return Some(None);
+    }
+    judge_websocket(head).map(Some)
+}
+
+/// RFC 6455, 4.2.1, items 3 to 9.
+fn judge_websocket(head: &Head<'_>) -> Option<String> {
+    let right = head.has("upgrade", "websocket")
+        && head.has("connection", "upgrade")
+        && head.one("sec-websocket-version") == Some(b"13");
+    let key = head.one("sec-websocket-key").filter(|key| http::is_key(key))?;
+    let protocols = head.list("sec-websocket-protocol");
+    let are_tokens = protocols.iter().all(|name| http::is_token(name));
+    let unique = protocols.iter().enumerate().all(|(i, name)| !protocols[..i].contains(name));
+    let none_empty = protocols.is_empty() == head.all("sec-websocket-protocol").is_empty();
+    let extensions = head.all("sec-websocket-extensions").into_iter().all(http::is_extensions);
+    (right && are_tokens && unique && none_empty && extensions).then(|| http::accept(key))
+}
+
+/// A path, or an `http:` or `https:` URL of the host that the Host header names.
+fn is_target(target: &str, host: &(String, Option<u16>)) -> bool {
+    if !target.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b'#') {
+        return false;
+    }
+    if target.starts_with('/') {
+        return true;
+    }
+    let Some((scheme, rest)) = target.split_once("://") else { return false };
+    let default = match scheme.to_ascii_lowercase().as_str() {
+        "http" => 80,
+        "https" => 443,
+        _ => return false,
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    host_and_port(authority).is_some_and(|(name, port)| {
+        let port = port.unwrap_or(default);
+        // Which of the two default ports a Host without one means depends on TLS.
+        let default = matches!(port, 80 | 443) && host.1.is_none();
+        name == host.0 && (host.1 == Some(port) || default)
+    })
+}
+
+/// No Origin, or that of a page at the Host.
+fn is_same_host(head: &Head<'_>) -> bool {
+    let Some(origin) = head.one("origin") else { return true };
+    let Some(host) = head.one("host").and_then(|it| std::str::from_utf8(it).ok()) else {
+        return false;
+    };
+    let origin = String::from_utf8_lossy(origin).to_ascii_lowercase();
+    let (default, origin) = match origin.split_once("://") {
+        Some(("http", rest)) => (80, rest),
+        Some(("https", rest)) => (443, rest),
+        _ => return false,
+    };
+    let whole =
+        |text: &str| host_and_port(text).map(|(name, port)| (name, port.unwrap_or(default)));
+    whole(origin).is_some() && whole(origin) == whole(host)
+}
+
+/// RFC 6455, 4.2.2.
+fn judge_answer(answer: &[u8], request: &Head<'_>, accept: &str) {
+    let Read::Complete(head) = http::head(answer) else { panic!("{}", answer.escape_ascii()) };
+    assert_eq!(head.length, answer.len(), "nothing follows");
+    assert!(head.line.starts_with(b"HTTP/1.1 101 "));
+    assert_eq!(head.list("upgrade"), [b"websocket"]);
+    assert_eq!(head.list("connection"), [b"Upgrade"]);
+    assert_eq!(head.one("sec-websocket-accept"), Some(accept.as_bytes()));
+    let chosen = head.all("sec-websocket-protocol");
+    assert_eq!(chosen.first(), request.list("sec-websocket-protocol").last());
+    assert!(chosen.len() < 2 && head.all("sec-websocket-extensions").is_empty());
+}
+
+/// The answer to a request that was refused.
+fn judge_refusal(error: &HandshakeError) {
+    let mut output = SendBuffer::new();
+    error.respond(&mut output);
+    let Read::Complete(head) = http::head(output.as_slice()) else { panic!("{error:?}") };
+    let status = format!("HTTP/1.1 {} ", error.status());
+    assert!(head.line.starts_with(status.as_bytes()));
+    assert!(head.has("connection", "close"), "no second request is read");
+    let body = &output.as_slice()[head.length..];
+    assert_eq!(head.one("content-length"), Some(body.len().to_string().as_bytes()));
+    assert!((400..500).contains(&error.status()), "the fault is the peer's: {error:?}");
+    assert_eq!(error.status() == 426, head.one("sec-websocket-version") == Some(b"13"));
+    assert_eq!(error.status() == 405, head.one("allow").is_some());
+}

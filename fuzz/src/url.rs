@@ -109,7 +109,8 @@ fn is_userinfo(text: &str) -> bool {
     true
 }
 
-fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
+/// `host [ ":" port ]` (RFC 3986, 3.2), the host in lower case and without brackets.
+pub fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = if text.starts_with('[') {
         let end = text.find(']')?;
         let address: Ipv6Addr = text[1..end].parse().ok()?;
