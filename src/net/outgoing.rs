@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::slot::Slot;
+use super::stream::is_would_block;
 use crate::buffer::SendBuffer;
 use crate::close::CloseCode;
 use crate::config::Role;
@@ -212,7 +213,11 @@ impl<S: Write> Outgoing<S> {
     ) -> Result<(), Error> {
         let mut queued = queue(&mut self.connection, &mut self.buffer);
         if matches!(queued, Err(SendError::BufferFull { .. })) {
-            self.flush()?;
+            match self.flush() {
+                // The transport does not wait: still no room.
+                Err(Error::Io(error)) if is_would_block(&error) => {}
+                flushed => flushed?,
+            }
             queued = queue(&mut self.connection, &mut self.buffer);
         }
         Ok(queued?)
