@@ -8,7 +8,7 @@ use super::MaskSource;
 
 /// How many keys are drawn at once: the generator's cost per key is level from here on, and a
 /// connection holds them.
-const BATCH: usize = 16;
+const BATCH: u8 = 16;
 
 /// Masking keys from a CSPRNG that the operating system's entropy seeds, drawn in batches.
 ///
@@ -20,7 +20,7 @@ const BATCH: usize = 16;
 /// keys drawn and not yet given out, so it moves between threads at will. A process that forks
 /// carries them into both halves, like the connection that they are for.
 pub struct RandomMasks {
-    keys: [[u8; 4]; BATCH],
+    keys: [[u8; 4]; BATCH as usize],
     /// How many of `keys`, from the start, are still to be given out.
     left: u8,
 }
@@ -29,14 +29,14 @@ impl RandomMasks {
     /// Draws nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { keys: [[0; 4]; BATCH], left: 0 }
+        Self { keys: [[0; 4]; BATCH as usize], left: 0 }
     }
 
     #[cold]
     #[inline(never)]
     fn refill(&mut self) {
         rand::rng().fill_bytes(self.keys.as_flattened_mut());
-        self.left = BATCH as u8;
+        self.left = BATCH;
     }
 }
 
@@ -62,7 +62,7 @@ impl MaskSource for RandomMasks {
             self.refill();
         }
         self.left -= 1;
-        self.keys[usize::from(self.left) % BATCH]
+        self.keys[usize::from(self.left % BATCH)]
     }
 }
 
