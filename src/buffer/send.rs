@@ -366,19 +366,20 @@ mod tests {
     #[test]
     fn whatever_is_queued_and_written_leaves_in_order() {
         let mut lot = 1_u32;
-        let mut below = |bound: u32| {
+        let mut below = |bound: usize| {
             lot = lot.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((lot >> 16) % bound) as usize
+            (lot >> 16) as usize % bound
         };
         let mut buffer = SendBuffer::new();
         // Frames that wait; `true` marks the Pong that may still be replaced.
         let mut waiting: Vec<(Vec<u8>, bool)> = Vec::new();
-        for round in 0..20_000 {
-            let payload = vec![round as u8; below(126)];
+        for round in 0..10_000_u32 {
+            let payload = vec![round.to_le_bytes()[0]; below(126)];
             match below(5) {
                 0 => {
                     pong(&mut buffer, &payload);
-                    let frame = [&[0x8A, payload.len() as u8], &payload[..]].concat();
+                    let frame =
+                        [&[0x8A, u8::try_from(payload.len()).unwrap()], &payload[..]].concat();
                     match waiting.iter_mut().find(|(_, replaceable)| *replaceable) {
                         Some((old, _)) => *old = frame,
                         None => waiting.push((frame, true)),
@@ -395,7 +396,7 @@ mod tests {
                 }
                 // Somewhat more is written than queued, so that the buffer runs empty at times.
                 _ => {
-                    let mut n = below(buffer.as_slice().len() as u32 + 1);
+                    let mut n = below(buffer.as_slice().len() + 1);
                     buffer.advance(n);
                     while n > 0 {
                         let (first, replaceable) = &mut waiting[0];
