@@ -19,7 +19,7 @@ use crate::sender::Sender;
 use crate::timer::{Observed, Timers};
 
 /// A write that makes no progress ends after so long, to see whether it is still wanted.
-const STEP: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_millis(200);
 
 /// What both halves and the housekeeper share.
 #[derive(Debug)]
@@ -136,7 +136,12 @@ impl Outbox {
 
     /// Whether all that was queued is written.
     pub(super) fn is_written(&self) -> bool {
-        self.done == self.taken && self.queued.is_empty()
+        !self.has_rest() && self.queued.is_empty()
+    }
+
+    /// Whether the last write was cut short.
+    pub(super) fn has_rest(&self) -> bool {
+        self.done < self.taken
     }
 
     /// Whether the housekeeper has something to write now.
@@ -157,7 +162,7 @@ impl Outbox {
     /// The right to write, and the batch: what is left of the last one, or what is queued.
     fn take(&mut self) -> SendBuffer {
         self.writing = true;
-        if self.done == self.taken {
+        if !self.has_rest() {
             std::mem::swap(&mut self.batch, &mut self.queued);
             self.wanted = false;
             self.taken += 1;
@@ -275,9 +280,10 @@ impl Shared {
 
     fn wrote(&self, batch: SendBuffer, result: io::Result<()>) -> Locked<'_> {
         let mut outbox = self.lock();
+        let is_stuck = result.as_ref().is_err_and(is_would_block);
         outbox.put_back(batch, result);
-        if outbox.has_failed() {
-            // The reader learns it from the end of its stream.
+        if is_stuck && outbox.has_failed() {
+            // The reader learns it from the end of its stream; that of a broken one comes by itself.
             let _ = self.stream.get_ref().shutdown(Shutdown::Both);
         }
         self.notify();
@@ -290,7 +296,7 @@ impl Shared {
         let mut outbox = self.lock();
         loop {
             outbox.check()?;
-            outbox = match (outbox.writing, outbox.done < outbox.taken) {
+            outbox = match (outbox.writing, outbox.has_rest()) {
                 (true, _) => self.wait(outbox, None),
                 (false, true) => self.write(outbox),
                 (false, false) => break,
