@@ -253,6 +253,23 @@ impl Shared {
         }
     }
 
+    /// Queues what `encode` makes of a payload of `length` bytes, when there is room for it, and
+    /// returns when it was written.
+    pub(super) fn send(
+        &self,
+        length: usize,
+        encode: impl Fn(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        loop {
+            let mut outbox = self.lock();
+            match outbox.queue(length, &encode) {
+                Err(Error::Send(SendError::BufferFull { .. })) => self.flush(outbox)?,
+                Err(error) => return Err(error),
+                Ok(()) => return self.flush(outbox),
+            }
+        }
+    }
+
     /// Returns when all that is queued now was written, by whichever thread.
     pub(super) fn flush<'a>(&'a self, outbox: Locked<'a>) -> Result<(), Error> {
         let batch = if outbox.queued.is_empty() { outbox.taken } else { outbox.taken + 1 };
@@ -299,11 +316,15 @@ impl Shared {
             outbox = match (outbox.writing, outbox.has_rest()) {
                 (true, _) => self.wait(outbox, None),
                 (false, true) => self.write(outbox),
-                (false, false) => break,
+                (false, false) => {
+                    outbox.sender.check_whole()?;
+                    match outbox.sender.check_room(message.len(), outbox.buffered_amount()) {
+                        Ok(()) => break,
+                        Err(_) => self.write(outbox),
+                    }
+                }
             };
         }
-        outbox.sender.check_whole()?;
-        outbox.sender.check_room(message.len(), outbox.buffered_amount())?;
         let header = outbox.sender.begin(message.kind(), true, message.len() as u64)?;
         outbox.observed.used = true;
         let mut batch = outbox.take();

@@ -1,15 +1,12 @@
 //! The shutdown of a server: it tells every client behind what was accepted for it, and waits for
 //! nobody for ever.
 
-#[path = "common/net.rs"]
-mod common;
-
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use common::*;
+use crate::common::*;
 use sansock::net::{Error, Incoming, Server, WebSocket, client};
 use sansock::{CloseCode, Event, OpCode, Outcome};
 

@@ -1,20 +1,16 @@
 //! `net::WebSocket`: what goes out in which write, what a failing transport loses (nothing), and
 //! waiting with timeouts.
 
-#[path = "common/net.rs"]
-mod common;
-
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, IoSlice, Read, Write};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
 
-use common::*;
-use sansock::net::{self, Error, Incoming, Next, Reader, Server, ServerHandle, WebSocket, Writer};
+use crate::common::*;
+use sansock::net::{self, Error, Incoming, Reader, Server, ServerHandle, WebSocket, Writer};
 use sansock::{
-    CloseCode, Config, EncodedMessage, Established, Event, Keepalive, Limits, Message, OpCode,
-    ReceiveBuffer, Role, SendBuffer, SendError, Timeout,
+    CloseCode, Config, EncodedMessage, Established, Event, Limits, Message, OpCode, ReceiveBuffer,
+    Role, SendBuffer, SendError, Timeout,
 };
 
 const fn is_send<T: Send>() {}
@@ -55,7 +51,7 @@ impl Wire {
         self.writes.concat()
     }
 
-    fn take(&mut self, all: Vec<u8>) -> io::Result<usize> {
+    fn take(&mut self, all: &[u8]) -> io::Result<usize> {
         let n = match self.turns.pop_front() {
             None => all.len(),
             Some(Turn::Takes(n)) => n.min(all.len()),
@@ -81,12 +77,12 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.take(bytes.to_vec())
+        self.take(bytes)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.vectored += 1;
-        self.take(slices.iter().flat_map(|slice| slice.to_vec()).collect())
+        self.take(&slices.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,25 +1,18 @@
 //! The blocking server: handshakes that take their time, limits, handlers that misbehave, and the
 //! shutdown that tells every client.
 
-#[path = "common/net.rs"]
-mod common;
-
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use common::*;
-use sansock::net::{Client, Error, Incoming, Server, WebSocket, client};
-use sansock::{
-    CloseCode, Config, Event, HandshakeError, HeadLimits, OpCode, OriginPolicy, Outcome, Rejection,
-    Timeouts,
-};
+use crate::common::*;
+use sansock::net::{Client, Error, Server, WebSocket, client};
+use sansock::{Config, HandshakeError, HeadLimits, OriginPolicy, Outcome, Rejection, Timeouts};
 
 /// Sends and checks that it comes back.
 fn talk(socket: &mut WebSocket) {
@@ -297,7 +290,10 @@ impl Drop for Killed {
 #[test]
 fn running_out_of_descriptors_passes() {
     let mut child = Command::new("sh")
-        .args(["-c", "ulimit -n 40; exec \"$0\" --exact child_with_few_descriptors --nocapture"])
+        .args([
+            "-c",
+            "ulimit -n 40; exec \"$0\" --exact server::child_with_few_descriptors --nocapture",
+        ])
         .arg(env::current_exe().unwrap())
         .env(CHILD, "1")
         .stdout(Stdio::null())

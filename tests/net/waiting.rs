@@ -1,13 +1,10 @@
 //! `net::WebSocket`: waiting with timeouts, keepalive and idle connections.
 
-#[path = "common/net.rs"]
-mod common;
-
 use std::io::{self, Write};
 use std::thread;
 use std::time::Instant;
 
-use common::*;
+use crate::common::*;
 use sansock::net::{Error, Next};
 use sansock::{CloseCode, Config, Event, Keepalive, Message, OpCode, Role, Timeout};
 

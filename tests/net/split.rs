@@ -1,31 +1,31 @@
 //! `WebSocket::split`: one thread reads while others write.
 
-#[path = "common/net.rs"]
-mod common;
-
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use sansock::net::{Error, Reader, Writer, client};
 use sansock::{
-    CloseCode, Config, EncodedMessage, Event, Keepalive, Limits, Message, OpCode, Outcome,
-    ProtocolError, Role, SendError, Timeout,
+    CloseCode, Config, EncodedMessage, Event, Limits, Message, OpCode, Outcome, ProtocolError,
+    Role, SendError,
 };
 
 /// The halves of a connection of this role, and a bare stream at the other end.
-fn split(role: Role, config: Config) -> (Reader, Writer, TcpStream) {
+pub(crate) fn split(role: Role, config: Config) -> (Reader, Writer, TcpStream) {
     let (socket, peer) = with_raw_peer(role, config);
     let (reader, writer) = socket.split().unwrap();
     (reader, writer, peer)
 }
 
-/// Reads to the end on a thread of its own: the messages and how it ended.
-fn read(mut reader: Reader) -> JoinHandle<(Vec<Vec<u8>>, Result<u16, Error>)> {
+/// The messages of a connection, and its close code or why it failed.
+type Seen = (Vec<Vec<u8>>, Result<u16, Error>);
+
+/// Reads to the end on a thread of its own.
+pub(crate) fn read(mut reader: Reader) -> JoinHandle<Seen> {
     thread::spawn(move || {
         let mut messages = Vec::new();
         let result = loop {
@@ -48,7 +48,7 @@ fn read_all(peer: &TcpStream) -> JoinHandle<Vec<u8>> {
 /// Both peers send at full speed and ping each other, through buffers that are full all the time.
 #[test]
 fn two_saturated_peers_that_ping_each_other_never_hang() {
-    const MESSAGES: usize = 150;
+    const MESSAGES: usize = 600;
     const SIZES: [usize; 3] = [100, 3000, 200_000];
     let (client, server) = pair(Config::new());
     let ends = [client, server].map(|socket| {
@@ -120,7 +120,7 @@ fn messages_of_many_writers_stay_whole() {
                             0 => writer.queue(&bytes(i, size)).unwrap(),
                             1 => writer.send(&bytes(i, size)).unwrap(),
                             _ => {
-                                writer.send_encoded(&EncodedMessage::new(&bytes(i, size))).unwrap()
+                                writer.send_encoded(&EncodedMessage::new(&bytes(i, size))).unwrap();
                             }
                         }
                     }
@@ -138,7 +138,9 @@ fn messages_of_many_writers_stay_whole() {
             seen[usize::from(i)] += 1;
         }
         assert_eq!(seen, [60; 6]);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         assert_eq!(writer.buffered_amount(), 0);
     }
 }

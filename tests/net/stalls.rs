@@ -1,49 +1,15 @@
 //! `WebSocket::split`: its timers, and what becomes of writes that fail or make no progress.
 
-#[path = "common/net.rs"]
-mod common;
-
 use std::io::{self, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread::{self};
+use std::time::Instant;
 
-use common::*;
-use sansock::net::{Error, Reader, Writer, client};
+use crate::common::*;
+use crate::split::{read, split};
+use sansock::net::Error;
 use sansock::{
-    CloseCode, Config, EncodedMessage, Event, Keepalive, Limits, Message, OpCode, Outcome,
-    ProtocolError, Role, SendError, Timeout,
+    CloseCode, Config, Event, Keepalive, Limits, OpCode, Outcome, Role, SendError, Timeout,
 };
-
-/// The halves of a connection of this role, and a bare stream at the other end.
-fn split(role: Role, config: Config) -> (Reader, Writer, TcpStream) {
-    let (socket, peer) = with_raw_peer(role, config);
-    let (reader, writer) = socket.split().unwrap();
-    (reader, writer, peer)
-}
-
-/// Reads to the end on a thread of its own: the messages and how it ended.
-fn read(mut reader: Reader) -> JoinHandle<(Vec<Vec<u8>>, Result<u16, Error>)> {
-    thread::spawn(move || {
-        let mut messages = Vec::new();
-        let result = loop {
-            match reader.next_event() {
-                Ok(Some(Event::Message(message))) => messages.push(message.as_bytes().to_vec()),
-                Ok(Some(_)) => {}
-                Ok(None) => break Ok(reader.outcome().unwrap().code()),
-                Err(error) => break Err(error),
-            }
-        };
-        (messages, result)
-    })
-}
-
-fn read_all(peer: &TcpStream) -> JoinHandle<Vec<u8>> {
-    let mut peer = peer.try_clone().unwrap();
-    thread::spawn(move || read_to_end(&mut peer))
-}
 
 /// Nobody is left to care, and the peer does not read: the last half waits, but not for ever.
 #[test]
@@ -102,7 +68,7 @@ fn a_busy_reader_does_not_make_a_dead_peer() {
     let keepalive = Keepalive { interval: ms(60), timeout: ms(60) };
     let (ours, theirs) = tcp_pair();
     let server = socket(ours, Role::Server, timeouts(|timeouts| timeouts.keepalive(keepalive)));
-    let (mut reader, _writer) = server.split().unwrap();
+    let (mut reader, writer) = server.split().unwrap();
     let client = thread::spawn(move || {
         let mut client = socket(theirs, Role::Client, Config::new());
         client.send("work").unwrap();
@@ -110,7 +76,6 @@ fn a_busy_reader_does_not_make_a_dead_peer() {
     });
     assert!(matches!(reader.next_event().unwrap(), Some(Event::Message(_))));
     thread::sleep(ms(500));
-    let writer = _writer.clone();
     writer.close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(read(reader).join().unwrap().1.unwrap(), 1000);
     client.join().unwrap();
@@ -247,7 +212,7 @@ fn a_write_that_stalls_for_a_while_loses_nothing() {
 #[test]
 fn what_waits_is_bounded_in_flight_and_queued_together() {
     let config = Config::new().limits(Limits::new().buffered(8 << 20));
-    let (_reader, writer, peer) = split(Role::Server, config);
+    let (_reader, writer, mut peer) = split(Role::Server, config);
     let stuck = writer.clone();
     let sending = thread::spawn(move || stuck.send(&bytes(0, 16 << 20)));
     until("it is in flight", || writer.buffered_amount() > 8 << 20);
@@ -256,7 +221,12 @@ fn what_waits_is_bounded_in_flight_and_queued_together() {
         matches!(refused, Error::Send(SendError::BufferFull { limit: 0x80_0000 })),
         "{refused:?}"
     );
-    assert!(matches!(writer.ping(b""), Err(Error::Send(SendError::BufferFull { .. }))));
-    drop(peer);
-    assert!(sending.join().unwrap().is_err());
+    // Who sends waits for room.
+    let pinging = thread::spawn(move || writer.ping(b"?"));
+    thread::sleep(ms(50));
+    assert!(!pinging.is_finished());
+    read_exactly(&mut peer, 10 + (16 << 20));
+    assert_eq!(read_exactly(&mut peer, 3), frame(OpCode::Ping, b"?"));
+    pinging.join().unwrap().unwrap();
+    sending.join().unwrap().unwrap();
 }
