@@ -51,7 +51,9 @@ impl<S: Write> Outgoing<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`], or [`Error::Io`] if room had to be made; nothing was queued.
+    /// [`Error::Send`]: nothing was queued. It is
+    /// [`BufferFull`](SendError::BufferFull) only if the transport would block. [`Error::Io`]: there
+    /// was no room, and the transport is broken.
     #[inline]
     pub fn queue<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
@@ -86,7 +88,7 @@ impl<S: Write> Outgoing<S> {
             self.queue(message)?;
             return self.flush();
         }
-        self.connection.check_whole(message.len(), &self.buffer)?;
+        self.with_room(|connection, buffer| connection.check_whole(message.len(), buffer))?;
         let header = self.connection.begin(message.kind(), true, message.len() as u64)?;
         self.unflushed = true;
         write_frame(&mut self.stream, &mut self.buffer, &header, message.as_bytes())?;
@@ -117,7 +119,7 @@ impl<S: Write> Outgoing<S> {
         if bytes.len() < WORTH_VECTORED || self.connection.role() == Role::Client {
             return self.send(message.as_message());
         }
-        self.connection.check_whole(bytes.len(), &self.buffer)?;
+        self.with_room(|connection, buffer| connection.check_whole(bytes.len(), buffer))?;
         self.unflushed = true;
         write_behind(&mut self.stream, &mut self.buffer, bytes)?;
         self.flush()
@@ -212,11 +214,11 @@ impl<S: Write> Outgoing<S> {
         queue: impl Fn(&mut Connection, &mut SendBuffer) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         let mut queued = queue(&mut self.connection, &mut self.buffer);
-        if matches!(queued, Err(SendError::BufferFull { .. })) {
+        if let Err(full @ SendError::BufferFull { .. }) = queued {
             match self.flush() {
-                // The transport does not wait: still no room.
-                Err(Error::Io(error)) if is_would_block(&error) => {}
-                flushed => flushed?,
+                // Not `Error::Io`, which says that what was given was accepted.
+                Err(Error::Io(error)) if is_would_block(&error) => return Err(full.into()),
+                result => result?,
             }
             queued = queue(&mut self.connection, &mut self.buffer);
         }

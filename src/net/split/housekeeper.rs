@@ -29,7 +29,7 @@ pub(super) fn keep_house(shared: &Shared) {
 /// Something took too long: one attempt to say so to the peer, and the end.
 fn expire<'a>(shared: &'a Shared, mut outbox: Locked<'a>, timeout: Timeout) -> Locked<'a> {
     outbox.outcome = Some(Outcome::TimedOut(timeout));
-    if outbox.waits_for_housekeeper() {
+    if outbox.waits_for_housekeeper() && !outbox.has_rest() {
         outbox = shared.write(outbox);
     }
     // The reader wakes at the end of its stream, a writer at an error.

@@ -19,7 +19,7 @@ use crate::sender::Sender;
 use crate::timer::{Observed, Timers};
 
 /// A write that makes no progress ends after so long, to see whether it is still wanted.
-const STEP: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_millis(200);
 
 /// What both halves and the housekeeper share.
 #[derive(Debug)]
@@ -136,7 +136,12 @@ impl Outbox {
 
     /// Whether all that was queued is written.
     pub(super) fn is_written(&self) -> bool {
-        self.done == self.taken && self.queued.is_empty()
+        !self.has_rest() && self.queued.is_empty()
+    }
+
+    /// Whether the last write was cut short.
+    pub(super) fn has_rest(&self) -> bool {
+        self.done < self.taken
     }
 
     /// Whether the housekeeper has something to write now.
@@ -157,7 +162,7 @@ impl Outbox {
     /// The right to write, and the batch: what is left of the last one, or what is queued.
     fn take(&mut self) -> SendBuffer {
         self.writing = true;
-        if self.done == self.taken {
+        if !self.has_rest() {
             std::mem::swap(&mut self.batch, &mut self.queued);
             self.wanted = false;
             self.taken += 1;
@@ -248,6 +253,23 @@ impl Shared {
         }
     }
 
+    /// Queues what `encode` makes of a payload of `length` bytes, when there is room for it, and
+    /// returns when it was written.
+    pub(super) fn send(
+        &self,
+        length: usize,
+        encode: impl Fn(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        loop {
+            let mut outbox = self.lock();
+            match outbox.queue(length, &encode) {
+                Err(Error::Send(SendError::BufferFull { .. })) => self.flush(outbox)?,
+                Err(error) => return Err(error),
+                Ok(()) => return self.flush(outbox),
+            }
+        }
+    }
+
     /// Returns when all that is queued now was written, by whichever thread.
     pub(super) fn flush<'a>(&'a self, outbox: Locked<'a>) -> Result<(), Error> {
         let batch = if outbox.queued.is_empty() { outbox.taken } else { outbox.taken + 1 };
@@ -275,9 +297,10 @@ impl Shared {
 
     fn wrote(&self, batch: SendBuffer, result: io::Result<()>) -> Locked<'_> {
         let mut outbox = self.lock();
+        let is_stuck = result.as_ref().is_err_and(is_would_block);
         outbox.put_back(batch, result);
-        if outbox.has_failed() {
-            // The reader learns it from the end of its stream.
+        if is_stuck && outbox.has_failed() {
+            // The reader learns it from the end of its stream; that of a broken one comes by itself.
             let _ = self.stream.get_ref().shutdown(Shutdown::Both);
         }
         self.notify();
@@ -290,14 +313,18 @@ impl Shared {
         let mut outbox = self.lock();
         loop {
             outbox.check()?;
-            outbox = match (outbox.writing, outbox.done < outbox.taken) {
+            outbox = match (outbox.writing, outbox.has_rest()) {
                 (true, _) => self.wait(outbox, None),
                 (false, true) => self.write(outbox),
-                (false, false) => break,
+                (false, false) => {
+                    outbox.sender.check_whole()?;
+                    match outbox.sender.check_room(message.len(), outbox.buffered_amount()) {
+                        Ok(()) => break,
+                        Err(_) => self.write(outbox),
+                    }
+                }
             };
         }
-        outbox.sender.check_whole()?;
-        outbox.sender.check_room(message.len(), outbox.buffered_amount())?;
         let header = outbox.sender.begin(message.kind(), true, message.len() as u64)?;
         outbox.observed.used = true;
         let mut batch = outbox.take();

@@ -20,8 +20,8 @@ impl Writer {
         Self { handle }
     }
 
-    /// Sends a message and all that was queued before; returns when the network has taken it. A large
-    /// payload is not copied.
+    /// Sends a message and all that was queued before; returns when the network has taken it, and so
+    /// waits for room ([`Limits::buffered`](crate::Limits::buffered)). A large payload is not copied.
     ///
     /// # Errors
     ///
@@ -32,8 +32,7 @@ impl Writer {
         if message.len() >= WORTH_VECTORED {
             return self.handle.send_large(message);
         }
-        self.queue(message)?;
-        self.flush()
+        self.handle.send(message.len(), |sender, buffer| sender.send(message, buffer))
     }
 
     /// Queues a message: it leaves with the next [`send`](Self::send) or [`flush`](Self::flush), or
@@ -65,11 +64,11 @@ impl Writer {
     ///
     /// As [`send`](Self::send).
     pub fn send_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
-        if message.as_bytes().len() >= WORTH_VECTORED {
+        let length = message.as_bytes().len();
+        if length >= WORTH_VECTORED {
             return self.handle.send_large(message.as_message());
         }
-        self.queue_encoded(message)?;
-        self.flush()
+        self.handle.send(length, |sender, buffer| sender.send_encoded(message, buffer))
     }
 
     /// Sends the next fragment of a message; `fin` marks the last. Fragments of a message must come
@@ -85,10 +84,8 @@ impl Writer {
         fin: bool,
     ) -> Result<(), Error> {
         let fragment = fragment.into();
-        let mut outbox = self.handle.lock();
-        outbox
-            .queue(fragment.len(), |sender, buffer| sender.send_fragment(fragment, fin, buffer))?;
-        self.handle.flush(outbox)
+        self.handle
+            .send(fragment.len(), |sender, buffer| sender.send_fragment(fragment, fin, buffer))
     }
 
     /// Sends a Ping with a payload of at most 125 bytes; the reader gets the answer, an
@@ -98,9 +95,7 @@ impl Writer {
     ///
     /// As [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        let mut outbox = self.handle.lock();
-        outbox.queue(payload.len(), |sender, buffer| sender.ping(payload, buffer))?;
-        self.handle.flush(outbox)
+        self.handle.send(payload.len(), |sender, buffer| sender.ping(payload, buffer))
     }
 
     /// Starts the closing handshake; the reader sees its end. A reason needs a code. If the peer does

@@ -1,6 +1,5 @@
 //! What the tests of the blocking adapters share: real loopback sockets, raw peers that break rules,
 //! and a watchdog, so that a hang is a failure.
-#![allow(dead_code, unreachable_pub, reason = "each test program uses some of it")]
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,33 +9,34 @@ use std::time::{Duration, Instant};
 
 use sansock::net::{Error, Incoming, Server, ServerHandle, Tcp, WebSocket};
 use sansock::{
-    Config, Established, FrameHeader, Mask, Message, OpCode, ReceiveBuffer, Role, SendBuffer,
-    Timeouts,
+    Config, Established, FrameHeader, Mask, OpCode, ReceiveBuffer, Role, SendBuffer, Timeouts,
 };
 
 /// Longer than anything takes on a busy machine, shorter than the defaults that would hide a hang.
-pub const PATIENCE: Duration = Duration::from_secs(8);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
 
-pub const fn ms(milliseconds: u64) -> Duration {
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
 /// Fails the test if `work` has not ended in time.
-pub fn within<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn within<T: Send + 'static>(
+    time: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
         let result = work();
         let _ = sender.send(());
         result
     });
-    if receiver.recv_timeout(time) == Err(mpsc::RecvTimeoutError::Timeout) {
-        panic!("not done after {time:?}");
-    }
+    let waited = receiver.recv_timeout(time);
+    assert_ne!(waited, Err(mpsc::RecvTimeoutError::Timeout), "not done after {time:?}");
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The two ends of a TCP connection. Reads of the raw end give up after [`PATIENCE`].
-pub fn tcp_pair() -> (TcpStream, TcpStream) {
+pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (other, _) = listener.accept().unwrap();
@@ -48,36 +48,36 @@ pub fn tcp_pair() -> (TcpStream, TcpStream) {
 }
 
 /// One end of a connection over a stream, its opening handshake done.
-pub fn socket(stream: TcpStream, role: Role, config: Config) -> WebSocket {
+pub(crate) fn socket(stream: TcpStream, role: Role, config: Config) -> WebSocket {
     let connection = Established::elsewhere(role, None).connection(&config);
     let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
     WebSocket::new(Tcp::from(stream), connection, input, output).unwrap()
 }
 
 /// A WebSocket of this role, and a bare stream at the other end.
-pub fn with_raw_peer(role: Role, config: Config) -> (WebSocket, TcpStream) {
+pub(crate) fn with_raw_peer(role: Role, config: Config) -> (WebSocket, TcpStream) {
     let (ours, theirs) = tcp_pair();
     (socket(ours, role, config), theirs)
 }
 
 /// A client and a server that are connected.
-pub fn pair(config: Config) -> (WebSocket, WebSocket) {
+pub(crate) fn pair(config: Config) -> (WebSocket, WebSocket) {
     let (client, server) = tcp_pair();
     (socket(client, Role::Client, config), socket(server, Role::Server, config))
 }
 
-pub fn timeouts(set: impl FnOnce(Timeouts) -> Timeouts) -> Config {
+pub(crate) fn timeouts(set: impl FnOnce(Timeouts) -> Timeouts) -> Config {
     Config::new().timeouts(set(Timeouts::new()))
 }
 
 /// A frame as a server sends it.
-pub fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let header = FrameHeader::new(opcode, payload.len() as u64);
     [&header.encode(), payload].concat()
 }
 
 /// A frame as a client sends it.
-pub fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mut header = FrameHeader::new(opcode, payload.len() as u64);
     header.masking_key = Some([1, 2, 3, 4]);
     let mut payload = payload.to_vec();
@@ -86,17 +86,17 @@ pub fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A Close frame of a client.
-pub fn masked_close(code: u16) -> Vec<u8> {
+pub(crate) fn masked_close(code: u16) -> Vec<u8> {
     masked(OpCode::Close, &code.to_be_bytes())
 }
 
 /// A Close frame of a server.
-pub fn close_frame(code: u16) -> Vec<u8> {
+pub(crate) fn close_frame(code: u16) -> Vec<u8> {
     frame(OpCode::Close, &code.to_be_bytes())
 }
 
 /// Everything until the end of the stream, which must be an orderly one.
-pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     if let Err(error) = stream.read_to_end(&mut all) {
         panic!("{error} after {} bytes, the last {:?}", all.len(), tail(&all));
@@ -105,19 +105,19 @@ pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// The last bytes, for messages.
-pub fn tail(bytes: &[u8]) -> &[u8] {
+pub(crate) fn tail(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.len().saturating_sub(16)..]
 }
 
 /// Exactly `n` bytes.
-pub fn read_exactly(stream: &mut TcpStream, n: usize) -> Vec<u8> {
+pub(crate) fn read_exactly(stream: &mut TcpStream, n: usize) -> Vec<u8> {
     let mut bytes = vec![0; n];
     stream.read_exact(&mut bytes).unwrap();
     bytes
 }
 
 /// Up to the empty line behind a head.
-pub fn read_head(stream: &mut TcpStream) -> String {
+pub(crate) fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.extend(read_exactly(stream, 1));
@@ -126,19 +126,19 @@ pub fn read_head(stream: &mut TcpStream) -> String {
 }
 
 /// The request of RFC 6455, 1.3, without the empty line.
-pub const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n";
 
 /// A client that has sent its request and read the head of the answer.
-pub fn raw_client(address: SocketAddr) -> (TcpStream, String) {
+pub(crate) fn raw_client(address: SocketAddr) -> (TcpStream, String) {
     let mut stream = connect(address);
     write!(stream, "{REQUEST}\r\n").unwrap();
     let head = read_head(&mut stream);
     (stream, head)
 }
 
-pub fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -146,7 +146,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Reads and echoes until the connection is over.
-pub fn echo(incoming: &mut Incoming) -> Result<(), Error> {
+pub(crate) fn echo(incoming: &mut Incoming) -> Result<(), Error> {
     let mut socket = incoming.accept()?;
     while let Some((event, outgoing)) = socket.exchange()? {
         if let sansock::Event::Message(message) = event {
@@ -157,13 +157,13 @@ pub fn echo(incoming: &mut Incoming) -> Result<(), Error> {
 }
 
 /// A server that runs on a thread of its own.
-pub struct Running {
-    pub handle: ServerHandle,
+pub(crate) struct Running {
+    pub(crate) handle: ServerHandle,
     thread: JoinHandle<io::Result<()>>,
 }
 
 impl Running {
-    pub fn start<F>(set: impl FnOnce(Server) -> Server, serve: F) -> Self
+    pub(crate) fn start<F>(set: impl FnOnce(Server) -> Server, serve: F) -> Self
     where
         F: Fn(&mut Incoming) -> Result<(), Error> + Send + Sync + 'static,
     {
@@ -172,29 +172,29 @@ impl Running {
         Self { handle, thread: thread::spawn(move || server.run(serve)) }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.handle.local_addr()
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("ws://{}/", self.address())
     }
 
     /// Shuts down; how long it took until `run` had returned.
-    pub fn stop(self) -> Duration {
+    pub(crate) fn stop(self) -> Duration {
         let start = Instant::now();
         self.handle.shutdown();
         self.join();
         start.elapsed()
     }
 
-    pub fn join(self) {
+    pub(crate) fn join(self) {
         within(PATIENCE * 2, move || self.thread.join().unwrap()).unwrap();
     }
 }
 
 /// Waits until `condition` holds.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "still waiting: {what}");
@@ -203,7 +203,7 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// The next message as bytes.
-pub fn next_message<S: Read + Write>(socket: &mut WebSocket<S>) -> Vec<u8> {
+pub(crate) fn next_message<S: Read + Write>(socket: &mut WebSocket<S>) -> Vec<u8> {
     loop {
         match socket.next_event().unwrap() {
             Some(sansock::Event::Message(message)) => return message.as_bytes().to_vec(),
@@ -214,19 +214,14 @@ pub fn next_message<S: Read + Write>(socket: &mut WebSocket<S>) -> Vec<u8> {
 }
 
 /// A message of `n` bytes that repeat a byte.
-pub fn bytes(byte: u8, n: usize) -> Vec<u8> {
+pub(crate) fn bytes(byte: u8, n: usize) -> Vec<u8> {
     vec![byte; n]
 }
 
 /// Sends until the network takes no more; what a peer that does not read makes of a connection.
-pub fn fill(stream: &TcpStream) {
+pub(crate) fn fill(stream: &TcpStream) {
     stream.set_nonblocking(true).unwrap();
-    let zeros = [0; 64 << 10];
+    let zeros = [0; 16 << 10];
     while (&*stream).write(&zeros).is_ok() {}
     stream.set_nonblocking(false).unwrap();
-}
-
-/// The message as a value that owns nothing but its bytes.
-pub fn binary(bytes: &[u8]) -> Message<'_> {
-    Message::Binary(bytes)
 }

@@ -1,15 +1,12 @@
 //! The blocking client: connecting and the opening handshake, against servers that answer well, badly
 //! or not at all.
 
-#[path = "common/net.rs"]
-mod common;
-
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use common::*;
+use crate::common::*;
 use sansock::net::{Client, Error, client};
 use sansock::{Answer, Event, HandshakeError, HeadLimits, Message, OpCode, Timeouts};
 

@@ -1,15 +1,12 @@
 //! How connections end on the wire: the peer gets our last words and then an orderly end, whatever it
 //! was doing, and nobody waits for a peer without a bound.
 
-#[path = "common/net.rs"]
-mod common;
-
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use common::*;
+use crate::common::*;
 use sansock::net::{Error, WebSocket};
 use sansock::{
     CloseCode, Config, Event, Limits, OpCode, Outcome, ProtocolError, Rejection, Role, State,

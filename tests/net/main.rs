@@ -1,0 +1,12 @@
+//! The blocking adapters (`sansock::net`), over real loopback sockets and transports that misbehave.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod client;
+mod closing;
+mod common;
+mod server;
+mod shutdown;
+mod socket;
+mod split;
+mod stalls;
+mod waiting;

@@ -1,0 +1,339 @@
+//! The blocking server: handshakes that take their time, limits, handlers that misbehave, and the
+//! shutdown that tells every client.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use crate::common::*;
+use sansock::net::{Client, Error, Server, WebSocket, client};
+use sansock::{Config, HandshakeError, HeadLimits, OriginPolicy, Outcome, Rejection, Timeouts};
+
+/// Sends and checks that it comes back.
+fn talk(socket: &mut WebSocket) {
+    socket.send("Hello").unwrap();
+    assert_eq!(next_message(socket), b"Hello");
+}
+
+/// PEERS 28: slow handshakes are done off the accept thread and keep nobody waiting.
+#[test]
+fn slow_handshakes_by_the_dozen_keep_nobody_waiting() {
+    let server = Running::start(|server| server, echo);
+    let slow: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut stream = connect(server.address());
+            stream.write_all(b"GET / HTT").unwrap();
+            stream
+        })
+        .collect();
+    let start = Instant::now();
+    for _ in 0..5 {
+        talk(&mut client::connect(&server.url()).unwrap());
+    }
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    drop(slow);
+    server.stop();
+}
+
+/// PEERS 28: one deadline for the whole handshake.
+#[test]
+fn a_handshake_that_drips_is_ended_with_408() {
+    let config = timeouts(|timeouts| timeouts.handshake(ms(200)));
+    let server = Running::start(|server| server.config(config), echo);
+    let mut stream = connect(server.address());
+    let start = Instant::now();
+    let mut reader = stream.try_clone().unwrap();
+    let answer = thread::spawn(move || read_to_end(&mut reader));
+    for byte in REQUEST.bytes() {
+        if answer.is_finished() || stream.write_all(&[byte]).is_err() {
+            break;
+        }
+        thread::sleep(ms(20));
+    }
+    let answer = String::from_utf8(answer.join().unwrap()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!((ms(190)..PATIENCE).contains(&start.elapsed()), "{:?}", start.elapsed());
+    drop(stream);
+    server.stop();
+}
+
+#[test]
+fn wrong_requests_get_their_status_and_never_reach_the_handler() {
+    let server = Running::start(
+        |server| {
+            server
+                .head_limits(HeadLimits::new().bytes(1000))
+                .origins(OriginPolicy::list(["https://good.example"]).unwrap())
+        },
+        |incoming| incoming.accept().map(|_| ()),
+    );
+    let long = format!("{REQUEST}X: {}\r\n\r\n", "x".repeat(1000));
+    let evil = format!("{REQUEST}Origin: https://evil.example\r\n\r\n");
+    let old = format!("{REQUEST}\r\n").replace("Version: 13", "Version: 8");
+    for (request, status) in [
+        ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        ("GET / HTTP/1.0\r\nHost: x\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 426),
+        (&old, 426),
+        (&long, 431),
+        (&evil, 403),
+    ] {
+        let mut stream = connect(server.address());
+        stream.write_all(request.as_bytes()).unwrap();
+        let head = read_head(&mut stream);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {head}");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_plain_request_can_be_answered_with_a_page() {
+    let server = Running::start(
+        |server| server,
+        |incoming| {
+            let request = incoming.request().unwrap();
+            assert!(!request.is_websocket() && incoming.peer_addr().ip().is_loopback());
+            let page = Rejection::new(200).header("Content-Type", "text/html").body("<p>hi");
+            incoming.reject(&page)
+        },
+    );
+    let mut stream = connect(server.address());
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let answer = String::from_utf8(read_to_end(&mut stream)).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n<p>hi"),
+        "{answer}"
+    );
+    drop(stream);
+    server.stop();
+}
+
+#[test]
+fn further_connections_wait_for_a_place() {
+    let server = Running::start(|server| server.max_connections(2), echo);
+    let mut one = client::connect(&server.url()).unwrap();
+    let mut two = client::connect(&server.url()).unwrap();
+    let url = server.url();
+    let (done, third) = mpsc::channel();
+    let waiting = thread::spawn(move || {
+        talk(&mut client::connect(&url).unwrap());
+        done.send(()).unwrap();
+    });
+    assert!(third.recv_timeout(ms(100)).is_err());
+    assert_eq!(server.handle.connections(), 2);
+    talk(&mut one);
+    talk(&mut two);
+    drop(one);
+    third.recv_timeout(PATIENCE).unwrap();
+    waiting.join().unwrap();
+    talk(&mut two);
+    drop(two);
+    server.stop();
+}
+
+#[test]
+fn a_panic_concerns_its_own_connection_only() {
+    let server = Running::start(
+        |server| server,
+        |incoming| match incoming.request().unwrap().path() {
+            "/early" => panic!("a test's panic before the answer"),
+            "/late" => {
+                let mut socket = incoming.accept()?;
+                socket.next_event()?;
+                panic!("a test's panic after it");
+            }
+            _ => echo(incoming),
+        },
+    );
+    let mut good = client::connect(&server.url()).unwrap();
+    let error = client::connect(&format!("{}early", server.url())).unwrap_err();
+    let Error::Handshake(HandshakeError::Status(response)) = error else { panic!("{error:?}") };
+    assert_eq!(response.status(), 500);
+    let mut late = client::connect(&format!("{}late", server.url())).unwrap();
+    late.send("x").unwrap();
+    assert!(matches!(late.next_event(), Err(Error::Abnormal)));
+    drop(late);
+    talk(&mut good);
+    until("the places of the others are free", || server.handle.connections() == 1);
+    drop(good);
+    server.stop();
+}
+
+#[test]
+fn a_handler_that_does_not_answer_means_500() {
+    let server = Running::start(|server| server, |_| Ok(()));
+    let error = client::connect(&server.url()).unwrap_err();
+    let Error::Handshake(HandshakeError::Status(response)) = error else { panic!("{error:?}") };
+    assert_eq!(response.status(), 500);
+    server.stop();
+}
+
+#[test]
+fn a_connection_ends_with_its_handler_even_if_another_thread_has_it() {
+    let (give, take) = mpsc::channel();
+    let server = Running::start(|server| server, {
+        let give = Mutex::new(give);
+        move |incoming| {
+            give.lock().unwrap().send(incoming.accept()?).unwrap();
+            Ok(())
+        }
+    });
+    let mut socket = client::connect(&server.url()).unwrap();
+    let mut kept = take.recv().unwrap();
+    assert!(matches!(socket.next_event(), Err(Error::Abnormal)));
+    drop(socket);
+    until("the place is free", || server.handle.connections() == 0);
+    assert!(matches!(end(&mut kept), Err(Error::Abnormal | Error::Io(_))));
+    server.stop();
+}
+
+/// What a program sends just before it returns arrives, even if the client is still sending.
+#[test]
+fn what_a_handler_sent_last_arrives() {
+    let server = Running::start(
+        |server| server,
+        |incoming| {
+            let mut socket = incoming.accept()?;
+            socket.next_event()?;
+            socket.send("last words")
+        },
+    );
+    let mut socket = client::connect(&server.url()).unwrap();
+    for _ in 0..100 {
+        socket.send(&bytes(0, 10_000)).unwrap();
+    }
+    assert_eq!(next_message(&mut socket), b"last words");
+    assert!(matches!(socket.next_event(), Err(Error::Abnormal)));
+    drop(socket);
+    server.stop();
+}
+
+fn end(socket: &mut WebSocket) -> Result<Outcome, Error> {
+    while socket.next_event()?.is_some() {}
+    Ok(socket.outcome().unwrap())
+}
+
+#[test]
+fn options_reach_the_connection() {
+    let (give, take) = mpsc::channel();
+    let give = Mutex::new(give);
+    let server = Running::start(
+        |server| server.stack_size(256 << 10).write_timeout(Some(ms(5000))),
+        move |incoming| {
+            let socket = incoming.accept()?;
+            let stream = socket.get_ref().get_ref();
+            give.lock().unwrap().send((stream.nodelay()?, stream.write_timeout()?)).unwrap();
+            Ok(())
+        },
+    );
+    let socket = client::connect(&server.url()).unwrap();
+    assert_eq!(take.recv().unwrap(), (true, Some(ms(5000))));
+    drop(socket);
+    server.stop();
+}
+
+#[test]
+fn a_request_is_answered_once() {
+    let (give, take) = mpsc::channel();
+    let give = Mutex::new(give);
+    let server = Running::start(
+        |server| server,
+        move |incoming| {
+            incoming.reject(&Rejection::new(404))?;
+            let again = [
+                incoming.reject(&Rejection::new(404)).map_err(|error| error.to_string()),
+                incoming.accept().map(|_| ()).map_err(|error| error.to_string()),
+            ];
+            give.lock().unwrap().send((incoming.request().is_some(), again)).unwrap();
+            Ok(())
+        },
+    );
+    assert!(client::connect(&server.url()).is_err());
+    let (has_request, again) = take.recv().unwrap();
+    assert!(!has_request);
+    for result in again {
+        assert_eq!(result.unwrap_err(), "the request was answered already");
+    }
+    server.stop();
+}
+
+const CHILD: &str = "SANSOCK_TEST_FEW_DESCRIPTORS";
+
+/// The server of the test below, in a process with few descriptors; does nothing in the others.
+#[test]
+fn child_with_few_descriptors() {
+    if env::var_os(CHILD).is_some() {
+        let config = timeouts(|_| Timeouts::none());
+        let server = Server::bind("127.0.0.1:0").unwrap().config(config);
+        eprintln!("\nADDRESS {}", server.local_addr());
+        server.run(echo).unwrap();
+    }
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Out of descriptors, `accept` fails at once, over and over: the server must neither end nor spin,
+/// and go on when there are some again.
+#[cfg(target_os = "linux")]
+#[test]
+fn running_out_of_descriptors_passes() {
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 40; exec \"$0\" --exact server::child_with_few_descriptors --nocapture",
+        ])
+        .arg(env::current_exe().unwrap())
+        .env(CHILD, "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map(Killed)
+        .unwrap();
+    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
+    let address = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("ADDRESS ").map(|address| address.parse().unwrap()));
+    let address = address.unwrap();
+    let url = format!("ws://{address}/");
+    let crowd: Vec<_> = (0..60).map(|_| connect(address)).collect();
+    let descriptors = format!("/proc/{}/fd", child.0.id());
+    until("all descriptors are taken", || std::fs::read_dir(&descriptors).unwrap().count() >= 40);
+    let before = processor_time(child.0.id());
+    thread::sleep(ms(500));
+    let spent = processor_time(child.0.id()) - before;
+    assert!(spent <= 10, "{spent} hundredths of a second spent in half a second");
+    drop(crowd);
+    let config = Config::new();
+    let mut socket = Client::new(&url).unwrap().config(config).connect().unwrap();
+    talk(&mut socket);
+}
+
+/// In hundredths of a second.
+#[cfg(target_os = "linux")]
+fn processor_time(process: u32) -> u64 {
+    let mut stat = String::new();
+    std::fs::File::open(format!("/proc/{process}/stat"))
+        .and_then(|mut file| file.read_to_string(&mut stat))
+        .unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error() {
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let error = Server::bind(server.local_addr()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+}

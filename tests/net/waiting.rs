@@ -1,0 +1,220 @@
+//! `net::WebSocket`: waiting with timeouts, keepalive and idle connections.
+
+use std::io::{self, Write};
+use std::thread;
+use std::time::Instant;
+
+use crate::common::*;
+use sansock::net::{Error, Next};
+use sansock::{CloseCode, Config, Event, Keepalive, Message, OpCode, Role, Timeout};
+
+fn kind(result: Result<(), Error>) -> Option<io::ErrorKind> {
+    match result {
+        Ok(()) => None,
+        Err(Error::Io(error)) => Some(error.kind()),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn waiting_for_a_time_goes_on_afterwards_even_amid_a_frame() {
+    let (mut socket, mut peer) = with_raw_peer(Role::Server, Config::new());
+    let message = masked(OpCode::Text, b"in pieces");
+    for cut in 0..message.len() {
+        peer.write_all(&message[..cut]).unwrap();
+        let start = Instant::now();
+        assert_eq!(socket.next_event_timeout(ms(5)).unwrap(), Next::TimedOut);
+        assert!(start.elapsed() < PATIENCE);
+        peer.write_all(&message[cut..]).unwrap();
+        let next = socket.next_event_timeout(PATIENCE).unwrap();
+        assert_eq!(next, Next::Event(Event::Message(Message::Text("in pieces"))), "cut at {cut}");
+    }
+    // Without a time it waits as ever.
+    let writer = thread::spawn(move || {
+        thread::sleep(ms(30));
+        peer.write_all(&message).unwrap();
+        peer
+    });
+    assert_eq!(next_message(&mut socket), b"in pieces");
+    let mut peer = writer.join().unwrap();
+    peer.write_all(&masked_close(1000)).unwrap();
+    assert!(matches!(socket.next_event_timeout(PATIENCE).unwrap(), Next::Event(Event::Close(_))));
+    drop(peer);
+    assert_eq!(socket.next_event_timeout(PATIENCE).unwrap(), Next::Ended);
+}
+
+#[test]
+fn waiting_for_no_time_takes_what_has_arrived() {
+    let (mut socket, mut peer) = with_raw_peer(Role::Server, Config::new());
+    assert_eq!(socket.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
+    peer.write_all(&masked(OpCode::Text, b"here")).unwrap();
+    // Loopback delivers before `write` returns.
+    let next = socket.next_event_timeout(ms(0)).unwrap();
+    assert_eq!(next, Next::Event(Event::Message(Message::Text("here"))));
+}
+
+#[test]
+fn a_peer_that_drips_does_not_stretch_the_wait() {
+    let (mut socket, mut peer) = with_raw_peer(Role::Server, Config::new());
+    let dripping = thread::spawn(move || {
+        for byte in masked(OpCode::Binary, &bytes(0, 300)) {
+            if peer.write_all(&[byte]).is_err() {
+                return;
+            }
+            thread::sleep(ms(10));
+        }
+    });
+    let start = Instant::now();
+    assert_eq!(socket.next_event_timeout(ms(100)).unwrap(), Next::TimedOut);
+    assert!((ms(95)..ms(2000)).contains(&start.elapsed()));
+    drop(socket);
+    dripping.join().unwrap();
+}
+
+#[test]
+fn a_non_blocking_stream_is_not_spun_on_while_something_is_timed() {
+    let keepalive = Keepalive { interval: PATIENCE, timeout: PATIENCE };
+    let config = timeouts(|timeouts| timeouts.keepalive(keepalive));
+    let (mut socket, mut peer) = with_raw_peer(Role::Server, config);
+    socket.get_ref().get_ref().set_nonblocking(true).unwrap();
+    let start = Instant::now();
+    for _ in 0..3 {
+        let result = socket.next_event().map(|_| ());
+        assert_eq!(kind(result), Some(io::ErrorKind::WouldBlock));
+    }
+    assert!(start.elapsed() < PATIENCE / 2);
+    peer.write_all(&masked(OpCode::Text, b"x")).unwrap();
+    assert_eq!(next_message(&mut socket), b"x");
+}
+
+#[test]
+fn a_read_timeout_of_the_programs_own_is_reported() {
+    let (mut socket, mut peer) = with_raw_peer(Role::Server, Config::new());
+    socket.get_ref().get_ref().set_read_timeout(Some(ms(10))).unwrap();
+    peer.write_all(&masked(OpCode::Text, b"xyz")[..5]).unwrap();
+    for _ in 0..2 {
+        let result = socket.next_event().map(|_| ());
+        assert!(matches!(kind(result), Some(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)));
+    }
+    peer.write_all(&masked(OpCode::Text, b"xyz")[5..]).unwrap();
+    assert_eq!(next_message(&mut socket), b"xyz");
+}
+
+#[test]
+fn a_silent_peer_is_pinged_and_then_given_up() {
+    let keepalive = Keepalive { interval: ms(80), timeout: ms(80) };
+    for role in [Role::Server, Role::Client] {
+        let config = timeouts(|timeouts| timeouts.keepalive(keepalive));
+        let (mut socket, mut peer) = with_raw_peer(role, config);
+        let start = Instant::now();
+        let error = socket.next_event().map(|_| ()).unwrap_err();
+        assert!(matches!(error, Error::Timeout(Timeout::Keepalive)), "{error:?}");
+        // Though the peer could not even be seen off: `Timeouts::closing` is 10 seconds.
+        assert!((ms(150)..PATIENCE).contains(&start.elapsed()), "{:?}", start.elapsed());
+        // One Ping, and the Close frame that tells why.
+        let seen = read_to_end(&mut peer);
+        assert_eq!((seen[0], seen[1] & 0x7F), (0x89, 8));
+        let close = if role == Role::Server { 10 } else { 14 };
+        assert_eq!((seen[close], seen[close + 1] & 0x7F), (0x88, 2));
+        assert_eq!(seen.len(), close + if role == Role::Server { 4 } else { 8 });
+        assert!(matches!(socket.next_event(), Err(Error::Timeout(Timeout::Keepalive))));
+    }
+}
+
+#[test]
+fn a_peer_that_answers_pings_is_kept() {
+    let keepalive = Keepalive { interval: ms(30), timeout: ms(2000) };
+    let (mut server, peer) =
+        with_raw_peer(Role::Server, timeouts(|timeouts| timeouts.keepalive(keepalive)));
+    let client = thread::spawn(move || {
+        let mut client = socket(peer, Role::Client, Config::new());
+        let mut pings = 0;
+        while let Some(event) = client.next_event().unwrap() {
+            if let Event::Ping(_) = event {
+                pings += 1;
+                if pings == 4 {
+                    client.start_close(CloseCode::NORMAL, "").unwrap();
+                }
+            }
+        }
+    });
+    let mut pongs = 0;
+    while let Some(event) = server.next_event().unwrap() {
+        pongs += usize::from(matches!(event, Event::Pong(_)));
+    }
+    assert_eq!(pongs, 4);
+    client.join().unwrap();
+}
+
+#[test]
+fn an_unused_connection_is_closed_with_1001_though_pings_go_on() {
+    let (mut socket, mut peer) =
+        with_raw_peer(Role::Server, timeouts(|timeouts| timeouts.idle(ms(120))));
+    let server = thread::spawn(move || {
+        let mut events = 0;
+        while socket.next_event().unwrap().is_some() {
+            events += 1;
+        }
+        (events, socket.outcome())
+    });
+    let start = Instant::now();
+    peer.write_all(&masked(OpCode::Ping, b"")).unwrap();
+    assert_eq!(read_exactly(&mut peer, 2), frame(OpCode::Pong, b""));
+    assert_eq!(read_exactly(&mut peer, 4), close_frame(1001));
+    assert!(start.elapsed() >= ms(110));
+    peer.write_all(&masked_close(1001)).unwrap();
+    assert_eq!(read_to_end(&mut peer), b"");
+    drop(peer);
+    let (events, outcome) = server.join().unwrap();
+    assert_eq!((events, outcome.unwrap().code()), (2, 1001));
+}
+
+#[test]
+fn a_message_that_takes_too_long_is_1008() {
+    let config = timeouts(|timeouts| timeouts.message(ms(100)));
+    let (mut socket, mut peer) = with_raw_peer(Role::Server, config);
+    let dripping = thread::spawn(move || {
+        for byte in masked(OpCode::Binary, &bytes(0, 125)) {
+            peer.write_all(&[byte]).unwrap();
+            thread::sleep(ms(10));
+            if peer_has_sent_something(&peer) {
+                break;
+            }
+        }
+        read_to_end(&mut peer)
+    });
+    let error = socket.next_event().map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::Timeout(Timeout::Message)), "{error:?}");
+    assert_eq!(dripping.join().unwrap(), close_frame(1008));
+}
+
+fn peer_has_sent_something(stream: &std::net::TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let result = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).unwrap();
+    result.is_ok()
+}
+
+#[test]
+fn a_quiet_connection_gives_its_memory_back() {
+    let (mut client, mut server) = pair(Config::new());
+    let large = bytes(1, 1 << 20);
+    let sender = thread::spawn(move || {
+        client.send(&large).unwrap();
+        client
+    });
+    assert_eq!(next_message(&mut server).len(), 1 << 20);
+    let mut client = sender.join().unwrap();
+    server.queue(&bytes(1, 200_000)).unwrap();
+    let reader = thread::spawn(move || {
+        next_message(&mut client);
+        client
+    });
+    server.flush().unwrap();
+    let client = reader.join().unwrap();
+    assert_eq!(server.next_event_timeout(ms(1500)).unwrap(), Next::TimedOut);
+    let (_, _, input, output) = server.into_parts();
+    assert!(input.capacity() <= 64 << 10, "{}", input.capacity());
+    assert!(format!("{output:?}").contains("capacity: 0"), "{output:?}");
+    drop(client);
+}
