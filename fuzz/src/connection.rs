@@ -5,7 +5,6 @@
 mod script;
 mod side;
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -33,7 +32,7 @@ pub fn play(script: &Script) {
 /// What is on the way from one end to the other.
 #[derive(Debug, Default)]
 struct Pipe {
-    bytes: VecDeque<u8>,
+    bytes: Vec<u8>,
     /// Nothing follows: the sender ended its side, or the wire was cut.
     ended: bool,
     /// What is put in vanishes, and nobody is told.
@@ -98,7 +97,7 @@ impl Pair {
         let (from, pipe) = (&mut self.sides[side], &mut self.pipes[side]);
         let bytes = from.take_output(most);
         if !pipe.ended && !pipe.silent {
-            pipe.bytes.extend(&bytes);
+            pipe.bytes.extend_from_slice(&bytes);
         }
         bytes.len()
     }
@@ -121,7 +120,8 @@ impl Pair {
             return ends;
         }
         let n = most.min(pipe.bytes.len());
-        let bytes: Vec<u8> = pipe.bytes.drain(..n).collect();
+        let behind = pipe.bytes.split_off(n);
+        let bytes = std::mem::replace(&mut pipe.bytes, behind);
         reader.receive(&bytes, writer, self.now);
         n > 0
     }

@@ -8,6 +8,7 @@ pub mod frame;
 pub mod http;
 pub mod mask;
 pub mod model;
+pub mod offer;
 pub mod receive;
 pub mod request;
 pub mod response;

@@ -78,8 +78,13 @@ pub fn header(bytes: &[u8]) -> Read {
 
 /// "j = i MOD 4; transformed-octet-i = original-octet-i XOR masking-key-octet-j" (5.3)
 pub fn masked(key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
-    let Some(key) = key else { return payload.to_vec() };
-    payload.iter().enumerate().map(|(i, octet)| octet ^ key[i % 4]).collect()
+    let mut octets = payload.to_vec();
+    if let Some(key) = key {
+        for (octet, of_key) in octets.iter_mut().zip(key.repeat(payload.len() / 4 + 1)) {
+            *octet ^= of_key;
+        }
+    }
+    octets
 }
 
 /// A frame in one piece, its length in the shortest form.

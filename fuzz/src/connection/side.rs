@@ -234,16 +234,18 @@ impl Side {
         self.count += 1;
         match kind {
             MessageKind::Binary => {
-                (0..length).map(|i| (i * 7 + i / 256 + self.count * 31) as u8).collect()
+                let mut bytes: Vec<u8> = (0..=250).collect();
+                bytes.rotate_left(self.count % 251);
+                let mut bytes = bytes.repeat(length / 251 + 1);
+                bytes.truncate(length);
+                bytes
             }
             MessageKind::Text => {
-                let characters = ['a', '\u{e9}', '\u{20ac}', '\u{1f600}', 'z'];
-                let mut text = String::new();
-                for character in characters.iter().cycle().skip(self.count % 5) {
-                    if text.len() + character.len_utf8() > length {
-                        break;
-                    }
-                    text.push(*character);
+                let mut characters = ['a', '\u{e9}', '\u{20ac}', '\u{1f600}', 'z', '\u{7ff}'];
+                characters.rotate_left(self.count % 6);
+                let mut text = String::from_iter(characters).repeat(length / 13 + 1);
+                while text.len() > length {
+                    text.pop();
                 }
                 text.into_bytes()
             }

@@ -12,7 +12,7 @@ pub fn mutate(
     lines: &[&str],
 ) -> Option<usize> {
     let mut random = Random(seed.into());
-    if random.next() % 3 == 0 {
+    if random.next().is_multiple_of(3) {
         return None;
     }
     let text = data.get(..size)?;
