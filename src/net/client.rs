@@ -208,3 +208,23 @@ impl fmt::Display for NoAddress {
 }
 
 impl std::error::Error for NoAddress {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn every_address_is_tried_and_the_last_error_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for timeout in [None, Some(Duration::from_secs(10))] {
+            let stream = connect_to_any(&[closed, closed, open, closed], timeout).unwrap();
+            assert_eq!(stream.unwrap().peer_addr().unwrap(), open);
+            let error = connect_to_any(&[closed, closed], timeout).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+            assert!(connect_to_any(&[], timeout).unwrap().is_none());
+        }
+    }
+}

@@ -311,9 +311,9 @@ fn running_out_of_descriptors_passes() {
     let descriptors = format!("/proc/{}/fd", child.0.id());
     until("all descriptors are taken", || std::fs::read_dir(&descriptors).unwrap().count() >= 40);
     let before = processor_time(child.0.id());
-    thread::sleep(ms(500));
+    thread::sleep(ms(1000));
     let spent = processor_time(child.0.id()) - before;
-    assert!(spent <= 10, "{spent} hundredths of a second spent in half a second");
+    assert!(spent <= 6, "{spent} hundredths of a second spent in a second");
     drop(crowd);
     let config = Config::new();
     let mut socket = Client::new(&url).unwrap().config(config).connect().unwrap();

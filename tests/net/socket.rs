@@ -253,18 +253,20 @@ fn what_waits_is_bounded_when_the_peer_does_not_read() {
 
 #[test]
 fn a_transport_that_buffers_is_flushed() {
-    let (client, server) = tcp_pair();
-    let buffered = Buffered(BufWriter::new(client));
-    let mut client = over(buffered, Role::Client, Config::new());
-    let mut server = socket(server, Role::Server, Config::new());
-    for size in [10, 100_000] {
-        client.send(&bytes(1, size)).unwrap();
-        assert_eq!(next_message(&mut server).len(), size);
-    }
-    client.queue("before the wait").unwrap();
-    server.send("there").unwrap();
-    next_message(&mut client);
-    assert_eq!(next_message(&mut server), b"before the wait");
+    within(PATIENCE, || {
+        let (client, server) = tcp_pair();
+        let buffered = Buffered(BufWriter::new(client));
+        let mut client = over(buffered, Role::Client, Config::new());
+        let mut server = socket(server, Role::Server, Config::new());
+        for size in [10, 100_000] {
+            client.send(&bytes(1, size)).unwrap();
+            assert_eq!(next_message(&mut server).len(), size);
+        }
+        client.queue("before the wait").unwrap();
+        server.send("there").unwrap();
+        next_message(&mut client);
+        assert_eq!(next_message(&mut server), b"before the wait");
+    });
 }
 
 struct Buffered(BufWriter<std::net::TcpStream>);

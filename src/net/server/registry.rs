@@ -9,7 +9,7 @@ use super::super::linger::linger_until;
 use super::super::slot::Slot;
 use super::Options;
 
-/// Stops a [`Server`] from another thread.
+/// Stops a [`Server`](super::Server) from another thread.
 #[derive(Clone, Debug)]
 pub struct ServerHandle {
     pub(super) shared: Arc<Shared>,
@@ -38,7 +38,7 @@ const WAKE_TIME: Duration = Duration::from_secs(2);
 
 impl ServerHandle {
     /// Accepts no more, closes each connection with 1001, behind what was accepted for sending on it,
-    /// and lets [`Server::run`] return when they have ended. A client whose request has not arrived
+    /// and lets [`Server::run`](super::Server::run) return when they have ended. A client whose request has not arrived
     /// as a whole is not served. It does not wait for any of that.
     pub fn shutdown(&self) {
         let slots = {
