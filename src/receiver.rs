@@ -118,7 +118,7 @@ impl Receiver {
             return Err(error);
         }
         buffer.reclaim();
-        loop {
+        while buffer.has_work() {
             match self.step(buffer) {
                 Ok(Step::Lent) => return Ok(true),
                 Ok(Step::NeedsBytes) => return Ok(false),
@@ -126,6 +126,7 @@ impl Receiver {
                 Err(error) => return Err(self.fail(error)),
             }
         }
+        Ok(false)
     }
 
     /// [`advance`](Self::advance) and [`ReceiveBuffer::event`] in one.
@@ -184,7 +185,7 @@ impl Receiver {
             return Ok(Step::NeedsBytes);
         }
         let decoded = FrameHeader::decode(arrived);
-        let Ok(Some((header, length))) = decoded else {
+        let Ok(Some((header, header_length))) = decoded else {
             self.admit_bytes(arrived)?;
             return decoded.map(|_| Step::NeedsBytes);
         };
@@ -197,15 +198,17 @@ impl Receiver {
         } else {
             let kind = self.count(&header)?;
             let whole = header.fin && header.opcode != OpCode::Continuation;
-            let arrived = (arrived.len() - length) as u64;
+            let arrived = (arrived.len() - header_length) as u64;
             match self.delivery {
                 Delivery::Messages if whole && header.payload_len <= arrived => {
                     // Nearly all frames end here, and never become a `Frame`.
-                    buffer.consume(length);
+                    buffer.consume(header_length);
                     let mut mask = header.masking_key.map(Mask::new);
                     let length = to_usize(header.payload_len);
                     buffer.clean_in_place(length, mask.as_mut(), Some(kind))?;
-                    return self.lend_in_place(kind, buffer);
+                    let step = self.lend_in_place(kind, buffer)?;
+                    self.expect_another(header_length, buffer);
+                    return Ok(step);
                 }
                 Delivery::Messages if whole && header.payload_len <= Self::WAITS_IN_PLACE => {
                     Path::InPlace(kind)
@@ -214,7 +217,7 @@ impl Receiver {
                 Delivery::Chunks => Path::Chunks(kind),
             }
         };
-        buffer.consume(length);
+        buffer.consume(header_length);
         let mask = header.masking_key.map(Mask::new);
         let frame = Frame { fin: header.fin, path, mask, remaining: header.payload_len };
         self.payload(frame, buffer)
@@ -388,7 +391,18 @@ impl Receiver {
         }
         buffer.lend_assembled(kind)?;
         self.message = None;
+        if self.fragments == 1 {
+            self.expect_another(FrameHeader::MAX_LEN, buffer);
+        }
         Ok(Step::Lent)
+    }
+
+    /// Behind a long message in one frame: the next is likely to be as long.
+    #[inline]
+    fn expect_another(&self, header: usize, buffer: &mut ReceiveBuffer) {
+        if self.length > Self::WAITS_IN_PLACE {
+            buffer.expect_another(to_usize(self.length).saturating_add(header));
+        }
     }
 
     /// Lends what has arrived of a frame.

@@ -41,6 +41,10 @@ pub struct ReceiveBuffer {
     /// on in `wire`, or from 0 on in `message`, and no others since it started. A receiver could not
     /// vouch for that, since a program may give it the buffer of another amid a message.
     checked: (Place, usize),
+    /// How many bytes the next message is expected to be, header included: reads bring no more, so
+    /// that it lies in `wire` in one piece, or nearly all of it is read straight into `message`. 0 if
+    /// messages are short and one read may bring many.
+    next_length: usize,
     /// Whether bytes have arrived since `take_fresh`.
     fresh: bool,
     lent: Option<Lent>,
@@ -77,6 +81,9 @@ impl ReceiveBuffer {
     /// Room kept before the first byte, so that the carried bytes of a cut character can be put
     /// right before the rest of their text.
     const HEADROOM: usize = 4;
+    /// What is read before a message that is then read straight into its own memory: its header, and
+    /// in case that it is a short one, all of it.
+    const SHORT: usize = 4 << 10;
     /// The first allocation: a handshake and small messages fit.
     const FIRST: usize = 4 << 10;
     /// `wire` grows no further for reads; only a longer handshake head makes it.
@@ -99,6 +106,7 @@ impl ReceiveBuffer {
             direct: 0,
             utf8: Utf8::new(),
             checked: (Place::Wire, 0),
+            next_length: 0,
             fresh: false,
             lent: None,
         }
@@ -111,13 +119,13 @@ impl ReceiveBuffer {
         if self.direct > 0 {
             return self.spare_message();
         }
-        let spare = self.wire.len() - self.end;
-        if spare == 0 || (self.start != self.end && spare < self.wire.len() / 2) {
-            self.make_room();
-        } else if self.start == self.end {
+        let full = self.end == self.wire.len();
+        if !full && self.start == self.end && self.next_length == 0 {
+            // The usual read: nothing waits, messages are short, and there was room to spare.
             (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM);
+            return &mut self.wire[Self::HEADROOM..];
         }
-        &mut self.wire[self.end..]
+        self.spare_wire(full)
     }
 
     /// Tells that the first `n` bytes of [`spare_mut`](Self::spare_mut) were filled.
@@ -227,6 +235,12 @@ impl ReceiveBuffer {
         }
     }
 
+    /// Whether bytes were read that no receiver has looked at. (Those that it left unconsumed count.)
+    #[inline]
+    pub(crate) fn has_work(&self) -> bool {
+        self.start != self.end || self.message_clean != self.assembled
+    }
+
     /// What [`event`](Self::event) would lend.
     #[inline]
     pub(crate) fn what(&self) -> Option<What> {
@@ -321,6 +335,12 @@ impl ReceiveBuffer {
         }
     }
 
+    /// Expects the next message to be as long as the one that is lent, `length` bytes with its header.
+    pub(crate) fn expect_another(&mut self, length: usize) {
+        let in_place = length <= Self::LARGEST_READ - Self::HEADROOM;
+        self.next_length = if in_place { length } else { Self::SHORT };
+    }
+
     /// Lets the next reads put the next `n` payload bytes straight into the message.
     pub(crate) fn expect_direct(&mut self, n: usize) {
         self.direct = n;
@@ -413,12 +433,30 @@ impl ReceiveBuffer {
             }
         }
         self.checked = (place, 0);
+        self.next_length = 0;
         self.lent = Some(Lent { what: What::Message(kind), place, start, end: start + length });
         Ok(())
     }
 
+    #[inline(never)]
+    fn spare_wire(&mut self, full: bool) -> &mut [u8] {
+        let waiting = self.end - self.start;
+        if waiting == 0 && !self.wire.is_empty() {
+            (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM);
+        }
+        let spare = self.wire.len() - self.end;
+        let wanted = self.next_length.saturating_sub(waiting);
+        if full || spare < wanted || (waiting > 0 && spare < self.wire.len() / 2) {
+            self.make_room(wanted);
+        }
+        let spare = &mut self.wire[self.end..];
+        let room = if wanted == 0 { spare.len() } else { wanted.min(spare.len()) };
+        &mut spare[..room]
+    }
+
+    /// Room for `wanted` bytes, or if that is 0 for as many as seem to arrive at once.
     #[cold]
-    fn make_room(&mut self) {
+    fn make_room(&mut self, wanted: usize) {
         let waiting = self.end - self.start;
         if self.wire.is_empty() {
             (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM);
@@ -429,7 +467,7 @@ impl ReceiveBuffer {
         }
         // The last read filled all there was: larger ones are worth their memory.
         if self.wire.len() < Self::LARGEST_READ || self.end == self.wire.len() {
-            let room = (self.wire.len() * 2).max(Self::FIRST);
+            let room = (self.wire.len() * 2).max(Self::FIRST).max(self.end + wanted);
             self.wire.resize(room, 0);
         }
     }
