@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use sansock::{
-    CloseCode, Connection, EncodedMessage, Established, Event, MaskSource, Message, MessageKind,
-    Outcome, ProtocolError, ReceiveBuffer, Role, SendBuffer, SendError, State, Timeout,
+    CloseCode, Connection, EncodedMessage, Established, Event, FrameHeader, MaskSource, Message,
+    MessageKind, Outcome, ProtocolError, ReceiveBuffer, Role, SendBuffer, SendError, State,
+    Timeout,
 };
 
 use super::script::{Act, Setup};
@@ -57,6 +58,8 @@ pub(super) struct Side {
     pub(super) has_left: bool,
     /// It failed or timed out: what it gets no longer matters.
     failed: bool,
+    /// What it said took too long.
+    expired: Option<Timeout>,
     now: Instant,
 }
 
@@ -94,6 +97,7 @@ impl Side {
             has_ended: false,
             has_left: false,
             failed: false,
+            expired: None,
             now,
         }
     }
@@ -120,8 +124,12 @@ impl Side {
             }
             Act::Write(_) | Act::Read(_) | Act::Tick(_) | Act::Cut { .. } | Act::Silence => Ok(()),
         };
+        let now = self.output.buffered_amount();
+        if result.is_ok() && !matches!(act, Act::Close { .. }) && now > waiting && waiting > 0 {
+            assert!(now <= self.setup.limits.buffered, "no more waits than may");
+        }
         if result.is_err() {
-            assert_eq!(self.output.buffered_amount(), waiting, "refused, so nothing was queued");
+            assert_eq!(now, waiting, "refused, so nothing was queued");
             assert_eq!(self.connection.state(), was, "refused, so nothing has changed");
         }
     }
@@ -211,7 +219,7 @@ impl Side {
             Some(SendError::MessageInProgress)
         } else if other {
             Some(SendError::KindChanged)
-        } else if waiting > 0 && waiting + length > limit {
+        } else if waiting > 0 && waiting + FrameHeader::MAX_LEN + length > limit {
             Some(SendError::BufferFull { limit })
         } else {
             None
@@ -400,7 +408,7 @@ impl Side {
             assert!(told < 5, "asks for the same moment again and again");
             let was = self.connection.state();
             match self.connection.handle_timeout(now, &mut self.output) {
-                Ok(()) => {}
+                Ok(()) => assert_eq!(self.expired, None, "every later call returns it again"),
                 Err(timeout) => self.timed_out(timeout),
             }
             if was == State::Open && self.connection.state() != State::Open {
@@ -410,9 +418,13 @@ impl Side {
     }
 
     fn timed_out(&mut self, timeout: Timeout) {
-        self.failed = true;
         assert_eq!(self.connection.state(), State::Closed);
         assert_eq!(self.connection.poll_timeout(), None, "nothing is waited for any more");
+        if self.expired.is_some() {
+            assert_eq!(self.expired, Some(timeout), "every later call returns it again");
+            return;
+        }
+        (self.failed, self.expired) = (true, Some(timeout));
         match timeout {
             Timeout::Closing => {
                 let since = self.close_queued.expect("closing, so a Close frame was queued");
