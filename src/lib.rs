@@ -160,6 +160,8 @@
 //! # Features
 //!
 //! - `net` (default): the blocking client and server, [`net`]. Brings `rand`.
+//! - `rustls`: TLS for them, so that `connect("wss://...")` works; see `net::tls`. Brings `net`.
+//! - `webpki-roots`: Mozilla's root certificates, for programs that ask for them. Brings `rustls`.
 //! - `rand`: [`RandomMasks`] and [`random_nonce`], from a CSPRNG. Without it a client gives a
 //!   [`MaskSource`] of its own.
 //!

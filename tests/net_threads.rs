@@ -6,14 +6,14 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use sansock::net::{Server, Tcp, WebSocket, client};
+use sansock::net::{Server, Stream, WebSocket, client};
 use sansock::{CloseCode, Config, Established, ReceiveBuffer, Role, SendBuffer};
 
 /// A server's end of a connection, and the bare stream at the other.
 fn with_raw_peer() -> (WebSocket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let stream = Tcp::from(listener.accept().unwrap().0);
+    let stream = Stream::from(listener.accept().unwrap().0);
     let connection = Established::elsewhere(Role::Server, None).connection(&Config::new());
     let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
     (WebSocket::new(stream, connection, input, output).unwrap(), peer)

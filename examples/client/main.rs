@@ -3,9 +3,11 @@
 //! ```sh
 //! cargo run --release --example client -- ws://127.0.0.1:9001/
 //! cargo run --release --example client -- --selfcheck ws://127.0.0.1:9001/
+//! cargo run --release --features rustls --example client -- wss://example.com/
 //! ```
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use sansock::{Config, Event, Keepalive, Offer, Timeouts, Uri};
 mod command_line;
 mod interactive;
 mod selfcheck;
+mod tls;
 
 const HELP: &str = "\
 Connects to a WebSocket server: sends the lines that are typed and shows what arrives.
@@ -31,6 +34,8 @@ Options:
   --header 'NAME: VALUE'   adds a header to the request; may be repeated
   --ping SECONDS           sends a Ping whenever nothing has arrived for so long, and gives up if
                            nothing arrives for as long again
+  --ca PEM                 trusts the authorities in this file for a wss: URL, instead of those that
+                           the system trusts
   --echo                   sends every message back until the connection is over
   --selfcheck              checks that the server echoes text and binary of many sizes, answers
                            Pings and closes as it should
@@ -41,7 +46,10 @@ The exit code is 0 only after a closing handshake, and with --selfcheck only if 
 ";
 
 fn main() -> ExitCode {
-    command_line::main(HELP, parse, |Options { url, client, mode }| {
+    command_line::main(HELP, parse, |Options { url, mut client, ca, mode }| {
+        if let Some(ca) = ca {
+            client = tls::trust(client, &ca)?;
+        }
         let socket = client
             .connect()
             .map_err(|error| format!("cannot connect to {}: {error}", url.authority()))?;
@@ -56,6 +64,7 @@ fn main() -> ExitCode {
 struct Options {
     url: Uri,
     client: Client,
+    ca: Option<PathBuf>,
     mode: Mode,
 }
 
@@ -66,7 +75,7 @@ enum Mode {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
-    let (mut url, mut mode) = (None, None);
+    let (mut url, mut ca, mut mode) = (None, None, None);
     let (mut subprotocols, mut headers) = (Vec::new(), Vec::new());
     let mut timeouts = Timeouts::new();
     while let Some(argument) = arguments.next()? {
@@ -78,6 +87,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
                 let interval = Duration::from_secs(seconds.get().into());
                 timeouts = timeouts.keepalive(Keepalive { interval, timeout: interval });
             }
+            Arg::Long("ca") => ca = Some(arguments.value()?.into()),
             Arg::Long("echo") if mode.is_none() => mode = Some(Mode::Echo),
             Arg::Long("selfcheck") if mode.is_none() => mode = Some(Mode::Selfcheck),
             Arg::Long("echo" | "selfcheck") => return Err("one of --echo and --selfcheck".into()),
@@ -101,7 +111,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
         Mode::Selfcheck => Client::with_offer(offer).write_timeout(selfcheck::PATIENCE),
         _ => Client::with_offer(offer),
     };
-    Ok(Some(Options { url, client: client.config(config), mode }))
+    Ok(Some(Options { url, client: client.config(config), ca, mode }))
 }
 
 fn header(line: &str) -> Result<(String, String), &'static str> {

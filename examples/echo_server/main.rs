@@ -4,6 +4,7 @@
 //! ```sh
 //! cargo run --release --example echo_server
 //! cargo run --release --example echo_server -- 127.0.0.1:9001 --subprotocol chat
+//! cargo run --release --features rustls --example echo_server -- --cert cert.pem --key key.pem
 //! ```
 
 use std::error::Error;
@@ -19,6 +20,7 @@ use sansock::{Answer, Config, Event, Limits, Rejection, Timeouts, random_nonce};
 
 #[path = "../command_line/mod.rs"]
 mod command_line;
+mod tls;
 
 const HELP: &str = "\
 A WebSocket server that sends every message back.
@@ -31,6 +33,8 @@ Options:
   --max-message BYTES          largest message that is accepted; 67108864 (64 MiB) unless given
   --handshake-timeout SECONDS  how long a client may take to ask for its connection; 10 unless given
   --subprotocol NAME           a subprotocol that the server speaks; may be repeated
+  --cert PEM --key PEM         serves wss: with the certificate (and its chain) in the one file and
+                               its key in the other
   --help                       show this
 
 Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
@@ -45,16 +49,18 @@ struct Options {
     max_message: u64,
     handshake_timeout: Duration,
     subprotocols: Vec<String>,
+    tls: Option<tls::Files>,
 }
 
 impl Options {
     fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let mut address = None;
+        let (mut address, mut cert, mut key) = (None, None, None);
         let mut options = Self {
             address: "127.0.0.1:9001".into(),
             max_message: 64 << 20,
             handshake_timeout: Duration::from_secs(10),
             subprotocols: Vec::new(),
+            tls: None,
         };
         while let Some(argument) = arguments.next()? {
             match argument {
@@ -64,6 +70,8 @@ impl Options {
                     options.handshake_timeout = Duration::from_secs(seconds.get().into());
                 }
                 Arg::Long("subprotocol") => options.subprotocols.push(arguments.value()?.string()?),
+                Arg::Long("cert") => cert = Some(arguments.value()?.into()),
+                Arg::Long("key") => key = Some(arguments.value()?.into()),
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
                 Arg::Value(value) if address.is_none() => {
                     address = Some(value.parse_with(resolvable)?);
@@ -72,6 +80,11 @@ impl Options {
             }
         }
         options.address = address.unwrap_or(options.address);
+        options.tls = match (cert, key) {
+            (Some(cert), Some(key)) => Some(tls::Files { cert, key }),
+            (None, None) => None,
+            _ => return Err("--cert and --key belong together".into()),
+        };
         Ok(Some(options))
     }
 
@@ -87,9 +100,14 @@ fn resolvable(text: &str) -> io::Result<String> {
 }
 
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let server = Server::bind(&options.address)
+    let mut server = Server::bind(&options.address)
         .map_err(|error| format!("cannot listen at {}: {error}", options.address))?
         .config(options.config());
+    let (mut ws, mut http) = ("ws", "http");
+    if let Some(files) = &options.tls {
+        server = files.serve(server)?;
+        (ws, http) = ("wss", "https");
+    }
     let handle = server.handle();
     let mut asked = false;
     ctrlc::set_handler(move || {
@@ -99,7 +117,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
         handle.shutdown();
     })?;
     let address = server.local_addr();
-    println!("listening on ws://{address}/\nopen http://{address}/ in a browser to try it");
+    println!("listening on {ws}://{address}/\nopen {http}://{address}/ in a browser to try it");
     server.run(move |incoming| {
         let peer = incoming.peer_addr();
         serve(incoming, &options.subprotocols).inspect_err(|error| eprintln!("{peer}: {error}"))

@@ -120,6 +120,9 @@ impl fmt::Display for HandshakeError {
             Self::TooManyHeaders { limit } => {
                 write!(f, "the head has more than {limit} headers (HeadLimits::headers)")
             }
+            Self::ControlByte(byte @ (0x15 | 0x16)) => {
+                write!(f, "the head begins as TLS does ({byte:#04x}): one of ws: and wss: is wrong")
+            }
             Self::ControlByte(byte) => write!(f, "control character {byte:#04x} in the head"),
             Self::LineEnding => f.write_str("a line of the head does not end in CR LF"),
             Self::FoldedLine => f.write_str("a header line begins with a blank"),

@@ -6,14 +6,16 @@ use std::{fmt, io};
 
 use super::opening::read_head;
 use super::stream::time_until;
-use super::{Error, Socket, Tcp, WebSocket};
+use super::tls::Connector;
+use super::{Error, Socket, Stream, WebSocket};
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::config::Config;
 use crate::handshake::{ClientHandshake, HandshakeError, HeadLimits, Offer, Response};
 use crate::mask::random_nonce;
+use crate::timer::Deadline;
 use crate::uri::Uri;
 
-/// Connects to a `ws:` URL with the defaults.
+/// Connects to a `ws:` URL with the defaults, or to a `wss:` URL if the crate has its feature `rustls`.
 ///
 /// # Errors
 ///
@@ -44,6 +46,8 @@ pub struct Client {
     head_limits: HeadLimits,
     connect_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
+    /// How to do TLS, if not as preset.
+    pub(super) tls: Option<Connector>,
 }
 
 impl Client {
@@ -64,6 +68,7 @@ impl Client {
             head_limits: HeadLimits::new(),
             connect_timeout: Some(Duration::from_secs(10)),
             write_timeout: None,
+            tls: None,
         }
     }
 
@@ -118,8 +123,9 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Io`] from the last address that was tried, [`Error::Handshake`] (an answer other than
-    /// 101 is in its [`Status`](HandshakeError::Status)), or [`Error::NoTls`] for a `wss:` URL. If the
-    /// offer is at fault, nothing is connected.
+    /// 101 is in its [`Status`](HandshakeError::Status)). For a `wss:` URL [`Error::Tls`] too, or
+    /// [`Error::NoTls`] without the feature `rustls`. If the offer or the configuration of TLS is at
+    /// fault, nothing is connected.
     pub fn connect(&self) -> Result<WebSocket, Error> {
         Ok(self.connect_with_response()?.0)
     }
@@ -130,14 +136,23 @@ impl Client {
     ///
     /// As [`connect`](Self::connect).
     pub fn connect_with_response(&self) -> Result<(WebSocket, Response), Error> {
-        if self.offer.uri().is_secure() {
-            return Err(Error::NoTls);
-        }
         self.offer.check()?;
-        let stream = self.open()?;
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(self.write_timeout)?;
-        self.handshake(Tcp::from(stream))
+        let uri = self.offer.uri();
+        let tls = match &self.tls {
+            _ if !uri.is_secure() => None,
+            Some(connector) => Some(connector.session(uri.host())?),
+            None => Some(Connector::preset()?.session(uri.host())?),
+        };
+        let tcp = self.open()?;
+        tcp.set_nodelay(true)?;
+        tcp.set_write_timeout(self.write_timeout)?;
+        let deadline = self.config.timeouts.opening(Instant::now());
+        let stream = match tls {
+            None => Stream::from(tcp),
+            Some(session) => Stream::secure(tcp, session),
+        };
+        stream.open(&deadline)?;
+        self.handshake_until(stream, &deadline)
     }
 
     /// Does the opening handshake over a transport that is connected already, such as one with TLS.
@@ -146,14 +161,21 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Io`] and [`Error::Handshake`].
-    pub fn handshake<S: Socket>(&self, mut stream: S) -> Result<(WebSocket<S>, Response), Error> {
-        let deadline = self.config.timeouts.opening(Instant::now());
+    pub fn handshake<S: Socket>(&self, stream: S) -> Result<(WebSocket<S>, Response), Error> {
+        self.handshake_until(stream, &self.config.timeouts.opening(Instant::now()))
+    }
+
+    fn handshake_until<S: Socket>(
+        &self,
+        mut stream: S,
+        deadline: &Deadline,
+    ) -> Result<(WebSocket<S>, Response), Error> {
         let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
         let limits = self.head_limits;
         let mut handshake =
             ClientHandshake::start(&self.offer, random_nonce(), limits, &mut output)?;
         output.write_to(&mut stream)?;
-        read_head(&mut stream, &mut input, &mut handshake, &deadline)?;
+        read_head(&mut stream, &mut input, &mut handshake, deadline)?;
         let (Some(established), Some(response)) = (handshake.established(), handshake.response())
         else {
             return Err(HandshakeError::UnexpectedEof.into());

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use super::tls::TlsError;
 use crate::error::{ProtocolError, SendError};
 use crate::handshake::HandshakeError;
 use crate::timer::Timeout;
@@ -17,9 +18,10 @@ pub enum Error {
     Io(io::Error),
     /// The URL.
     Uri(UriError),
-    /// The URL is a `wss:` one, and [`Client::connect`](super::Client::connect) knows no TLS: give
-    /// [`Client::handshake`](super::Client::handshake) a stream that does.
+    /// The URL is a `wss:` one, and the crate was built without its feature `rustls`.
     NoTls,
+    /// TLS: a certificate that is refused, a peer that does not speak TLS, an end that was cut off.
+    Tls(TlsError),
     /// The opening handshake.
     Handshake(HandshakeError),
     /// The peer broke the protocol or went over a limit. It was told, and the connection is over.
@@ -41,7 +43,8 @@ impl fmt::Display for Error {
             Self::Protocol(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Timeout(error) => error.fmt(f),
-            Self::NoTls => f.write_str("wss: needs TLS, which connect() does not have"),
+            Self::NoTls => f.write_str("wss: needs the feature `rustls` of sansock"),
+            Self::Tls(error) => error.fmt(f),
             Self::Abnormal => {
                 f.write_str("the connection ended without a closing handshake (1006)")
             }
@@ -59,8 +62,16 @@ impl std::error::Error for Error {
             Self::Protocol(error) => error.source(),
             Self::Send(error) => error.source(),
             Self::Timeout(error) => error.source(),
+            Self::Tls(error) => error.source(),
             Self::NoTls | Self::Abnormal => None,
         }
+    }
+}
+
+impl From<io::Error> for Error {
+    /// Finds the TLS error in it, if it is one.
+    fn from(error: io::Error) -> Self {
+        error.downcast::<TlsError>().map_or_else(Self::Io, Self::Tls)
     }
 }
 
@@ -75,7 +86,7 @@ macro_rules! from {
 }
 
 from!(
-    Io(io::Error),
+    Tls(TlsError),
     Uri(UriError),
     Handshake(HandshakeError),
     Protocol(ProtocolError),

@@ -51,6 +51,10 @@ pub(super) fn read_head<S: Socket>(
         match input.read_from(stream) {
             Ok(0) => handshake.receive_eof()?,
             Ok(_) => {}
+            // TLS that was cut off: nothing worse than an end, here.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                handshake.receive_eof()?;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted || is_would_block(&error) => {}
             Err(error) => return Err(error.into()),
         }

@@ -6,13 +6,12 @@
 //! closes by itself, behind everything it has accepted for sending.
 
 use std::fmt;
-use std::io::Write;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::Tcp;
+use super::Stream;
 use crate::buffer::SendBuffer;
 use crate::close::CloseCode;
 use crate::config::Config;
@@ -37,7 +36,7 @@ type Leave = Box<dyn Fn() + Send>;
 /// One connection's place in its server.
 pub(super) struct Slot {
     state: AtomicU8,
-    stream: Tcp,
+    stream: Stream,
     leave: Mutex<Option<Leave>>,
     settled: AtomicBool,
 }
@@ -54,7 +53,7 @@ pub(super) enum Notice {
 }
 
 impl Slot {
-    pub(super) fn new(stream: Tcp) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self {
             state: AtomicU8::new(OPENING),
             stream,
@@ -63,7 +62,7 @@ impl Slot {
         }
     }
 
-    pub(super) fn stream(&self) -> &Tcp {
+    pub(super) fn stream(&self) -> &Stream {
         &self.stream
     }
 
@@ -144,11 +143,7 @@ impl Slot {
     fn write_close(&self) -> bool {
         let (mut sender, mut frame) = (Sender::server(&Config::new()), SendBuffer::new());
         sender.last_words(CloseCode::GOING_AWAY, &mut frame);
-        let mut stream = self.stream.get_ref();
-        let written =
-            stream.set_nonblocking(true).and_then(|()| stream.write_all(frame.as_slice())).is_ok();
-        let _ = stream.set_nonblocking(false);
-        written
+        self.stream.write_now(frame.as_slice()).is_ok()
     }
 
     /// The connection has come to its end on the wire: nobody needs to wait for the peer any more.

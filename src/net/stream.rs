@@ -6,6 +6,11 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Error;
+use super::linger::discard;
+use super::tls::Session;
+use crate::timer::Deadline;
+
 /// A transport whose waiting can be bounded and whose sending side can be ended.
 ///
 /// [`WebSocket`](super::WebSocket) works over anything that reads and writes; timeouts, keepalive and
@@ -37,65 +42,125 @@ pub trait Socket: Read + Write {
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
-/// A TCP stream. Clones share the one descriptor, so that two threads, or a server that shuts down,
-/// can use it without a second one.
+/// A TCP stream, with or without TLS on it. Clones share the one connection, so that two threads, or a
+/// server that shuts down, can use it without a second descriptor.
+///
+/// With TLS a write that fails with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`] must
+/// be repeated with the same bytes, as [`SendBuffer::write_to`](crate::SendBuffer::write_to) does: some
+/// of them may be encrypted already.
 #[derive(Clone)]
-pub struct Tcp(Arc<TcpStream>);
+pub struct Stream(pub(super) Arc<Inner>);
 
-impl Tcp {
-    /// The stream itself.
+pub(super) struct Inner {
+    tcp: TcpStream,
+    pub(super) tls: Option<Session>,
+}
+
+impl Stream {
+    /// The TCP stream. If there is TLS on it, to read or write here breaks the session.
     #[must_use]
     pub fn get_ref(&self) -> &TcpStream {
-        &self.0
+        &self.0.tcp
+    }
+
+    pub(super) fn secure(tcp: TcpStream, session: Session) -> Self {
+        Self(Arc::new(Inner { tcp, tls: Some(session) }))
+    }
+
+    /// Does the TLS handshake, if there is to be TLS.
+    pub(super) fn open(&self, deadline: &Deadline) -> Result<(), Error> {
+        match &self.0.tls {
+            None => Ok(()),
+            Some(tls) => tls.handshake(&self.0.tcp, deadline),
+        }
+    }
+
+    /// The end of a stream whose TLS handshake has failed: what still arrives is discarded as it is,
+    /// or TCP may take away the alert that tells the peer why.
+    pub(super) fn hang_up(&self, until: Instant) {
+        let mut tcp = &self.0.tcp;
+        if tcp.shutdown(Shutdown::Write).is_ok() {
+            discard(&mut tcp, until, |tcp, timeout| tcp.set_read_timeout(timeout));
+        }
+    }
+
+    /// Writes a few bytes if the network takes them at once. Nobody else may be writing.
+    pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut tcp = &self.0.tcp;
+        if let Some(tls) = &self.0.tls {
+            return tls.write_now(tcp, bytes);
+        }
+        let written = tcp.set_nonblocking(true).and_then(|()| tcp.write_all(bytes));
+        let _ = tcp.set_nonblocking(false);
+        written
     }
 }
 
-impl From<TcpStream> for Tcp {
-    fn from(stream: TcpStream) -> Self {
-        Self(Arc::new(stream))
+impl From<TcpStream> for Stream {
+    fn from(tcp: TcpStream) -> Self {
+        Self(Arc::new(Inner { tcp, tls: None }))
     }
 }
 
-impl fmt::Debug for Tcp {
+impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.debug_struct("Stream")
+            .field("tcp", &self.0.tcp)
+            .field("tls", &self.0.tls.is_some())
+            .finish()
     }
 }
 
-impl Read for Tcp {
+impl Read for Stream {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self.0).read(buffer)
+        match &self.0.tls {
+            None => (&self.0.tcp).read(buffer),
+            Some(tls) => tls.read(&self.0.tcp, buffer),
+        }
     }
 }
 
-impl Write for Tcp {
+impl Write for Stream {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&*self.0).write(bytes)
+        match &self.0.tls {
+            None => (&self.0.tcp).write(bytes),
+            Some(tls) => tls.write(&self.0.tcp, &[IoSlice::new(bytes)]),
+        }
     }
 
     #[inline]
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self.0).write_vectored(slices)
+        match &self.0.tls {
+            None => (&self.0.tcp).write_vectored(slices),
+            Some(tls) => tls.write(&self.0.tcp, slices),
+        }
     }
 
+    #[inline]
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match &self.0.tls {
+            None => Ok(()),
+            Some(tls) => tls.flush(&self.0.tcp),
+        }
     }
 }
 
-impl Socket for Tcp {
+impl Socket for Stream {
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_read_timeout(timeout)
+        self.0.tcp.set_read_timeout(timeout)
     }
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_write_timeout(timeout)
+        self.0.tcp.set_write_timeout(timeout)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.shutdown(Shutdown::Write)
+        if let Some(tls) = &self.0.tls {
+            tls.close(&self.0.tcp);
+        }
+        self.0.tcp.shutdown(Shutdown::Write)
     }
 }
 

@@ -5,6 +5,8 @@
 mod client;
 mod echo_server;
 mod program;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -15,8 +17,14 @@ use sansock::{CloseCode, Event, Message};
 #[test]
 fn each_has_help() {
     let options: [(&str, &[&str]); 4] = [
-        ("echo_server", &["[ADDR]", "--max-message", "--handshake-timeout", "--subprotocol"]),
-        ("client", &["URL", "--subprotocol", "--header", "--ping", "--echo", "--selfcheck"]),
+        (
+            "echo_server",
+            &["[ADDR]", "--max-message", "--handshake-timeout", "--subprotocol", "--cert", "--key"],
+        ),
+        (
+            "client",
+            &["URL", "--subprotocol", "--header", "--ping", "--ca", "--echo", "--selfcheck"],
+        ),
         ("autobahn_client", &["URL", "--agent"]),
         ("two_threads", &["[URL]"]),
     ];
@@ -33,7 +41,7 @@ fn each_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&str, &[&str], &str); 22] = [
+    let wrong: [(&str, &[&str], &str); 25] = [
         ("echo_server", &["--nonsense"], "--nonsense"),
         ("echo_server", &["nonsense"], "nonsense"),
         ("echo_server", &["127.0.0.1:65536"], "127.0.0.1:65536"),
@@ -41,7 +49,10 @@ fn wrong_arguments_are_named_and_end_with_2() {
         ("echo_server", &["--max-message"], "--max-message"),
         ("echo_server", &["--max-message", "1x"], "1x"),
         ("echo_server", &["--handshake-timeout", "0"], "0"),
+        ("echo_server", &["--cert", "cert.pem"], "--key"),
+        ("echo_server", &["--key", "key.pem"], "--cert"),
         ("client", &[], "URL"),
+        ("client", &["--ca"], "--ca"),
         ("client", &["http://127.0.0.1/"], "http://127.0.0.1/"),
         ("client", &["ws://127.0.0.1/#fragment"], "fragment"),
         ("client", &["ws://127.0.0.1/", "more"], "more"),

@@ -90,9 +90,11 @@ impl EchoServer {
         let mut lines = BufReader::new(program.child().stdout.take().unwrap()).lines();
         let line = lines.next().unwrap().unwrap();
         let url = line.strip_prefix("listening on ").unwrap().to_owned();
-        let address = url.strip_prefix("ws://").and_then(|rest| rest.strip_suffix('/')).unwrap();
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let address = rest.strip_suffix('/').unwrap();
         let page = lines.next().unwrap().unwrap();
-        assert!(page.contains(&format!("http://{address}/")), "{page}");
+        let http = scheme.replace("ws", "http");
+        assert!(page.contains(&format!("{http}://{address}/")), "{page}");
         Self { program, address: address.into(), url }
     }
 

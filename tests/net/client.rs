@@ -92,6 +92,7 @@ fn nobody_listens() {
     );
 }
 
+#[cfg(not(feature = "rustls"))]
 #[test]
 fn tls_is_refused_not_left_out() {
     assert!(matches!(client::connect("wss://127.0.0.1:1/"), Err(Error::NoTls)));
@@ -210,7 +211,7 @@ fn what_the_program_gives_wrong_is_refused_before_anything_is_connected() {
 #[test]
 fn a_handshake_over_a_stream_of_ones_own() {
     let server = Running::start(|server| server, echo);
-    let stream = sansock::net::Tcp::from(connect(server.address()));
+    let stream = sansock::net::Stream::from(connect(server.address()));
     let client = Client::new(&server.url()).unwrap().config(timeouts(|_| Timeouts::none()));
     let (mut socket, response) = client.handshake(stream).unwrap();
     assert_eq!(response.status(), 101);

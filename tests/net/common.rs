@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sansock::net::{Error, Incoming, Server, ServerHandle, Tcp, WebSocket};
+use sansock::net::{Error, Incoming, Server, ServerHandle, Stream, WebSocket};
 use sansock::{
     Config, Established, FrameHeader, Mask, OpCode, ReceiveBuffer, Role, SendBuffer, Timeouts,
 };
@@ -51,7 +51,7 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
 pub(crate) fn socket(stream: TcpStream, role: Role, config: Config) -> WebSocket {
     let connection = Established::elsewhere(role, None).connection(&config);
     let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
-    WebSocket::new(Tcp::from(stream), connection, input, output).unwrap()
+    WebSocket::new(Stream::from(stream), connection, input, output).unwrap()
 }
 
 /// A WebSocket of this role, and a bare stream at the other end.

@@ -385,7 +385,7 @@ fn a_stream_that_would_block_says_so_and_loses_nothing() {
 #[test]
 fn errors_say_what_and_where_to_turn() {
     for (error, text) in [
-        (Error::NoTls, "wss: needs TLS, which connect() does not have"),
+        (Error::NoTls, "wss: needs the feature `rustls` of sansock"),
         (Error::Abnormal, "the connection ended without a closing handshake (1006)"),
         (Error::Timeout(Timeout::Closing), "(Timeouts::closing)"),
         (net::Error::Send(SendError::BufferFull { limit: 7 }), "7 bytes (Limits::buffered)"),

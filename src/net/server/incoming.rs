@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::super::linger::{linger, linger_until};
 use super::super::opening::read_head;
 use super::super::slot::Slot;
-use super::super::{Error, Socket, Tcp, WebSocket};
+use super::super::{Error, Socket, Stream, WebSocket};
 use super::Options;
 use super::registry::Guard;
 use crate::buffer::{ReceiveBuffer, SendBuffer};
@@ -20,8 +20,8 @@ use crate::handshake::{Answer, HandshakeError, Rejection, Request, ServerHandsha
 /// If neither is done, it is rejected with 500.
 #[derive(Debug)]
 pub struct Incoming {
-    stream: Option<Tcp>,
-    slot: Arc<Slot>,
+    stream: Option<Stream>,
+    pub(in super::super) slot: Arc<Slot>,
     peer: SocketAddr,
     handshake: ServerHandshake,
     input: ReceiveBuffer,
@@ -151,7 +151,16 @@ impl Incoming {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         stream.get_ref().set_nodelay(true)?;
         stream.get_ref().set_write_timeout(self.options.write_timeout)?;
-        let deadline = self.options.config.timeouts.opening(Instant::now());
+        let timeouts = &self.options.config.timeouts;
+        let deadline = timeouts.opening(Instant::now());
+        if let Err(error) = stream.open(&deadline) {
+            if matches!(error, Error::Tls(_)) {
+                stream.hang_up(linger_until(timeouts.closing));
+            }
+            self.slot.settle();
+            self.stream = None;
+            return Err(error);
+        }
         match read_head(stream, &mut self.input, &mut self.handshake, &deadline) {
             Err(Error::Handshake(HandshakeError::UnexpectedEof)) => {
                 // Nobody is there to be told.

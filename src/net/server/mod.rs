@@ -13,7 +13,8 @@ use std::{fmt, io, thread};
 
 use self::incoming::serve_one;
 use self::registry::{RETRY, Shared};
-use super::Error;
+use super::tls::Acceptor;
+use super::{Error, Stream};
 use crate::config::Config;
 use crate::handshake::{HeadLimits, OriginPolicy};
 
@@ -37,19 +38,20 @@ use crate::handshake::{HeadLimits, OriginPolicy};
 /// ```
 pub struct Server {
     listener: TcpListener,
-    options: Options,
+    pub(super) options: Options,
     shared: Arc<Shared>,
 }
 
 /// What holds for each connection.
 #[derive(Clone, Debug)]
-struct Options {
+pub(super) struct Options {
     config: Config,
     head_limits: HeadLimits,
     origins: OriginPolicy,
     max_connections: usize,
     write_timeout: Option<Duration>,
     stack_size: Option<usize>,
+    pub(super) tls: Option<Acceptor>,
 }
 
 impl Server {
@@ -77,6 +79,7 @@ impl Server {
             max_connections: 10_000,
             write_timeout: Some(Duration::from_secs(30)),
             stack_size: None,
+            tls: None,
         };
         Ok(Self { listener, options, shared })
     }
@@ -174,6 +177,14 @@ impl Server {
                     }
                     continue;
                 }
+            };
+            let stream = match &self.options.tls {
+                None => Stream::from(stream),
+                Some(acceptor) => match acceptor.session() {
+                    Ok(session) => Stream::secure(stream, session),
+                    // No random numbers or no time: TLS cannot do without.
+                    Err(_) => continue,
+                },
             };
             let Some(guard) = self.shared.register(stream) else { return Ok(()) };
             let (serve, options) = (Arc::clone(serve), self.options.clone());

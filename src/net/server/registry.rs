@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::Stream;
 use super::super::linger::linger_until;
 use super::super::slot::Slot;
 use super::Options;
@@ -90,8 +91,8 @@ impl Shared {
     }
 
     /// `None` if the server shuts down.
-    pub(super) fn register(self: &Arc<Self>, stream: TcpStream) -> Option<Guard> {
-        let slot = Arc::new(Slot::new(stream.into()));
+    pub(super) fn register(self: &Arc<Self>, stream: Stream) -> Option<Guard> {
+        let slot = Arc::new(Slot::new(stream));
         let mut registry = self.lock();
         if registry.shutting_down {
             return None;

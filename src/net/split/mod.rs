@@ -21,11 +21,11 @@ use std::thread::{self, JoinHandle};
 use self::housekeeper::keep_house;
 use self::outbox::{Outbox, Shared};
 use super::linger::linger_until;
-use super::stream::Tcp;
+use super::stream::Stream;
 use super::{Error, WebSocket};
 use crate::close::CloseCode;
 
-impl WebSocket<Tcp> {
+impl WebSocket<Stream> {
     /// The two halves, for two threads; [`Writer`] can be cloned for more. Answers to Pings and Close
     /// frames and the timers are taken care of by a thread that ends with the last half.
     ///

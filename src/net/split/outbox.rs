@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::super::Error;
 use super::super::outgoing::write_frame;
 use super::super::slot::Slot;
-use super::super::stream::{Tcp, is_would_block};
+use super::super::stream::{Stream, is_would_block};
 use crate::buffer::SendBuffer;
 use crate::close::CloseCode;
 use crate::connection::Outcome;
@@ -24,7 +24,7 @@ const STEP: Duration = Duration::from_millis(200);
 /// What both halves and the housekeeper share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) stream: Tcp,
+    pub(super) stream: Stream,
     /// The place in the server that accepted the connection.
     pub(super) slot: Option<Arc<Slot>>,
     /// Whether the reader waits for the peer. While it does not, silence says nothing.
@@ -210,7 +210,7 @@ pub(super) type Locked<'a> = MutexGuard<'a, Outbox>;
 impl Shared {
     /// Makes the stream ready: reads wait for ever, writes for a [`STEP`].
     pub(super) fn new(
-        stream: Tcp,
+        stream: Stream,
         slot: Option<Arc<Slot>>,
         mut outbox: Outbox,
     ) -> io::Result<Self> {

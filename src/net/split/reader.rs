@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::super::linger::{linger, linger_until};
-use super::super::stream::{Socket, Tcp, is_would_block};
+use super::super::stream::{Socket, Stream, is_would_block};
 use super::super::websocket::{QUIET, WORTH_RELEASE};
 use super::Handle;
 use crate::buffer::{ReceiveBuffer, What};
@@ -23,7 +23,7 @@ use crate::receiver::Receiver;
 /// seen whether the peer is alive.
 #[derive(Debug)]
 pub struct Reader {
-    stream: Tcp,
+    stream: Stream,
     receiver: Receiver,
     input: ReceiveBuffer,
     handle: Handle,
@@ -190,6 +190,9 @@ impl Reader {
         drop(outbox);
         if can_end && (waits || self.stream.shutdown_write().is_ok()) {
             linger(&mut self.stream, until);
+            if waits {
+                let _ = self.stream.shutdown_write();
+            }
         }
         if let Some(slot) = &self.handle.slot {
             slot.settle();

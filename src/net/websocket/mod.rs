@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::slot::Slot;
-use super::stream::{Socket, Tcp};
+use super::stream::{Socket, Stream};
 use super::{Error, Outgoing};
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::close::CloseCode;
@@ -36,7 +36,7 @@ use crate::sender::EncodedMessage;
 /// # Ok::<(), sansock::net::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct WebSocket<S = Tcp> {
+pub struct WebSocket<S = Stream> {
     input: ReceiveBuffer,
     outgoing: Outgoing<S>,
     /// How to bound the waiting, where the transport can.

@@ -77,7 +77,11 @@ impl<S: Read + Write> WebSocket<S> {
         match slot.unpark() {
             Notice::Stay => return self.received(read),
             Notice::Leave => connection.go_away(buffer),
-            Notice::Left => connection.has_left(),
+            Notice::Left => {
+                connection.has_left();
+                // With TLS, what the network did not take at once still waits there.
+                let _ = stream.flush();
+            }
         }
         match read {
             // The stream may have been non-blocking for a moment.

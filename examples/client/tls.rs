@@ -1,0 +1,18 @@
+//! Whom a client trusts, where the crate has TLS.
+
+use std::error::Error;
+use std::path::Path;
+
+use sansock::net::Client;
+
+#[cfg(feature = "rustls")]
+pub(crate) fn trust(client: Client, ca: &Path) -> Result<Client, Box<dyn Error>> {
+    use sansock::net::tls::Connector;
+    Ok(client.tls(Connector::builder().roots_from_pem_file(ca)?.build()?))
+}
+
+#[cfg(not(feature = "rustls"))]
+pub(crate) fn trust(_: Client, ca: &Path) -> Result<Client, Box<dyn Error>> {
+    Err(format!("built without TLS, {} is of no use: cargo run --features rustls", ca.display())
+        .into())
+}

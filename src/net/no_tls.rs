@@ -1,0 +1,70 @@
+//! Stands in for [`tls`](super::tls) without the feature `rustls`: none of its types has a value.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::TcpStream;
+
+use super::Error;
+use crate::timer::Deadline;
+
+/// What is wrong about TLS: nothing, without the feature `rustls`.
+#[derive(Clone, Debug)]
+pub enum TlsError {}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Connector {}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Acceptor {}
+
+pub(crate) enum Session {}
+
+impl Connector {
+    pub(crate) fn preset() -> Result<Self, Error> {
+        Err(Error::NoTls)
+    }
+
+    pub(crate) fn session(&self, _host: &str) -> Result<Session, Error> {
+        match *self {}
+    }
+}
+
+impl Acceptor {
+    pub(crate) fn session(&self) -> Result<Session, Error> {
+        match *self {}
+    }
+}
+
+impl Session {
+    pub(crate) fn handshake(&self, _: &TcpStream, _: &Deadline) -> Result<(), Error> {
+        match *self {}
+    }
+
+    pub(crate) fn read(&self, _: &TcpStream, _: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn write(&self, _: &TcpStream, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn write_now(&self, _: &TcpStream, _: &[u8]) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn flush(&self, _: &TcpStream) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn close(&self, _: &TcpStream) {
+        match *self {}
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl std::error::Error for TlsError {}

@@ -1,0 +1,276 @@
+//! Encrypted bytes on their way between the stream and the session.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+
+use rustls::Connection;
+
+use super::TlsError;
+use super::session::lock;
+use crate::net::stream::is_would_block;
+
+/// What one read takes at first ...
+const LEAST: usize = 4 << 10;
+/// ... and at most, where reads fill the buffer.
+const MOST: usize = 64 << 10;
+
+/// What has arrived and was not given to the session yet.
+#[derive(Default)]
+pub(super) struct Received {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Whether the stream has ended.
+    ended: bool,
+    /// Whether the session knows.
+    told: bool,
+    failed: Option<TlsError>,
+}
+
+impl Received {
+    /// One read. All that arrived before must have been given to the session.
+    pub(super) fn read_from(&mut self, mut tcp: &TcpStream) -> io::Result<()> {
+        if self.end == self.bytes.len() {
+            let size = (self.bytes.len() * 4).clamp(LEAST, MOST);
+            self.bytes.resize(size, 0);
+        }
+        (self.start, self.end) = (0, 0);
+        let result = tcp.read(&mut self.bytes);
+        match &result {
+            Ok(n) => self.end = *n,
+            // A connection that waits for long holds no buffer for a burst.
+            Err(error) if is_would_block(error) => self.bytes = Vec::new(),
+            Err(_) => {}
+        }
+        self.ended |= matches!(result, Ok(0));
+        result.map(drop)
+    }
+
+    /// Gives the session as much as it takes, and lets it work; `false` if there is nothing to give.
+    ///
+    /// The session must have no plaintext left.
+    pub(super) fn give(&mut self, tls: &mut Connection) -> Result<bool, TlsError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let tell = self.ended && !std::mem::replace(&mut self.told, self.ended);
+        let mut bytes = self.bytes.get(self.start..self.end).unwrap_or_default();
+        if bytes.is_empty() && !tell {
+            return Ok(false);
+        }
+        let given = tls.read_tls(&mut bytes).map_err(TlsError::from_io);
+        let worked = given.and_then(|n| {
+            self.start += n;
+            Ok(tls.process_new_packets().map(drop)?)
+        });
+        if let Err(error) = &worked {
+            self.failed = Some(error.clone());
+        }
+        worked.map(|()| true)
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether this is the beginning of an HTTP request rather than of a TLS record.
+    pub(super) fn begins_with_a_letter(&self) -> bool {
+        let first = self.bytes.get(self.start..self.end).unwrap_or_default().first();
+        first.is_some_and(u8::is_ascii_uppercase)
+    }
+}
+
+/// Records that were made and have not left yet. Whoever holds its lock may write to the stream.
+#[derive(Default)]
+pub(super) struct Unsent {
+    bytes: Vec<u8>,
+    start: usize,
+    /// Plaintext in these records that no write has reported yet.
+    owed: usize,
+    /// Whether `close_notify` was said.
+    ended: bool,
+}
+
+impl Unsent {
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.bytes.len() && self.owed == 0
+    }
+
+    /// Takes the records that the session has made.
+    pub(super) fn take(&mut self, tls: &mut Connection) -> io::Result<()> {
+        while tls.wants_write() {
+            tls.write_tls(&mut self.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Write::write_vectored`]. What is encrypted cannot be taken back, but it counts as written
+    /// only as it leaves: after an error that passes the same bytes must come again. The first byte
+    /// counts at once, as a sign for those who would replace a Pong that waits.
+    pub(super) fn write(
+        &mut self,
+        tcp: &TcpStream,
+        tls: &Mutex<Connection>,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        let fresh = self.owed == 0;
+        if fresh {
+            self.send(tcp)?;
+            self.owed = self.encrypt(tls, slices)?;
+        }
+        let waiting = self.bytes.len() - self.start;
+        let written = match self.send(tcp) {
+            Ok(()) => self.owed,
+            Err(error) if is_would_block(&error) => {
+                let sent = waiting - (self.bytes.len() - self.start);
+                // The last byte counts when all have left.
+                match sent.max(fresh.into()).min(self.owed.saturating_sub(1)) {
+                    0 => return Err(error),
+                    n => n,
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        let offered = slices.iter().map(|slice| slice.len()).sum();
+        let written = written.min(offered);
+        self.owed -= written;
+        Ok(written)
+    }
+
+    /// Makes records; returns how much of the plaintext is in them.
+    pub(super) fn encrypt(
+        &mut self,
+        tls: &Mutex<Connection>,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        if self.ended {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let mut tls = lock(tls);
+        let n = tls.writer().write_vectored(slices).map_err(TlsError::from_io)?;
+        self.take(&mut tls)?;
+        Ok(n)
+    }
+
+    /// Writes what is there.
+    pub(super) fn send(&mut self, tcp: &TcpStream) -> io::Result<()> {
+        self.send_as_is(tcp, &[])
+    }
+
+    /// Writes what is there, and `bytes` behind it without encryption.
+    pub(super) fn send_as_is(&mut self, mut tcp: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        while let Some(bytes) = self.bytes.get(self.start..).filter(|bytes| !bytes.is_empty()) {
+            match tcp.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.start += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.start = 0;
+        self.bytes.clear();
+        if self.bytes.capacity() > MOST {
+            self.bytes = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Nothing more can be written.
+    pub(super) const fn end(&mut self) {
+        self.ended = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    use rustls::{ClientConnection, ServerConfig, ServerConnection};
+
+    use super::*;
+    use crate::net::tls::{anyone::Anyone, provider};
+
+    /// A client and a server after their handshake.
+    fn pair() -> (Connection, Connection) {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+        let key = signing_key.serialize_der().try_into().unwrap();
+        let server = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let client = rustls::ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone(provider())))
+            .with_no_client_auth();
+        let name = "localhost".try_into().unwrap();
+        let mut client = Connection::from(ClientConnection::new(Arc::new(client), name).unwrap());
+        let mut server = Connection::from(ServerConnection::new(Arc::new(server)).unwrap());
+        while client.is_handshaking() || server.is_handshaking() {
+            transfer(&mut client, &mut server);
+            transfer(&mut server, &mut client);
+        }
+        (client, server)
+    }
+
+    fn transfer(from: &mut Connection, to: &mut Connection) {
+        let mut records = Vec::new();
+        while from.wants_write() {
+            from.write_tls(&mut records).unwrap();
+        }
+        give(&records, to);
+    }
+
+    fn give(mut records: &[u8], to: &mut Connection) {
+        while !records.is_empty() {
+            to.read_tls(&mut records).unwrap();
+            to.process_new_packets().unwrap();
+        }
+    }
+
+    /// A stream that takes nothing, and how many bytes its peer has to read before.
+    fn full() -> (TcpStream, TcpStream, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (theirs, _) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut filled = 0;
+        while let Ok(n) = (&ours).write(&[0; 16 << 10]) {
+            filled += n;
+        }
+        (ours, theirs, filled)
+    }
+
+    #[test]
+    fn what_is_encrypted_is_written_once_however_often_it_comes() {
+        let (client, mut server) = pair();
+        let (tcp, mut peer, filled) = full();
+        let (tls, mut unsent) = (Mutex::new(client), Unsent::default());
+        let slices = [IoSlice::new(b"Hello, "), IoSlice::new(b"world")];
+        // The sign that it is encrypted, and then no more until it has left.
+        assert_eq!(unsent.write(&tcp, &tls, &slices).unwrap(), 1);
+        for _ in 0..3 {
+            let error = unsent.write(&tcp, &tls, &[IoSlice::new(b"ello, world")]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        }
+        peer.read_exact(&mut vec![0; filled]).unwrap();
+        tcp.set_nonblocking(false).unwrap();
+        assert_eq!(unsent.write(&tcp, &tls, &[IoSlice::new(b"ello, world")]).unwrap(), 11);
+        assert!(unsent.is_empty());
+        assert_eq!(unsent.write(&tcp, &tls, &[IoSlice::new(b"!")]).unwrap(), 1);
+        drop(tcp);
+        let mut records = Vec::new();
+        peer.read_to_end(&mut records).unwrap();
+        give(&records, &mut server);
+        let mut plaintext = [0; 13];
+        server.reader().read_exact(&mut plaintext).unwrap();
+        assert_eq!(&plaintext, b"Hello, world!");
+    }
+}

@@ -1,0 +1,121 @@
+//! Two threads on a connection with TLS.
+
+use std::thread;
+
+use sansock::net::{Error, Incoming, TlsError};
+use sansock::{CloseCode, Config, Event, OpCode, Outcome};
+
+use crate::certificates::ours;
+use crate::common::*;
+use crate::peer::Peer;
+use crate::{connect_to_ours, serve};
+
+/// Both peers send at full speed and ping each other, each with large messages that no buffer of the
+/// network holds: nobody waits for the other for ever.
+#[test]
+fn both_halves_work_at_full_speed_both_ways() {
+    const COUNT: usize = 200;
+    let acceptor = ours().server().acceptor();
+    let both = |socket: sansock::net::WebSocket| -> Result<usize, Error> {
+        let (mut reader, writer) = socket.split()?;
+        let sending = thread::spawn(move || -> Result<(), Error> {
+            let message = bytes(7, 100_000);
+            for number in 0..COUNT {
+                writer.send(&message[..])?;
+                writer.queue(&*format!("{number}"))?;
+                writer.ping(b"ping")?;
+            }
+            Ok(())
+        });
+        let (mut messages, mut pongs, mut number) = (0, 0, 0);
+        while messages < 2 * COUNT || pongs == 0 {
+            match reader.next_event()? {
+                Some(Event::Message(sansock::Message::Text(text))) => {
+                    assert_eq!(text, format!("{number}"));
+                    (messages, number) = (messages + 1, number + 1);
+                }
+                Some(Event::Message(message)) => {
+                    assert!(message.as_bytes() == bytes(7, 100_000));
+                    messages += 1;
+                }
+                Some(Event::Pong(_)) => pongs += 1,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        sending.join().unwrap()?;
+        Ok(messages)
+    };
+    let server = Running::start(
+        |server| server.tls(acceptor),
+        move |incoming: &mut Incoming| {
+            assert_eq!(both(incoming.accept()?)?, 2 * COUNT);
+            Ok(())
+        },
+    );
+    let socket = connect_to_ours(&server);
+    let messages = within(PATIENCE * 4, move || both(socket).unwrap());
+    assert_eq!(messages, 2 * COUNT);
+    server.stop();
+}
+
+#[test]
+fn several_writers_share_a_session() {
+    let server = serve(&ours().server());
+    let (mut reader, writer) = connect_to_ours(&server).split().unwrap();
+    let senders: Vec<_> = (0..4)
+        .map(|_| {
+            let writer = writer.clone();
+            thread::spawn(move || (0..500).for_each(|_| writer.send("Hello").unwrap()))
+        })
+        .collect();
+    for _ in 0..2000 {
+        assert!(matches!(reader.next_event().unwrap(), Some(Event::Message(_))));
+    }
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    writer.close(CloseCode::NORMAL, "").unwrap();
+    while reader.next_event().unwrap().is_some() {}
+    assert_eq!(reader.outcome(), Some(Outcome::Clean(Some(CloseCode::NORMAL))));
+}
+
+#[test]
+fn the_end_of_a_split_connection_has_close_notify_and_a_cut_is_told() {
+    let (socket, mut peer) = Peer::with_client(&Config::new());
+    let (mut reader, writer) = socket.split().unwrap();
+    peer.send(&close_frame(1000));
+    peer.send_close_notify();
+    while reader.next_event().unwrap().is_some() {}
+    drop((reader, writer));
+    assert_eq!(peer.read(100).len(), 8, "our Close frame and close_notify");
+
+    let (socket, mut peer) = Peer::with_client(&Config::new());
+    let (mut reader, _writer) = socket.split().unwrap();
+    peer.send(&frame(OpCode::Text, b"Hello"));
+    drop(peer);
+    assert!(matches!(reader.next_event().unwrap(), Some(Event::Message(_))));
+    let error = reader.next_event().map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::Tls(TlsError::Truncated)), "{error:?}");
+}
+
+#[test]
+fn a_server_that_shuts_down_closes_split_connections() {
+    let acceptor = ours().server().acceptor();
+    let server = Running::start(
+        |server| server.tls(acceptor),
+        |incoming: &mut Incoming| {
+            let (mut reader, writer) = incoming.accept()?.split()?;
+            writer.send("Hello")?;
+            while reader.next_event()?.is_some() {}
+            Ok(())
+        },
+    );
+    let mut socket = connect_to_ours(&server);
+    next_message(&mut socket);
+    thread::sleep(ms(50));
+    let stopping = thread::spawn(move || server.stop());
+    while socket.next_event().unwrap().is_some() {}
+    assert_eq!(socket.outcome(), Some(Outcome::Clean(Some(CloseCode::GOING_AWAY))));
+    assert!(stopping.join().unwrap() < ms(2000));
+}
