@@ -160,6 +160,7 @@
 //! # Features
 //!
 //! - `net` (default): the blocking client and server, [`net`]. Brings `rand`.
+//! - `web`: [`web::WebSocket`], the object that browsers have. Brings `net` and the crate `url`.
 //! - `rand`: [`RandomMasks`] and [`random_nonce`], from a CSPRNG. Without it a client gives a
 //!   [`MaskSource`] of its own.
 //!
@@ -181,6 +182,8 @@ mod sender;
 mod timer;
 mod uri;
 mod utf8;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use buffer::{ReceiveBuffer, SendBuffer};
 pub use close::{Close, CloseCode, InvalidCloseCode};

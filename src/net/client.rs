@@ -130,6 +130,15 @@ impl Client {
     ///
     /// As [`connect`](Self::connect).
     pub fn connect_with_response(&self) -> Result<(WebSocket, Response), Error> {
+        self.connect_watched(|_| ())
+    }
+
+    /// [`connect_with_response`](Self::connect_with_response), which shows the transport before the
+    /// handshake: to shut it down ends the wait for the server.
+    pub(crate) fn connect_watched(
+        &self,
+        connected: impl FnOnce(&Tcp),
+    ) -> Result<(WebSocket, Response), Error> {
         if self.offer.uri().is_secure() {
             return Err(Error::NoTls);
         }
@@ -137,7 +146,9 @@ impl Client {
         let stream = self.open()?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(self.write_timeout)?;
-        self.handshake(Tcp::from(stream))
+        let stream = Tcp::from(stream);
+        connected(&stream);
+        self.handshake(stream)
     }
 
     /// Does the opening handshake over a transport that is connected already, such as one with TLS.
@@ -162,6 +173,18 @@ impl Client {
         let mut socket = WebSocket::new(stream, connection, input, output)?;
         socket.set_subprotocol(established.subprotocol());
         Ok((socket, response.clone()))
+    }
+
+    /// What is offered.
+    #[cfg(feature = "web")]
+    pub(crate) const fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// Limits, delivery and timeouts.
+    #[cfg(feature = "web")]
+    pub(crate) const fn settings(&self) -> &Config {
+        &self.config
     }
 
     fn open(&self) -> Result<TcpStream, Error> {
