@@ -205,7 +205,7 @@ pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
 pub use uri::{Scheme, Uri, UriError};
 
 /// The examples of the README compile.
-#[cfg(all(doctest, feature = "net"))]
+#[cfg(all(doctest, feature = "web"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

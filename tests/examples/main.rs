@@ -5,6 +5,8 @@
 mod client;
 mod echo_server;
 mod program;
+#[cfg(feature = "web")]
+mod web;
 
 use std::io::Write;
 use std::net::Shutdown;

@@ -3,18 +3,18 @@
 use std::time::{Duration, Instant};
 
 use sansock::web::{Error, ReadyState, SyntaxError, WebSocket};
-use sansock::{Close, Event};
+use sansock::{Close, CloseCode, Event};
 
-use super::server::{PATIENCE, all, echo, open, serve, silent, watch};
+use super::server::{PATIENCE, Results, all, echo, open, serve, silent, watch};
 
 /// A server that tells the Close frame it gets: code (0 for none) and reason.
-fn tells() -> (String, std::sync::mpsc::Receiver<Result<(u16, String), sansock::net::Error>>) {
+fn tells() -> (String, Results<(u16, String)>) {
     serve(|incoming| {
         let mut socket = incoming.accept()?;
         let mut seen = None;
         while let Some(event) = socket.next_event()? {
             if let Event::Close(Close { code, reason }) = event {
-                seen = Some((code.map_or(0, |code| code.get()), reason.to_owned()));
+                seen = Some((code.map_or(0, CloseCode::get), reason.to_owned()));
             }
         }
         Ok(seen.unwrap())

@@ -67,8 +67,9 @@ fn a_handler_gets_what_it_missed_however_late_it_is_set() {
 fn messages_that_nobody_listens_for_hold_up_nothing() {
     let (url, _) = serve(|incoming| {
         let mut socket = incoming.accept()?;
+        let data = vec![0; 100_000];
         for _ in 0..100 {
-            socket.send(&[0; 100_000])?;
+            socket.send(&data)?;
         }
         socket.close(CloseCode::NORMAL, "")
     });

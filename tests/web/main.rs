@@ -1,4 +1,4 @@
-//! `web::WebSocket` against the steps of the WHATWG WebSockets standard, with servers of our own that
+//! `web::WebSocket` against the steps of the browsers' standard, with servers of our own that
 //! behave as each step needs. `tests/web_peers` has servers of another make.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]

@@ -57,10 +57,10 @@ fn waiting_can_be_bounded() {
 fn reading_pauses_while_nobody_takes_the_messages() {
     let (url, sent) = serve(|incoming| {
         let mut socket = incoming.accept()?;
-        let mut count = 0;
+        let (data, mut count) = (vec![0; 100_000], 0);
         socket.get_ref().get_ref().set_write_timeout(Some(Duration::from_millis(300)))?;
         while count < 1000 {
-            match socket.send(&[0; 100_000]) {
+            match socket.send(&data) {
                 Ok(()) => count += 1,
                 Err(Error::Io(_)) => break,
                 Err(error) => return Err(error),

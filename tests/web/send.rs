@@ -4,14 +4,13 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use sansock::net::Error as NetError;
 use sansock::web::{Error, Event, ReadyState, WebSocket};
 use sansock::{Config, Limits, Message};
 
-use super::server::{PATIENCE, echo, open, serve, silent, until, watch};
+use super::server::{PATIENCE, Results, echo, open, serve, silent, until, watch};
 
 /// A server that reads when it is told to, and counts the bytes of the payloads.
-fn reads_when_told() -> (String, mpsc::Sender<()>, mpsc::Receiver<Result<usize, NetError>>) {
+fn reads_when_told() -> (String, mpsc::Sender<()>, Results<usize>) {
     let (tell, told) = mpsc::channel::<()>();
     let told = Mutex::new(told);
     let (url, counts) = serve(move |incoming| {
@@ -160,9 +159,9 @@ fn a_buffer_that_is_full_flags_the_socket_as_full_and_closes_it() {
     let socket = WebSocket::builder(&url).unwrap().config(config).open().unwrap();
     until("open", || socket.ready_state() == ReadyState::Open);
     let events = watch(&socket);
-    let mut sent = 0;
+    let (data, mut sent) = (vec![0; 300_000], 0);
     while socket.ready_state() == ReadyState::Open {
-        socket.send(&[0; 300_000]).unwrap();
+        socket.send(&data).unwrap();
         sent += 300_000;
         assert!(sent < 1 << 30);
     }

@@ -12,10 +12,13 @@ use sansock::web::{CloseEvent, Event, EventKind, ReadyState, WebSocket};
 /// The most that anything here may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What came of each connection of a server.
+pub(crate) type Results<T> = Receiver<Result<T, Error>>;
+
 /// A server in this process; each connection's result is received.
 pub(crate) fn serve<T: Send + 'static>(
     serve: impl Fn(&mut Incoming) -> Result<T, Error> + Send + Sync + 'static,
-) -> (String, Receiver<Result<T, Error>>) {
+) -> (String, Results<T>) {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", server.local_addr());
     let (sender, receiver) = mpsc::channel();
