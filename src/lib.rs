@@ -162,6 +162,7 @@
 //! - `net` (default): the blocking client and server, [`net`]. Brings `rand`.
 //! - `rustls`: TLS for them, so that `connect("wss://...")` works; see `net::tls`. Brings `net`.
 //! - `webpki-roots`: Mozilla's root certificates, for programs that ask for them. Brings `rustls`.
+//! - `web`: [`web::WebSocket`], the object that browsers have. Brings `net` and the crate `url`.
 //! - `rand`: [`RandomMasks`] and [`random_nonce`], from a CSPRNG. Without it a client gives a
 //!   [`MaskSource`] of its own.
 //!
@@ -183,6 +184,8 @@ mod sender;
 mod timer;
 mod uri;
 mod utf8;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use buffer::{ReceiveBuffer, SendBuffer};
 pub use close::{Close, CloseCode, InvalidCloseCode};
@@ -204,7 +207,7 @@ pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
 pub use uri::{Scheme, Uri, UriError};
 
 /// The examples of the README compile.
-#[cfg(all(doctest, feature = "net"))]
+#[cfg(all(doctest, feature = "web"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

@@ -95,6 +95,12 @@ impl Offer {
         if self.uri.userinfo().is_some() { self.headers.check(&["authorization"]) } else { Ok(()) }
     }
 
+    /// Whether any subprotocol is offered.
+    #[cfg(feature = "web")]
+    pub(crate) const fn has_subprotocols(&self) -> bool {
+        !self.subprotocols.is_empty()
+    }
+
     /// The request of section 4.1.
     pub(super) fn request(&self, key: &str) -> String {
         let mut head = format!("GET {} HTTP/1.1\r\n", self.uri.resource_name());

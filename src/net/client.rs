@@ -136,6 +136,15 @@ impl Client {
     ///
     /// As [`connect`](Self::connect).
     pub fn connect_with_response(&self) -> Result<(WebSocket, Response), Error> {
+        self.connect_watched(|_| ())
+    }
+
+    /// [`connect_with_response`](Self::connect_with_response), which shows the transport before the
+    /// handshakes: to shut it down ends the wait for the server.
+    pub(crate) fn connect_watched(
+        &self,
+        connected: impl FnOnce(&Stream),
+    ) -> Result<(WebSocket, Response), Error> {
         self.offer.check()?;
         let uri = self.offer.uri();
         let tls = match &self.tls {
@@ -151,6 +160,7 @@ impl Client {
             None => Stream::from(tcp),
             Some(session) => Stream::secure(tcp, session),
         };
+        connected(&stream);
         stream.open(&deadline)?;
         self.handshake_until(stream, &deadline)
     }
@@ -184,6 +194,18 @@ impl Client {
         let mut socket = WebSocket::new(stream, connection, input, output)?;
         socket.set_subprotocol(established.subprotocol());
         Ok((socket, response.clone()))
+    }
+
+    /// What is offered.
+    #[cfg(feature = "web")]
+    pub(crate) const fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// Limits, delivery and timeouts.
+    #[cfg(feature = "web")]
+    pub(crate) const fn settings(&self) -> &Config {
+        &self.config
     }
 
     fn open(&self) -> Result<TcpStream, Error> {

@@ -7,6 +7,8 @@ mod echo_server;
 mod program;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "web")]
+mod web;
 
 use std::io::Write;
 use std::net::Shutdown;

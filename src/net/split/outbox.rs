@@ -1,8 +1,8 @@
 //! What waits to be written, and whose turn it is to write.
 
-use std::io;
+use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ use crate::timer::{Observed, Timers};
 
 /// A write that makes no progress ends after so long, to see whether it is still wanted.
 const STEP: Duration = Duration::from_millis(200);
+/// The most that one write is given, so that a large batch is seen to leave.
+const WRITE: usize = 256 << 10;
 
 /// What both halves and the housekeeper share.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(super) struct Shared {
     pub(super) slot: Option<Arc<Slot>>,
     /// Whether the reader waits for the peer. While it does not, silence says nothing.
     pub(super) listening: AtomicBool,
+    /// Bytes that the network has taken, as of now.
+    written: AtomicU64,
     /// Notified when anything in the outbox changes that somebody may wait for.
     changed: Condvar,
     outbox: Mutex<Outbox>,
@@ -46,6 +50,8 @@ pub(super) struct Outbox {
     batch: SendBuffer,
     /// Bytes of the batch and of a large payload behind it that are not known to be written.
     in_flight: usize,
+    /// Bytes that are known to be written.
+    written: u64,
     /// Whether a thread writes: it alone may.
     writing: bool,
     /// How many batches were taken, and how many of these are written: what is queued now is
@@ -76,6 +82,7 @@ impl Outbox {
             queued: SendBuffer::new(),
             batch: SendBuffer::new(),
             in_flight: 0,
+            written: 0,
             writing: false,
             taken: 0,
             done: 0,
@@ -120,6 +127,12 @@ impl Outbox {
 
     pub(super) fn buffered_amount(&self) -> usize {
         self.in_flight + self.queued.buffered_amount()
+    }
+
+    /// Where what is queued now ends in all that is sent.
+    #[cfg(feature = "web")]
+    pub(super) fn position(&self) -> u64 {
+        self.written + self.buffered_amount() as u64
     }
 
     /// Whether the connection can still be written to.
@@ -174,6 +187,7 @@ impl Outbox {
     /// The thread that wrote gives the right and the batch back.
     fn put_back(&mut self, batch: SendBuffer, result: io::Result<()>) {
         let before = std::mem::replace(&mut self.in_flight, batch.buffered_amount());
+        self.written += before.saturating_sub(self.in_flight) as u64;
         self.writing = false;
         self.batch = batch;
         match result {
@@ -223,6 +237,7 @@ impl Shared {
             stream,
             slot,
             listening: AtomicBool::new(false),
+            written: AtomicU64::new(0),
             changed: Condvar::new(),
             outbox: Mutex::new(outbox),
         })
@@ -239,6 +254,12 @@ impl Shared {
 
     pub(super) fn is_listening(&self) -> bool {
         self.listening.load(Ordering::Acquire)
+    }
+
+    /// Bytes that the network has taken.
+    #[cfg(feature = "web")]
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
     }
 
     /// Waits for a change, until `until` at most.
@@ -291,8 +312,12 @@ impl Shared {
     pub(super) fn write<'a>(&'a self, mut outbox: Locked<'a>) -> Locked<'a> {
         let mut batch = outbox.take();
         drop(outbox);
-        let result = batch.write_to(&mut self.stream.clone());
+        let result = batch.write_to(&mut self.counting());
         self.wrote(batch, result)
+    }
+
+    fn counting(&self) -> Counting<'_> {
+        Counting { stream: self.stream.clone(), written: &self.written }
     }
 
     fn wrote(&self, batch: SendBuffer, result: io::Result<()>) -> Locked<'_> {
@@ -331,7 +356,38 @@ impl Shared {
         outbox.in_flight += header.encode().len() + message.len();
         let number = outbox.taken;
         drop(outbox);
-        let result = write_frame(&mut self.stream.clone(), &mut batch, &header, message.as_bytes());
+        let result = write_frame(&mut self.counting(), &mut batch, &header, message.as_bytes());
         self.write_through(self.wrote(batch, result), number)
+    }
+}
+
+/// Writes and counts, so that others see a large batch leave.
+struct Counting<'a> {
+    stream: Stream,
+    written: &'a AtomicU64,
+}
+
+impl Counting<'_> {
+    fn count(&self, written: io::Result<usize>) -> io::Result<usize> {
+        if let Ok(n) = written {
+            self.written.fetch_add(n as u64, Ordering::Release);
+        }
+        written
+    }
+}
+
+impl Write for Counting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.stream.write(bytes.get(..WRITE).unwrap_or(bytes));
+        self.count(written)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.stream.write_vectored(slices);
+        self.count(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }

@@ -47,6 +47,30 @@ impl Writer {
         outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))
     }
 
+    /// Has what was queued written by another thread, and returns at once: for those who must not wait
+    /// for the network.
+    pub fn wake(&self) {
+        self.handle.lock().wanted = true;
+        self.handle.notify();
+    }
+
+    /// [`queue`](Self::queue), and where the message ends in all that is sent; compare
+    /// [`written`](Self::written).
+    #[cfg(feature = "web")]
+    pub(crate) fn queue_at(&self, message: Message<'_>) -> Result<u64, Error> {
+        let mut outbox = self.handle.lock();
+        outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))?;
+        Ok(outbox.position())
+    }
+
+    /// Bytes that the network has taken, or `None` if it has taken everything. A Pong that another
+    /// takes the place of makes positions wrong, by 125 at most.
+    #[cfg(feature = "web")]
+    pub(crate) fn written(&self) -> Option<u64> {
+        let outbox = self.handle.lock();
+        (!outbox.is_written()).then(|| self.handle.written())
+    }
+
     /// Queues a message that was encoded once for many connections.
     ///
     /// # Errors
@@ -105,11 +129,24 @@ impl Writer {
     ///
     /// As [`send`](Self::send).
     pub fn close(&self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
-        let mut outbox = self.handle.lock();
-        outbox.close(code, reason)?;
+        self.queue_close(code, reason)?;
         // The housekeeper learns that the closing handshake is timed from now on.
         self.handle.notify();
-        self.handle.flush(outbox)
+        self.flush()
+    }
+
+    /// Queues a Close frame, which leaves as [`queue`](Self::queue) says: after it nothing can be
+    /// sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Self::queue).
+    pub fn queue_close(
+        &self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+    ) -> Result<(), Error> {
+        self.handle.lock().close(code, reason)
     }
 
     /// Writes what was queued.

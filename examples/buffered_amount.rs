@@ -1,0 +1,47 @@
+//! Sends only while `bufferedAmount` is below a threshold, so that memory stays bounded however slow
+//! the network is: what a page does with a timer, here a thread does.
+//!
+//! ```sh
+//! cargo run --release --example echo_server
+//! cargo run --release --features web --example buffered_amount -- ws://127.0.0.1:9001/
+//! ```
+
+use std::error::Error;
+use std::thread;
+use std::time::Duration;
+
+use sansock::web::{Event, WebSocket};
+
+/// What may wait for the network.
+const THRESHOLD: u64 = 256 << 10;
+const MESSAGES: u32 = 10_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:9001/".into());
+    let socket = WebSocket::new(&url)?;
+    let events = socket.events();
+    match events.recv() {
+        Some(Event::Open(_)) => {}
+        Some(Event::Error(error)) => return Err((*error.message).into()),
+        other => return Err(format!("not opened: {other:?}").into()),
+    }
+    // The echoes are taken while the messages are sent.
+    let echoes = thread::spawn(|| {
+        let is_message = |event: &Event| matches!(event, Event::Message(_));
+        events.filter(is_message).take(MESSAGES as usize).count()
+    });
+
+    let (data, mut most) = (vec![7; 10_000], 0);
+    for _ in 0..MESSAGES {
+        while socket.buffered_amount() >= THRESHOLD {
+            thread::sleep(Duration::from_millis(1));
+        }
+        socket.send(&data)?;
+        most = most.max(socket.buffered_amount());
+    }
+
+    let echoes = echoes.join().map_err(|_| "the counting thread panicked")?;
+    socket.close_with(1000, "all sent")?;
+    println!("{echoes} echoes for {MESSAGES} messages; at most {most} bytes waited");
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! What browsers do not offer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::network;
+use super::shared::Shared;
+use super::{Error, PortPolicy, WebSocket, url};
+use crate::config::{Config, Delivery};
+use crate::handshake::{HeadLimits, Offer};
+use crate::net::Client;
+
+/// A [`WebSocket`] with options. From [`WebSocket::builder`].
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use sansock::web::{PortPolicy, WebSocket};
+///
+/// let socket = WebSocket::builder("ws://127.0.0.1:6000/chat")?
+///     .protocols(["v2.chat", "chat"])
+///     .header("Cookie", "session=1")
+///     .connect_timeout(Duration::from_secs(3))
+///     .ports(PortPolicy::Any)
+///     .open()?;
+/// # Ok::<(), sansock::web::Error>(())
+/// ```
+#[must_use]
+pub struct Builder {
+    url: String,
+    client: Client,
+    ports: PortPolicy,
+    backlog: usize,
+}
+
+impl Builder {
+    pub(super) fn new(text: &str) -> Result<Self, Error> {
+        let url = url::parse(text)?;
+        // No policy makes this one work.
+        if url.port() == Some(0) {
+            return Err(Error::Security(0));
+        }
+        Ok(Self {
+            client: Client::with_offer(Offer::new(url::to_uri(&url)?)),
+            url: url.into(),
+            ports: PortPolicy::Browser,
+            backlog: 1 << 20,
+        })
+    }
+
+    /// Offers subprotocols, the preferred one first, after those that were offered before. The server
+    /// must choose one of them, or the connection fails.
+    pub fn protocols<P: Into<String>>(mut self, names: impl IntoIterator<Item = P>) -> Self {
+        self.client = names.into_iter().fold(self.client, Client::subprotocol);
+        self
+    }
+
+    /// Adds a header to the request, such as Cookie or Authorization.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.client = self.client.header(name, value);
+        self
+    }
+
+    /// Sets the Origin header, which browsers send; none is sent otherwise.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.client = self.client.origin(origin);
+        self
+    }
+
+    /// Sets limits and timeouts. Messages are always handed over whole.
+    pub fn config(mut self, config: Config) -> Self {
+        self.client = self.client.config(config);
+        self
+    }
+
+    /// Sets the limits of the server's response.
+    pub fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.client = self.client.head_limits(limits);
+        self
+    }
+
+    /// How long connecting may take; see [`Client::connect_timeout`].
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.client = self.client.connect_timeout(time);
+        self
+    }
+
+    /// How long a write may make no progress; see [`Client::write_timeout`].
+    pub fn write_timeout(mut self, time: Duration) -> Self {
+        self.client = self.client.write_timeout(time);
+        self
+    }
+
+    /// Sets whatever else the blocking client has, such as the TLS configuration.
+    pub fn client(mut self, change: impl FnOnce(Client) -> Client) -> Self {
+        self.client = change(self.client);
+        self
+    }
+
+    /// Which ports may be connected to; those of browsers unless set.
+    pub const fn ports(mut self, policy: PortPolicy) -> Self {
+        self.ports = policy;
+        self
+    }
+
+    /// How many bytes of messages may wait for handlers or for who pulls, before reading pauses; 1 MiB
+    /// unless set. A message more may wait, whatever its size. Messages that nobody has listened for
+    /// yet are kept up to this size.
+    pub const fn backlog(mut self, bytes: usize) -> Self {
+        self.backlog = bytes;
+        self
+    }
+
+    /// Makes the object, which starts to connect in the background.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Security`] for a blocked port, [`Error::Syntax`] for a subprotocol that is not valid or
+    /// that is given twice, [`Error::Header`] for a header or Origin that cannot be sent,
+    /// [`Error::Thread`].
+    pub fn open(self) -> Result<WebSocket, Error> {
+        let config = self.client.settings().delivery(Delivery::Messages);
+        let client = self.client.config(config);
+        let port = client.offer().uri().port();
+        if !self.ports.allows(port) {
+            return Err(Error::Security(port));
+        }
+        // "If any of the values in protocols occur more than once or otherwise fail to match the
+        // requirements for elements that comprise the value of `Sec-WebSocket-Protocol` fields as
+        // defined by The WebSocket Protocol, then throw a "SyntaxError" DOMException."
+        client.offer().check()?;
+        let shared = Arc::new(Shared::new(self.url, patience(&client), self.backlog));
+        shared.lock().networking = true;
+        let thread = thread::Builder::new().name("sansock-network".into());
+        let background = Arc::clone(&shared);
+        let thread =
+            thread.spawn(move || network::run(&background, &client)).map_err(Error::Thread)?;
+        shared.threads().network = Some(thread);
+        Ok(WebSocket::owner(shared))
+    }
+}
+
+impl fmt::Debug for Builder {
+    /// Without the URL's text, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("client", &self.client)
+            .field("ports", &self.ports)
+            .field("backlog", &self.backlog)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The closing handshake, as long again for the server to end the connection and for what is queued,
+/// and something for the machine.
+fn patience(client: &Client) -> Duration {
+    let closing = client.settings().timeouts.closing.unwrap_or(Duration::from_secs(10));
+    closing.saturating_mul(3).saturating_add(Duration::from_secs(1))
+}

@@ -1,0 +1,65 @@
+//! The thread that runs handlers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::WebSocket;
+use super::shared::Shared;
+use super::state::{Call, Dispatcher};
+
+/// Runs until the object is dropped or its last event was handed out.
+pub(super) fn dispatch(shared: &Arc<Shared>) {
+    let socket = WebSocket::for_handlers(shared);
+    let mut state = shared.lock();
+    loop {
+        state.pump();
+        if state.abandoned || (state.closed.is_some() && !state.has_call()) {
+            break;
+        }
+        if let Some(until) = state.settled().filter(|until| Instant::now() < *until) {
+            state = shared.wait(state, Some(until));
+            continue;
+        }
+        if !state.has_call() {
+            state = shared.wait(state, None);
+            continue;
+        }
+        let Some(call) = state.take_call() else { continue };
+        drop(state);
+        // The state may have changed with the event.
+        shared.notify();
+        run(shared, &socket, call);
+        state = shared.lock();
+        state.dispatcher = Dispatcher::Waits;
+    }
+    // Handlers may hold what holds the socket; nothing follows for them.
+    let listeners = state.clear_listeners();
+    drop(state);
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(listeners)));
+    // If a handler came meanwhile for what was missed, a thread starts anew.
+    shared.update(|state| state.dispatcher = Dispatcher::None);
+}
+
+/// "invoke": every handler, in the order of their registration. One that panics takes no other with
+/// it.
+fn run(shared: &Arc<Shared>, socket: &WebSocket, call: Call) {
+    let Call { event, listeners } = call;
+    let event = &event;
+    for listener in listeners {
+        if shared.lock().abandoned {
+            return;
+        }
+        let id = listener.id();
+        // What a removed handler holds is dropped with it, and may panic too.
+        let called = catch_unwind(AssertUnwindSafe(move || {
+            listener.call(socket, event);
+            drop(listener);
+        }));
+        if called.is_err() {
+            let listener = shared.lock().remove_listener(id);
+            drop(listener);
+            shared.panicked();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What the methods of browsers throw.
+
+use std::{fmt, io};
+
+use crate::close::Close;
+use crate::handshake::HandshakeError;
+
+/// Why a method failed: the exceptions of browsers, by their names.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// `SyntaxError`: a URL, subprotocol or close reason that is not valid.
+    Syntax(SyntaxError),
+    /// `SecurityError`: the URL's port is one that browsers block; the value is the port.
+    /// [`PortPolicy::Any`](super::PortPolicy::Any) switches the check off.
+    Security(u16),
+    /// `InvalidStateError`: data cannot be sent before the connection is open.
+    InvalidState,
+    /// `InvalidAccessError`: a program may close with 1000 or 3000 to 4999 only; the value is the code
+    /// that was given.
+    InvalidAccess(u16),
+    /// No exception of browsers: a header or Origin that the builder was given cannot be sent.
+    Header(HandshakeError),
+    /// No exception of browsers: the operating system did not start a thread.
+    Thread(io::Error),
+}
+
+/// What is not valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SyntaxError {
+    /// The text is not a URL of a server; the value says why.
+    Url(Box<str>),
+    /// Another scheme than `ws`, `wss`, `http` or `https`. The value is the scheme.
+    Scheme(Box<str>),
+    /// The URL has a fragment (`#`).
+    Fragment,
+    /// A subprotocol that is not a token (RFC 6455, 4.1), or that is given twice.
+    Protocol(Box<str>),
+    /// A close reason of more than 123 bytes of UTF-8. The value is its length.
+    Reason(usize),
+}
+
+impl Error {
+    /// The name of the exception in browsers; `OperationError` for what they do not have.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Syntax(_) => "SyntaxError",
+            Self::Security(_) => "SecurityError",
+            Self::InvalidState => "InvalidStateError",
+            Self::InvalidAccess(_) => "InvalidAccessError",
+            Self::Header(_) | Self::Thread(_) => "OperationError",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.name())?;
+        match self {
+            Self::Syntax(error) => error.fmt(f),
+            Self::Security(port) => {
+                write!(f, "port {port} is blocked, as in browsers (PortPolicy::Any allows it)")
+            }
+            Self::InvalidState => f.write_str("the connection is not open yet"),
+            Self::InvalidAccess(code) => {
+                write!(f, "close code {code}: a program may use 1000 or 3000 to 4999")
+            }
+            Self::Header(error) => error.fmt(f),
+            Self::Thread(error) => write!(f, "no thread could be started: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(why) => f.write_str(why),
+            Self::Scheme(scheme) => {
+                write!(f, "the URL's scheme is {scheme:?}, not ws, wss, http or https")
+            }
+            Self::Fragment => f.write_str("the URL has a fragment (#)"),
+            Self::Protocol(name) => {
+                write!(f, "subprotocol {name:?} is not a token, or is given twice")
+            }
+            Self::Reason(length) => {
+                write!(f, "close reason of {length} bytes; {} is the most", Close::MAX_REASON)
+            }
+        }
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // `Display` shows the cause itself, so its own cause comes next.
+        match self {
+            Self::Header(error) => error.source(),
+            Self::Thread(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<SyntaxError> for Error {
+    fn from(error: SyntaxError) -> Self {
+        Self::Syntax(error)
+    }
+}
+
+impl From<HandshakeError> for Error {
+    fn from(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::InvalidSubprotocol(name) => SyntaxError::Protocol(name).into(),
+            error => Self::Header(error),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `bufferedAmount`: "the number of bytes of application data (UTF-8 text and binary data) that have
+//! been queued using `send()` but not yet been transmitted to the network."
+
+use std::collections::VecDeque;
+
+/// What `send()` was given and the network has not taken.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// Where each message ends in all that is sent, and the bytes of its payload.
+    sent: VecDeque<(u64, usize)>,
+    /// The payloads in `sent`, all together.
+    waiting: u64,
+    /// "This does not include framing overhead", and "it does not reset to zero once the connection
+    /// closes": data that could not be sent.
+    lost: u64,
+    /// How much of all that is sent the network has taken.
+    written: u64,
+}
+
+impl Ledger {
+    /// A message was queued.
+    pub(super) fn queued(&mut self, length: usize, end: u64) {
+        self.sent.push_back((end, length));
+        self.waiting += length as u64;
+    }
+
+    /// A message was dropped, because the connection is closing or its buffer is full.
+    pub(super) fn dropped(&mut self, length: usize) {
+        self.lost += length as u64;
+    }
+
+    /// The network has taken so many bytes, framing included; `None` if nothing waits for it.
+    pub(super) fn written(&mut self, written: Option<u64>) {
+        let Some(written) = written else {
+            self.sent.clear();
+            self.waiting = 0;
+            return;
+        };
+        self.written = self.written.max(written);
+        while let Some(&(end, length)) = self.sent.front()
+            && end <= self.written
+        {
+            self.sent.pop_front();
+            self.waiting -= length as u64;
+        }
+    }
+
+    pub(super) fn amount(&self) -> u64 {
+        // A payload is the end of its frame.
+        let gone = self.sent.front().map_or(0, |&(end, length)| {
+            let length = length as u64;
+            length.saturating_sub(end.saturating_sub(self.written))
+        });
+        self.lost + self.waiting - gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_count_until_the_network_has_taken_them() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.amount(), 0);
+        // Frames of 6 + 5 and 8 + 300 bytes.
+        ledger.queued(5, 11);
+        ledger.queued(300, 319);
+        for (written, amount) in
+            [(0, 305), (6, 305), (7, 304), (11, 300), (19, 300), (20, 299), (318, 1), (319, 0)]
+        {
+            ledger.written(Some(written));
+            assert_eq!(ledger.amount(), amount, "{written}");
+        }
+        assert!(ledger.sent.is_empty());
+        ledger.queued(5, 330);
+        ledger.written(None);
+        assert_eq!(ledger.amount(), 0);
+        ledger.queued(5, 341);
+        ledger.written(Some(330));
+        assert_eq!(ledger.amount(), 5);
+    }
+
+    #[test]
+    fn what_was_dropped_counts_for_ever() {
+        let mut ledger = Ledger::default();
+        ledger.queued(5, 11);
+        ledger.dropped(7);
+        assert_eq!(ledger.amount(), 12);
+        ledger.written(None);
+        assert_eq!(ledger.amount(), 7);
+    }
+}

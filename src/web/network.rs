@@ -1,0 +1,96 @@
+//! The thread that connects and reads.
+
+use std::sync::Arc;
+
+use super::shared::Shared;
+use super::state::Task;
+use super::{CloseEvent, ErrorEvent, MessageEvent};
+use crate::connection::Outcome;
+use crate::event::Event;
+use crate::net::{Client, Reader};
+
+/// Runs until the connection is over.
+pub(super) fn run(shared: &Arc<Shared>, client: &Client) {
+    let (failure, close) = match connect(shared, client) {
+        Ok(Some(reader)) => read(shared, reader),
+        // close() has come before, and all is said.
+        Ok(None) => (None, CloseEvent::abnormal()),
+        Err(failure) => (Some(failure), CloseEvent::abnormal()),
+    };
+    let writer = shared.update(|state| {
+        state.count_written();
+        state.end(failure, close);
+        state.writer.take()
+    });
+    // The last half: what the split's thread does ends here.
+    drop(writer);
+    shared.update(|state| {
+        state.transport = None;
+        state.networking = false;
+    });
+}
+
+/// "Establish a WebSocket connection".
+fn connect(shared: &Arc<Shared>, client: &Client) -> Result<Option<Reader>, ErrorEvent> {
+    let (socket, response) = client.connect_watched(|transport| {
+        shared.update(|state| {
+            state.transport = Some(transport.clone());
+            if !state.is_alive() {
+                state.abort();
+            }
+        });
+    })?;
+    let protocol = match socket.subprotocol() {
+        Some(protocol) => protocol.into(),
+        None if client.offer().has_subprotocols() => {
+            // "If protocols is not the empty list and extracting header list values given
+            // `Sec-WebSocket-Protocol` and response's header list results in null, failure, or the
+            // empty byte sequence, then fail the WebSocket connection. NOTE: This is different from
+            // the check on this header defined by The WebSocket Protocol."
+            return Err(ErrorEvent::new("the server chose none of the subprotocols offered"));
+        }
+        None => "".into(),
+    };
+    let extensions = response.headers().text("Sec-WebSocket-Extensions").unwrap_or_default().into();
+    let (reader, writer) = socket.split()?;
+    Ok(shared.update(|state| {
+        if !state.is_alive() {
+            return None;
+        }
+        state.writer = Some(writer);
+        state.queue(Task::Established { protocol, extensions });
+        Some(reader)
+    }))
+}
+
+/// Queues a task for everything that arrives, and says how it ended.
+fn read(shared: &Arc<Shared>, mut reader: Reader) -> (Option<ErrorEvent>, CloseEvent) {
+    let mut reason: Arc<str> = "".into();
+    loop {
+        match reader.next_event() {
+            Ok(Some(Event::Message(message))) => {
+                let message = MessageEvent { data: message.into() };
+                shared.update(|state| state.received(message));
+                wait_for_room(shared);
+            }
+            Ok(Some(Event::Close(close))) => {
+                reason = close.reason.into();
+                shared.update(|state| state.queue(Task::Closing));
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let code = reader.outcome().map_or(1006, Outcome::code);
+                return (None, CloseEvent { was_clean: true, code, reason });
+            }
+            Err(error) => return (Some(error.into()), CloseEvent::abnormal()),
+        }
+    }
+}
+
+/// Reading pauses while too much waits for the program.
+fn wait_for_room(shared: &Shared) {
+    let mut state = shared.lock();
+    while state.is_full() {
+        state = shared.wait(state, None);
+    }
+}

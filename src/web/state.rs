@@ -1,0 +1,302 @@
+//! The state of one socket, and the tasks that change it.
+//!
+//! The standard lets the network queue tasks, which the page's event loop runs one by one: "queue a
+//! task to run these steps". Here too what the network tells is queued as a [`Task`], and the state
+//! that the program sees changes when its turn comes. A task that no handler waits for is run by
+//! whichever thread holds the lock ([`State::pump`]); the others are run by the thread that runs
+//! handlers ([`State::take_call`]).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::events::Pulls;
+use super::ledger::Ledger;
+use super::listeners::{Function, Listener, ListenerId, Listeners};
+use super::{CloseEvent, ErrorEvent, Event, EventKind, MessageEvent, OpenEvent, ReadyState};
+use crate::net::{Stream, Writer};
+
+/// How long events wait for handlers that are being set.
+const SETTLE: Duration = Duration::from_millis(5);
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) ready: ReadyState,
+    pub(super) protocol: Arc<str>,
+    pub(super) extensions: Arc<str>,
+    /// The sending half, from the opening handshake to the end.
+    pub(super) writer: Option<Writer>,
+    pub(super) ledger: Ledger,
+    /// What to shut down in order to end everything at once; from the TCP connection to the end.
+    pub(super) transport: Option<Stream>,
+    /// Why the connection failed, if that is known before its end.
+    pub(super) failure: Option<ErrorEvent>,
+    /// Whether the last tasks are queued.
+    pub(super) ended: bool,
+    /// The `close` event, once it was handed out: nothing follows.
+    pub(super) closed: Option<CloseEvent>,
+    /// Whether the object was dropped.
+    pub(super) abandoned: bool,
+    /// Whether the thread that connects and reads exists.
+    pub(super) networking: bool,
+    pub(super) dispatcher: Dispatcher,
+    tasks: VecDeque<Task>,
+    listeners: Listeners,
+    /// The types that somebody has listened for.
+    listened: [bool; EventKind::COUNT],
+    /// Events that nobody has listened for yet, in their order.
+    missed: VecDeque<Event>,
+    missed_size: usize,
+    settled: Option<Instant>,
+    pub(super) pulls: Pulls,
+    /// The size of the messages in `tasks`.
+    waiting: usize,
+    backlog: usize,
+}
+
+/// What the thread that runs handlers does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dispatcher {
+    /// There is none.
+    None,
+    /// It waits for events.
+    Waits,
+    /// It runs handlers, and only it may run tasks.
+    Runs,
+}
+
+/// What the network has told.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// "When the WebSocket connection is established"
+    Established { protocol: Arc<str>, extensions: Arc<str> },
+    /// "When a WebSocket message has been received"
+    Received(MessageEvent),
+    /// "When the WebSocket closing handshake is started"
+    Closing,
+    /// "When the WebSocket connection is closed", the step for one that failed.
+    Failed(ErrorEvent),
+    /// "When the WebSocket connection is closed"
+    Closed(CloseEvent),
+}
+
+/// An event and the handlers that wait for it.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) event: Event,
+    pub(super) listeners: Vec<Arc<Listener>>,
+}
+
+impl State {
+    pub(super) fn new(backlog: usize) -> Self {
+        Self {
+            ready: ReadyState::Connecting,
+            protocol: "".into(),
+            extensions: "".into(),
+            writer: None,
+            ledger: Ledger::default(),
+            transport: None,
+            failure: None,
+            ended: false,
+            closed: None,
+            abandoned: false,
+            networking: false,
+            dispatcher: Dispatcher::None,
+            tasks: VecDeque::new(),
+            listeners: Listeners::default(),
+            listened: [false; EventKind::COUNT],
+            missed: VecDeque::new(),
+            missed_size: 0,
+            settled: None,
+            pulls: Pulls::default(),
+            waiting: 0,
+            backlog,
+        }
+    }
+
+    pub(super) fn queue(&mut self, task: Task) {
+        if let Task::Received(message) = &task {
+            self.waiting += message.size();
+        }
+        self.tasks.push_back(task);
+    }
+
+    /// Queues the last tasks, unless that was done.
+    pub(super) fn end(&mut self, failure: Option<ErrorEvent>, close: CloseEvent) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        if let Some(failure) = self.failure.take().or(failure) {
+            self.queue(Task::Failed(failure));
+        }
+        self.queue(Task::Closed(close));
+    }
+
+    /// Whether reading should pause until messages are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_alive() && self.waiting + self.pulls.waiting() > self.backlog
+    }
+
+    /// CONNECTING or OPEN.
+    pub(super) const fn is_alive(&self) -> bool {
+        matches!(self.ready, ReadyState::Connecting | ReadyState::Open)
+    }
+
+    /// Runs the tasks that no handler waits for.
+    pub(super) fn pump(&mut self) {
+        while self.dispatcher != Dispatcher::Runs
+            && let Some(task) = self.tasks.front()
+            && !task.kind().is_some_and(|kind| self.listeners.any(kind))
+        {
+            if let Some(event) = self.next_event() {
+                self.keep(event);
+            }
+        }
+    }
+
+    /// Whether a handler can be called.
+    pub(super) fn has_call(&self) -> bool {
+        let waits = |kind| self.listeners.any(kind);
+        self.dispatcher != Dispatcher::Runs
+            && (self.tasks.front().and_then(Task::kind).is_some_and(waits)
+                || self.missed.iter().any(|event| waits(event.kind())))
+    }
+
+    /// When handlers may be called: not at once if some may still be missing.
+    pub(super) const fn settled(&self) -> Option<Instant> {
+        self.settled
+    }
+
+    /// The next event for handlers; what they missed comes first.
+    pub(super) fn take_call(&mut self) -> Option<Call> {
+        let missed = self.missed.iter().position(|event| self.listeners.any(event.kind()));
+        let event = if let Some(event) = missed.and_then(|index| self.missed.remove(index)) {
+            self.missed_size = self.missed_size.saturating_sub(event.size());
+            event
+        } else {
+            self.next_event()?
+        };
+        let listeners = self.listeners.of(event.kind());
+        self.dispatcher = Dispatcher::Runs;
+        Some(Call { event, listeners })
+    }
+
+    pub(super) fn add_listener(&mut self, kind: EventKind, function: Function) -> ListenerId {
+        self.listen(kind);
+        self.listeners.add(kind, function)
+    }
+
+    #[must_use]
+    pub(super) fn set_listener(
+        &mut self,
+        kind: EventKind,
+        function: Function,
+    ) -> Option<Arc<Listener>> {
+        self.listen(kind);
+        self.listeners.set(kind, function)
+    }
+
+    #[must_use]
+    pub(super) fn remove_listener(&mut self, id: ListenerId) -> Option<Arc<Listener>> {
+        self.listeners.remove(id)
+    }
+
+    #[must_use]
+    pub(super) fn clear_listeners(&mut self) -> Vec<Arc<Listener>> {
+        self.listeners.clear()
+    }
+
+    /// Opens a queue for somebody who pulls, with what was missed.
+    pub(super) fn pull(&mut self) -> u64 {
+        self.listened = [true; EventKind::COUNT];
+        self.settled = None;
+        self.missed_size = 0;
+        let missed = std::mem::take(&mut self.missed);
+        self.pulls.open(missed)
+    }
+
+    fn listen(&mut self, kind: EventKind) {
+        if std::mem::replace(&mut self.listened[kind as usize], true) {
+            return;
+        }
+        let complete = self.listened.iter().all(|listened| *listened);
+        self.settled = if complete { None } else { Instant::now().checked_add(SETTLE) };
+    }
+
+    /// Runs the first task.
+    fn next_event(&mut self) -> Option<Event> {
+        let event = self.run()?;
+        self.pulls.push(&event);
+        Some(event)
+    }
+
+    /// The steps of the standard for each task.
+    fn run(&mut self) -> Option<Event> {
+        match self.tasks.pop_front()? {
+            Task::Established { protocol, extensions } => {
+                // close() has come before.
+                if self.ready != ReadyState::Connecting {
+                    return None;
+                }
+                // "Change the ready state to OPEN (1). Change the extensions attribute's value to the
+                // extensions in use [...]. Change the protocol attribute's value to the subprotocol
+                // in use [...]. Fire an event named open"
+                self.ready = ReadyState::Open;
+                (self.protocol, self.extensions) = (protocol, extensions);
+                Some(Event::Open(OpenEvent {}))
+            }
+            Task::Received(message) => {
+                self.waiting -= message.size();
+                // "If ready state is not OPEN (1), then return."
+                (self.ready == ReadyState::Open).then_some(Event::Message(message))
+            }
+            Task::Closing => {
+                // "change the ready state to CLOSING (2)"
+                if self.ready == ReadyState::Open {
+                    self.ready = ReadyState::Closing;
+                }
+                None
+            }
+            // "Change the ready state to CLOSED (3). If the user agent was required to fail the
+            // WebSocket connection, or if the WebSocket connection was closed after being flagged as
+            // full, fire an event named error [...]. Fire an event named close"
+            Task::Failed(error) => {
+                self.ready = ReadyState::Closed;
+                Some(Event::Error(error))
+            }
+            Task::Closed(close) => {
+                self.ready = ReadyState::Closed;
+                self.closed = Some(close.clone());
+                Some(Event::Close(close))
+            }
+        }
+    }
+
+    /// Keeps an event for the first who listens for its type.
+    fn keep(&mut self, event: Event) {
+        let kind = event.kind();
+        if self.listened[kind as usize] {
+            return;
+        }
+        self.missed_size += event.size();
+        self.missed.push_back(event);
+        if self.missed_size > self.backlog {
+            // Nobody wants them: a part of them would be of no use.
+            self.listened[EventKind::Message as usize] = true;
+            self.missed.retain(|event| event.kind() != EventKind::Message);
+            self.missed_size = 0;
+        }
+    }
+}
+
+impl Task {
+    const fn kind(&self) -> Option<EventKind> {
+        match self {
+            Self::Established { .. } => Some(EventKind::Open),
+            Self::Received(_) => Some(EventKind::Message),
+            Self::Closing => None,
+            Self::Failed(_) => Some(EventKind::Error),
+            Self::Closed(_) => Some(EventKind::Close),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The URL that a program gives, as browsers read it.
+//!
+//! The standard begins with "the URL parser", which repairs much: it encodes what needs it, resolves
+//! `..`, writes names that are not ASCII as `xn--`, and reads `0x7f.1` as an address. Our own
+//! [`Uri`] refuses all of that on purpose; the `url` crate is that parser, with the same tables as
+//! browsers have, and only the feature `web` brings it.
+
+use url::Url;
+
+use super::SyntaxError;
+use crate::uri::Uri;
+
+/// The constructor's steps for the URL.
+pub(super) fn parse(text: &str) -> Result<Url, SyntaxError> {
+    // "If urlRecord is failure, then throw a "SyntaxError" DOMException."
+    let mut url = Url::parse(text).map_err(|error| SyntaxError::Url(error.to_string().into()))?;
+    let scheme = match url.scheme() {
+        // "If urlRecord's scheme is "http", then set urlRecord's scheme to "ws"."
+        "http" | "ws" => "ws",
+        // "Otherwise, if urlRecord's scheme is "https", set urlRecord's scheme to "wss"."
+        "https" | "wss" => "wss",
+        // "If urlRecord's scheme is not "ws" or "wss", then throw a "SyntaxError" DOMException."
+        other => return Err(SyntaxError::Scheme(other.into())),
+    };
+    url.set_scheme(scheme).map_err(|()| SyntaxError::Scheme(scheme.into()))?;
+    // "If urlRecord's fragment is non-null, then throw a "SyntaxError" DOMException."
+    if url.fragment().is_some() {
+        return Err(SyntaxError::Fragment);
+    }
+    Ok(url)
+}
+
+/// What to connect to.
+pub(super) fn to_uri(url: &Url) -> Result<Uri, SyntaxError> {
+    url.as_str()
+        .parse()
+        .map_err(|error: crate::UriError| SyntaxError::Url(error.to_string().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_normalised_as_in_browsers() {
+        for (text, normalised) in [
+            ("ws://example.com", "ws://example.com/"),
+            ("WS://Example.COM:80/", "ws://example.com/"),
+            ("wss://example.com:443/a?b=c", "wss://example.com/a?b=c"),
+            ("wss://example.com:80", "wss://example.com:80/"),
+            ("http://example.com/a", "ws://example.com/a"),
+            ("http://example.com:443/", "ws://example.com:443/"),
+            ("https://example.com:443/", "wss://example.com/"),
+            ("https://example.com:8443/", "wss://example.com:8443/"),
+            (" ws://example.com/a\tb\n ", "ws://example.com/ab"),
+            ("ws://example.com/a/../b/./c", "ws://example.com/b/c"),
+            ("ws:example.com/x", "ws://example.com/x"),
+            ("ws:\\\\example.com\\x", "ws://example.com/x"),
+            ("ws://example.com/a b?c d", "ws://example.com/a%20b?c%20d"),
+            ("ws://example.com/\u{fc}?\u{fc}", "ws://example.com/%C3%BC?%C3%BC"),
+            ("ws://b\u{fc}cher.example/", "ws://xn--bcher-kva.example/"),
+            ("ws://0x7f.1/", "ws://127.0.0.1/"),
+            ("ws://[0:0:0:0:0:0:0:1]:9001/", "ws://[::1]:9001/"),
+            ("ws://user:p%40ss@example.com/", "ws://user:p%40ss@example.com/"),
+            ("ws://example.com/?", "ws://example.com/?"),
+        ] {
+            let url = parse(text).unwrap();
+            assert_eq!(url.as_str(), normalised, "{text}");
+            to_uri(&url).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_a_syntax_error() {
+        for text in [
+            "",
+            "/chat",
+            "//example.com/",
+            "example.com",
+            "ws://",
+            "ws:///",
+            "ws://exa mple.com/",
+            "ws://example.com:65536/",
+            "ws://[::1/",
+            "ws://1.2.3.256/",
+        ] {
+            assert!(matches!(parse(text), Err(SyntaxError::Url(_))), "{text}");
+        }
+        for (text, scheme) in [
+            ("ftp://example.com/", "ftp"),
+            ("wsss://example.com/", "wsss"),
+            ("mailto:a@example.com", "mailto"),
+            ("localhost:9001", "localhost"),
+        ] {
+            assert_eq!(parse(text), Err(SyntaxError::Scheme(scheme.into())), "{text}");
+        }
+        for text in ["ws://example.com/#", "ws://example.com/#a", "https://example.com/?b#a"] {
+            assert_eq!(parse(text), Err(SyntaxError::Fragment), "{text}");
+        }
+        for text in ["ws://a&b/", "ws://user:%zz@example.com/", "ws://a%3Ab:c@example.com/"] {
+            assert!(matches!(to_uri(&parse(text).unwrap()), Err(SyntaxError::Url(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! `web::WebSocket` against the steps of the browsers' standard, with servers of our own that
+//! behave as each step needs. `tests/web_peers` has servers of another make.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod close;
+mod constructor;
+mod feedback;
+mod handlers;
+mod pull;
+mod send;
+mod server;
