@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["connection"],
     &["handshake"],
     &["net"],
+    &["web"],
 ];
 
 fn layer(module: &str) -> Option<usize> {
