@@ -16,7 +16,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use certificates::{Authority, File, Identity, expired, ours, params, self_signed};
 use common::*;
@@ -181,6 +181,29 @@ fn a_client_that_drips_its_tls_handshake_has_no_more_time() {
     }
     until("dropped", || server.handle.connections() == 0);
     assert!(start.elapsed() < ms(2000), "{:?}", start.elapsed());
+}
+
+/// Records that come in pieces are not taken for anything else, whatever byte a piece begins with.
+#[test]
+fn a_tls_handshake_that_arrives_byte_by_byte_succeeds() {
+    let server = serve(&ours().server());
+    let (client_end, relay_end) = tcp_pair();
+    let upstream = connect(server.address());
+    for (mut from, mut to) in
+        [(relay_end.try_clone().unwrap(), upstream.try_clone().unwrap()), (upstream, relay_end)]
+    {
+        thread::spawn(move || {
+            let mut byte = [0];
+            while from.read_exact(&mut byte).and_then(|()| to.write_all(&byte)).is_ok() {
+                // Each in a segment of its own, and often in a read of its own.
+                thread::sleep(Duration::from_micros(50));
+            }
+        });
+    }
+    let stream = ours().connector().connect(client_end, "localhost", &Timeouts::new()).unwrap();
+    let (mut socket, _) = Client::new("wss://localhost/").unwrap().handshake(stream).unwrap();
+    socket.send("Hello").unwrap();
+    assert_eq!(next_message(&mut socket), b"Hello");
 }
 
 /// A server that wants certificates from [`ours`], and answers with how many it has seen.

@@ -74,10 +74,9 @@ impl Received {
         self.ended
     }
 
-    /// Whether this is the beginning of an HTTP request rather than of a TLS record.
-    pub(super) fn begins_with_a_letter(&self) -> bool {
-        let first = self.bytes.get(self.start..self.end).unwrap_or_default().first();
-        first.is_some_and(u8::is_ascii_uppercase)
+    /// The first byte that waits.
+    pub(super) fn first(&self) -> Option<u8> {
+        self.bytes.get(self.start..self.end)?.first().copied()
     }
 }
 

@@ -60,6 +60,7 @@ impl Session {
     fn shake_hands(&self, tcp: &TcpStream, deadline: &Deadline) -> Result<(), Error> {
         let mut received = lock(&self.received);
         let mut unsent = lock(&self.unsent);
+        let mut expects_client = self.look(|tls| matches!(tls, Connection::Server(_)));
         loop {
             let handshaking = {
                 let mut tls = lock(&self.tls);
@@ -70,25 +71,25 @@ impl Session {
             while !unsent.is_empty() {
                 let left = time_left(deadline)?;
                 tcp.set_write_timeout(left)?;
-                ignore_would_block(unsent.send(tcp))?;
+                unless_it_passes(unsent.send(tcp))?;
             }
             if !handshaking {
                 return Ok(());
             }
             tcp.set_read_timeout(time_left(deadline)?)?;
-            ignore_would_block(received.read_from(tcp))?;
+            unless_it_passes(received.read_from(tcp))?;
             if received.has_ended() {
                 return Err(HandshakeError::UnexpectedEof.into());
             }
-            if received.begins_with_a_letter() && self.expects_client() {
-                let _ = unsent.send_as_is(tcp, PLAIN_HTTP);
-                return Err(TlsError::NotTls.into());
+            if let Some(byte) = received.first() {
+                // A request begins with a method, a TLS connection with 0x16; only the first byte of
+                // all tells.
+                if std::mem::take(&mut expects_client) && byte.is_ascii_uppercase() {
+                    let _ = unsent.send_as_is(tcp, PLAIN_HTTP);
+                    return Err(TlsError::NotTls.into());
+                }
             }
         }
-    }
-
-    fn expects_client(&self) -> bool {
-        self.look(|tls| matches!(tls, Connection::Server(_)))
     }
 
     /// One read from the stream at most. [`io::ErrorKind::Interrupted`] if that brought a part of a
@@ -160,7 +161,7 @@ impl Session {
             return Err(io::ErrorKind::WouldBlock.into());
         };
         unsent.encrypt(&self.tls, &[IoSlice::new(bytes)])?;
-        ignore_would_block(within(tcp, AT_ONCE, || unsent.send(tcp)))
+        unless_it_passes(within(tcp, AT_ONCE, || unsent.send(tcp)))
     }
 
     /// Says that we send no more (`close_notify`), if that can be said in a short time.
@@ -198,9 +199,11 @@ fn time_left(deadline: &Deadline) -> Result<Option<Duration>, Error> {
     Ok(deadline.poll_timeout().map(time_until))
 }
 
-fn ignore_would_block(result: io::Result<()>) -> io::Result<()> {
+fn unless_it_passes(result: io::Result<()>) -> io::Result<()> {
     match result {
-        Err(error) if is_would_block(&error) => Ok(()),
+        Err(error) if is_would_block(&error) || error.kind() == io::ErrorKind::Interrupted => {
+            Ok(())
+        }
         result => result,
     }
 }
