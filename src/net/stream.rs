@@ -160,7 +160,11 @@ impl Socket for Stream {
         if let Some(tls) = &self.0.tls {
             tls.close(&self.0.tcp);
         }
-        self.0.tcp.shutdown(Shutdown::Write)
+        match self.0.tcp.shutdown(Shutdown::Write) {
+            // The peer was quicker, and has ended both sides.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        }
     }
 }
 

@@ -78,12 +78,16 @@ pub(crate) fn expired() -> Identity {
 }
 
 pub(crate) fn self_signed() -> Identity {
-    let key = KeyPair::generate().unwrap();
-    let certificate = params(&["127.0.0.1"]).self_signed(&key).unwrap().pem();
-    Identity { certificate, key: key.serialize_pem() }
+    Identity::self_signed(&params(&["127.0.0.1"]))
 }
 
 impl Identity {
+    pub(crate) fn self_signed(params: &CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        Self { certificate, key: key.serialize_pem() }
+    }
+
     pub(crate) fn acceptor(&self) -> Acceptor {
         let (certificate, key) = (self.certificate.as_bytes(), self.key.as_bytes());
         Acceptor::builder_from_pem(certificate, key).unwrap().build().unwrap()

@@ -18,6 +18,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rcgen::{BasicConstraints, IsCa};
+
 use certificates::{Authority, File, Identity, expired, ours, params, self_signed};
 use common::*;
 use sansock::net::tls::rustls::crypto::ring;
@@ -81,6 +83,16 @@ fn a_self_signed_certificate_and_one_of_a_stranger_are_refused() {
         assert_eq!(error, CertificateError::UnknownIssuer);
         assert!(text.contains("trusted"), "{text}");
     }
+}
+
+/// As `openssl req -x509` makes it; not even to trust it helps.
+#[test]
+fn a_certificate_of_an_authority_is_no_servers() {
+    let mut params = params(&["127.0.0.1"]);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let identity = Identity::self_signed(&params);
+    let (_, text) = refusal(&identity);
+    assert!(text.contains("self-signed") && text.contains("CA:TRUE"), "{text}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::{fmt, io};
 
 use rustls::pki_types::pem;
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError};
 
 /// What is wrong about TLS.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,6 +106,10 @@ fn write_certificate_error(error: &CertificateError, f: &mut fmt::Formatter<'_>)
     match error {
         CertificateError::UnknownIssuer => {
             f.write_str("it is from nobody who is trusted, or self-signed")
+        }
+        // What `openssl req -x509` makes. The cause is of a crate that rustls does not show.
+        CertificateError::Other(OtherError(cause)) if cause.to_string() == "CaUsedAsEndEntity" => {
+            f.write_str("it is self-signed as an authority's (CA:TRUE), and no server's")
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             f.write_str("it has expired")
