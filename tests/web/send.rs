@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sansock::web::{Error, Event, ReadyState, WebSocket};
@@ -93,19 +94,15 @@ fn it_does_not_wait_and_buffered_amount_falls_as_the_network_takes_the_data() {
 fn buffered_amount_counts_utf_8_bytes_without_framing() {
     let (url, tell, _counts) = reads_when_told();
     let socket = open(&url);
-    // Until the network takes nothing any more.
-    let filler = vec![0; 1 << 20];
+    // More than the network takes while nobody reads.
+    socket.send(&vec![0; 32 << 20]).unwrap();
     let mut full = 0;
-    loop {
-        socket.send(&filler).unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        let now = socket.buffered_amount();
-        if full > 0 && now == full + filler.len() as u64 {
-            full = now;
-            break;
-        }
-        full = now;
-    }
+    until("nothing more is taken", || {
+        let before = socket.buffered_amount();
+        thread::sleep(Duration::from_millis(500));
+        full = socket.buffered_amount();
+        full == before
+    });
     for (text, bytes) in [("a", 1), ("\u{e9}", 2), ("\u{20ac}", 3), ("\u{1f600}", 4), ("", 0)] {
         socket.send(text).unwrap();
         full += bytes;
@@ -159,13 +156,13 @@ fn a_buffer_that_is_full_flags_the_socket_as_full_and_closes_it() {
     let socket = WebSocket::builder(&url).unwrap().config(config).open().unwrap();
     until("open", || socket.ready_state() == ReadyState::Open);
     let events = watch(&socket);
+    assert_eq!(events.recv_timeout(PATIENCE).unwrap(), "1 open");
     let (data, mut sent) = (vec![0; 300_000], 0);
     while socket.ready_state() == ReadyState::Open {
         socket.send(&data).unwrap();
         sent += 300_000;
         assert!(sent < 1 << 30);
     }
-    assert_eq!(events.recv_timeout(PATIENCE).unwrap(), "1 open");
     let error = events.recv_timeout(PATIENCE).unwrap();
     assert!(error.contains("Limits::buffered"), "{error}");
     assert_eq!(events.recv_timeout(PATIENCE).unwrap(), "3 close false 1006");

@@ -98,7 +98,7 @@ pub(crate) fn all(events: &Receiver<String>) -> Vec<String> {
 }
 
 /// Waits until the socket says so.
-pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < until, "never: {what}");
