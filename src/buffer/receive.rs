@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use crate::close::{Close, CloseCode};
 use crate::event::{Event, Message, MessageKind};
+use crate::frame::FrameHeader;
 use crate::mask::Mask;
 use crate::utf8::{InvalidUtf8, Utf8};
 
@@ -41,9 +42,9 @@ pub struct ReceiveBuffer {
     /// on in `wire`, or from 0 on in `message`, and no others since it started. A receiver could not
     /// vouch for that, since a program may give it the buffer of another amid a message.
     checked: (Place, usize),
-    /// How many bytes the next message is expected to be, header included: reads bring no more, so
-    /// that it lies in `wire` in one piece, or nearly all of it is read straight into `message`. 0 if
-    /// messages are short and one read may bring many.
+    /// How many bytes the next message is expected to be, header included: reads bring no more than
+    /// the next header beside it, so that it lies in `wire` in one piece, or nearly all of it is read
+    /// straight into `message`. 0 if messages are short and one read may bring many.
     next_length: usize,
     /// Whether bytes have arrived since `take_fresh`.
     fresh: bool,
@@ -337,7 +338,7 @@ impl ReceiveBuffer {
 
     /// Expects the next message to be as long as the one that is lent, `length` bytes with its header.
     pub(crate) fn expect_another(&mut self, length: usize) {
-        let in_place = length <= Self::LARGEST_READ - Self::HEADROOM;
+        let in_place = length + FrameHeader::MAX_LEN <= Self::LARGEST_READ - Self::HEADROOM;
         self.next_length = if in_place { length } else { Self::SHORT };
     }
 
@@ -450,7 +451,9 @@ impl ReceiveBuffer {
             self.make_room(wanted);
         }
         let spare = &mut self.wire[self.end..];
-        let room = if wanted == 0 { spare.len() } else { wanted.min(spare.len()) };
+        // A read that brings less than there is room for tells that the transport has no more.
+        let most = if wanted == 0 { usize::MAX } else { wanted + FrameHeader::MAX_LEN };
+        let room = most.min(spare.len());
         &mut spare[..room]
     }
 

@@ -1,0 +1,404 @@
+//! An echo server in one thread, for tens of thousands of connections: the core in an event loop.
+//!
+//! ```sh
+//! cargo run --release --example event_loop -- 127.0.0.1:9001
+//! ```
+//!
+//! It uses no part of `sansock::net`: `mio` says which sockets are ready, and the core does the rest.
+//! A connection that is idle holds no buffers; those that are busy take them from a pool. One whose
+//! peer does not read keeps its own, and is not read from until they have left.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lexopt::{Arg, ValueExt as _};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use sansock::{
+    Answer, CloseCode, Config, Connection, Deadline, Event, HeadLimits, Message, ReceiveBuffer,
+    SendBuffer, SendError, ServerHandshake, Transport,
+};
+
+mod command_line;
+
+const HELP: &str = "\
+A WebSocket server that sends every message back, in one thread.
+
+Usage: event_loop [ADDR]
+
+ADDR is HOST:PORT, 127.0.0.1:9001 unless given; with port 0 the system chooses one.
+
+Options:
+  --help  show this
+
+Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
+";
+
+/// From this payload on a copy costs more than a vectored write.
+const WORTH_VECTORED: usize = 4 << 10;
+/// How long a peer may take to end its side of a connection that is over.
+const LINGER: Duration = Duration::from_secs(10);
+/// How long a peer may read nothing of what waits for it.
+const STALL: Duration = Duration::from_secs(30);
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+const LISTENER: Token = Token(usize::MAX);
+const STOP: Token = Token(usize::MAX - 1);
+
+fn main() -> ExitCode {
+    command_line::main(HELP, parse, run)
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<SocketAddr>, lexopt::Error> {
+    let mut address = None;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("help") => return Ok(None),
+            Arg::Value(value) if address.is_none() => {
+                address = value.parse_with(ToSocketAddrs::to_socket_addrs)?.next();
+            }
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    Ok(Some(address.unwrap_or(([127, 0, 0, 1], 9001).into())))
+}
+
+fn run(address: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let mut server =
+        Server::listen(address).map_err(|error| format!("cannot listen at {address}: {error}"))?;
+    println!("listening on ws://{}/", server.listener.local_addr()?);
+    let waker = Arc::new(Waker::new(server.poll.registry(), STOP)?);
+    let mut stopping = false;
+    ctrlc::set_handler(move || {
+        if std::mem::replace(&mut stopping, true) || waker.wake().is_err() {
+            std::process::exit(1);
+        }
+    })?;
+    Ok(server.run()?)
+}
+
+struct Server {
+    poll: Poll,
+    listener: TcpListener,
+    clients: HashMap<Token, Client>,
+    next_token: usize,
+    /// Buffers that nobody uses.
+    #[expect(clippy::vec_box, reason = "the boxes go to clients and come back")]
+    pool: Vec<Box<Buffers>>,
+}
+
+/// What has arrived and what waits to leave.
+#[derive(Default)]
+struct Buffers {
+    input: ReceiveBuffer,
+    output: SendBuffer,
+}
+
+struct Client {
+    stream: TcpStream,
+    phase: Phase,
+    /// `None` while nothing has arrived that is not processed, and nothing waits to leave.
+    buffers: Option<Box<Buffers>>,
+    /// How much waits that the peer does not read, and since when.
+    stalled: Option<(usize, Instant)>,
+}
+
+enum Phase {
+    Opening(Box<(ServerHandshake, Deadline)>),
+    Open(Box<Connection>),
+    /// The answer was not 101.
+    Refused,
+    /// Our side has ended; the peer has until then to end its own.
+    Ending(Instant),
+}
+
+impl Server {
+    fn listen(address: SocketAddr) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut listener = TcpListener::bind(address)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self { poll, listener, clients: HashMap::new(), next_token: 0, pool: Vec::new() })
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut next_tick = Instant::now() + TICK;
+        let mut stopping = false;
+        while !(stopping && self.clients.is_empty()) {
+            let left = next_tick.saturating_duration_since(Instant::now());
+            match self.poll.poll(&mut events, Some(left)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(),
+                    STOP => {
+                        stopping = true;
+                        self.poll.registry().deregister(&mut self.listener)?;
+                        self.each(|client, output| client.phase.go_away(output));
+                    }
+                    token => {
+                        self.turn(token, event.is_read_closed(), |_, _| Ok(()));
+                    }
+                }
+            }
+            let now = Instant::now();
+            if next_tick <= now {
+                next_tick = now + TICK;
+                self.each(|client, output| client.look_at_the_time(now, output));
+                if !stopping {
+                    // When descriptors ran out, no event tells that some are free again.
+                    self.accept();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) {
+        while let Ok((mut stream, _)) = self.listener.accept() {
+            let token = Token(self.next_token);
+            self.next_token += 1;
+            let both = Interest::READABLE | Interest::WRITABLE;
+            let ready = stream
+                .set_nodelay(true)
+                .and_then(|()| self.poll.registry().register(&mut stream, token, both));
+            if ready.is_ok() {
+                self.clients.insert(token, Client::new(stream));
+            }
+        }
+    }
+
+    fn each(&mut self, mut act: impl FnMut(&mut Client, &mut SendBuffer) -> io::Result<()>) {
+        let tokens: Vec<Token> = self.clients.keys().copied().collect();
+        for token in tokens {
+            self.turn(token, false, &mut act);
+        }
+    }
+
+    /// Acts on a client and then does all that can be done without waiting; one that is over goes.
+    fn turn(
+        &mut self,
+        token: Token,
+        ended: bool,
+        act: impl FnOnce(&mut Client, &mut SendBuffer) -> io::Result<()>,
+    ) {
+        let Some(client) = self.clients.get_mut(&token) else { return };
+        let mut buffers = match client.buffers.take() {
+            Some(own) => own,
+            None => self.pool.pop().unwrap_or_default(),
+        };
+        let acted = act(client, &mut buffers.output);
+        if acted.and_then(|()| client.drive(&mut buffers, ended)).is_err() {
+            // A `TcpStream` that is dropped leaves the poll by itself.
+            self.clients.remove(&token);
+        } else if buffers.input.is_idle() && buffers.output.is_empty() {
+            self.pool.push(buffers);
+        } else {
+            client.buffers = Some(buffers);
+        }
+    }
+}
+
+impl Client {
+    fn new(stream: TcpStream) -> Self {
+        let deadline = Config::new().timeouts.opening(Instant::now());
+        let opening = Box::new((ServerHandshake::new(HeadLimits::new()), deadline));
+        Self { stream, phase: Phase::Opening(opening), buffers: None, stalled: None }
+    }
+
+    /// Reads, processes and writes until the socket has nothing more or takes nothing more. An error
+    /// means that the connection is over. `ended`: the end of the stream has arrived already.
+    fn drive(&mut self, buffers: &mut Buffers, ended: bool) -> io::Result<()> {
+        let Buffers { input, output } = buffers;
+        let mut drained = false;
+        loop {
+            self.phase.process(input, output, &mut self.stream)?;
+            if !write(output, &mut self.stream)? {
+                // Back-pressure: nothing is read until the peer has read.
+                let waiting = output.buffered_amount();
+                if self.stalled.is_none_or(|(before, _)| before != waiting) {
+                    self.stalled = Some((waiting, Instant::now()));
+                }
+                return Ok(());
+            }
+            self.stalled = None;
+            if self.phase.wants_to_end() {
+                self.stream.shutdown(Shutdown::Write)?;
+                self.phase = Phase::Ending(Instant::now() + LINGER);
+            }
+            if drained {
+                return Ok(());
+            }
+            let spare = input.spare_mut();
+            let room = spare.len();
+            match self.stream.read(spare) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => {
+                    input.filled(n);
+                    // Less than there was room for: nothing is left in the socket, and what comes
+                    // will be told. It saves a system call a message.
+                    drained = n < room && !ended;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// An error means that the time is up.
+    fn look_at_the_time(&mut self, now: Instant, output: &mut SendBuffer) -> io::Result<()> {
+        if self.stalled.is_some_and(|(_, since)| since + STALL <= now) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match &mut self.phase {
+            Phase::Opening(opening) if opening.1.handle_timeout(now).is_err() => {
+                if let Err(error) = opening.0.time_out() {
+                    error.respond(output);
+                    self.phase = Phase::Refused;
+                }
+            }
+            Phase::Open(connection) if connection.poll_timeout().is_some_and(|at| at <= now) => {
+                // After an error the Close frame that tells is in `output`.
+                let _ = connection.handle_timeout(now, output);
+            }
+            Phase::Ending(until) if *until <= now => return Err(io::ErrorKind::TimedOut.into()),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Phase {
+    /// Processes what has arrived.
+    fn process(
+        &mut self,
+        input: &mut ReceiveBuffer,
+        output: &mut SendBuffer,
+        stream: &mut TcpStream,
+    ) -> io::Result<()> {
+        if let Self::Opening(opening) = self {
+            let answer = |handshake: &ServerHandshake, output: &mut SendBuffer| {
+                handshake.request().map(|request| request.accept(&Answer::new(), output))
+            };
+            let established = match opening.0.advance(input) {
+                Ok(false) => return Ok(()),
+                Ok(true) => answer(&opening.0, output),
+                Err(error) => Some(Err(error)),
+            };
+            *self = match established {
+                Some(Ok(established)) => {
+                    let mut connection = established.connection(&Config::new());
+                    // From now on it knows the time. Nothing can be late yet.
+                    let _ = connection.handle_timeout(Instant::now(), output);
+                    Self::Open(Box::new(connection))
+                }
+                Some(Err(error)) => {
+                    error.respond(output);
+                    Self::Refused
+                }
+                None => Self::Refused,
+            };
+        }
+        match self {
+            Self::Open(connection) => echo(connection, input, output, stream),
+            Self::Opening(_) => Ok(()),
+            Self::Refused | Self::Ending(_) => {
+                // What comes now is not for us, but must be read: see `Transport::Close`.
+                *input = ReceiveBuffer::new();
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether our side of the stream ends when all is written that waits.
+    fn wants_to_end(&self) -> bool {
+        match self {
+            Self::Opening(_) | Self::Ending(_) => false,
+            Self::Open(connection) => connection.transport() == Transport::Close,
+            Self::Refused => true,
+        }
+    }
+
+    fn go_away(&mut self, output: &mut SendBuffer) -> io::Result<()> {
+        if let Self::Open(connection) = self {
+            // Refused if it is closing already.
+            let _ = connection.close(CloseCode::GOING_AWAY, "", output);
+            return Ok(());
+        }
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+}
+
+/// Sends back every message that has arrived.
+fn echo(
+    connection: &mut Connection,
+    input: &mut ReceiveBuffer,
+    output: &mut SendBuffer,
+    stream: &mut TcpStream,
+) -> io::Result<()> {
+    loop {
+        match connection.next_event(input, output) {
+            Ok(Some(Event::Message(message))) => {
+                let sent = if message.len() >= WORTH_VECTORED && output.is_empty() {
+                    send_large(connection, message, output, stream)?
+                } else {
+                    connection.send(message, output)
+                };
+                match sent {
+                    // It has been told that we go away.
+                    Ok(()) | Err(SendError::Closed) => {}
+                    Err(error) => return Err(io::Error::other(error)),
+                }
+            }
+            // A newer Pong would take the place of this one.
+            Ok(Some(Event::Ping(_))) => {
+                write(output, stream)?;
+            }
+            Ok(Some(_)) => {}
+            // All is processed; or the peer is at fault, and `output` has the Close frame.
+            Ok(None) | Err(_) => return Ok(()),
+        }
+    }
+}
+
+/// Header and payload leave in one write, and only what the socket does not take is copied.
+fn send_large(
+    connection: &mut Connection,
+    message: Message<'_>,
+    output: &mut SendBuffer,
+    stream: &mut TcpStream,
+) -> io::Result<Result<(), SendError>> {
+    let header = match connection.begin(message.kind(), true, message.len() as u64) {
+        Ok(header) => header.encode(),
+        Err(error) => return Ok(Err(error)),
+    };
+    let payload = message.as_bytes();
+    let parts = [IoSlice::new(&header), IoSlice::new(payload)];
+    let written = match stream.write_vectored(&parts) {
+        Ok(written) => written,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+        Err(error) => return Err(error),
+    };
+    output.extend_from_slice(header.get(written..).unwrap_or_default());
+    output.extend_from_slice(&payload[written.saturating_sub(header.len())..]);
+    Ok(Ok(()))
+}
+
+/// Writes what waits; `false` if the socket takes no more.
+fn write(output: &mut SendBuffer, stream: &mut TcpStream) -> io::Result<bool> {
+    match output.write_to(stream) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
