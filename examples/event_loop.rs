@@ -59,7 +59,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<SocketAddr>, lexopt::Er
     let mut address = None;
     while let Some(argument) = arguments.next()? {
         match argument {
-            Arg::Long("help") => return Ok(None),
+            Arg::Long("help") | Arg::Short('h') => return Ok(None),
             Arg::Value(value) if address.is_none() => {
                 address = value.parse_with(ToSocketAddrs::to_socket_addrs)?.next();
             }
