@@ -1,7 +1,8 @@
 //! `differential`: the same bytes to sansock and to tungstenite, in both roles. Where they differ, the
 //! difference is one of [`DIFFERENCES`], with the section of RFC 6455 that justifies ours.
 //!
-//! An input is flags (1: client), the limit of both, a seed for the cuts, and the stream.
+//! An input is flags (1: client, 2: recipes), the limit of both, a seed for the cuts, and the stream
+//! or [recipes](recipe) for it, which are cooked for both roles.
 
 use std::io::{self, Read, Write};
 
@@ -10,6 +11,7 @@ use tungstenite::protocol::{self, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
 use crate::feed::{self, Cuts, Outcome, Seen};
+use crate::receive::recipe;
 
 /// The limits of both, for frames and messages. None below 125: tungstenite holds control frames to
 /// them too, which 5.5 limits already.
@@ -18,9 +20,15 @@ const SIZES: [usize; 8] = [65_536, 125, 126, 127, 200, 1000, 4096, 65_535];
 /// See the module.
 pub fn check(bytes: &[u8]) {
     let Some((&[flags, limit, seed], stream)) = bytes.split_first_chunk() else { return };
-    let role = if flags & 1 != 0 { Role::Client } else { Role::Server };
     let limit = SIZES[usize::from(limit) % SIZES.len()];
-    compare(stream, role, limit, seed.into());
+    if flags & 2 != 0 {
+        for role in [Role::Client, Role::Server] {
+            compare(&recipe(stream, role), role, limit, seed.into());
+        }
+    } else {
+        let role = if flags & 1 != 0 { Role::Client } else { Role::Server };
+        compare(stream, role, limit, seed.into());
+    }
 }
 
 fn compare(stream: &[u8], role: Role, limit: usize, seed: u64) {

@@ -46,7 +46,7 @@ pub const LINES: [&str; 30] = [
     "GET /chat HTTP/1.0",
 ];
 
-const LIMITS: HeadLimits = HeadLimits::new().bytes(2048).headers(24);
+const LIMITS: HeadLimits = HeadLimits::new().bytes(700).headers(16);
 
 /// See the module.
 pub fn check(bytes: &[u8]) {
@@ -102,8 +102,18 @@ fn read(bytes: &[u8], cuts: Cuts) -> Outcome {
             let request = handshake.request().expect("there is a request");
             accepted = answer(&request);
             same_host = OriginPolicy::SameHost.check(&request).is_ok();
+            judge_origin(&request);
         }
-        Ok(false) => assert!(handshake.request().is_none()),
+        Ok(false) => {
+            assert!(handshake.request().is_none());
+            let end = if bytes.len().is_multiple_of(2) {
+                (handshake.receive_eof(), HandshakeError::UnexpectedEof)
+            } else {
+                (handshake.time_out(), HandshakeError::TimedOut)
+            };
+            assert_eq!(end.0, Err(end.1.clone()));
+            assert_eq!(handshake.advance(&mut input), Err(end.1), "once and for all");
+        }
         Err(error) => {
             assert_eq!(handshake.advance(&mut input), Err(error.clone()), "once and for all");
             assert!(handshake.request().is_none());
@@ -124,6 +134,31 @@ fn answer(request: &Request<'_>) -> Option<Vec<u8>> {
     let established = result.ok()?;
     assert_eq!(established.subprotocol(), chosen);
     Some(output.as_slice().to_vec())
+}
+
+/// The policies that do not look at the Host.
+fn judge_origin(request: &Request<'_>) {
+    let list = OriginPolicy::list(["https://example.com", "http://[::1]:8080"]);
+    let allowed = list.expect("Origins").check(request).is_ok();
+    let lower = request.origin().map(str::to_ascii_lowercase);
+    let due = match lower.as_deref() {
+        None | Some("https://example.com" | "http://[::1]:8080") => true,
+        // The default port, and other ways to write the address.
+        Some(other) => {
+            let host = other.split_once("://").and_then(|(_, host)| host_and_port(host));
+            (other.starts_with("https://")
+                && matches!(host, Some((name, None | Some(443))) if name == "example.com"))
+                || other.split_once("://").is_some_and(|(scheme, host)| {
+                    scheme == "http" && host_and_port(host) == Some(("::1".to_owned(), Some(8080)))
+                })
+        }
+    };
+    assert_eq!(allowed, due, "{lower:?}");
+    assert!(OriginPolicy::Any.check(request).is_ok());
+    let path = request.target().split('?').next();
+    assert_eq!(Some(request.path()), path);
+    let query = request.query().map_or(String::new(), |query| format!("?{query}"));
+    assert_eq!(format!("{}{query}", request.path()), request.target());
 }
 
 /// What a request is.

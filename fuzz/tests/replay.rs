@@ -34,8 +34,10 @@ fn seeds_corpora_and_finds_pass() {
         assert!(!seeds.is_empty(), "{target} has no seeds");
         let others = ["corpus", "artifacts"].map(|folder| files(&here.join(folder).join(target)));
         for file in seeds.iter().chain(others.iter().flatten()) {
+            // A fuzzer that runs meanwhile puts shorter files in the place of others.
+            let Ok(bytes) = fs::read(file) else { continue };
             println!("{}", file.display());
-            check(&fs::read(file).expect("a readable file"));
+            check(&bytes);
         }
     }
 }

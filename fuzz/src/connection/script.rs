@@ -107,6 +107,8 @@ pub enum Act {
     Send(MessageKind, usize),
     /// `Connection::send_fragment`.
     Fragment(MessageKind, usize, bool),
+    /// `Connection::begin`, and the payload by other means.
+    Begin(MessageKind, usize, bool),
     /// `Connection::send_encoded`.
     Encoded(MessageKind, usize),
     /// `Connection::ping`, with a payload of so many bytes.
@@ -151,7 +153,8 @@ impl<'a> Arbitrary<'a> for Operation {
         let bytes = if how == 255 { usize::MAX } else { usize::from(how) * usize::from(how) };
         let act = match which >> 1 & 15 {
             0 | 1 => Act::Send(kind, length),
-            2 | 3 => Act::Fragment(kind, length, how & 32 != 0),
+            2 => Act::Fragment(kind, length, how & 32 != 0),
+            3 => Act::Begin(kind, length, how & 32 != 0),
             4 => Act::Encoded(kind, length),
             5 => Act::Ping(usize::from(how >> 1)),
             6 => Act::Pong(usize::from(how >> 1)),

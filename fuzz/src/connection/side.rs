@@ -10,7 +10,7 @@ use sansock::{
 };
 
 use super::script::{Act, Setup};
-use crate::wire::Monitor;
+use crate::wire::{self, Monitor};
 
 /// A message that was accepted for sending.
 #[derive(Clone, Debug)]
@@ -113,7 +113,8 @@ impl Side {
         let result = match act {
             Act::Send(kind, length) => self.send(kind, length, false),
             Act::Encoded(kind, length) => self.send(kind, length, true),
-            Act::Fragment(kind, length, fin) => self.fragment(kind, length, fin),
+            Act::Fragment(kind, length, fin) => self.fragment(kind, length, fin, false),
+            Act::Begin(kind, length, fin) => self.fragment(kind, length, fin, true),
             Act::Ping(length) => self.ping(length),
             Act::Pong(length) => self.pong(length),
             Act::Close { code, reason } => self.close(code, reason),
@@ -125,7 +126,8 @@ impl Side {
             Act::Write(_) | Act::Read(_) | Act::Tick(_) | Act::Cut { .. } | Act::Silence => Ok(()),
         };
         let now = self.output.buffered_amount();
-        if result.is_ok() && !matches!(act, Act::Close { .. }) && now > waiting && waiting > 0 {
+        let limited = !matches!(act, Act::Close { .. } | Act::Begin(..));
+        if result.is_ok() && limited && now > waiting && waiting > 0 {
             assert!(now <= self.setup.limits.buffered, "no more waits than may");
         }
         if result.is_err() {
@@ -157,11 +159,28 @@ impl Side {
         result
     }
 
-    fn fragment(&mut self, kind: MessageKind, length: usize, fin: bool) -> Result<(), SendError> {
+    /// A fragment, by `send_fragment` or by `begin`.
+    fn fragment(
+        &mut self,
+        kind: MessageKind,
+        length: usize,
+        fin: bool,
+        begin: bool,
+    ) -> Result<(), SendError> {
         let payload = self.payload(kind, length);
         let other = self.fragments.as_ref().is_some_and(|begun| begun.kind != kind);
-        let due = self.refusal(false, other, payload.len());
-        let result = self.connection.send_fragment(message(kind, &payload), fin, &mut self.output);
+        // `begin` leaves it to the program how much waits.
+        let due = self
+            .refusal(false, other, payload.len())
+            .filter(|due| !begin || !matches!(due, SendError::BufferFull { .. }));
+        let result = if begin {
+            self.connection.begin(kind, fin, payload.len() as u64).map(|header| {
+                self.output.extend_from_slice(&header.encode());
+                self.output.extend_from_slice(&wire::masked(header.masking_key, &payload));
+            })
+        } else {
+            self.connection.send_fragment(message(kind, &payload), fin, &mut self.output)
+        };
         assert_eq!(result.is_err(), due.is_some(), "{result:?} {due:?}");
         if result.is_ok() {
             let begun = self.fragments.get_or_insert_with(|| Accepted {
@@ -275,6 +294,9 @@ impl Side {
     /// Takes at most so many bytes of the output.
     pub(super) fn take_output(&mut self, most: usize) -> Vec<u8> {
         let mut taken = Vec::new();
+        if most == usize::MAX {
+            self.output.write_to(&mut taken).expect("a vector takes all");
+        }
         while taken.len() < most && !self.output.is_empty() {
             let slice = self.output.as_slice();
             assert!(!slice.is_empty(), "as_slice is empty only if nothing waits");
@@ -304,7 +326,10 @@ impl Side {
     pub(super) fn receive(&mut self, bytes: &[u8], peer: &mut Self, now: Instant) {
         self.now = now;
         self.last_heard = now;
-        self.input.extend_from_slice(bytes);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            self.input.read_from(&mut rest).expect("a slice gives all");
+        }
         loop {
             let open = self.close_queued.is_none() && !self.is_shut();
             match self.connection.advance(&mut self.input, &mut self.output) {
