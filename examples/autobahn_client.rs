@@ -4,12 +4,14 @@
 //! ```sh
 //! cargo run --release --example autobahn_client -- ws://127.0.0.1:9001 --agent sansock
 //! ```
+//!
+//! With `--features deflate` it offers permessage-deflate.
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use lexopt::{Arg, ValueExt as _};
-use sansock::net::{self, WebSocket, client};
+use sansock::net::{self, Client, WebSocket};
 use sansock::{Event, Message, Uri};
 
 mod command_line;
@@ -68,7 +70,12 @@ fn run(Options { url, agent }: Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn connect(url: &str) -> Result<WebSocket, String> {
-    client::connect(url).map_err(|error| format!("cannot connect to {url}: {error}"))
+    let connected = Client::new(url).and_then(|client| {
+        #[cfg(feature = "deflate")]
+        let client = client.deflate(sansock::DeflateConfig::client());
+        client.connect()
+    });
+    connected.map_err(|error| format!("cannot connect to {url}: {error}"))
 }
 
 fn case_count(url: &str) -> Result<u32, Box<dyn Error>> {

@@ -5,8 +5,9 @@ use std::time::Instant;
 use crate::buffer::{ReceiveBuffer, SendBuffer, What};
 use crate::close::CloseCode;
 use crate::config::{Config, Role};
+use crate::deflate::NegotiatedDeflate;
 use crate::error::{ProtocolError, SendError};
-use crate::event::{Event, Message, MessageKind};
+use crate::event::{Event, MessageKind, OutgoingMessage};
 use crate::frame::FrameHeader;
 use crate::mask::MaskSource;
 use crate::receiver::Receiver;
@@ -87,18 +88,23 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn server(config: &Config) -> Self {
-        Self::new(Role::Server, config, Sender::server(config))
+    pub(crate) fn server(config: &Config, deflate: Option<&NegotiatedDeflate>) -> Self {
+        Self::new(Sender::server(config), config, deflate)
     }
 
-    pub(crate) fn client(config: &Config, masks: impl MaskSource + 'static) -> Self {
-        Self::new(Role::Client, config, Sender::client(config, masks))
+    pub(crate) fn client(
+        config: &Config,
+        deflate: Option<&NegotiatedDeflate>,
+        masks: impl MaskSource + 'static,
+    ) -> Self {
+        Self::new(Sender::client(config, masks), config, deflate)
     }
 
-    fn new(role: Role, config: &Config, sender: Sender) -> Self {
+    fn new(sender: Sender, config: &Config, deflate: Option<&NegotiatedDeflate>) -> Self {
+        let role = sender.role();
         Self {
-            receiver: Receiver::new(role, config),
-            sender,
+            receiver: Receiver::new(role, config).with_inflate(deflate.map(|it| it.inflate(role))),
+            sender: sender.with_deflate(deflate.and_then(|it| it.deflate(role))),
             timers: Timers::new(config.timeouts),
             heard: false,
             used: false,
@@ -235,7 +241,7 @@ impl Connection {
     #[inline]
     pub fn send<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
+        message: impl Into<OutgoingMessage<'m>>,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
         self.sender.send(message, output).inspect(|()| self.used = true)
@@ -248,7 +254,7 @@ impl Connection {
     /// As [`Sender::send_fragment`].
     pub fn send_fragment<'m>(
         &mut self,
-        fragment: impl Into<Message<'m>>,
+        fragment: impl Into<OutgoingMessage<'m>>,
         fin: bool,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
@@ -344,6 +350,18 @@ impl Connection {
     #[cfg(feature = "net")]
     pub(crate) fn into_halves(self) -> (Receiver, Sender, Timers) {
         (self.receiver, self.sender, self.timers)
+    }
+
+    /// Whether a whole message is to be compressed.
+    #[cfg(feature = "net")]
+    pub(crate) fn compresses(&self, message: &OutgoingMessage<'_>) -> bool {
+        self.sender.compresses(message)
+    }
+
+    /// Whether messages that were compressed for many connections may be sent.
+    #[cfg(feature = "net")]
+    pub(crate) const fn has_deflate(&self) -> bool {
+        self.sender.has_deflate()
     }
 
     /// Whether a whole message of `length` bytes may be sent now, behind what waits.

@@ -9,7 +9,7 @@ use crate::close::CloseCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// A reserved bit is set that no negotiated extension defines (RFC 6455, 5.2). The value is the
+    /// A reserved bit is set that no negotiated extension defines (RFC 6455, 5.2), or not here. The value is the
     /// first byte of the frame.
     ReservedBits(u8),
     /// An opcode that is not defined: 3 to 7 or 11 to 15 (5.2).
@@ -32,6 +32,8 @@ pub enum ProtocolError {
     ExpectedContinuation,
     /// Text or a close reason that is not UTF-8 (8.1).
     InvalidUtf8,
+    /// The payload of a compressed message is not DEFLATE (RFC 7692, 7.2.2).
+    InvalidDeflate,
     /// A Close frame whose body is one byte long (5.5.1).
     CloseLength,
     /// A close code that must not be on the wire (7.4).
@@ -60,7 +62,7 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooLarge { .. } | Self::MessageTooLarge { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
@@ -88,6 +90,7 @@ impl fmt::Display for ProtocolError {
                 f.write_str("new message before the end of the fragmented one")
             }
             Self::InvalidUtf8 => f.write_str("invalid UTF-8"),
+            Self::InvalidDeflate => f.write_str("invalid compressed data"),
             Self::CloseLength => f.write_str("Close frame with a body of one byte"),
             Self::CloseCode(code) => write!(f, "close code {code} must not be on the wire"),
             Self::FrameTooLarge { length, limit } => {

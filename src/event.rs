@@ -61,6 +61,61 @@ impl<'a> Message<'a> {
     }
 }
 
+/// When a message is compressed, where permessage-deflate (RFC 7692) was negotiated. Elsewhere it never
+/// is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Compression {
+    /// If it is not shorter than the threshold, and all fragments of a message that is sent in more
+    /// than one: how long it will be is not known.
+    #[default]
+    Auto,
+    /// Whatever its length. For what is worth it although it is short.
+    Always,
+    /// Not at all. For what is compressed already, and for secrets beside which an attacker can have
+    /// text of his own sent: the length would tell how much the two have in common.
+    Never,
+}
+
+/// A message to send, and whether to compress it. Whatever is a [`Message`] is one, with
+/// [`Compression::Auto`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OutgoingMessage<'a> {
+    pub(crate) message: Message<'a>,
+    pub(crate) compression: Compression,
+}
+
+impl<'a> Message<'a> {
+    /// To be sent with this choice, which the first fragment makes for all of its message.
+    ///
+    /// ```
+    /// # let mut buffer = sansock::SendBuffer::new();
+    /// # let mut sender = sansock::Sender::server(&sansock::Config::new());
+    /// use sansock::{Compression, Message};
+    /// let picture = [0xFF, 0xD8, 0xFF, 0xE0];
+    /// sender.send(Message::Binary(&picture).with(Compression::Never), &mut buffer)?;
+    /// # Ok::<(), sansock::SendError>(())
+    /// ```
+    #[must_use]
+    pub const fn with(self, compression: Compression) -> OutgoingMessage<'a> {
+        OutgoingMessage { message: self, compression }
+    }
+}
+
+impl OutgoingMessage<'_> {
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        self.message.len()
+    }
+}
+
+impl<'a, M: Into<Message<'a>>> From<M> for OutgoingMessage<'a> {
+    #[inline]
+    fn from(message: M) -> Self {
+        message.into().with(Compression::Auto)
+    }
+}
+
 impl<'a> From<&'a str> for Message<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(text)

@@ -172,6 +172,11 @@ mod buffer;
 mod close;
 mod config;
 mod connection;
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "deflate/stub.rs"]
+mod deflate;
 mod error;
 mod event;
 mod frame;
@@ -191,8 +196,10 @@ pub use buffer::{ReceiveBuffer, SendBuffer};
 pub use close::{Close, CloseCode, InvalidCloseCode};
 pub use config::{Config, Delivery, Limits, Role};
 pub use connection::{Connection, Outcome, State, Transport};
+#[cfg(feature = "deflate")]
+pub use deflate::{ContextTakeover, DeflateConfig, DeflateLevel, NegotiatedDeflate, WindowBits};
 pub use error::{ProtocolError, SendError};
-pub use event::{Event, Message, MessageKind};
+pub use event::{Compression, Event, Message, MessageKind, OutgoingMessage};
 pub use frame::{EncodedHeader, FrameHeader, OpCode};
 pub use handshake::{
     Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Headers, InvalidOrigin,

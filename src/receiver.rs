@@ -1,8 +1,11 @@
 //! Bytes to events: frames, masks, fragments, UTF-8 (RFC 6455, 5 and 6.2).
 
+mod inflate;
+
 use crate::buffer::{ReceiveBuffer, What};
 use crate::close::CloseCode;
 use crate::config::{Config, Delivery, Limits, Role};
+use crate::deflate::Inflate;
 use crate::error::ProtocolError;
 use crate::event::{Event, MessageKind};
 use crate::frame::{FrameHeader, OpCode};
@@ -30,12 +33,17 @@ pub struct Receiver {
     frame: Option<Frame>,
     /// The type of the message in progress.
     message: Option<MessageKind>,
-    /// Its payload so far, the current frame's announced length included.
+    /// Its payload so far, the current frame's announced length included; of a compressed message,
+    /// what came out of it.
     length: u64,
     /// Its frames so far.
     fragments: u32,
     /// How many messages have begun.
     begun: u32,
+    /// If permessage-deflate was negotiated.
+    inflate: Option<Inflate>,
+    /// Whether the message in progress is compressed.
+    compressed: bool,
     /// Whether a Close frame was received.
     closed: bool,
     failure: Option<ProtocolError>,
@@ -62,6 +70,8 @@ enum Path {
     Assemble(MessageKind),
     /// Lent piece by piece ([`Delivery::Chunks`]).
     Chunks(MessageKind),
+    /// Of a compressed message: inflated behind the message's others, or piece by piece.
+    Inflate(MessageKind),
 }
 
 /// What came of processing a payload.
@@ -100,9 +110,16 @@ impl Receiver {
             length: 0,
             fragments: 0,
             begun: 0,
+            inflate: None,
+            compressed: false,
             closed: false,
             failure: None,
         }
+    }
+
+    /// Takes compressed messages too (RFC 7692).
+    pub(crate) fn with_inflate(self, inflate: Option<Inflate>) -> Self {
+        Self { inflate, ..self }
     }
 
     /// Processes what has arrived up to the next event, which [`ReceiveBuffer::event`] then lends;
@@ -118,7 +135,7 @@ impl Receiver {
             return Err(error);
         }
         buffer.reclaim();
-        while buffer.has_work() {
+        while buffer.has_work() || self.may_inflate() {
             match self.step(buffer) {
                 Ok(Step::Lent) => return Ok(true),
                 Ok(Step::NeedsBytes) => return Ok(false),
@@ -200,6 +217,7 @@ impl Receiver {
             let whole = header.fin && header.opcode != OpCode::Continuation;
             let arrived = (arrived.len() - header_length) as u64;
             match self.delivery {
+                _ if self.inflates() => Path::Inflate(kind),
                 Delivery::Messages if whole && header.payload_len <= arrived => {
                     // Nearly all frames end here, and never become a `Frame`.
                     buffer.consume(header_length);
@@ -231,6 +249,7 @@ impl Receiver {
             Path::Control(opcode) => self.control(frame, opcode, buffer),
             Path::Assemble(kind) => self.assemble(frame, kind, buffer),
             Path::Chunks(kind) => self.chunk(frame, kind, buffer),
+            Path::Inflate(kind) => self.inflate(frame, kind, buffer),
         }
     }
 
@@ -239,7 +258,13 @@ impl Receiver {
     #[inline]
     fn admit(&self, first: u8, opcode: OpCode, masked: Option<bool>) -> Result<(), ProtocolError> {
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (5.2)
-        if first & 0x70 != 0 {
+        // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first
+        // fragments of a data message." (RFC 7692, 6)
+        let reserved = match opcode {
+            OpCode::Text | OpCode::Binary if self.inflate.is_some() => 0x30,
+            _ => 0x70,
+        };
+        if first & reserved != 0 {
             return Err(ProtocolError::ReservedBits(first));
         }
         // Fragments "MUST NOT be interleaved" with those of another message (5.4).
@@ -278,7 +303,7 @@ impl Receiver {
     fn count(&mut self, header: &FrameHeader) -> Result<MessageKind, ProtocolError> {
         let kind = match self.message {
             Some(kind) => kind,
-            None => self.begin(header.opcode),
+            None => self.begin(header),
         };
         if header.payload_len > self.limits.frame {
             return Err(ProtocolError::FrameTooLarge {
@@ -287,10 +312,13 @@ impl Receiver {
             });
         }
         let limit = self.limits.message;
-        if header.payload_len > limit - self.length {
-            return Err(ProtocolError::MessageTooLarge { limit });
+        // Of a compressed message counts what comes out.
+        if !self.inflates() {
+            if header.payload_len > limit - self.length {
+                return Err(ProtocolError::MessageTooLarge { limit });
+            }
+            self.length += header.payload_len;
         }
-        self.length += header.payload_len;
         if self.fragments >= self.limits.fragments {
             return Err(ProtocolError::TooManyFragments { limit: self.limits.fragments });
         }
@@ -300,13 +328,28 @@ impl Receiver {
 
     /// Begins a message of the type that its first frame's opcode says.
     #[inline]
-    fn begin(&mut self, opcode: OpCode) -> MessageKind {
-        let text = opcode == OpCode::Text;
+    fn begin(&mut self, header: &FrameHeader) -> MessageKind {
+        let text = header.opcode == OpCode::Text;
         let kind = if text { MessageKind::Text } else { MessageKind::Binary };
         self.message = Some(kind);
         (self.length, self.fragments) = (0, 0);
         self.begun = self.begun.wrapping_add(1);
+        // "If the "Per-Message Compressed" bit is set in the first fragment, the message is
+        // compressed" (RFC 7692, 6)
+        self.compressed = header.rsv1;
         kind
+    }
+
+    /// Whether more may come out of a compressed frame, although no bytes are left of it.
+    #[inline]
+    fn may_inflate(&self) -> bool {
+        self.inflates() && self.frame.is_some()
+    }
+
+    /// Whether the message in progress is to be inflated.
+    #[inline]
+    fn inflates(&self) -> bool {
+        self.inflate.is_some() && self.compressed
     }
 
     /// A message in one frame that is still arriving.

@@ -1,13 +1,18 @@
 //! Messages to frames: fragments, masks, control frames (RFC 6455, 5 and 6.1).
 
+mod deflate;
+mod encoded;
+
+pub use encoded::EncodedMessage;
+
 use std::fmt;
-use std::sync::Arc;
 
 use crate::buffer::SendBuffer;
 use crate::close::{Close, CloseCode};
 use crate::config::{Config, Role};
+use crate::deflate::Deflate;
 use crate::error::{ProtocolError, SendError};
-use crate::event::{Event, Message, MessageKind};
+use crate::event::{Event, MessageKind, OutgoingMessage};
 use crate::frame::{FrameHeader, OpCode};
 use crate::mask::MaskSource;
 use crate::timer::{Due, Timeout};
@@ -28,6 +33,10 @@ pub struct Sender {
     masks: Option<Box<dyn MaskSource>>,
     /// The type of the fragmented message in progress.
     message: Option<MessageKind>,
+    /// If permessage-deflate was negotiated, and with a window that we can compress with.
+    deflate: Option<Deflate>,
+    /// Whether the fragmented message in progress is compressed.
+    compressed: bool,
     /// [`Limits::buffered`](crate::Limits::buffered).
     limit: usize,
     /// Whether a Close frame was queued.
@@ -38,13 +47,25 @@ impl Sender {
     /// A server's: frames are not masked.
     #[must_use]
     pub fn server(config: &Config) -> Self {
-        Self { masks: None, message: None, limit: config.limits.buffered, closed: false }
+        Self {
+            masks: None,
+            message: None,
+            deflate: None,
+            compressed: false,
+            limit: config.limits.buffered,
+            closed: false,
+        }
     }
 
     /// A client's: each frame is masked with a fresh key from `masks`.
     #[must_use]
     pub fn client(config: &Config, masks: impl MaskSource + 'static) -> Self {
         Self { masks: Some(Box::new(masks)), ..Self::server(config) }
+    }
+
+    /// Compresses messages (RFC 7692).
+    pub(crate) fn with_deflate(self, deflate: Option<Deflate>) -> Self {
+        Self { deflate, ..self }
     }
 
     /// Which end this is.
@@ -63,12 +84,16 @@ impl Sender {
     #[inline(always)]
     pub fn send<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
+        message: impl Into<OutgoingMessage<'m>>,
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
         let message = message.into();
         self.check_whole()?;
         self.check_room(message.len(), buffer.buffered_amount())?;
+        if self.compresses(&message) {
+            return self.send_deflated(message, buffer);
+        }
+        let message = message.message;
         let header = self.next_header(message.kind(), true, message.len() as u64)?;
         buffer.push_frame(&header, message.as_bytes());
         Ok(())
@@ -83,13 +108,17 @@ impl Sender {
     /// was queued.
     pub fn send_fragment<'m>(
         &mut self,
-        fragment: impl Into<Message<'m>>,
+        fragment: impl Into<OutgoingMessage<'m>>,
         fin: bool,
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        let fragment = fragment.into();
+        let outgoing = fragment.into();
+        let fragment = outgoing.message;
         self.check_open()?;
         self.check_room(fragment.len(), buffer.buffered_amount())?;
+        if self.compresses_fragment(&outgoing, fin) {
+            return self.deflate_fragment(fragment, fin, buffer);
+        }
         let header = self.next_header(fragment.kind(), fin, fragment.len() as u64)?;
         buffer.push_frame(&header, fragment.as_bytes());
         Ok(())
@@ -99,17 +128,23 @@ impl Sender {
     /// one vectored write. The program must then send exactly `payload_len` bytes, masked with
     /// [`Mask`](crate::Mask) if the header has a key, before anything else goes out.
     ///
-    /// It starts a new message, or continues the one in progress.
+    /// It starts a new message, which is not compressed, or continues the one in progress, unless that
+    /// is compressed.
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] or [`SendError::KindChanged`].
+    /// [`SendError::Closed`], [`SendError::KindChanged`] or, if a message that
+    /// [`send_fragment`](Self::send_fragment) compresses is in progress,
+    /// [`SendError::MessageInProgress`].
     pub fn begin(
         &mut self,
         kind: MessageKind,
         fin: bool,
         payload_len: u64,
     ) -> Result<FrameHeader, SendError> {
+        if self.is_compressing() {
+            return Err(SendError::MessageInProgress);
+        }
         self.next_header(kind, fin, payload_len)
     }
 
@@ -128,7 +163,8 @@ impl Sender {
         }
         self.check_whole()?;
         self.check_room(message.as_bytes().len(), buffer.buffered_amount())?;
-        buffer.extend_from_slice(message.as_bytes());
+        let frame = self.deflated(message).unwrap_or(message.as_bytes());
+        buffer.extend_from_slice(frame);
         Ok(())
     }
 
@@ -298,6 +334,7 @@ impl Sender {
             (Some(_), _) => return Err(SendError::KindChanged),
         };
         self.message = if fin { None } else { Some(kind) };
+        self.compressed &= opcode == OpCode::Continuation;
         Ok(FrameHeader { fin, rsv1: false, opcode, masking_key: self.next_key(), payload_len })
     }
 
@@ -346,61 +383,5 @@ impl fmt::Debug for Sender {
             .field("message", &self.message)
             .field("closed", &self.closed)
             .finish_non_exhaustive()
-    }
-}
-
-/// A message encoded once, for many connections. Clones share the bytes.
-///
-/// What a server sends is not masked, so the frame is the same for every client.
-///
-/// ```
-/// use sansock::{Config, EncodedMessage, SendBuffer, Sender};
-///
-/// let news = EncodedMessage::new("extra, extra");
-/// let mut sender = Sender::server(&Config::new());
-/// let mut buffer = SendBuffer::new();
-/// sender.send_encoded(&news, &mut buffer)?;
-/// assert_eq!(buffer.as_slice(), news.as_bytes());
-/// # Ok::<(), sansock::SendError>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct EncodedMessage {
-    frame: Arc<[u8]>,
-    kind: MessageKind,
-    /// Where the payload starts.
-    payload: usize,
-}
-
-impl EncodedMessage {
-    /// Encodes a message as one frame.
-    #[must_use]
-    pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
-        let message = message.into();
-        let opcode = match message.kind() {
-            MessageKind::Text => OpCode::Text,
-            MessageKind::Binary => OpCode::Binary,
-        };
-        let header = FrameHeader::new(opcode, message.len() as u64).encode();
-        let frame = [&header, message.as_bytes()].concat().into();
-        Self { frame, kind: message.kind(), payload: header.len() }
-    }
-
-    /// The frame, header and payload.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.frame
-    }
-
-    /// The message.
-    #[must_use]
-    pub fn as_message(&self) -> Message<'_> {
-        let payload = &self.frame[self.payload..];
-        match self.kind {
-            MessageKind::Binary => Message::Binary(payload),
-            // It was made from a `&str`.
-            MessageKind::Text => {
-                Message::Text(simdutf8::basic::from_utf8(payload).unwrap_or_default())
-            }
-        }
     }
 }

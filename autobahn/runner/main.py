@@ -16,9 +16,8 @@ from .roles import AGENT, Client, Server
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / "target" / "autobahn"
 
-# Until permessage-deflate is in, UNIMPLEMENTED is what sections 12 and 13 say.
-# The change that brings it sets this to "required".
-DEFLATE = "absent"
+# Sections 12 and 13 are about permessage-deflate. UNIMPLEMENTED is a failure.
+DEFLATE = "required"
 
 EPILOG = """\
 A case passes when both its behaviour and its close are OK or INFORMATIONAL. NON-STRICT fails,

@@ -26,8 +26,9 @@ def command_for(template, defaults):
 
 
 def build(root, examples):
-    """Builds the examples once; gives the path of each."""
-    command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
+    """Builds the examples once, with permessage-deflate; gives the path of each."""
+    command = ["cargo", "build", "--release", "--features", "deflate",
+               "--message-format=json-render-diagnostics"]
     for example in examples:
         command += ["--example", example]
     try:

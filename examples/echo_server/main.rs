@@ -6,6 +6,8 @@
 //! cargo run --release --example echo_server -- 127.0.0.1:9001 --subprotocol chat
 //! cargo run --release --features rustls --example echo_server -- --cert cert.pem --key key.pem
 //! ```
+//!
+//! With `--features deflate` it compresses for the clients that want it.
 
 use std::error::Error;
 use std::io;
@@ -103,6 +105,10 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut server = Server::bind(&options.address)
         .map_err(|error| format!("cannot listen at {}: {error}", options.address))?
         .config(options.config());
+    #[cfg(feature = "deflate")]
+    {
+        server = server.deflate(sansock::DeflateConfig::server());
+    }
     let (mut ws, mut http) = ("ws", "http");
     if let Some(files) = &options.tls {
         server = files.serve(server)?;

@@ -6,4 +6,4 @@ mod send;
 pub use receive::ReceiveBuffer;
 pub use send::SendBuffer;
 
-pub(crate) use receive::What;
+pub(crate) use receive::{InflateError, What};

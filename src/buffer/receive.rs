@@ -9,6 +9,8 @@ use crate::frame::FrameHeader;
 use crate::mask::Mask;
 use crate::utf8::{InvalidUtf8, Utf8};
 
+pub(crate) use inflate::InflateError;
+
 /// Bytes that have arrived and are not yet consumed, and the event that is lent from them.
 ///
 /// It belongs to the program, not to the connection: an idle connection needs none
@@ -539,5 +541,6 @@ impl fmt::Debug for ReceiveBuffer {
     }
 }
 
+mod inflate;
 #[cfg(test)]
 mod tests;

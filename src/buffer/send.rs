@@ -4,6 +4,8 @@
     reason = "a short message costs no more than a few calls: queued and written in the caller's code"
 )]
 
+mod deflate;
+
 use std::fmt;
 use std::io::{self, Write};
 

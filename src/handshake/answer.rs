@@ -2,11 +2,12 @@
 
 use crate::buffer::SendBuffer;
 use crate::config::Role;
+use crate::deflate::DeflateConfig;
 
-use super::Established;
 use super::error::HandshakeError;
 use super::headers::{ExtraHeaders, write_field};
 use super::server::Request;
+use super::{Established, extensions};
 
 /// What a server adds to its 101 response: nothing, unless told.
 ///
@@ -14,14 +15,15 @@ use super::server::Request;
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Answer {
     subprotocol: Option<String>,
+    deflate: Option<DeflateConfig>,
     headers: ExtraHeaders,
 }
 
 impl Answer {
-    /// No subprotocol and no further headers.
+    /// No subprotocol, no extension and no further headers.
     #[must_use]
     pub const fn new() -> Self {
-        Self { subprotocol: None, headers: ExtraHeaders::new() }
+        Self { subprotocol: None, deflate: None, headers: ExtraHeaders::new() }
     }
 
     /// Chooses one of the subprotocols that the request offers (RFC 6455, 1.9).
@@ -31,10 +33,26 @@ impl Answer {
         self
     }
 
+    /// Accepts permessage-deflate (RFC 7692): the first of the client's offers that `config` allows, if
+    /// there is one.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(mut self, config: DeflateConfig) -> Self {
+        self.deflate = Some(config);
+        self
+    }
+
     /// Adds a header, such as Set-Cookie. Those that the handshake writes cannot be set.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push(name.into(), value.into());
+        self
+    }
+
+    /// Accepts what `config` allows, if nothing else was set.
+    #[cfg(feature = "net")]
+    pub(crate) fn or_deflate(mut self, config: Option<&DeflateConfig>) -> Self {
+        self.deflate = self.deflate.or_else(|| config.copied());
         self
     }
 
@@ -63,10 +81,11 @@ impl Answer {
             }
             write_field(&mut head, "Sec-WebSocket-Protocol", name);
         }
+        let deflate = extensions::accept(request.headers(), self.deflate.as_ref(), &mut head);
         self.headers.write(&mut head);
         head.push_str("\r\n");
         output.extend_from_slice(head.as_bytes());
-        Ok(Established::new(Role::Server, self.subprotocol.clone()))
+        Ok(Established::new(Role::Server, self.subprotocol.clone(), deflate))
     }
 }
 

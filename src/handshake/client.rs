@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::config::Role;
+use crate::deflate::DeflateConfig;
 
 use super::body::BodyReader;
 use super::error::HandshakeError;
@@ -39,6 +40,7 @@ pub struct ClientHandshake {
     accept: String,
     /// As offered.
     subprotocols: Vec<String>,
+    deflate: Vec<DeflateConfig>,
     limits: HeadLimits,
     state: State,
 }
@@ -72,6 +74,7 @@ impl ClientHandshake {
         Ok(Self {
             accept: key::accept(key.as_bytes()),
             subprotocols: offer.subprotocols.clone(),
+            deflate: offer.deflate.clone(),
             limits,
             state: State::Reading(HeadReader::new(limits)),
         })
@@ -190,13 +193,9 @@ impl ClientHandshake {
         if headers.exactly_one("Sec-WebSocket-Accept")? != self.accept.as_bytes() {
             return Err(HandshakeError::AcceptMismatch);
         }
-        // "If the response includes a |Sec-WebSocket-Extensions| header field and this header field
-        // indicates the use of an extension that was not present in the client's handshake"
-        if extensions::check(headers)? > 0 {
-            return Err(HandshakeError::UnofferedExtension);
-        }
+        let deflate = extensions::agree(headers, &self.deflate)?;
         let subprotocol = self.verify_subprotocol(headers)?;
-        let established = Established::new(Role::Client, subprotocol);
+        let established = Established::new(Role::Client, subprotocol, deflate);
         Ok(State::Established(Box::new(Response::new(head)), established))
     }
 

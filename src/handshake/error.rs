@@ -39,6 +39,12 @@ pub enum HandshakeError {
     RepeatedHeader(&'static str),
     /// A header whose value is not valid. The value is its name.
     InvalidHeader(&'static str),
+    /// More extensions in Sec-WebSocket-Extensions, or more parameters of one of them, than anybody
+    /// needs.
+    TooManyExtensions {
+        /// The limit for either.
+        limit: usize,
+    },
     /// The transport ended before the handshake did.
     UnexpectedEof,
     /// The handshake took too long.
@@ -68,6 +74,9 @@ pub enum HandshakeError {
     UnofferedSubprotocol,
     /// The server chose an extension that was not offered (4.1).
     UnofferedExtension,
+    /// The parameters of the extension that the server chose are not valid, or not an answer to what
+    /// was offered (RFC 7692, 7.1).
+    ExtensionParameters,
 
     /// Ours: a header name that is not a token (RFC 9110, 5.6.2). The value is the name.
     InvalidName(Box<str>),
@@ -98,7 +107,9 @@ impl HandshakeError {
             // "the server MUST abort the WebSocket handshake [...] and instead send an appropriate
             // HTTP error code (such as 426 Upgrade Required)" (RFC 6455, 4.2.2)
             Self::UpgradeRequired | Self::UnsupportedVersion => 426,
-            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
+            Self::HeadTooLarge { .. }
+            | Self::TooManyHeaders { .. }
+            | Self::TooManyExtensions { .. } => 431,
             Self::InvalidName(_)
             | Self::InvalidValue(_)
             | Self::ReservedHeader(_)
@@ -132,6 +143,9 @@ impl fmt::Display for HandshakeError {
             Self::MissingHeader(name) => write!(f, "the {name} header is missing"),
             Self::RepeatedHeader(name) => write!(f, "there is more than one {name} header"),
             Self::InvalidHeader(name) => write!(f, "the {name} header is not valid"),
+            Self::TooManyExtensions { limit } => {
+                write!(f, "more than {limit} extensions, or parameters of an extension")
+            }
             Self::UnexpectedEof => f.write_str("the connection ended during the handshake"),
             Self::TimedOut => f.write_str("the handshake took too long"),
             Self::Method => f.write_str("the method is not GET"),
@@ -149,6 +163,9 @@ impl fmt::Display for HandshakeError {
             }
             Self::UnofferedExtension => {
                 f.write_str("the server chose an extension that was not offered")
+            }
+            Self::ExtensionParameters => {
+                f.write_str("the server's parameters do not answer the extension that was offered")
             }
             Self::InvalidName(name) => write!(f, "{name:?} is not a header name"),
             Self::InvalidValue(name) => write!(f, "the value given for {name:?} is not valid"),

@@ -1,4 +1,4 @@
-//! `Sec-WebSocket-Extensions` (RFC 6455, 9.1), in one pass and without allocation.
+//! `Sec-WebSocket-Extensions` (RFC 6455, 9.1): one pass over the bytes, without allocation.
 //!
 //! ```text
 //! extension-list  = 1#extension
@@ -6,11 +6,16 @@
 //! extension-param = token [ "=" (token | quoted-string) ]
 //! ```
 
+use crate::deflate::{self, DeflateConfig, NegotiatedDeflate};
+
 use super::error::HandshakeError;
-use super::headers::{Headers, is_token_byte};
+use super::headers::{Headers, is_token_byte, write_field};
 
 /// The header's name.
 pub(crate) const HEADER: &str = "Sec-WebSocket-Extensions";
+
+/// Most extensions in a head, and most parameters of one of them. Browsers send one or two.
+const MOST: usize = 32;
 
 /// Checks the syntax of all lines and counts the extensions in them: "If a value is received by
 /// either the client or the server during negotiation that does not conform to the ABNF below, the
@@ -18,44 +23,125 @@ pub(crate) const HEADER: &str = "Sec-WebSocket-Extensions";
 pub(crate) fn check(headers: Headers<'_>) -> Result<usize, HandshakeError> {
     let mut extensions = 0;
     for line in headers.all(HEADER) {
-        extensions += check_line(line).ok_or(HandshakeError::InvalidHeader(HEADER))?;
+        let before = extensions;
+        for extension in List(Cursor(line)) {
+            let Extension { parameters, .. } = extension?;
+            extensions += 1;
+            if extensions > MOST || parameters > MOST {
+                return Err(HandshakeError::TooManyExtensions { limit: MOST });
+            }
+        }
+        if extensions == before {
+            return Err(MALFORMED);
+        }
     }
     Ok(extensions)
 }
 
-/// The number of extensions in a line: at least one, or it is malformed.
-fn check_line(line: &[u8]) -> Option<usize> {
-    let mut rest = Cursor(line);
-    let mut extensions = 0;
-    loop {
-        rest.skip_blanks();
-        if rest.token() {
-            rest.parameters()?;
-            extensions += 1;
-        }
-        match rest.0.split_first() {
-            None => return (extensions > 0).then_some(extensions),
-            Some((b',', behind)) => rest.0 = behind,
-            Some(_) => return None,
-        }
+/// The server's choice: the first offer of permessage-deflate that can be accepted, since offers come
+/// "ordered by preference" (RFC 7692, 5). Writes the header that tells it.
+pub(crate) fn accept(
+    headers: Headers<'_>,
+    config: Option<&DeflateConfig>,
+    head: &mut String,
+) -> Option<NegotiatedDeflate> {
+    let config = config?;
+    let mut offers = all(headers).filter(|offer| offer.name == deflate::NAME.as_bytes());
+    let (response, negotiated) = offers.find_map(|offer| config.accept(offer.parameters()))?;
+    write_field(head, HEADER, &response.to_string());
+    Some(negotiated)
+}
+
+/// Writes a client's offers, in the order of preference.
+pub(crate) fn offer(configs: &[DeflateConfig], head: &mut String) {
+    if !configs.is_empty() {
+        let offers: Vec<_> = configs.iter().map(|config| config.offer().to_string()).collect();
+        write_field(head, HEADER, &offers.join(", "));
     }
 }
 
+/// What the server's response has chosen among our offers.
+pub(crate) fn agree(
+    headers: Headers<'_>,
+    configs: &[DeflateConfig],
+) -> Result<Option<NegotiatedDeflate>, HandshakeError> {
+    check(headers)?;
+    let mut chosen = all(headers);
+    let Some(extension) = chosen.next() else { return Ok(None) };
+    // "If the response includes a |Sec-WebSocket-Extensions| header field and this header field
+    // indicates the use of an extension that was not present in the client's handshake" (4.1)
+    if configs.is_empty() || extension.name != deflate::NAME.as_bytes() {
+        return Err(HandshakeError::UnofferedExtension);
+    }
+    if chosen.next().is_some() {
+        return Err(HandshakeError::UnofferedExtension);
+    }
+    match configs.iter().find_map(|config| config.agree(extension.parameters())) {
+        Some(negotiated) => Ok(Some(negotiated)),
+        None => Err(HandshakeError::ExtensionParameters),
+    }
+}
+
+/// The extensions of a header that was checked.
+fn all(headers: Headers<'_>) -> impl Iterator<Item = Extension<'_>> {
+    headers.all(HEADER).flat_map(|line| List(Cursor(line)).flatten())
+}
+
+const MALFORMED: HandshakeError = HandshakeError::InvalidHeader(HEADER);
+
+/// The extensions in a line; the last item is an error if the line is malformed.
+struct List<'h>(Cursor<'h>);
+
+/// An extension, offered or chosen.
+struct Extension<'h> {
+    name: &'h [u8],
+    /// Where its parameters start, and how many there are.
+    behind: Cursor<'h>,
+    parameters: usize,
+}
+
+impl<'h> Iterator for List<'h> {
+    type Item = Result<Extension<'h>, HandshakeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &mut self.0;
+        rest.skip_blanks();
+        // Empty elements do not count (RFC 9110, 5.6.1.2).
+        while rest.takes(b',') {}
+        if rest.0.is_empty() {
+            return None;
+        }
+        let extension = rest.extension();
+        if extension.is_none() {
+            *rest = Cursor(&[]);
+        }
+        Some(extension.ok_or(MALFORMED))
+    }
+}
+
+impl<'h> Extension<'h> {
+    /// Names and values.
+    fn parameters(
+        &self,
+    ) -> impl Iterator<Item = (&'h [u8], Option<impl Iterator<Item = u8> + use<'h>>)> + use<'h>
+    {
+        let mut rest = self.behind;
+        std::iter::from_fn(move || rest.parameter().flatten())
+            .map(|(name, value)| (name, value.map(unescaped)))
+    }
+}
+
+/// A parameter's name, and its value without quotes but with backslashes.
+type Parameter<'h> = (&'h [u8], Option<&'h [u8]>);
+
 /// What is left of the line.
+#[derive(Clone, Copy)]
 struct Cursor<'h>(&'h [u8]);
 
-impl Cursor<'_> {
+impl<'h> Cursor<'h> {
     fn skip_blanks(&mut self) {
         let blanks = self.0.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         self.0 = &self.0[blanks..];
-    }
-
-    /// Takes a token and the blanks behind it; `false` if there is none.
-    fn token(&mut self) -> bool {
-        let length = self.0.iter().take_while(|byte| is_token_byte(**byte)).count();
-        self.0 = &self.0[length..];
-        self.skip_blanks();
-        length > 0
     }
 
     /// Takes `byte` and the blanks behind it; `false` if it does not come next.
@@ -68,41 +154,79 @@ impl Cursor<'_> {
         true
     }
 
-    /// `*( ";" token [ "=" (token | quoted-string) ] )`
-    fn parameters(&mut self) -> Option<()> {
-        while self.takes(b';') {
-            if !self.token() {
-                return None;
-            }
-            if self.takes(b'=') && !self.token() {
-                self.quoted_token()?;
-            }
-        }
-        Some(())
+    /// Takes a token and the blanks behind it.
+    fn token(&mut self) -> Option<&'h [u8]> {
+        let length = self.0.iter().take_while(|byte| is_token_byte(**byte)).count();
+        let (token, behind) = self.0.split_at(length);
+        self.0 = behind;
+        self.skip_blanks();
+        (length > 0).then_some(token)
     }
 
-    /// "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST
-    /// conform to the 'token' ABNF." (9.1)
-    fn quoted_token(&mut self) -> Option<()> {
-        let mut bytes = self.0.strip_prefix(b"\"")?.iter();
-        let mut length = 0;
+    /// Takes an extension, up to the comma behind it or the end.
+    fn extension(&mut self) -> Option<Extension<'h>> {
+        let name = self.token()?;
+        let behind = *self;
+        let mut parameters = 0;
+        while self.parameter()?.is_some() {
+            parameters += 1;
+        }
+        matches!(self.0, [] | [b',', ..]).then_some(Extension { name, behind, parameters })
+    }
+
+    /// Takes `";" token [ "=" (token | quoted-string) ]`; `Some(None)` if no semicolon comes next.
+    #[expect(clippy::option_option, reason = "malformed, no parameter, or one")]
+    fn parameter(&mut self) -> Option<Option<Parameter<'h>>> {
+        if !self.takes(b';') {
+            return Some(None);
+        }
+        let name = self.token()?;
+        if !self.takes(b'=') {
+            return Some(Some((name, None)));
+        }
+        let value = match self.token() {
+            Some(token) => token,
+            None => self.quoted_token()?,
+        };
+        Some(Some((name, Some(value))))
+    }
+
+    /// Takes a quoted string and gives what is between the quotes: "When using the quoted-string
+    /// syntax variant, the value after quoted-string unescaping MUST conform to the 'token' ABNF."
+    /// (9.1)
+    fn quoted_token(&mut self) -> Option<&'h [u8]> {
+        let inner = self.0.strip_prefix(b"\"")?;
+        let mut bytes = inner.iter();
         loop {
             match bytes.next()? {
                 b'"' => break,
-                b'\\' if is_token_byte(*bytes.next()?) => length += 1,
-                byte if is_token_byte(*byte) => length += 1,
+                b'\\' if is_token_byte(*bytes.next()?) => {}
+                byte if is_token_byte(*byte) => {}
                 _ => return None,
             }
         }
+        let (value, _) = inner.split_at(inner.len() - bytes.len() - 1);
         self.0 = bytes.as_slice();
         self.skip_blanks();
-        (length > 0).then_some(())
+        (!value.is_empty()).then_some(value)
     }
+}
+
+/// The value of a parameter without the backslashes that a quoted string may have, and a token
+/// has not.
+fn unescaped(value: &[u8]) -> impl Iterator<Item = u8> {
+    value.iter().copied().filter(|byte| *byte != b'\\')
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::headers::Field;
     use super::*;
+
+    fn checked(lines: &[&str]) -> Result<usize, HandshakeError> {
+        let fields: Vec<_> = lines.iter().map(|line| Field::new(HEADER, line.as_bytes())).collect();
+        check(Headers::new(&fields))
+    }
 
     #[test]
     fn the_grammar_of_section_9_1() {
@@ -119,7 +243,7 @@ mod tests {
             (",, a , ,b,", 2),
             ("x-webkit-deflate-frame", 1),
         ] {
-            assert_eq!(check_line(line.as_bytes()), Some(extensions), "{line}");
+            assert_eq!(checked(&[line]), Ok(extensions), "{line}");
         }
     }
 
@@ -153,7 +277,45 @@ mod tests {
             "a,;b",
             "\u{e9}",
         ] {
-            assert_eq!(check_line(line.as_bytes()), None, "{line}");
+            assert_eq!(checked(&[line]), Err(MALFORMED), "{line}");
+            assert_eq!(checked(&["fine", line]), Err(MALFORMED), "{line}");
         }
+    }
+
+    #[test]
+    fn parameters_are_names_with_values_quoted_or_not() {
+        let line = b"x, a; b; c = d;e=\"f\" ; g=\"\\h\\i\", y; z";
+        let fields = [Field::new(HEADER, line)];
+        let found: Vec<(String, Vec<_>)> = all(Headers::new(&fields))
+            .map(|extension| {
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                let parameters = extension.parameters().map(|(name, value)| {
+                    let value: Option<Vec<u8>> = value.map(Iterator::collect);
+                    value.map_or(text(name), |value| format!("{}={}", text(name), text(&value)))
+                });
+                (text(extension.name), parameters.collect())
+            })
+            .collect();
+        let expected = [("x", vec![]), ("a", vec!["b", "c=d", "e=f", "g=hi"]), ("y", vec!["z"])];
+        assert_eq!(found.len(), expected.len());
+        for ((name, parameters), expected) in found.iter().zip(expected) {
+            assert_eq!(
+                (name.as_str(), parameters),
+                (expected.0, &expected.1.iter().map(ToString::to_string).collect())
+            );
+        }
+    }
+
+    #[test]
+    fn there_is_a_limit_for_extensions_and_for_parameters() {
+        let too_many = Err(HandshakeError::TooManyExtensions { limit: MOST });
+        for (name, behind) in [("a", ", a"), ("a", "; b"), ("a", "; b=c")] {
+            let most = usize::from(behind.starts_with(';'));
+            let line = |repeats| format!("{name}{}", behind.repeat(repeats));
+            assert!(checked(&[&line(MOST - 1 + most)]).is_ok());
+            assert_eq!(checked(&[&line(MOST + most)]), too_many);
+        }
+        assert_eq!(checked(&["a"; MOST]), Ok(MOST));
+        assert_eq!(checked(&["a"; MOST + 1]), too_many);
     }
 }

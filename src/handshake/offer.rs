@@ -3,9 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::deflate::DeflateConfig;
 use crate::uri::Uri;
 
 use super::error::HandshakeError;
+use super::extensions;
 use super::headers::{ExtraHeaders, is_field_value, is_token, write_field};
 
 /// What a client asks for.
@@ -26,6 +28,7 @@ use super::headers::{ExtraHeaders, is_field_value, is_token, write_field};
 pub struct Offer {
     uri: Uri,
     pub(super) subprotocols: Vec<String>,
+    pub(super) deflate: Vec<DeflateConfig>,
     origin: Option<String>,
     headers: ExtraHeaders,
 }
@@ -34,7 +37,13 @@ impl Offer {
     /// Asks for a URL.
     #[must_use]
     pub const fn new(uri: Uri) -> Self {
-        Self { uri, subprotocols: Vec::new(), origin: None, headers: ExtraHeaders::new() }
+        Self {
+            uri,
+            subprotocols: Vec::new(),
+            deflate: Vec::new(),
+            origin: None,
+            headers: ExtraHeaders::new(),
+        }
     }
 
     /// Offers a subprotocol, after those that were offered before: the order is that of preference
@@ -42,6 +51,16 @@ impl Offer {
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocols.push(name.into());
+        self
+    }
+
+    /// Offers permessage-deflate (RFC 7692), after what was offered of it before: the order is that of
+    /// preference (RFC 7692, 5). A server that can do none of it says nothing about it, and messages
+    /// are not compressed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(mut self, config: DeflateConfig) -> Self {
+        self.deflate.push(config);
         self
     }
 
@@ -112,6 +131,7 @@ impl Offer {
         if !self.subprotocols.is_empty() {
             write_field(&mut head, "Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
+        extensions::offer(&self.deflate, &mut head);
         if let Some(origin) = &self.origin {
             write_field(&mut head, "Origin", origin);
         }

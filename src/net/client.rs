@@ -78,6 +78,13 @@ impl Client {
         self
     }
 
+    /// Offers permessage-deflate (RFC 7692), after what was offered of it before.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
+        self.offer = self.offer.deflate(config);
+        self
+    }
+
     /// Adds a header to the request.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.offer = self.offer.header(name, value);
@@ -192,7 +199,7 @@ impl Client {
         };
         let connection = established.connection(&self.config);
         let mut socket = WebSocket::new(stream, connection, input, output)?;
-        socket.set_subprotocol(established.subprotocol());
+        socket.set_negotiated(&established);
         Ok((socket, response.clone()))
     }
 

@@ -11,7 +11,7 @@ use crate::close::CloseCode;
 use crate::config::Role;
 use crate::connection::Connection;
 use crate::error::SendError;
-use crate::event::Message;
+use crate::event::OutgoingMessage;
 use crate::frame::FrameHeader;
 use crate::mask::Mask;
 use crate::sender::EncodedMessage;
@@ -55,7 +55,7 @@ impl<S: Write> Outgoing<S> {
     /// [`BufferFull`](SendError::BufferFull) only if the transport would block. [`Error::Io`]: there
     /// was no room, and the transport is broken.
     #[inline]
-    pub fn queue<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn queue<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
         self.with_room(|connection, buffer| connection.send(message, buffer))
     }
@@ -67,27 +67,28 @@ impl<S: Write> Outgoing<S> {
     /// As [`queue`](Self::queue).
     pub fn queue_fragment<'m>(
         &mut self,
-        fragment: impl Into<Message<'m>>,
+        fragment: impl Into<OutgoingMessage<'m>>,
         fin: bool,
     ) -> Result<(), Error> {
         let fragment = fragment.into();
         self.with_room(|connection, buffer| connection.send_fragment(fragment, fin, buffer))
     }
 
-    /// Sends a message and all that was queued before. A large payload is not copied: it leaves
-    /// together with its header in one vectored write.
+    /// Sends a message and all that was queued before. A large payload is not copied, unless it is
+    /// compressed: it leaves together with its header in one vectored write.
     ///
     /// # Errors
     ///
     /// [`Error::Send`]: nothing was sent. [`Error::Io`]: what was not written still waits, and the
     /// next [`flush`](Self::flush) goes on with it; the message must not be sent again.
     #[inline]
-    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn send<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
-        if message.len() < WORTH_VECTORED {
+        if message.len() < WORTH_VECTORED || self.connection.compresses(&message) {
             self.queue(message)?;
             return self.flush();
         }
+        let message = message.message;
         self.with_room(|connection, buffer| connection.check_whole(message.len(), buffer))?;
         let header = self.connection.begin(message.kind(), true, message.len() as u64)?;
         self.unflushed = true;
@@ -102,7 +103,7 @@ impl<S: Write> Outgoing<S> {
     /// As [`send`](Self::send).
     pub fn send_fragment<'m>(
         &mut self,
-        fragment: impl Into<Message<'m>>,
+        fragment: impl Into<OutgoingMessage<'m>>,
         fin: bool,
     ) -> Result<(), Error> {
         self.queue_fragment(fragment, fin)?;
@@ -116,8 +117,12 @@ impl<S: Write> Outgoing<S> {
     /// As [`send`](Self::send).
     pub fn send_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         let bytes = message.as_bytes();
-        if bytes.len() < WORTH_VECTORED || self.connection.role() == Role::Client {
+        if self.connection.role() == Role::Client {
             return self.send(message.as_message());
+        }
+        if bytes.len() < WORTH_VECTORED || self.connection.has_deflate() {
+            self.queue_encoded(message)?;
+            return self.flush();
         }
         self.with_room(|connection, buffer| connection.check_whole(bytes.len(), buffer))?;
         self.unflushed = true;

@@ -59,10 +59,11 @@ impl Incoming {
     /// [`Error::Handshake`] if the request does not ask for WebSocket, its Origin is refused, or the
     /// answer is not valid: then the client has got an error. [`Error::Io`].
     pub fn accept_with(&mut self, answer: &Answer) -> Result<WebSocket, Error> {
+        let answer = answer.clone().or_deflate(self.options.deflate.as_ref());
         let established = match self.request().map(|request| {
             self.options.origins.check(&request)?;
             let mut output = SendBuffer::new();
-            Ok((request.accept(answer, &mut output)?, output))
+            Ok((request.accept(&answer, &mut output)?, output))
         }) {
             None => return Err(answered()),
             Some(Err(error)) => return self.refuse(error),
@@ -77,7 +78,7 @@ impl Incoming {
         let connection = established.connection(&self.options.config);
         let output = std::mem::take(&mut self.output);
         let mut socket = WebSocket::new(stream, connection, input, output)?;
-        socket.set_subprotocol(established.subprotocol());
+        socket.set_negotiated(&established);
         socket.set_slot(Arc::clone(&self.slot));
         Ok(socket)
     }

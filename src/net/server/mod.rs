@@ -16,6 +16,7 @@ use self::registry::{RETRY, Shared};
 use super::tls::Acceptor;
 use super::{Error, Stream};
 use crate::config::Config;
+use crate::deflate::DeflateConfig;
 use crate::handshake::{HeadLimits, OriginPolicy};
 
 /// A server: a thread for each connection, its opening handshake included.
@@ -48,6 +49,7 @@ pub(super) struct Options {
     config: Config,
     head_limits: HeadLimits,
     origins: OriginPolicy,
+    deflate: Option<DeflateConfig>,
     max_connections: usize,
     write_timeout: Option<Duration>,
     stack_size: Option<usize>,
@@ -76,6 +78,7 @@ impl Server {
             config: Config::new(),
             head_limits: HeadLimits::new(),
             origins: OriginPolicy::Any,
+            deflate: None,
             max_connections: 10_000,
             write_timeout: Some(Duration::from_secs(30)),
             stack_size: None,
@@ -103,6 +106,15 @@ impl Server {
     #[must_use]
     pub fn origins(mut self, policy: OriginPolicy) -> Self {
         self.options.origins = policy;
+        self
+    }
+
+    /// Accepts permessage-deflate (RFC 7692) from clients that offer it, where the
+    /// [`Answer`](crate::Answer) says nothing else; nothing is compressed unless set.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(mut self, config: DeflateConfig) -> Self {
+        self.options.deflate = Some(config);
         self
     }
 

@@ -14,7 +14,7 @@ use crate::buffer::SendBuffer;
 use crate::close::CloseCode;
 use crate::connection::Outcome;
 use crate::error::SendError;
-use crate::event::Message;
+use crate::event::{Message, OutgoingMessage};
 use crate::sender::Sender;
 use crate::timer::{Observed, Timers};
 
@@ -133,6 +133,16 @@ impl Outbox {
     #[cfg(feature = "web")]
     pub(super) fn position(&self) -> u64 {
         self.written + self.buffered_amount() as u64
+    }
+
+    /// Whether a whole message is to be compressed.
+    pub(super) fn compresses(&self, message: &OutgoingMessage<'_>) -> bool {
+        self.sender.compresses(message)
+    }
+
+    /// Whether messages that were compressed for many connections may be sent.
+    pub(super) const fn has_deflate(&self) -> bool {
+        self.sender.has_deflate()
     }
 
     /// Whether the connection can still be written to.

@@ -3,7 +3,9 @@
 use super::super::outgoing::WORTH_VECTORED;
 use super::Handle;
 use crate::close::CloseCode;
+#[cfg(feature = "web")]
 use crate::event::Message;
+use crate::event::OutgoingMessage;
 use crate::net::Error;
 use crate::sender::EncodedMessage;
 
@@ -21,16 +23,17 @@ impl Writer {
     }
 
     /// Sends a message and all that was queued before; returns when the network has taken it, and so
-    /// waits for room ([`Limits::buffered`](crate::Limits::buffered)). A large payload is not copied.
+    /// waits for room ([`Limits::buffered`](crate::Limits::buffered)). A large payload is not copied,
+    /// unless it is compressed.
     ///
     /// # Errors
     ///
     /// [`Error::Send`]: nothing was sent. [`Error::Io`]: the connection is broken, and
     /// [`buffered_amount`](Self::buffered_amount) tells how much was not written.
-    pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn send<'m>(&self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
-        if message.len() >= WORTH_VECTORED {
-            return self.handle.send_large(message);
+        if message.len() >= WORTH_VECTORED && !self.handle.lock().compresses(&message) {
+            return self.handle.send_large(message.message);
         }
         self.handle.send(message.len(), |sender, buffer| sender.send(message, buffer))
     }
@@ -41,7 +44,7 @@ impl Writer {
     /// # Errors
     ///
     /// [`Error::Send`] or [`Error::Io`]; nothing was queued.
-    pub fn queue<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn queue<'m>(&self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
         let mut outbox = self.handle.lock();
         outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))
@@ -89,7 +92,7 @@ impl Writer {
     /// As [`send`](Self::send).
     pub fn send_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
         let length = message.as_bytes().len();
-        if length >= WORTH_VECTORED {
+        if length >= WORTH_VECTORED && !self.handle.lock().has_deflate() {
             return self.handle.send_large(message.as_message());
         }
         self.handle.send(length, |sender, buffer| sender.send_encoded(message, buffer))
@@ -104,7 +107,7 @@ impl Writer {
     /// As [`send`](Self::send).
     pub fn send_fragment<'m>(
         &self,
-        fragment: impl Into<Message<'m>>,
+        fragment: impl Into<OutgoingMessage<'m>>,
         fin: bool,
     ) -> Result<(), Error> {
         let fragment = fragment.into();

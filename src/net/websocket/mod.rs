@@ -13,7 +13,9 @@ use super::{Error, Outgoing};
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::close::CloseCode;
 use crate::connection::{Connection, Outcome, State};
-use crate::event::{Event, Message};
+use crate::deflate::NegotiatedDeflate;
+use crate::event::{Event, OutgoingMessage};
+use crate::handshake::Established;
 use crate::sender::EncodedMessage;
 
 /// A blocking connection over anything that reads and writes.
@@ -48,6 +50,7 @@ pub struct WebSocket<S = Stream> {
     /// The write that failed. What the peer has sent before can still be read.
     broken: Option<io::Error>,
     subprotocol: Option<Box<str>>,
+    deflate: Option<NegotiatedDeflate>,
     /// Whether everything is over, the transport's end included.
     finished: bool,
 }
@@ -107,6 +110,7 @@ impl<S: Read + Write> WebSocket<S> {
             looked: None,
             broken: None,
             subprotocol: None,
+            deflate: None,
             finished: false,
         }
     }
@@ -169,7 +173,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// As there.
     #[inline]
-    pub fn queue<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn queue<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         self.outgoing.queue(message)
     }
 
@@ -179,7 +183,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// As there.
     #[inline]
-    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn send<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         self.outgoing.send(message)
     }
 
@@ -190,7 +194,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// As there.
     pub fn send_fragment<'m>(
         &mut self,
-        fragment: impl Into<Message<'m>>,
+        fragment: impl Into<OutgoingMessage<'m>>,
         fin: bool,
     ) -> Result<(), Error> {
         self.outgoing.send_fragment(fragment, fin)
@@ -279,8 +283,16 @@ impl<S: Read + Write> WebSocket<S> {
         self.subprotocol.as_deref()
     }
 
-    pub(super) fn set_subprotocol(&mut self, subprotocol: Option<&str>) {
-        self.subprotocol = subprotocol.map(Into::into);
+    /// What was negotiated of permessage-deflate (RFC 7692); `None` if messages are not compressed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<&NegotiatedDeflate> {
+        self.deflate.as_ref()
+    }
+
+    pub(super) fn set_negotiated(&mut self, established: &Established) {
+        self.subprotocol = established.subprotocol().map(Into::into);
+        self.deflate = established.negotiated_deflate().copied();
     }
 
     pub(super) fn set_slot(&mut self, slot: Arc<Slot>) {

@@ -1,0 +1,154 @@
+//! Compressing messages (RFC 7692, 7.2.1).
+
+use std::fmt;
+use std::sync::Arc;
+
+use flate2::{Compress, Compression, FlushCompress};
+
+use super::Progress;
+use super::config::{ContextTakeover, DeflateConfig, DeflateLevel, WindowBits};
+use super::inflate::TAIL;
+use super::pool::Pool;
+
+static IDLE: Pool<Compressor> = Pool::new();
+
+/// Compresses the messages of a connection, one after the other.
+pub(crate) struct Deflate {
+    kind: Kind,
+    takeover: ContextTakeover,
+    threshold: usize,
+    /// Made for the first message.
+    stream: Option<Box<Compressor>>,
+}
+
+/// What a compressor was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    bits: WindowBits,
+    level: DeflateLevel,
+}
+
+struct Compressor {
+    kind: Kind,
+    stream: Compress,
+}
+
+impl Deflate {
+    pub(super) const fn new(
+        bits: WindowBits,
+        level: DeflateLevel,
+        takeover: ContextTakeover,
+        threshold: usize,
+    ) -> Self {
+        Self { kind: Kind { bits, level }, takeover, threshold, stream: None }
+    }
+
+    /// From how many bytes on a message is worth it.
+    pub(crate) const fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// Whether a message that turned out not to become smaller may be sent as it is: the next ones do
+    /// not refer to it.
+    pub(crate) const fn may_change_its_mind(&self) -> bool {
+        matches!(self.takeover, ContextTakeover::Forbidden)
+    }
+
+    /// Compresses `input` and flushes: what was made ends at a byte's end, in [`TAIL`].
+    ///
+    /// As long as it fills all of `output`, which must have room for 7 bytes or more, it is to be
+    /// called again with the input that is left.
+    pub(crate) fn deflate(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+        let kind = self.kind;
+        let compressor = self.stream.get_or_insert_with(|| {
+            IDLE.take(|idle| idle.kind == kind).unwrap_or_else(|| Box::new(Compressor::new(kind)))
+        });
+        let stream = &mut compressor.stream;
+        let before = (stream.total_in(), stream.total_out());
+        // The only error there is that of a state that was misused.
+        let result = stream.compress(input, output, FlushCompress::Sync);
+        debug_assert!(result.is_ok());
+        Progress::since(before, (stream.total_in(), stream.total_out()))
+    }
+
+    /// How many bytes of a message's last frame stay: "Remove 4 octets (that are 0x00 0x00 0xff 0xff)
+    /// from the tail end. After this step, the last octet of the compressed data contains (possibly
+    /// part of) the DEFLATE header bits with the "BTYPE" bits set to 00." (7.2.1)
+    pub(crate) fn without_tail(made: &[u8]) -> usize {
+        made.strip_suffix(&TAIL).unwrap_or(made).len()
+    }
+
+    /// The last frame of a message when nothing is left to compress: the header of an empty block
+    /// (7.2.3.6).
+    pub(crate) const EMPTY: u8 = 0;
+
+    /// Ends a message.
+    pub(crate) fn end_message(&mut self) {
+        if self.takeover == ContextTakeover::Forbidden {
+            self.give_back();
+        }
+    }
+
+    /// The frame of a message that was compressed for many connections, if the window that was
+    /// negotiated reaches as far back as it does. What was sent before is no longer referred to.
+    pub(crate) fn shared<'m>(&mut self, message: &'m SharedDeflate) -> Option<&'m [u8]> {
+        if message.reach > 1 << self.kind.bits.get() {
+            return None;
+        }
+        if let Some(compressor) = &mut self.stream {
+            compressor.stream.reset();
+        }
+        Some(&message.frame)
+    }
+
+    fn give_back(&mut self) {
+        if let Some(mut compressor) = self.stream.take() {
+            compressor.stream.reset();
+            IDLE.give(compressor);
+        }
+    }
+}
+
+impl Compressor {
+    fn new(kind: Kind) -> Self {
+        let level = Compression::new(match kind.level {
+            DeflateLevel::Fast => 1,
+            DeflateLevel::Balanced => 6,
+            DeflateLevel::Small => 9,
+        });
+        Self { kind, stream: Compress::new_with_window_bits(level, false, kind.bits.get()) }
+    }
+}
+
+impl Drop for Deflate {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl fmt::Debug for Deflate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflate")
+            .field("kind", &self.kind)
+            .field("takeover", &self.takeover)
+            .field("in_use", &self.stream.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The frame of a message that was compressed once, for many connections.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedDeflate {
+    frame: Arc<[u8]>,
+    /// How many bytes back it refers at most.
+    reach: usize,
+}
+
+impl SharedDeflate {
+    /// Takes the frame of a message of `length` bytes that was compressed with
+    /// [`DeflateConfig::deflate_once`].
+    pub(crate) fn new(frame: &[u8], length: usize, config: &DeflateConfig) -> Self {
+        let window = 1 << config.server_bits.get();
+        Self { frame: frame.into(), reach: length.min(window) }
+    }
+}

@@ -1,0 +1,143 @@
+//! Inflating messages (RFC 7692, 7.2.2).
+
+use std::fmt;
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::Progress;
+use super::config::ContextTakeover;
+use super::pool::Pool;
+
+/// "0x00 0x00 0xff 0xff", which the sender has removed (7.2.1).
+pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+static IDLE: Pool<Decompress> = Pool::new();
+
+/// The payload is not DEFLATE (RFC 1951).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidDeflate;
+
+/// Inflates the messages of a connection, one after the other.
+pub(crate) struct Inflate {
+    takeover: ContextTakeover,
+    /// Made for the first message.
+    stream: Option<Box<Decompress>>,
+    /// The last bytes of the payload so far.
+    last: [u8; 4],
+    /// How much of [`TAIL`] was put behind the payload.
+    tail: u8,
+    /// Whether a new block starts with the next byte for sure: the message has just begun, or a block
+    /// that called itself final has just ended.
+    fresh: bool,
+    /// Whether a final block has ended and nothing came out since.
+    spent: bool,
+}
+
+impl Inflate {
+    pub(super) const fn new(takeover: ContextTakeover) -> Self {
+        Self { takeover, stream: None, last: [0xFF; 4], tail: 0, fresh: true, spent: false }
+    }
+
+    /// Inflates the next bytes of a payload; `fin` tells that it ends with them. `output` must not be
+    /// empty.
+    ///
+    /// As long as it fills all of `output`, more may come out with the input that is left, or with
+    /// none.
+    pub(crate) fn inflate(
+        &mut self,
+        input: &[u8],
+        fin: bool,
+        output: &mut [u8],
+    ) -> Result<Progress, InvalidDeflate> {
+        let mut progress = self.run(input, output)?;
+        self.remember(&input[..progress.taken]);
+        if fin && progress.taken == input.len() && progress.made < output.len() {
+            // "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message."
+            // (7.2.2) Not where they are still there: a payload from which they were removed ends in
+            // an octet with zeroes of a block header (7.2.1). Nor where a block has just ended with
+            // the whole stream, or an empty payload has begun none: they would be half a block.
+            let tail =
+                if self.fresh || self.last == TAIL { &[] } else { &TAIL[usize::from(self.tail)..] };
+            let end = self.run(tail, &mut output[progress.made..])?;
+            // At most the four bytes of the tail.
+            self.tail += u8::try_from(end.taken).unwrap_or(4);
+            progress.made += end.made;
+        }
+        Ok(progress)
+    }
+
+    /// Ends a message whose payload was inflated to its end.
+    pub(crate) fn end_message(&mut self) {
+        (self.last, self.tail, self.fresh) = ([0xFF; 4], 0, true);
+        let spent = std::mem::take(&mut self.spent);
+        match self.takeover {
+            ContextTakeover::Forbidden => self.give_back(),
+            // What came behind the end of the stream is no beginning of the next message.
+            ContextTakeover::Allowed if spent => self.restart(),
+            ContextTakeover::Allowed => {}
+        }
+    }
+
+    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InvalidDeflate> {
+        let Progress { mut taken, mut made } = Progress::default();
+        loop {
+            let stream = self.stream.get_or_insert_with(|| {
+                // Always with the largest window: zlib-rs has memory for it in any case.
+                IDLE.take(|_| true).unwrap_or_else(|| Box::new(Decompress::new(false)))
+            });
+            let before = (stream.total_in(), stream.total_out());
+            let status = stream
+                .decompress(&input[taken..], &mut output[made..], FlushDecompress::None)
+                .map_err(|_| InvalidDeflate)?;
+            let step = Progress::since(before, (stream.total_in(), stream.total_out()));
+            taken += step.taken;
+            made += step.made;
+            self.fresh &= step.taken == 0;
+            self.spent &= step.made == 0;
+            if status != Status::StreamEnd {
+                return Ok(Progress { taken, made });
+            }
+            // A block with BFINAL ends the data (RFC 1951, 3.2.3). Another stream may follow, in the
+            // same message (RFC 7692, 7.2.3.5) or in the next; it cannot refer to what was before.
+            self.restart();
+            (self.fresh, self.spent) = (true, true);
+            if taken == input.len() || made == output.len() {
+                return Ok(Progress { taken, made });
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.reset(false);
+        }
+    }
+
+    fn remember(&mut self, taken: &[u8]) {
+        let seen = &taken[taken.len().saturating_sub(4)..];
+        self.last.rotate_left(seen.len());
+        self.last[4 - seen.len()..].copy_from_slice(seen);
+    }
+
+    fn give_back(&mut self) {
+        self.restart();
+        if let Some(stream) = self.stream.take() {
+            IDLE.give(stream);
+        }
+    }
+}
+
+impl Drop for Inflate {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl fmt::Debug for Inflate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflate")
+            .field("takeover", &self.takeover)
+            .field("in_use", &self.stream.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,121 @@
+//! Messages that are compressed (RFC 7692, 6.1).
+
+use super::{EncodedMessage, Sender};
+use crate::buffer::SendBuffer;
+use crate::error::SendError;
+use crate::event::{Compression, Message, OutgoingMessage};
+use crate::frame::OpCode;
+
+impl Sender {
+    /// The compressed frame of a message, if there is one that this peer can inflate.
+    pub(super) fn deflated<'m>(&mut self, message: &'m EncodedMessage) -> Option<&'m [u8]> {
+        let (Some(deflate), Some(deflated)) = (&mut self.deflate, &message.deflated) else {
+            return None;
+        };
+        deflate.shared(deflated)
+    }
+
+    /// Whether a whole message is to be compressed.
+    #[inline]
+    pub(crate) fn compresses(&self, message: &OutgoingMessage<'_>) -> bool {
+        let Some(deflate) = &self.deflate else { return false };
+        match message.compression {
+            Compression::Auto => message.len() >= deflate.threshold(),
+            Compression::Always => true,
+            Compression::Never => false,
+        }
+    }
+
+    /// Whether a message that was compressed for many connections may be sent as it is.
+    #[cfg(feature = "net")]
+    pub(crate) const fn has_deflate(&self) -> bool {
+        self.deflate.is_some()
+    }
+
+    /// Whether a fragment is to be compressed: as the message's first was.
+    #[inline]
+    pub(super) fn compresses_fragment(&self, fragment: &OutgoingMessage<'_>, fin: bool) -> bool {
+        if self.message.is_some() {
+            return self.is_compressing();
+        }
+        match fragment.compression {
+            Compression::Auto if !fin => self.deflate.is_some(),
+            _ => self.compresses(fragment),
+        }
+    }
+
+    /// Whether a compressed message is in progress.
+    #[inline]
+    pub(super) const fn is_compressing(&self) -> bool {
+        self.deflate.is_some() && self.message.is_some() && self.compressed
+    }
+
+    /// Queues a whole message, compressed unless that makes it longer.
+    pub(super) fn send_deflated(
+        &mut self,
+        outgoing: OutgoingMessage<'_>,
+        buffer: &mut SendBuffer,
+    ) -> Result<(), SendError> {
+        let OutgoingMessage { message, compression } = outgoing;
+        let mut header = self.next_header(message.kind(), true, message.len() as u64)?;
+        let Some(deflate) = &mut self.deflate else { return Ok(()) };
+        let made = buffer.deflate_behind(deflate, message.as_bytes(), true);
+        deflate.end_message();
+        let in_vain = made >= message.len() && compression == Compression::Auto;
+        if in_vain && deflate.may_change_its_mind() {
+            buffer.push_frame(&header, message.as_bytes());
+        } else {
+            (header.rsv1, header.payload_len) = (true, made as u64);
+            buffer.push_deflated(&header, made);
+        }
+        Ok(())
+    }
+
+    /// Queues a fragment of a compressed message.
+    pub(super) fn deflate_fragment(
+        &mut self,
+        fragment: Message<'_>,
+        fin: bool,
+        buffer: &mut SendBuffer,
+    ) -> Result<(), SendError> {
+        let mut header = self.next_header(fragment.kind(), fin, 0)?;
+        let Some(deflate) = &mut self.deflate else { return Ok(()) };
+        let made = buffer.deflate_behind(deflate, fragment.as_bytes(), fin);
+        if fin {
+            deflate.end_message();
+        }
+        // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first
+        // fragments of a data message." (RFC 7692, 6)
+        header.rsv1 = header.opcode != OpCode::Continuation;
+        header.payload_len = made as u64;
+        self.compressed = true;
+        buffer.push_deflated(&header, made);
+        Ok(())
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl EncodedMessage {
+    /// Encodes a message, and compresses it once for all connections that negotiated
+    /// permessage-deflate, whatever its length. Those where the server's window is smaller than
+    /// `config` allows get it uncompressed, if it is longer than their window.
+    ///
+    /// With [`ContextTakeover::Allowed`](crate::ContextTakeover::Allowed) the connection's next
+    /// message cannot refer to what was sent before.
+    #[must_use]
+    pub fn compressed<'m>(
+        message: impl Into<Message<'m>>,
+        config: &crate::deflate::DeflateConfig,
+    ) -> Self {
+        let message = message.into();
+        let mut sender =
+            Sender::server(&crate::config::Config::new()).with_deflate(Some(config.deflate_once()));
+        let mut buffer = SendBuffer::new();
+        let sent = sender.send(message.with(Compression::Always), &mut buffer);
+        debug_assert!(sent.is_ok(), "nothing else was sent");
+        let shared = crate::deflate::SharedDeflate::new(buffer.as_slice(), message.len(), config);
+        let mut encoded = Self::new(message);
+        encoded.deflated = Some(shared);
+        encoded
+    }
+}

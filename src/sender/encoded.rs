@@ -1,0 +1,65 @@
+//! A message encoded once, for many connections.
+
+use std::sync::Arc;
+
+use crate::deflate::SharedDeflate;
+use crate::event::{Message, MessageKind};
+use crate::frame::{FrameHeader, OpCode};
+
+/// A message encoded once, for many connections. Clones share the bytes.
+///
+/// What a server sends is not masked, so the frame is the same for every client.
+///
+/// ```
+/// use sansock::{Config, EncodedMessage, SendBuffer, Sender};
+///
+/// let news = EncodedMessage::new("extra, extra");
+/// let mut sender = Sender::server(&Config::new());
+/// let mut buffer = SendBuffer::new();
+/// sender.send_encoded(&news, &mut buffer)?;
+/// assert_eq!(buffer.as_slice(), news.as_bytes());
+/// # Ok::<(), sansock::SendError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct EncodedMessage {
+    frame: Arc<[u8]>,
+    /// The compressed frame.
+    pub(super) deflated: Option<SharedDeflate>,
+    kind: MessageKind,
+    /// Where the payload starts.
+    payload: usize,
+}
+
+impl EncodedMessage {
+    /// Encodes a message as one frame.
+    #[must_use]
+    pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
+        let message = message.into();
+        let opcode = match message.kind() {
+            MessageKind::Text => OpCode::Text,
+            MessageKind::Binary => OpCode::Binary,
+        };
+        let header = FrameHeader::new(opcode, message.len() as u64).encode();
+        let frame = [&header, message.as_bytes()].concat().into();
+        Self { frame, deflated: None, kind: message.kind(), payload: header.len() }
+    }
+
+    /// The frame, header and payload.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn as_message(&self) -> Message<'_> {
+        let payload = &self.frame[self.payload..];
+        match self.kind {
+            MessageKind::Binary => Message::Binary(payload),
+            // It was made from a `&str`.
+            MessageKind::Text => {
+                Message::Text(simdutf8::basic::from_utf8(payload).unwrap_or_default())
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The memory that permessage-deflate takes is what `DeflateConfig` says.
+#![cfg(feature = "deflate")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use sansock::{
+    Compression, Config, Connection, ContextTakeover, DeflateConfig, Established, MaskSource,
+    Message, ReceiveBuffer, Role, SendBuffer, WindowBits,
+};
+
+/// Counts the bytes that the current thread holds.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: usize, sign: isize) {
+    HELD.set(HELD.get() + sign * isize::try_from(bytes).unwrap_or(0));
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
+// SAFETY: all is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 1);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(layout.size(), -1);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What `work` leaves behind.
+fn held(work: impl FnOnce()) -> isize {
+    let before = HELD.get();
+    work();
+    HELD.get() - before
+}
+
+struct Zeroes;
+
+impl MaskSource for Zeroes {
+    fn next_key(&mut self) -> [u8; 4] {
+        [0; 4]
+    }
+}
+
+fn connection(role: Role, deflate: &DeflateConfig) -> Connection {
+    Established::elsewhere(role, None)
+        .with_deflate(deflate.as_negotiated())
+        .connection_with(&Config::new(), Zeroes)
+}
+
+/// One message from a server to a client: what the one and the other hold then.
+fn exchange(deflate: &DeflateConfig) -> (Connection, isize, Connection, isize) {
+    let (mut server, mut client) = (None, None);
+    let nothing = held(|| server = Some(connection(Role::Server, deflate)));
+    assert_eq!(nothing, 0, "before the first message");
+    held(|| client = Some(connection(Role::Client, deflate)));
+    let (mut server, mut client) = (server.unwrap(), client.unwrap());
+    let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
+    input.extend_from_slice(&[0x8A, 0]);
+    client.next_event(&mut input, &mut output).unwrap();
+    let sent = held(|| {
+        let message = Message::Text("Hello").with(Compression::Always);
+        server.send(message, &mut output).unwrap();
+    });
+    let grown = isize::try_from(output.as_slice().len()).unwrap();
+    assert!(grown < 20);
+    input.extend_from_slice(output.as_slice());
+    let received = held(|| {
+        assert!(client.next_event(&mut input, &mut output).unwrap().is_some());
+    });
+    // What the buffers grow by is theirs.
+    (server, sent - 256, client, received - 4_096)
+}
+
+/// Documented at [`DeflateConfig`], in this order: to inflate, then to compress with 15 to 9 bits.
+const DOCUMENTED: [isize; 8] =
+    [47_696, 380_184, 314_648, 281_880, 265_496, 257_304, 253_208, 251_160];
+
+/// One after the other: tests that run side by side would share the pool.
+#[test]
+fn what_a_connection_holds() {
+    with_context_takeover_it_is_what_the_documentation_says();
+    without_context_takeover_nothing_is_held_between_messages();
+}
+
+fn with_context_takeover_it_is_what_the_documentation_says() {
+    let mut measured = Vec::new();
+    for bits in (9..=15).rev() {
+        let bits = WindowBits::new(bits).unwrap();
+        let kept = DeflateConfig::client().server_max_window_bits(bits);
+        let (server, to_compress, client, to_inflate) = exchange(&kept);
+        if measured.is_empty() {
+            measured.push(to_inflate);
+        }
+        measured.push(to_compress);
+        // Not to the pool: the next ones are to be new.
+        std::mem::forget((server, client));
+    }
+    assert_eq!(measured.len(), DOCUMENTED.len());
+    for (documented, measured) in DOCUMENTED.into_iter().zip(&measured) {
+        assert!((documented - measured).abs() < 1_024, "{documented}, but {measured}");
+    }
+}
+
+fn without_context_takeover_nothing_is_held_between_messages() {
+    let forgotten = DeflateConfig::server();
+    assert_eq!(forgotten.as_negotiated().server_context(), ContextTakeover::Forbidden);
+    // The first fills the pool.
+    let first = exchange(&forgotten);
+    for _ in 0..100 {
+        let (server, to_compress, client, to_inflate) = exchange(&forgotten);
+        assert!(to_compress <= 0 && to_inflate <= 0, "{to_compress} {to_inflate}");
+        drop((server, client));
+    }
+    drop(first);
+}

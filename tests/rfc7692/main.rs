@@ -1,0 +1,9 @@
+//! permessage-deflate (RFC 7692), through the public API.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod bounds;
+mod negotiation;
+mod oracle;
+mod receiving;
+mod sending;
+mod wire;
