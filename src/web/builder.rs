@@ -92,7 +92,8 @@ impl Builder {
         self
     }
 
-    /// Sets whatever else the blocking client has, such as the TLS configuration.
+    /// Sets whatever else the blocking client has, such as the configuration of TLS:
+    /// `.client(|client| client.tls(connector))`.
     pub fn client(mut self, change: impl FnOnce(Client) -> Client) -> Self {
         self.client = change(self.client);
         self

@@ -8,7 +8,7 @@
 use url::Url;
 
 use super::SyntaxError;
-use crate::uri::Uri;
+use crate::uri::{Uri, UriError};
 
 /// The constructor's steps for the URL.
 pub(super) fn parse(text: &str) -> Result<Url, SyntaxError> {
@@ -32,9 +32,7 @@ pub(super) fn parse(text: &str) -> Result<Url, SyntaxError> {
 
 /// What to connect to.
 pub(super) fn to_uri(url: &Url) -> Result<Uri, SyntaxError> {
-    url.as_str()
-        .parse()
-        .map_err(|error: crate::UriError| SyntaxError::Url(error.to_string().into()))
+    url.as_str().parse().map_err(|error: UriError| SyntaxError::Url(error.to_string().into()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sansock::CloseCode;
 use sansock::web::{EventKind, ReadyState, WebSocket};
@@ -265,4 +265,27 @@ fn sockets_live_side_by_side() {
     seen.sort_unstable();
     assert!(seen.into_iter().eq(0..20));
     assert!(sockets.iter().all(|socket| socket.wait().unwrap().was_clean));
+}
+
+#[test]
+fn to_drop_the_object_does_not_wait_for_a_handler_in_progress() {
+    let socket = open(&echo());
+    let held = Arc::new(Mutex::new(()));
+    let (sender, receiver) = mpsc::channel();
+    let mine = Arc::clone(&held);
+    let tell = teller(&sender);
+    let guard = held.lock().unwrap();
+    // Two handlers: the second is not called any more.
+    socket.on_open(move |_, _| {
+        tell("in it");
+        drop(mine.lock().unwrap());
+    });
+    let tell = teller(&sender);
+    socket.add_event_listener(EventKind::Open, move |_, _| tell("too late"));
+    assert_eq!(taken(&receiver), "in it");
+    let start = Instant::now();
+    drop(socket);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    drop((guard, sender));
+    assert!(all(&receiver).is_empty());
 }

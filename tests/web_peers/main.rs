@@ -68,8 +68,8 @@ fn connecting_and_closing_are_seen() {
         assert_eq!(socket.ready_state(), ReadyState::Closed);
         assert_eq!(peer.line(), "/echo 0 3000 \u{20ac}");
 
-        // A server in another process takes longer to answer than the next call to come.
-        let connecting = WebSocket::new(&peer.url("/echo")).unwrap();
+        // It answers the opening handshake after two seconds.
+        let connecting = WebSocket::new(&peer.url("/slow")).unwrap();
         assert_eq!(connecting.ready_state(), ReadyState::Connecting);
         assert!(matches!(connecting.send("too early"), Err(Error::InvalidState)));
         connecting.close();

@@ -52,6 +52,9 @@ server.on('upgrade', (request, stream, head) => {
     stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno\n');
     return;
   }
-  sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, url));
+  setTimeout(
+    () => sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, url)),
+    url.pathname === '/slow' ? 2000 : 0,
+  );
 });
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));

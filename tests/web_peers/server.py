@@ -36,7 +36,9 @@ async def serve(connection):
     print(f"{url.path} {received} {connection.close_code} {connection.close_reason}", flush=True)
 
 
-def refuse(connection, request):
+async def before(connection, request):
+    if request.path == "/slow":
+        await asyncio.sleep(2)
     if request.path == "/refuse":
         return connection.respond(http.HTTPStatus.FORBIDDEN, "no\n")
     return None
@@ -51,7 +53,7 @@ async def main():
         serve,
         "127.0.0.1",
         0,
-        process_request=refuse,
+        process_request=before,
         select_subprotocol=choose,
         compression=None,
         max_queue=1,
