@@ -11,6 +11,8 @@ mod certificates;
 mod connection;
 mod peer;
 mod split;
+#[cfg(feature = "web")]
+mod web;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
