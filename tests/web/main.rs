@@ -1,5 +1,5 @@
 //! `web::WebSocket` against the steps of the browsers' standard, with servers of our own that
-//! behave as each step needs. `tests/web_peers` has servers of another make.
+//! behave as each step needs. `interop/web` has servers of another make.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 

@@ -25,11 +25,11 @@ impl Peer {
     pub(crate) const NODE: &str = "ws@8.18.3";
 
     fn start(program: &str, script: &str, needs: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let installed = root.join("target/web_peers").join(needs);
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let installed = here.join("target/peers").join(needs);
         assert!(
             installed.exists(),
-            "{} is missing: run tests/web_peers/install, which installs {} and {}",
+            "{} is missing: run interop/web/install, which installs {} and {}",
             installed.display(),
             Self::PYTHON,
             Self::NODE
@@ -37,10 +37,10 @@ impl Peer {
         let program = if program == "node" {
             program.into()
         } else {
-            root.join("target/web_peers").join(program)
+            here.join("target/peers").join(program)
         };
         let mut child = Command::new(&program)
-            .arg(root.join("tests/web_peers").join(script))
+            .arg(here.join(script))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

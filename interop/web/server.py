@@ -1,4 +1,4 @@
-"""A server for tests/web_peers, with Python's `websockets`: the path says what it does."""
+"""A server for interop/web, with Python's `websockets`: the path says what it does."""
 
 import asyncio
 import http

@@ -1,12 +1,8 @@
 //! `web::WebSocket` against servers of another make: Python's `websockets` and Node's `ws`. All four
 //! events, the four states and every error that the standard knows.
 //!
-//! They need what `tests/web_peers/install` installs, so they run only when asked for:
-//!
-//! ```sh
-//! tests/web_peers/install
-//! cargo test --features web --test web_peers -- --ignored
-//! ```
+//! A package of its own, since it needs what `interop/web/install` installs; `interop/web/run` does
+//! both.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -19,7 +15,6 @@ use sansock::web::{Error, Event, PortPolicy, ReadyState, SyntaxError, WebSocket}
 use sansock::{HandshakeError, Message, net};
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn the_four_events_and_the_four_states() {
     both(|peer| {
         let socket = WebSocket::new(&peer.url("/greet")).unwrap();
@@ -55,7 +50,6 @@ fn the_four_events_and_the_four_states() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn connecting_and_closing_are_seen() {
     both(|peer| {
         let socket = peer.open("/echo");
@@ -79,7 +73,6 @@ fn connecting_and_closing_are_seen() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn text_and_binary_of_many_sizes_come_back() {
     both(|peer| {
         let socket = peer.open("/echo");
@@ -97,7 +90,6 @@ fn text_and_binary_of_many_sizes_come_back() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn close_codes_of_the_server_are_reported() {
     both(|peer| {
         for (code, reason) in [(1001, "restart"), (1011, ""), (4999, "x"), (3000, "\u{20ac}")] {
@@ -114,7 +106,6 @@ fn close_codes_of_the_server_are_reported() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn a_connection_that_fails_fires_error_and_then_close_with_1006() {
     both(|peer| {
         for (path, what) in
@@ -140,7 +131,6 @@ fn a_connection_that_fails_fires_error_and_then_close_with_1006() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn the_answer_of_a_server_that_refuses_is_in_the_error() {
     both(|peer| {
         let socket = WebSocket::new(&peer.url("/refuse")).unwrap();
@@ -155,7 +145,6 @@ fn the_answer_of_a_server_that_refuses_is_in_the_error() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn a_subprotocol_is_chosen_or_the_connection_fails() {
     both(|peer| {
         let url = peer.url("/echo");
@@ -169,7 +158,6 @@ fn a_subprotocol_is_chosen_or_the_connection_fails() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn what_the_standard_throws_is_thrown() {
     both(|peer| {
         let url = peer.url("/echo");
@@ -200,7 +188,6 @@ fn what_the_standard_throws_is_thrown() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn buffered_amount_rises_while_the_server_does_not_read_and_falls_to_0() {
     both(|peer| {
         let socket = peer.open("/hold?seconds=1");
@@ -220,7 +207,6 @@ fn buffered_amount_rises_while_the_server_does_not_read_and_falls_to_0() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn to_drop_the_object_closes_cleanly() {
     both(|peer| {
         drop(peer.open("/echo"));
@@ -229,7 +215,6 @@ fn to_drop_the_object_closes_cleanly() {
 }
 
 #[test]
-#[ignore = "run tests/web_peers/install, then this with -- --ignored"]
 fn a_server_that_is_gone_is_an_error() {
     both(|peer| {
         let url = peer.url("/echo");

@@ -1,10 +1,10 @@
-// A server for tests/web_peers, with Node's `ws`: the path says what it does.
+// A server for interop/web, with Node's `ws`: the path says what it does.
 'use strict';
 
 const http = require('node:http');
 const path = require('node:path');
 const { WebSocketServer } = require(
-  path.join(__dirname, '../../target/web_peers/node/node_modules/ws'),
+  path.join(__dirname, 'target/peers/node/node_modules/ws'),
 );
 
 const sockets = new WebSocketServer({
