@@ -2,12 +2,13 @@
 //! been queued using `send()` but not yet been transmitted to the network."
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// What `send()` was given and the network has not taken.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// Where each message ends in all that is sent, and the bytes of its payload.
-    sent: VecDeque<(u64, usize)>,
+    /// Where each message's frame lies in all that is sent, and the bytes of its payload.
+    sent: VecDeque<(Range<u64>, u64)>,
     /// The payloads in `sent`, all together.
     waiting: u64,
     /// "This does not include framing overhead", and "it does not reset to zero once the connection
@@ -19,8 +20,8 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// A message was queued.
-    pub(super) fn queued(&mut self, length: usize, end: u64) {
-        self.sent.push_back((end, length));
+    pub(super) fn queued(&mut self, length: usize, frame: Range<u64>) {
+        self.sent.push_back((frame, length as u64));
         self.waiting += length as u64;
     }
 
@@ -37,19 +38,24 @@ impl Ledger {
             return;
         };
         self.written = self.written.max(written);
-        while let Some(&(end, length)) = self.sent.front()
-            && end <= self.written
+        while let Some((frame, length)) = self.sent.front()
+            && frame.end <= self.written
         {
+            self.waiting -= length;
             self.sent.pop_front();
-            self.waiting -= length as u64;
         }
     }
 
     pub(super) fn amount(&self) -> u64 {
-        // A payload is the end of its frame.
-        let gone = self.sent.front().map_or(0, |&(end, length)| {
-            let length = length as u64;
-            length.saturating_sub(end.saturating_sub(self.written))
+        let gone = self.sent.front().map_or(0, |(frame, length)| {
+            let (size, left) = (frame.end - frame.start, frame.end.saturating_sub(self.written));
+            if size >= *length {
+                // The payload is the end of its frame.
+                return length - left.min(*length);
+            }
+            // It is compressed: as much of it as of the frame.
+            let gone = u128::from(*length) * u128::from(size.saturating_sub(left));
+            u64::try_from(gone / u128::from(size.max(1))).unwrap_or(*length)
         });
         self.lost + self.waiting - gone
     }
@@ -64,8 +70,8 @@ mod tests {
         let mut ledger = Ledger::default();
         assert_eq!(ledger.amount(), 0);
         // Frames of 6 + 5 and 8 + 300 bytes.
-        ledger.queued(5, 11);
-        ledger.queued(300, 319);
+        ledger.queued(5, 0..11);
+        ledger.queued(300, 11..319);
         for (written, amount) in
             [(0, 305), (6, 305), (7, 304), (11, 300), (19, 300), (20, 299), (318, 1), (319, 0)]
         {
@@ -73,10 +79,10 @@ mod tests {
             assert_eq!(ledger.amount(), amount, "{written}");
         }
         assert!(ledger.sent.is_empty());
-        ledger.queued(5, 330);
+        ledger.queued(5, 319..330);
         ledger.written(None);
         assert_eq!(ledger.amount(), 0);
-        ledger.queued(5, 341);
+        ledger.queued(5, 330..341);
         ledger.written(Some(330));
         assert_eq!(ledger.amount(), 5);
     }
@@ -84,10 +90,21 @@ mod tests {
     #[test]
     fn what_was_dropped_counts_for_ever() {
         let mut ledger = Ledger::default();
-        ledger.queued(5, 11);
+        ledger.queued(5, 0..11);
         ledger.dropped(7);
         assert_eq!(ledger.amount(), 12);
         ledger.written(None);
         assert_eq!(ledger.amount(), 7);
+    }
+
+    #[test]
+    fn a_payload_that_is_compressed_counts_in_full_and_falls_with_its_frame() {
+        let mut ledger = Ledger::default();
+        ledger.queued(1000, 0..10);
+        ledger.queued(7, 10..23);
+        for (written, amount) in [(0, 1007), (1, 907), (9, 107), (10, 7), (23, 0)] {
+            ledger.written(Some(written));
+            assert_eq!(ledger.amount(), amount, "{written}");
+        }
     }
 }

@@ -65,6 +65,7 @@
 //! - No `binaryType`: a binary message is bytes. No `origin` of a message event: it is the socket's
 //!   URL's. No Origin header unless [`Builder::origin`] sets one; no cookies, cache, proxy, mixed-content
 //!   or CSP checks.
+//! - No extension is offered unless the program asks for it ([`Builder::client`]).
 //! - [`Limits`](crate::Limits) hold: a message above the limit fails the connection. Close codes and the
 //!   reason are checked as in pages; [`net`](crate::net) allows the other codes.
 //! - An object that is dropped closes without a code, as one that is garbage-collected, but drops its

@@ -110,8 +110,8 @@ impl Shared {
         let queued =
             state.writer.as_ref().map(|writer| (writer.queue_at(message), writer.written()));
         match queued {
-            Some((Ok(end), written)) => {
-                state.ledger.queued(length, end);
+            Some((Ok(frame), written)) => {
+                state.ledger.queued(length, frame);
                 state.ledger.written(written);
                 if let Some(writer) = &state.writer {
                     writer.wake();

@@ -58,6 +58,37 @@ fn established_sets_protocol_and_extensions() {
     assert_eq!(&*socket.protocol(), "protocolTwo");
 }
 
+#[cfg(feature = "deflate")]
+#[test]
+fn established_sets_the_extensions_in_use() {
+    use sansock::DeflateConfig;
+
+    let server = net::Server::bind("127.0.0.1:0").unwrap().deflate(DeflateConfig::server());
+    let url = format!("ws://{}/", server.local_addr());
+    thread::spawn(|| {
+        server.run(|incoming: &mut net::Incoming| {
+            let mut socket = incoming.accept()?;
+            while let Some((event, outgoing)) = socket.exchange()? {
+                if let sansock::Event::Message(message) = event {
+                    outgoing.queue(message)?;
+                }
+            }
+            Ok(())
+        })
+    });
+    let builder = WebSocket::builder(&url).unwrap();
+    let offer = |client: net::Client| client.deflate(DeflateConfig::client());
+    let socket = builder.client(offer).open().unwrap();
+    let events = socket.events();
+    assert!(matches!(events.recv(), Some(Event::Open(_))));
+    assert!(socket.extensions().contains("permessage-deflate"), "{}", socket.extensions());
+    let text = "again and again ".repeat(100_000);
+    socket.send(&text).unwrap();
+    let Some(Event::Message(event)) = events.recv() else { panic!("no echo") };
+    assert!(event.data.as_text() == Some(&text));
+    assert_eq!(socket.buffered_amount(), 0);
+}
+
 #[test]
 fn a_server_that_acknowledges_no_subprotocol_fails_the_connection() {
     let url = echo();

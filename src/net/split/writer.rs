@@ -1,5 +1,8 @@
 //! The sending half.
 
+#[cfg(feature = "web")]
+use std::ops::Range;
+
 use super::super::outgoing::WORTH_VECTORED;
 use super::Handle;
 use crate::close::CloseCode;
@@ -57,13 +60,14 @@ impl Writer {
         self.handle.notify();
     }
 
-    /// [`queue`](Self::queue), and where the message ends in all that is sent; compare
+    /// [`queue`](Self::queue), and where the message begins and ends in all that is sent; compare
     /// [`written`](Self::written).
     #[cfg(feature = "web")]
-    pub(crate) fn queue_at(&self, message: Message<'_>) -> Result<u64, Error> {
+    pub(crate) fn queue_at(&self, message: Message<'_>) -> Result<Range<u64>, Error> {
         let mut outbox = self.handle.lock();
+        let start = outbox.position();
         outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))?;
-        Ok(outbox.position())
+        Ok(start..outbox.position())
     }
 
     /// Bytes that the network has taken, or `None` if it has taken everything. A Pong that another
