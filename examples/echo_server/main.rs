@@ -42,6 +42,9 @@ Options:
 Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
 ";
 
+/// Bytes of a message from which on a write of its own costs less than a copy.
+const WORTH_WRITING: usize = 32 << 10;
+
 fn main() -> ExitCode {
     command_line::main(HELP, Options::parse, run)
 }
@@ -145,7 +148,13 @@ fn serve(incoming: &mut Incoming, subprotocols: &[String]) -> Result<(), net::Er
 fn echo(mut socket: net::WebSocket) -> Result<(), net::Error> {
     while let Some((event, outgoing)) = socket.exchange()? {
         if let Event::Message(message) = event {
-            outgoing.queue(message)?;
+            // Short answers leave together, one write for all that one read brought. A long one is
+            // not worth the copy that waiting takes.
+            if message.len() < WORTH_WRITING {
+                outgoing.queue(message)?;
+            } else {
+                outgoing.send(message)?;
+            }
         }
     }
     Ok(())
