@@ -1,0 +1,195 @@
+//! What the benches share: frames, a transport in memory, a source of keys that costs nothing.
+#![allow(dead_code, reason = "no bench uses all of it")]
+
+use std::hint::black_box;
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use criterion::Criterion;
+use sansock::{
+    Config, Connection, Established, Event, FrameHeader, Mask, MaskSource, Message, MessageKind,
+    OpCode, ReceiveBuffer, Role, SendBuffer,
+};
+
+/// 8 B to 1 MiB.
+pub(crate) const SIZES: [usize; 6] = [8, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
+
+/// Sets the time per row: some dozens of rows are to take minutes, not hours.
+pub(crate) fn quick() -> Criterion {
+    Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800))
+}
+
+/// Keys that differ, and nothing more: what a CSPRNG costs is in `benches/mask.rs`.
+pub(crate) struct Counter(pub(crate) u32);
+
+impl MaskSource for Counter {
+    fn next_key(&mut self) -> [u8; 4] {
+        self.0 = self.0.wrapping_mul(747_796_405).wrapping_add(1);
+        self.0.to_le_bytes()
+    }
+}
+
+pub(crate) fn connection(role: Role) -> Connection {
+    Established::elsewhere(role, None).connection_with(&Config::new(), Counter(7))
+}
+
+/// What messages are made of.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Payload {
+    Binary,
+    Ascii,
+    Mixed,
+}
+
+impl Payload {
+    pub(crate) const ALL: [(&str, Self); 3] =
+        [("binary", Self::Binary), ("ascii", Self::Ascii), ("mixed", Self::Mixed)];
+
+    pub(crate) fn kind(self) -> MessageKind {
+        if self == Self::Binary { MessageKind::Binary } else { MessageKind::Text }
+    }
+
+    /// `size` bytes; of text, whole characters and full stops.
+    pub(crate) fn bytes(self, size: usize) -> Vec<u8> {
+        let sample = match self {
+            Self::Binary | Self::Ascii => "There is nothing here but plain words, 12,345 of them. ",
+            Self::Mixed => "Grüße, Γειά σου, Привет, こんにちは, 你好, 👋🏽 and hello. ",
+        };
+        let mut text = String::with_capacity(size);
+        for character in sample.chars().cycle() {
+            if text.len() + character.len_utf8() > size {
+                break;
+            }
+            text.push(character);
+        }
+        let rest = size - text.len();
+        text.extend(std::iter::repeat_n('.', rest));
+        text.into_bytes()
+    }
+}
+
+/// A message as its receiver, which has this role, is to find it on the wire: in one frame or more
+/// of about the same length.
+pub(crate) fn message(to: Role, kind: MessageKind, payload: &[u8], frames: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let length = payload.len().div_ceil(frames).max(1);
+    let mut pieces = payload.chunks(length).peekable();
+    let mut keys = Counter(1);
+    while let Some(piece) = pieces.next() {
+        let opcode = match (bytes.is_empty(), kind) {
+            (false, _) => OpCode::Continuation,
+            (true, MessageKind::Text) => OpCode::Text,
+            (true, MessageKind::Binary) => OpCode::Binary,
+        };
+        let mut header = FrameHeader::new(opcode, piece.len() as u64);
+        header.fin = pieces.peek().is_none();
+        header.masking_key = (to == Role::Server).then(|| keys.next_key());
+        bytes.extend_from_slice(&header.encode());
+        let start = bytes.len();
+        bytes.extend_from_slice(piece);
+        if let Some(key) = header.masking_key {
+            Mask::new(key).apply(&mut bytes[start..]);
+        }
+    }
+    bytes
+}
+
+/// A transport that brings one message again and again, and takes everything.
+pub(crate) struct Endless {
+    block: Vec<u8>,
+    at: usize,
+    /// What one read brings at most.
+    most: usize,
+}
+
+impl Endless {
+    /// As much as there is room for, as from a peer that does not wait for answers; a socket seldom
+    /// has more than 64 KiB.
+    pub(crate) fn burst(message: &[u8]) -> Self {
+        let count = ((256 << 10) / message.len()).clamp(1, 512);
+        Self { block: message.repeat(count), at: 0, most: 64 << 10 }
+    }
+
+    /// One message a read, as from a peer that waits for answers.
+    pub(crate) fn single(message: &[u8]) -> Self {
+        Self { block: message.to_vec(), at: 0, most: message.len() }
+    }
+}
+
+impl Read for Endless {
+    #[inline]
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let arrived = &self.block[self.at..];
+        let n = arrived.len().min(target.len()).min(self.most);
+        target[..n].copy_from_slice(&arrived[..n]);
+        self.at = (self.at + n) % self.block.len();
+        Ok(n)
+    }
+}
+
+/// A connection that receives from [`Endless`].
+pub(crate) struct Receiving {
+    pub(crate) connection: Connection,
+    pub(crate) input: ReceiveBuffer,
+    pub(crate) output: SendBuffer,
+    pub(crate) transport: Endless,
+}
+
+impl Receiving {
+    pub(crate) fn new(role: Role, transport: Endless) -> Self {
+        let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
+        Self { connection: connection(role), input, output, transport }
+    }
+
+    /// Receives one message.
+    #[inline]
+    pub(crate) fn receive(&mut self) -> usize {
+        let Self { connection, input, output, transport } = self;
+        while !connection.advance(input, output).unwrap() {
+            input.read_from(transport).unwrap();
+        }
+        match input.event() {
+            Some(Event::Message(message)) => black_box(message.as_bytes()).len(),
+            event => panic!("{event:?}"),
+        }
+    }
+}
+
+/// A connection that sends to a transport that takes everything and keeps nothing.
+pub(crate) struct Sending {
+    pub(crate) connection: Connection,
+    pub(crate) output: SendBuffer,
+}
+
+impl Sending {
+    pub(crate) fn new(role: Role) -> Self {
+        Self { connection: connection(role), output: SendBuffer::new() }
+    }
+
+    /// Sends one message; a long one of a server's without a copy.
+    #[inline]
+    pub(crate) fn send(&mut self, message: Message<'_>) {
+        let Self { connection, output } = self;
+        if connection.role() == Role::Server && message.len() >= 4 << 10 {
+            let length = message.len() as u64;
+            let header = connection.begin(message.kind(), true, length).unwrap().encode();
+            let slices = [io::IoSlice::new(&header), io::IoSlice::new(message.as_bytes())];
+            assert_eq!(
+                io::sink().write_vectored(black_box(&slices)).unwrap() as u64,
+                length + header.len() as u64
+            );
+        } else {
+            connection.send(message, output).unwrap();
+            self.flush();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn flush(&mut self) {
+        black_box(self.output.as_slice());
+        self.output.write_to(&mut io::sink()).unwrap();
+    }
+}

@@ -1,0 +1,129 @@
+//! Instructions per short message, counted by callgrind: the one measure that a busy machine cannot
+//! blur, so the one with ceilings. `cargo bench --bench instructions` fails if a count is above its
+//! ceiling.
+//!
+//! A count depends on the compiler and a little on the CPU (the C library's memcpy is chosen for it).
+//! Whoever makes a change that is worth more instructions raises the ceiling in the same commit.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]
+
+mod common;
+
+use std::env;
+use std::error::Error;
+use std::io;
+use std::process::{Command, ExitCode};
+
+use common::{Endless, Payload, Receiving, Sending, message};
+use sansock::{Message, Role};
+
+struct Case {
+    name: &'static str,
+    /// Instructions per message.
+    ceiling: u64,
+    /// Handles so many messages.
+    run: fn(u64),
+}
+
+const CASES: [Case; 9] = [
+    Case {
+        name: "receive 8 B",
+        ceiling: 300,
+        run: |n| receive(Role::Server, 8, Endless::burst, n),
+    },
+    Case {
+        name: "receive 125 B",
+        ceiling: 500,
+        run: |n| receive(Role::Server, 125, Endless::burst, n),
+    },
+    Case {
+        name: "receive 8 B, one a read",
+        ceiling: 400,
+        run: |n| receive(Role::Server, 8, Endless::single, n),
+    },
+    Case {
+        name: "receive 8 B as client",
+        ceiling: 270,
+        run: |n| receive(Role::Client, 8, Endless::burst, n),
+    },
+    Case { name: "receive 125 B of text", ceiling: 640, run: receive_text },
+    Case { name: "receive 125 B in four frames", ceiling: 1900, run: receive_fragments },
+    Case { name: "send 8 B", ceiling: 125, run: |n| send(Role::Server, 8, n) },
+    Case { name: "send 125 B", ceiling: 135, run: |n| send(Role::Server, 125, n) },
+    Case { name: "send 8 B as client", ceiling: 140, run: |n| send(Role::Client, 8, n) },
+];
+
+fn receive(role: Role, size: usize, transport: fn(&[u8]) -> Endless, messages: u64) {
+    let message = message(role, Payload::Binary.kind(), &Payload::Binary.bytes(size), 1);
+    all(Receiving::new(role, transport(&message)), messages);
+}
+
+fn receive_text(messages: u64) {
+    let text = Payload::Ascii;
+    let message = message(Role::Server, text.kind(), &text.bytes(125), 1);
+    all(Receiving::new(Role::Server, Endless::burst(&message)), messages);
+}
+
+fn receive_fragments(messages: u64) {
+    let message = message(Role::Server, Payload::Binary.kind(), &Payload::Binary.bytes(125), 4);
+    all(Receiving::new(Role::Server, Endless::burst(&message)), messages);
+}
+
+fn all(mut receiving: Receiving, messages: u64) {
+    for _ in 0..messages {
+        receiving.receive();
+    }
+}
+
+fn send(role: Role, size: usize, messages: u64) {
+    let payload = Payload::Binary.bytes(size);
+    let mut sending = Sending::new(role);
+    for _ in 0..messages {
+        sending.send(Message::Binary(&payload));
+    }
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [word, name, messages] = &arguments[..]
+        && word == "run"
+    {
+        let case = CASES.iter().find(|case| case.name == name).ok_or("no such case")?;
+        (case.run)(messages.parse()?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    match Command::new("valgrind").arg("--version").output() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            println!("SKIPPED: instructions are not counted, valgrind is not installed");
+            return Ok(ExitCode::SUCCESS);
+        }
+        found => found?,
+    };
+    let mut code = ExitCode::SUCCESS;
+    println!("{:30} {:>12} {:>8}", "instructions per message", "", "ceiling");
+    for case in &CASES {
+        // What starting costs is in both counts.
+        let (few, many) = (500, 2500);
+        let count = (count(case, many)? - count(case, few)?) / (many - few);
+        let above = if count > case.ceiling { "  TOO MANY" } else { "" };
+        println!("{:30} {count:12} {:8}{above}", case.name, case.ceiling);
+        if count > case.ceiling {
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
+}
+
+/// The instructions of this program in a process of its own that handles so many messages.
+fn count(case: &Case, messages: u64) -> Result<u64, Box<dyn Error>> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(env::current_exe()?)
+        .args(["run", case.name, &messages.to_string()])
+        .output()?;
+    let report = String::from_utf8_lossy(&output.stderr);
+    let collected = report.lines().find_map(|line| line.split("Collected : ").nth(1));
+    match collected {
+        Some(count) if output.status.success() => Ok(count.trim().parse()?),
+        _ => Err(format!("callgrind failed: {report}").into()),
+    }
+}

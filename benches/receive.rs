@@ -1,0 +1,43 @@
+//! Receiving messages of 8 B to 1 MiB from a transport in memory: bytes to events, the copy that a
+//! kernel would make included.
+//!
+//! `cargo bench --bench receive`, or with a filter: `cargo bench --bench receive -- server/binary`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]
+
+mod common;
+
+use common::{Endless, Payload, Receiving, SIZES, message, quick};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use sansock::Role;
+
+fn row(
+    criterion: &mut Criterion,
+    name: &str,
+    (role, payload, frames): (Role, Payload, usize),
+    transport: fn(&[u8]) -> Endless,
+) {
+    let mut group = criterion.benchmark_group(name);
+    for size in SIZES {
+        let message = message(role, payload.kind(), &payload.bytes(size), frames);
+        let mut receiving = Receiving::new(role, transport(&message));
+        assert_eq!(receiving.receive(), size);
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter(|| receiving.receive());
+        });
+    }
+}
+
+fn receive(criterion: &mut Criterion) {
+    for (name, payload) in Payload::ALL {
+        let row_name = format!("receive/server/{name}");
+        row(criterion, &row_name, (Role::Server, payload, 1), Endless::burst);
+    }
+    let binary = Payload::Binary;
+    row(criterion, "receive/client/binary", (Role::Client, binary, 1), Endless::burst);
+    row(criterion, "receive/server/one a read", (Role::Server, binary, 1), Endless::single);
+    row(criterion, "receive/server/four frames", (Role::Server, binary, 4), Endless::burst);
+}
+
+criterion_group! { name = benches; config = quick(); targets = receive }
+criterion_main!(benches);
