@@ -88,9 +88,20 @@ pub struct Outcome {
     pub error: Option<ProtocolError>,
 }
 
-/// Feeds a receiver, and checks after each piece what must hold whatever the bytes are.
+/// [`feed`]s a receiver that negotiated nothing.
 pub fn receive(bytes: &[u8], role: Role, config: &Config, cuts: Cuts) -> Outcome {
-    let mut receiver = Receiver::new(role, config);
+    let most = |fed, longest| most_memory(config, fed, longest);
+    feed(Receiver::new(role, config), bytes, cuts, most)
+}
+
+/// Feeds a receiver, and checks after each piece what must hold whatever the bytes are. `most` tells
+/// how much memory may be held, by the bytes so far and the longest piece.
+pub fn feed(
+    mut receiver: Receiver,
+    bytes: &[u8],
+    cuts: Cuts,
+    most: impl Fn(usize, usize) -> usize,
+) -> Outcome {
     let mut buffer = ReceiveBuffer::new();
     let mut outcome = Outcome::default();
     let (mut fed, mut longest) = (0, 0);
@@ -100,8 +111,8 @@ pub fn receive(bytes: &[u8], role: Role, config: &Config, cuts: Cuts) -> Outcome
         longest = longest.max(piece.len());
         let error = drain(&mut receiver, &mut buffer, &mut outcome);
         assert!(
-            buffer.capacity() <= most_memory(config, fed, longest),
-            "{} bytes held for {fed} received by {longest}, {config:?}",
+            buffer.capacity() <= most(fed, longest),
+            "{} bytes held for {fed} received by {longest}",
             buffer.capacity()
         );
         if let Some(error) = error {

@@ -110,24 +110,31 @@ impl<'h> Head<'h> {
     }
 }
 
-/// Whether a value is `extension-list` of RFC 6455, 9.1, by recursive descent over characters.
-pub fn is_extensions(value: &[u8]) -> bool {
-    let Some(elements) = split_outside_quotes(value, b',') else { return false };
-    let elements: Vec<_> =
-        elements.into_iter().map(blanks_off).filter(|it| !it.is_empty()).collect();
-    !elements.is_empty() && elements.into_iter().all(is_extension)
+/// An extension: its name, and its parameters with their values.
+pub type Extension = (Vec<u8>, Vec<(Vec<u8>, Option<Vec<u8>>)>);
+
+/// The `extension-list` of RFC 6455, 9.1: it is split again and again, and each part looked at.
+pub fn extensions(value: &[u8]) -> Option<Vec<Extension>> {
+    let elements = split_outside_quotes(value, b',')?.into_iter();
+    let elements = elements.map(blanks_off).filter(|it| !it.is_empty());
+    let all: Option<Vec<_>> = elements.map(extension).collect();
+    all.filter(|all| !all.is_empty())
 }
 
-fn is_extension(element: &[u8]) -> bool {
-    let Some(parts) = split_outside_quotes(element, b';') else { return false };
-    let mut parts = parts.into_iter().map(blanks_off);
-    parts.next().is_some_and(is_token) && parts.all(is_parameter)
+fn extension(element: &[u8]) -> Option<Extension> {
+    let mut parts = split_outside_quotes(element, b';')?.into_iter().map(blanks_off);
+    let name = parts.next().filter(|name| is_token(name))?;
+    let parameters: Option<Vec<_>> = parts.map(parameter).collect();
+    Some((name.to_vec(), parameters?))
 }
 
-fn is_parameter(text: &[u8]) -> bool {
-    let Some(at) = text.iter().position(|byte| *byte == b'=') else { return is_token(text) };
+fn parameter(text: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let Some(at) = text.iter().position(|byte| *byte == b'=') else {
+        return is_token(text).then(|| (text.to_vec(), None));
+    };
     let (name, value) = (blanks_off(&text[..at]), blanks_off(&text[at + 1..]));
-    is_token(name) && (is_token(value) || unquoted(value).is_some_and(|it| is_token(&it)))
+    let value = if is_token(value) { value.to_vec() } else { unquoted(value)? };
+    (is_token(name) && is_token(&value)).then(|| (name.to_vec(), Some(value)))
 }
 
 /// The text in quotes, its escapes resolved.
@@ -188,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn extensions() {
+    fn extension_lists() {
         for (value, right) in [
             ("permessage-deflate; client_max_window_bits", true),
             ("a, b;c=d;e=\"f\\g\"", true),
@@ -200,7 +207,7 @@ mod tests {
             ("a b", false),
             ("a;", false),
         ] {
-            assert_eq!(is_extensions(value.as_bytes()), right, "{value}");
+            assert_eq!(extensions(value.as_bytes()).is_some(), right, "{value}");
         }
     }
 }

@@ -2,10 +2,13 @@
 //! in `fuzz_targets/`; `cargo test` replays seeds and finds through the same functions.
 
 pub mod connection;
+pub mod deflate_offer;
 pub mod differential;
 pub mod feed;
+pub mod flate;
 pub mod frame;
 pub mod http;
+pub mod inflate;
 pub mod mask;
 pub mod model;
 pub mod offer;

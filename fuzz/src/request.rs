@@ -216,8 +216,17 @@ fn judge_websocket(head: &Head<'_>) -> Option<String> {
     let are_tokens = protocols.iter().all(|name| http::is_token(name));
     let unique = protocols.iter().enumerate().all(|(i, name)| !protocols[..i].contains(name));
     let none_empty = protocols.is_empty() == head.all("sec-websocket-protocol").is_empty();
-    let extensions = head.all("sec-websocket-extensions").into_iter().all(http::is_extensions);
-    (right && are_tokens && unique && none_empty && extensions).then(|| http::accept(key))
+    let extensions = extensions(head)?;
+    // More than a client has reason to offer.
+    let few = extensions.len() <= 32 && extensions.iter().all(|(_, all)| all.len() <= 32);
+    (right && are_tokens && unique && none_empty && few).then(|| http::accept(key))
+}
+
+/// All extensions of a head; `None` if a line is malformed.
+pub(crate) fn extensions(head: &Head<'_>) -> Option<Vec<http::Extension>> {
+    let lines = head.all("sec-websocket-extensions").into_iter();
+    let lines: Option<Vec<_>> = lines.map(http::extensions).collect();
+    Some(lines?.concat())
 }
 
 /// A path, or an `http:` or `https:` URL of the host that the Host header names.

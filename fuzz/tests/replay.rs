@@ -7,10 +7,12 @@ use sansock_fuzz as fuzz;
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 10] = [
+const TARGETS: [(&str, Check); 12] = [
     ("connection", fuzz::connection::check),
+    ("deflate_offer", fuzz::deflate_offer::check),
     ("differential", fuzz::differential::check),
     ("frame", fuzz::frame::check),
+    ("inflate", fuzz::inflate::check),
     ("mask", fuzz::mask::check),
     ("offer", fuzz::offer::check),
     ("receive", fuzz::receive::check),
