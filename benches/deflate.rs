@@ -1,0 +1,173 @@
+//! permessage-deflate: what compressing and inflating messages of JSON costs through a connection,
+//! frames, UTF-8 and buffers included, beside bare flate2 on the same bytes.
+//!
+//! `cargo bench --features deflate --bench deflate`, or with a filter: `-- inflate/allowed`.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{
+    BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use sansock::{
+    Compression as When, Config, Connection, ContextTakeover, DeflateConfig, Established, Event,
+    MaskSource, Message, ReceiveBuffer, Role, SendBuffer,
+};
+
+const SIZES: [usize; 4] = [128, 1 << 10, 16 << 10, 1 << 20];
+const TAKEOVERS: [(&str, ContextTakeover); 2] =
+    [("allowed", ContextTakeover::Allowed), ("forbidden", ContextTakeover::Forbidden)];
+/// Different messages, one after the other, and then from the first on again.
+const MESSAGES: usize = 16;
+
+/// Records such as a server would send: each is new, all are alike.
+fn json(size: usize, message: usize) -> String {
+    let mut text = String::with_capacity(size + 100);
+    let mut state = message as u64 + 1;
+    while text.len() < size {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (id, price) = (state >> 48, (state >> 32) % 100_000);
+        text += &format!(r#"{{"id":{id},"price":{price},"side":"buy","user":"Zoë {}"}},"#, id % 9);
+    }
+    let boundary = (0..=size).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.truncate(boundary);
+    text.extend(std::iter::repeat_n(' ', size - boundary));
+    text
+}
+
+/// A server needs no masks.
+struct NoMasks;
+
+impl MaskSource for NoMasks {
+    fn next_key(&mut self) -> [u8; 4] {
+        [0; 4]
+    }
+}
+
+fn connection(role: Role, takeover: ContextTakeover) -> Connection {
+    let deflate = DeflateConfig::client().server_context(takeover).client_context(takeover);
+    Established::elsewhere(role, None)
+        .with_deflate(deflate.as_negotiated())
+        .connection_with(&Config::new(), NoMasks)
+}
+
+fn new_compressor() -> Compress {
+    Compress::new(Compression::new(6), false)
+}
+
+fn compress(criterion: &mut Criterion) {
+    for (name, takeover) in TAKEOVERS {
+        let mut group = criterion.benchmark_group(format!("compress/{name}"));
+        group.sampling_mode(SamplingMode::Flat);
+        for size in SIZES {
+            let messages: Vec<String> = (0..MESSAGES).map(|i| json(size, i)).collect();
+            group.throughput(Throughput::Bytes(size as u64));
+            let mut next = messages.iter().cycle();
+            let mut server = connection(Role::Server, takeover);
+            let mut output = SendBuffer::new();
+            group.bench_function(BenchmarkId::new("sansock", size), |bencher| {
+                bencher.iter(|| {
+                    let message = Message::Text(next.next().map_or("", String::as_str));
+                    let sent = server.send(black_box(message).with(When::Always), &mut output);
+                    black_box(output.as_slice());
+                    output.advance(output.as_slice().len());
+                    sent
+                });
+            });
+            let mut next = messages.iter().cycle();
+            let mut stream = new_compressor();
+            let mut compressed = vec![0; size + 1_024];
+            group.bench_function(BenchmarkId::new("flate2", size), |bencher| {
+                bencher.iter(|| {
+                    let message = next.next().map_or("", String::as_str).as_bytes();
+                    let flush = FlushCompress::Sync;
+                    let done = stream.compress(black_box(message), &mut compressed, flush);
+                    black_box(&compressed);
+                    if takeover == ContextTakeover::Forbidden {
+                        stream.reset();
+                    }
+                    done
+                });
+            });
+        }
+    }
+}
+
+fn inflate(criterion: &mut Criterion) {
+    for (name, takeover) in TAKEOVERS {
+        let mut group = criterion.benchmark_group(format!("inflate/{name}"));
+        group.sampling_mode(SamplingMode::Flat);
+        for size in SIZES {
+            // As one stream: the first message refers to nothing before it, so that it can follow on
+            // the last.
+            let mut server = connection(Role::Server, takeover);
+            let frames: Vec<Vec<u8>> = (0..MESSAGES)
+                .map(|i| {
+                    let mut output = SendBuffer::new();
+                    let message = json(size, i);
+                    let _ = server.send(Message::Text(&message).with(When::Always), &mut output);
+                    output.as_slice().to_vec()
+                })
+                .collect();
+            group.throughput(Throughput::Bytes(size as u64));
+            let mut next = frames.iter().cycle();
+            let mut client = connection(Role::Client, takeover);
+            let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
+            group.bench_function(BenchmarkId::new("sansock", size), |bencher| {
+                bencher.iter(|| {
+                    let mut frame = next.next().map_or(&[][..], |frame| &frame[..]);
+                    // As it would be read: no more at once than there is room for.
+                    loop {
+                        let spare = input.spare_mut();
+                        let n = frame.len().min(spare.len());
+                        spare[..n].copy_from_slice(&frame[..n]);
+                        input.filled(n);
+                        frame = &frame[n..];
+                        match client.next_event(&mut input, &mut output) {
+                            Ok(Some(Event::Message(message))) => break message.len(),
+                            Ok(_) if !frame.is_empty() => {}
+                            _ => unreachable!("a message in each frame"),
+                        }
+                    }
+                });
+            });
+            let payloads: Vec<&[u8]> = frames.iter().map(|frame| payload(frame)).collect();
+            let mut next = payloads.iter().cycle();
+            let mut stream = Decompress::new(false);
+            let mut inflated = vec![0; size + 1];
+            group.bench_function(BenchmarkId::new("flate2", size), |bencher| {
+                bencher.iter(|| {
+                    let before = stream.total_out();
+                    let payload = next.next().copied().unwrap_or_default();
+                    let flush = FlushDecompress::None;
+                    let first = stream.decompress(black_box(payload), &mut inflated, flush);
+                    let made = usize::try_from(stream.total_out() - before).unwrap_or(0);
+                    let tail = &[0, 0, 0xFF, 0xFF];
+                    let second = stream.decompress(tail, &mut inflated[made..], flush);
+                    black_box(&inflated);
+                    if takeover == ContextTakeover::Forbidden {
+                        stream.reset(false);
+                    }
+                    (first, second)
+                });
+            });
+        }
+    }
+}
+
+/// What follows a server's frame header.
+fn payload(frame: &[u8]) -> &[u8] {
+    match frame.get(1) {
+        Some(126) => &frame[4..],
+        Some(127) => &frame[10..],
+        _ => &frame[2..],
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
+    targets = compress, inflate
+}
+criterion_main!(benches);
