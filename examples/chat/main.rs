@@ -1,0 +1,183 @@
+//! A chat: the page and its WebSocket are served from one port.
+//!
+//! ```sh
+//! cargo run --release --example chat
+//! cargo run --release --example chat -- 0.0.0.0:9002 --origin https://example.com
+//! cargo run --release --features rustls --example chat -- --cert cert.pem --key key.pem
+//! ```
+//!
+//! The protocol is that of MDN's chat example (`protocol.rs`), so other pages may be its client too.
+
+use std::error::Error;
+use std::io;
+use std::net::ToSocketAddrs as _;
+use std::num::NonZeroU32;
+use std::process::{ExitCode, exit};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use lexopt::{Arg, ValueExt as _};
+use sansock::net::{self, Incoming, Server};
+use sansock::{Answer, Config, Keepalive, Limits, Origin, OriginPolicy, Rejection, Timeouts};
+
+use crate::room::Room;
+
+mod bucket;
+#[path = "../command_line/mod.rs"]
+mod command_line;
+mod page;
+mod protocol;
+mod room;
+#[path = "../echo_server/tls.rs"]
+mod tls;
+mod visitor;
+
+const HELP: &str = "\
+A chat server with its page.
+
+Usage: chat [ADDR] [OPTIONS]
+
+ADDR is HOST:PORT, 127.0.0.1:9002 unless given; with port 0 the system chooses one.
+
+Options:
+  --origin ORIGIN        a site, such as https://example.com, whose pages may connect; may be
+                         repeated. Pages of the server's own host always may
+  --rate MESSAGES        how many messages a second a visitor may send, 5 unless given; four times
+                         as many at once
+  --buffer BYTES         how much may wait for a visitor who reads slowly before the server lets go
+                         of them; 1048576 (1 MiB) unless given
+  --keepalive SECONDS    after so long a silence a visitor is asked for a sign of life, and has as
+                         long to give it; 20 unless given
+  --cert PEM --key PEM   serves https: and wss: with the certificate (and its chain) in the one file
+                         and its key in the other
+  --help                 show this
+
+Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
+";
+
+/// The name of the protocol, for clients that ask for one.
+const SUBPROTOCOL: &str = "chat";
+/// A visitor's thread does little. That of the standard library, 2 MiB, is much for a thousand.
+const STACK: usize = 512 << 10;
+/// The largest message: a text of [`protocol::MAX_TEXT`] characters however it is escaped, and room
+/// to tell the sender of a longer one what is wrong.
+const MAX_MESSAGE: u64 = 64 << 10;
+
+fn main() -> ExitCode {
+    command_line::main(HELP, Options::parse, run)
+}
+
+struct Options {
+    address: String,
+    origins: Vec<Origin>,
+    rate: NonZeroU32,
+    buffer: usize,
+    keepalive: Duration,
+    tls: Option<tls::Files>,
+}
+
+impl Options {
+    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
+        let (mut address, mut cert, mut key) = (None, None, None);
+        let mut options = Self {
+            address: "127.0.0.1:9002".into(),
+            origins: Vec::new(),
+            rate: NonZeroU32::MIN.saturating_add(4),
+            buffer: 1 << 20,
+            keepalive: Duration::from_secs(20),
+            tls: None,
+        };
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Arg::Long("origin") => options.origins.push(arguments.value()?.parse()?),
+                Arg::Long("rate") => options.rate = arguments.value()?.parse()?,
+                Arg::Long("buffer") => options.buffer = arguments.value()?.parse()?,
+                Arg::Long("keepalive") => {
+                    let seconds: NonZeroU32 = arguments.value()?.parse()?;
+                    options.keepalive = Duration::from_secs(seconds.get().into());
+                }
+                Arg::Long("cert") => cert = Some(arguments.value()?.into()),
+                Arg::Long("key") => key = Some(arguments.value()?.into()),
+                Arg::Long("help") | Arg::Short('h') => return Ok(None),
+                Arg::Value(value) if address.is_none() => {
+                    address = Some(value.parse_with(resolvable)?);
+                }
+                argument => return Err(argument.unexpected()),
+            }
+        }
+        options.address = address.unwrap_or(options.address);
+        options.tls = match (cert, key) {
+            (Some(cert), Some(key)) => Some(tls::Files { cert, key }),
+            (None, None) => None,
+            _ => return Err("--cert and --key belong together".into()),
+        };
+        Ok(Some(options))
+    }
+
+    fn config(&self) -> Config {
+        let limits = Limits::new().message(MAX_MESSAGE).frame(MAX_MESSAGE).buffered(self.buffer);
+        let keepalive = Keepalive { interval: self.keepalive, timeout: self.keepalive };
+        Config::new().limits(limits).timeouts(Timeouts::new().keepalive(keepalive))
+    }
+}
+
+/// An address that is none is an error in the arguments, one that is taken is not.
+fn resolvable(text: &str) -> io::Result<String> {
+    text.to_socket_addrs().map(|_| text.to_owned())
+}
+
+fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let mut server = Server::bind(&options.address)
+        .map_err(|error| format!("cannot listen at {}: {error}", options.address))?
+        .config(options.config())
+        .stack_size(STACK);
+    let mut http = "http";
+    if let Some(files) = &options.tls {
+        server = files.serve(server)?;
+        http = "https";
+    }
+    let handle = server.handle();
+    let mut asked = false;
+    ctrlc::set_handler(move || {
+        if std::mem::replace(&mut asked, true) {
+            exit(130);
+        }
+        handle.shutdown();
+    })?;
+    let room = Arc::new(Room::new());
+    let herald = Arc::clone(&room);
+    thread::Builder::new().name("herald".into()).spawn(move || herald.tell_who_is_here())?;
+    println!("the chat is at {http}://{}/", server.local_addr());
+    let others = OriginPolicy::List(options.origins);
+    server.run(move |incoming| {
+        let peer = incoming.peer_addr();
+        serve(incoming, &others, &room, options.rate)
+            .inspect_err(|error| eprintln!("{peer}: {error}"))
+    })?;
+    Ok(())
+}
+
+fn serve(
+    incoming: &mut Incoming,
+    others: &OriginPolicy,
+    room: &Room,
+    rate: NonZeroU32,
+) -> Result<(), net::Error> {
+    let Some(request) = incoming.request() else { return Ok(()) };
+    if !request.is_websocket() {
+        let page = page::answer(request.path());
+        return incoming.reject(&page);
+    }
+    // A browser lets any page connect to any server; who may is for the server to say.
+    if let Err(error) = OriginPolicy::SameHost.check(&request).or_else(|_| others.check(&request)) {
+        incoming
+            .reject(&Rejection::new(403).body("The page is of another site: see --origin.\n"))?;
+        return Err(error.into());
+    }
+    let mut answer = Answer::new();
+    if request.subprotocols().any(|name| name == SUBPROTOCOL) {
+        answer = answer.subprotocol(SUBPROTOCOL);
+    }
+    visitor::attend(incoming.accept_with(&answer)?, room, rate)
+}

@@ -1,0 +1,155 @@
+"use strict";
+const $ = (id) => document.getElementById(id);
+// The server lets go of those who flood it; to come back at once would be more of that.
+const FIRST_DELAY = 500, LONGEST_DELAY = 30000, STEADY = 10000, LINES = 1000;
+
+let socket, id, name = sessionStorage.getItem("name"), signedIn = false, users = [];
+let attempts = 0, timer;
+
+// Beside the page, also where a proxy has put it under a path of its own.
+function address() {
+  const url = new URL(".", location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  return url.href;
+}
+
+function connect() {
+  clearTimeout(timer);
+  $("retry").hidden = true;
+  showState("connecting", "connecting");
+  let steady;
+  socket = new WebSocket(address(), ["chat"]);
+  socket.onopen = () => { steady = setTimeout(() => { attempts = 0; }, STEADY); };
+  socket.onmessage = (event) => receive(JSON.parse(event.data));
+  socket.onclose = (event) => {
+    clearTimeout(steady);
+    disconnected(event);
+  };
+}
+
+function disconnected({ reason }) {
+  signedIn = false;
+  const wait = Math.min(FIRST_DELAY * 2 ** attempts, LONGEST_DELAY) * (0.5 + Math.random() / 2);
+  attempts += 1;
+  showUsers([]);
+  if (reason) add("error", `The server ended the connection: ${reason}`);
+  const until = Date.now() + wait;
+  const tick = () => {
+    const seconds = Math.ceil((until - Date.now()) / 1000);
+    if (seconds <= 0) return connect();
+    showState("closed", `disconnected, next attempt in ${seconds} s`);
+    timer = setTimeout(tick, (until - Date.now()) % 1000 || 1000);
+  };
+  $("retry").hidden = false;
+  tick();
+}
+
+function send(message) {
+  socket.send(JSON.stringify({ ...message, id, date: Date.now() }));
+}
+
+function receive(message) {
+  switch (message.type) {
+    case "id":
+      id = message.id;
+      showState("open", "connected");
+      if (name) signIn();
+      break;
+    case "rejectusername":
+      rename(message.name);
+      add("notice", `That name is taken: you are ${name}`, message.date);
+      break;
+    case "username":
+      if (message.name === name) joined();
+      add("notice", `${message.name} signed in`, message.date);
+      break;
+    case "message":
+      add(message.name === name ? "mine" : "theirs", message.text, message.date, message.name);
+      break;
+    case "userlist":
+      if (signedIn) {
+        for (const gone of users.filter((user) => !message.users.includes(user))) {
+          add("notice", `${gone} left`, message.date);
+        }
+      }
+      showUsers(message.users);
+      break;
+    case "error":
+      add("error", message.text, message.date);
+      break;
+  }
+}
+
+function rename(given) {
+  name = given;
+  $("name").value = name;
+  sessionStorage.setItem("name", name);
+}
+
+function signIn() {
+  send({ type: "username", name });
+}
+
+function joined() {
+  signedIn = true;
+  showState("open", `connected as ${name}`);
+  $("text").focus();
+}
+
+function showState(state, words) {
+  $("connection").dataset.state = state;
+  if ($("state").textContent !== words) $("state").textContent = words;
+  $("join").disabled = state !== "open";
+  $("join").textContent = signedIn ? "Change" : "Join";
+  $("text").disabled = $("send").disabled = !signedIn;
+  $("text").placeholder = signedIn ? "Message" : "Join to write";
+}
+
+// Whatever others typed becomes text, never markup.
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+function add(kind, text, date = Date.now(), from) {
+  const log = $("log");
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 50;
+  const line = element("li", kind, "");
+  const time = new Date(date).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  line.append(element("time", "time", time), " ");
+  if (from !== undefined) {
+    line.append(element("span", "name", from), kind === "mine" ? " (you): " : ": ");
+  }
+  line.append(element("span", "text", kind === "error" ? `\u26A0 ${text}` : text));
+  log.append(line);
+  while (log.childElementCount > LINES) log.firstChild.remove();
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+function showUsers(list) {
+  users = list;
+  $("count").textContent = list.length;
+  $("users").replaceChildren(
+    ...list.map((user) => element("li", "user", user === name && signedIn ? `${user} (you)` : user)));
+}
+
+$("sign-in").onsubmit = (event) => {
+  event.preventDefault();
+  const wish = $("name").value.trim();
+  if (!wish || socket.readyState !== WebSocket.OPEN) return;
+  rename(wish);
+  signIn();
+};
+$("say").onsubmit = (event) => {
+  event.preventDefault();
+  if (!signedIn || socket.readyState !== WebSocket.OPEN || !$("text").value.trim()) return;
+  send({ type: "message", text: $("text").value });
+  $("text").value = "";
+};
+$("retry").onclick = connect;
+addEventListener("online", () => { if (!$("retry").hidden) connect(); });
+
+if (name) $("name").value = name;
+connect();

@@ -1,0 +1,107 @@
+//! The messages: JSON texts with a `type` and, from the server, a `date` in milliseconds.
+//!
+//! | from | message | |
+//! |---|---|---|
+//! | server | `id`, `id` | the first message of a connection |
+//! | client | `username`, `name` | signs in, or changes the name |
+//! | server | `rejectusername`, `id`, `name` | the name was taken, and this is yours now |
+//! | server | `username`, `name` | to all: somebody signed in |
+//! | client | `message`, `text` | |
+//! | server | `message`, `name`, `text` | to all, its sender too |
+//! | server | `userlist`, `users` | to all, when it has changed |
+//! | server | `error`, `text` | what was wrong with your last message; nothing came of it |
+//!
+//! Clients may send `id` and `date` too, and whatever else: it is the connection that tells who they
+//! are, and the server has a clock of its own. Names and texts go out as they came in: pages must
+//! show them as text, not as HTML.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sansock::{EncodedMessage, Message};
+use serde_json::{Value, json};
+
+/// Longest name, in characters.
+pub(crate) const MAX_NAME: usize = 32;
+/// Longest text, in characters.
+pub(crate) const MAX_TEXT: usize = 2000;
+
+/// What a client asks for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Request {
+    SignIn { name: String },
+    Say { text: String },
+}
+
+impl Request {
+    /// Reads a message, or says to its sender what is wrong with it.
+    pub(crate) fn parse(message: Message<'_>) -> Result<Self, String> {
+        let Message::Text(text) = message else {
+            return Err("messages are text, not binary".into());
+        };
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))?;
+        let field = |name: &str| {
+            value[name].as_str().ok_or_else(|| format!("the message has no \"{name}\", a string"))
+        };
+        match field("type")? {
+            "username" => Ok(Self::SignIn { name: valid_name(field("name")?)?.into() }),
+            "message" => Ok(Self::Say { text: valid_text(field("text")?)?.into() }),
+            other => Err(format!("there is no type {:?}", shortened(other))),
+        }
+    }
+}
+
+fn valid_name(name: &str) -> Result<&str, String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME {
+        return Err(format!("a name has 1 to {MAX_NAME} characters"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err("a name has no control characters".into());
+    }
+    Ok(name)
+}
+
+fn valid_text(text: &str) -> Result<&str, String> {
+    if text.trim().is_empty() {
+        return Err("the text is empty".into());
+    }
+    if text.chars().count() > MAX_TEXT {
+        return Err(format!("a text has at most {MAX_TEXT} characters"));
+    }
+    Ok(text)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_NAME).collect()
+}
+
+pub(crate) fn id(id: u64) -> EncodedMessage {
+    encode(json!({ "type": "id", "id": id }))
+}
+
+pub(crate) fn reject_username(id: u64, name: &str) -> EncodedMessage {
+    encode(json!({ "type": "rejectusername", "id": id, "name": name }))
+}
+
+pub(crate) fn signed_in(name: &str) -> EncodedMessage {
+    encode(json!({ "type": "username", "name": name }))
+}
+
+pub(crate) fn said(name: &str, text: &str) -> EncodedMessage {
+    encode(json!({ "type": "message", "name": name, "text": text }))
+}
+
+pub(crate) fn user_list(users: &[&str]) -> EncodedMessage {
+    encode(json!({ "type": "userlist", "users": users }))
+}
+
+pub(crate) fn error(text: &str) -> EncodedMessage {
+    encode(json!({ "type": "error", "text": text }))
+}
+
+fn encode(mut message: Value) -> EncodedMessage {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    message["date"] = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).into();
+    EncodedMessage::new(message.to_string().as_str())
+}

@@ -1,0 +1,73 @@
+//! Many visitors, slow ones and dead ones.
+
+use std::thread;
+use std::time::Instant;
+
+use sansock::{CloseCode, Outcome};
+
+use crate::Chat;
+use crate::program::{PATIENCE, Visitor};
+
+#[test]
+fn a_visitor_who_does_not_read_is_let_go_with_1013_and_the_others_go_on() {
+    let chat = Chat::start(&["--rate", "1000000", "--buffer", "65536"]);
+    let slow = chat.join("Slow");
+    let mut anna = chat.join("Anna");
+    let text = "x".repeat(2000);
+    let start = Instant::now();
+    // The network takes some megabytes before anything waits.
+    'talk: loop {
+        assert!(start.elapsed() < PATIENCE, "the slow one is kept");
+        for _ in 0..16 {
+            anna.say(&text);
+        }
+        for _ in 0..16 {
+            let message = anna.next();
+            if message["type"] == "userlist" {
+                assert_eq!(message["users"].as_array().unwrap().len(), 1);
+                break 'talk;
+            }
+        }
+    }
+    assert_eq!(slow.outcome(), Some(Outcome::Clean(Some(CloseCode::TRY_AGAIN_LATER))));
+    anna.say("still here");
+    anna.until("message", |message| message["text"] == "still here");
+}
+
+#[test]
+fn a_visitor_who_gives_no_sign_of_life_is_taken_off_the_list() {
+    let chat = Chat::start(&["--keepalive", "1"]);
+    // Its connection stays, and nobody answers the Pings.
+    let _dead = chat.join("Dead");
+    let mut anna = chat.join("Anna");
+    anna.until_users(&["Anna"]);
+}
+
+#[test]
+fn a_thousand_visitors_hear_what_one_says() {
+    let chat = Chat::start(&[]);
+    let mut visitors: Vec<Visitor> = (0..1000).map(|_| chat.visit()).collect();
+    let names: Vec<String> = (0..20).map(|number| format!("Visitor {number}")).collect();
+    for (visitor, name) in visitors.iter_mut().zip(&names) {
+        visitor.sign_in(name);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    visitors[0].until("userlist", |message| message["users"].as_array().unwrap().len() == 20);
+    visitors[7].say("hello, all");
+    for visitor in &mut visitors {
+        let heard = visitor.until("message", |_| true);
+        assert_eq!((&heard["name"], &heard["text"]), (&names[7].into(), &"hello, all".into()));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_closes_every_connection_with_1001() {
+    let mut chat = Chat::start(&[]);
+    let visitors = [chat.join("Anna"), chat.join("Bert"), chat.visit()];
+    let ends = visitors.map(|visitor| thread::spawn(|| visitor.outcome()));
+    assert_eq!(chat.interrupt(), Some(0));
+    for end in ends {
+        assert_eq!(end.join().unwrap(), Some(Outcome::Clean(Some(CloseCode::GOING_AWAY))));
+    }
+}

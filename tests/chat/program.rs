@@ -1,0 +1,158 @@
+//! The chat as a program, and visitors of it.
+
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sansock::net::{Client, Next, WebSocket};
+use sansock::{Event, Message, Outcome};
+use serde_json::{Value, json};
+
+/// The most that anything here may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The server on a port of its own; it ends with the test.
+pub(crate) struct Chat {
+    program: Child,
+    /// `127.0.0.1:PORT`
+    pub(crate) address: String,
+}
+
+impl Chat {
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let test = env::current_exe().unwrap();
+        // Cargo puts examples beside the directory of the tests.
+        let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
+        let path = profile.join("examples/chat").with_extension(env::consts::EXE_EXTENSION);
+        assert!(path.exists(), "{} is missing: `cargo build --examples` first", path.display());
+        let mut command = Command::new(path);
+        command.arg("127.0.0.1:0").args(options);
+        let mut program = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (_, url) = line.trim().split_once("http://").unwrap();
+        Self { program, address: url.strip_suffix('/').unwrap().into() }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&format!("ws://{}/", self.address)).unwrap()
+    }
+
+    /// A visitor who has got an id.
+    pub(crate) fn visit(&self) -> Visitor {
+        Visitor::new(self.client().subprotocol("chat").connect().unwrap())
+    }
+
+    /// A visitor of this name, who has got the list of users.
+    pub(crate) fn join(&self, name: &str) -> Visitor {
+        let mut visitor = self.visit();
+        visitor.sign_in(name);
+        visitor.until("username", |message| message["name"] == name);
+        visitor.until("userlist", |message| has(&message["users"], name));
+        visitor
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.into(), body.into())
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn interrupt(&mut self) -> Option<i32> {
+        let pid = self.program.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        self.program.wait().unwrap().code()
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+pub(crate) fn has(users: &Value, name: &str) -> bool {
+    users.as_array().unwrap().iter().any(|user| user == name)
+}
+
+pub(crate) struct Visitor {
+    pub(crate) socket: WebSocket,
+    pub(crate) id: Value,
+}
+
+impl Visitor {
+    /// "The server sends `{type:"id", id}` on opening", before all else.
+    pub(crate) fn new(socket: WebSocket) -> Self {
+        let mut visitor = Self { socket, id: Value::Null };
+        let message = visitor.next();
+        assert_eq!(message["type"], "id", "{message}");
+        visitor.id = message["id"].clone();
+        visitor
+    }
+
+    /// As MDN's page does it.
+    pub(crate) fn sign_in(&mut self, name: &str) {
+        self.send(&json!({ "name": name, "date": 1, "id": self.id, "type": "username" }));
+    }
+
+    pub(crate) fn say(&mut self, text: &str) {
+        self.send(&json!({ "text": text, "type": "message", "id": self.id, "date": 1 }));
+    }
+
+    pub(crate) fn send(&mut self, message: &Value) {
+        self.socket.send(message.to_string().as_str()).unwrap();
+    }
+
+    pub(crate) fn next(&mut self) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no message comes");
+            match self.socket.next_event_timeout(left).unwrap() {
+                Next::Event(Event::Message(Message::Text(text))) => {
+                    return serde_json::from_str(text).unwrap();
+                }
+                Next::Event(Event::Ping(_)) | Next::TimedOut => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The next message of this type that is as wanted.
+    pub(crate) fn until(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let message = self.next();
+            if message["type"] == kind && is_it(&message) {
+                return message;
+            }
+        }
+    }
+
+    pub(crate) fn until_users(&mut self, users: &[&str]) {
+        self.until("userlist", |message| message["users"] == json!(users));
+    }
+
+    /// What the server thinks is wrong.
+    pub(crate) fn error(&mut self) -> String {
+        self.until("error", |_| true)["text"].as_str().unwrap().to_owned()
+    }
+
+    /// Reads to the end, and tells how it ended.
+    pub(crate) fn outcome(mut self) -> Option<Outcome> {
+        while let Ok(Some(_)) = self.socket.next_event() {}
+        self.socket.outcome()
+    }
+}

@@ -1,0 +1,123 @@
+//! What is wrong is told to its sender, and the others do not notice.
+
+use std::thread;
+use std::time::Duration;
+
+use sansock::net::Error;
+use sansock::{CloseCode, HandshakeError, Outcome};
+use serde_json::json;
+
+use crate::Chat;
+
+#[test]
+fn a_message_that_is_none_is_told_to_its_sender_only() {
+    let chat = Chat::start(&["--rate", "1000"]);
+    let mut anna = chat.join("Anna");
+    let mut rude = chat.join("Rude");
+    anna.until_users(&["Anna", "Rude"]);
+    let deep = "[".repeat(60_000);
+    let wrong = [
+        ("", "JSON"),
+        ("hello", "JSON"),
+        ("{\"type\":\"message\",\"text\":\"cut", "JSON"),
+        (&deep, "JSON"),
+        ("{\"type\":\"message\",\"text\":\"\\ud800\"}", "JSON"),
+        ("[]", "type"),
+        ("null", "type"),
+        ("{}", "type"),
+        ("{\"type\":1}", "type"),
+        ("{\"type\":\"shout\"}", "shout"),
+        ("{\"type\":\"userlist\",\"users\":[]}", "userlist"),
+        ("{\"type\":\"message\"}", "text"),
+        ("{\"type\":\"message\",\"text\":[1]}", "text"),
+        ("{\"type\":\"message\",\"text\":\" \"}", "empty"),
+        ("{\"type\":\"username\"}", "name"),
+        ("{\"type\":\"username\",\"name\":{}}", "name"),
+        ("{\"type\":\"username\",\"name\":\"\"}", "1 to 32"),
+        ("{\"type\":\"username\",\"name\":\" \\t\"}", "1 to 32"),
+        ("{\"type\":\"username\",\"name\":\"a\\u0000b\"}", "control"),
+    ];
+    for (message, word) in wrong {
+        rude.socket.send(message).unwrap();
+        let error = rude.error();
+        assert!(error.contains(word), "{}: {error}", &message[..message.len().min(99)]);
+    }
+    rude.socket.send(&b"{}"[..]).unwrap();
+    assert!(rude.error().contains("binary"));
+    rude.say("sorry");
+    assert_eq!(anna.next()["text"], "sorry");
+}
+
+#[test]
+fn names_and_texts_have_limits_in_characters() {
+    let chat = Chat::start(&["--rate", "1000"]);
+    let mut anna = chat.visit();
+    anna.sign_in(&"\u{1f600}".repeat(33));
+    assert!(anna.error().contains("1 to 32"));
+    anna.sign_in(&format!(" {} ", "\u{1f600}".repeat(32)));
+    anna.until("username", |message| message["name"] == "\u{1f600}".repeat(32));
+    anna.say(&"\u{1f600}".repeat(2001));
+    assert!(anna.error().contains("2000"));
+    anna.say(&"\u{1f600}".repeat(2000));
+    anna.until("message", |message| message["text"] == "\u{1f600}".repeat(2000));
+    // What no text can be is not read to its end.
+    anna.say(&"x".repeat(70_000));
+    assert_eq!(anna.outcome(), Some(Outcome::Clean(Some(CloseCode::MESSAGE_TOO_BIG))));
+}
+
+#[test]
+fn who_has_not_signed_in_may_listen_and_not_talk() {
+    let chat = Chat::start(&[]);
+    let mut guest = chat.visit();
+    guest.say("hello");
+    assert!(guest.error().contains("sign in"));
+    let mut anna = chat.join("Anna");
+    anna.say("hello");
+    guest.until("message", |message| message["name"] == "Anna");
+}
+
+#[test]
+fn a_flood_is_dropped_and_told_once_and_ends_with_1008_if_it_goes_on() {
+    let chat = Chat::start(&["--rate", "1"]);
+    let mut anna = chat.join("Anna");
+    for number in 0..20 {
+        anna.say(&number.to_string());
+    }
+    let mut said = 0;
+    loop {
+        let message = anna.next();
+        match message["type"].as_str() {
+            Some("message") => said += 1,
+            Some("error") => break,
+            _ => panic!("{message}"),
+        }
+    }
+    assert_eq!(said, 3, "four at once, and to sign in was the first");
+    thread::sleep(Duration::from_millis(2500));
+    anna.say("slower");
+    anna.until("message", |message| message["text"] == "slower");
+    for _ in 0..150 {
+        let message = json!({ "type": "message", "text": "spam" }).to_string();
+        if anna.socket.send(message.as_str()).is_err() {
+            break;
+        }
+    }
+    assert_eq!(anna.outcome(), Some(Outcome::Clean(Some(CloseCode::POLICY_VIOLATION))));
+    chat.join("Anna");
+}
+
+#[test]
+fn pages_of_other_sites_are_refused_with_403_unless_they_are_allowed() {
+    let chat = Chat::start(&["--origin", "https://a.example", "--origin", "http://b.example:81"]);
+    let own = format!("http://{}", chat.address);
+    for origin in [&*own, "https://a.example", "http://b.example:81"] {
+        chat.client().origin(origin).connect().unwrap();
+    }
+    for origin in ["https://evil.example", "http://a.example", "http://127.0.0.1", "null"] {
+        let error = chat.client().origin(origin).connect().unwrap_err();
+        let Error::Handshake(HandshakeError::Status(response)) = error else {
+            panic!("{origin}: {error}");
+        };
+        assert_eq!(response.status(), 403, "{origin}");
+    }
+}
