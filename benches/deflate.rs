@@ -28,7 +28,9 @@ fn json(size: usize, message: usize) -> String {
     while text.len() < size {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let (id, price) = (state >> 48, (state >> 32) % 100_000);
-        text += &format!(r#"{{"id":{id},"price":{price},"side":"buy","user":"Zoë {}"}},"#, id % 9);
+        let user = id % 9;
+        let record = format!(r#"{{"id":{id},"price":{price},"side":"buy","user":"Zoë {user}"}},"#);
+        text.push_str(&record);
     }
     let boundary = (0..=size).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.truncate(boundary);

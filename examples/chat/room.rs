@@ -91,9 +91,9 @@ pub(crate) struct Seat<'r> {
 
 impl Seat<'_> {
     /// Signs in, or changes the name; one that is taken is replaced.
-    pub(crate) fn sign_in(&self, wish: String) {
+    pub(crate) fn sign_in(&self, wish: &str) {
         self.room.with(|visitors| {
-            let name = visitors.free_name(&wish, self.id);
+            let name = visitors.free_name(wish, self.id);
             let Some(visitor) = visitors.by_id.get_mut(&self.id) else { return };
             visitor.name = Some(name.clone());
             visitors.is_stale = true;

@@ -43,7 +43,7 @@ pub(crate) fn attend(socket: WebSocket, room: &Room, rate: NonZeroU32) -> Result
 
 fn act(seat: &Seat<'_>, message: Message<'_>) -> Result<(), String> {
     match Request::parse(message)? {
-        Request::SignIn { name } => seat.sign_in(name),
+        Request::SignIn { name } => seat.sign_in(&name),
         Request::Say { text } => seat.say(&text)?,
     }
     Ok(())
