@@ -16,7 +16,7 @@ use url::{ParseError, Url};
 use crate::server::fresh_directory;
 
 /// The most that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the browser runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,9 +72,9 @@ impl Browser {
 
     pub(crate) async fn another_window(&self, url: &str) -> Window<'_> {
         let handle = self.client.new_window(false).await.unwrap().handle;
-        self.client.switch_to_window(handle.clone().try_into().unwrap()).await.unwrap();
+        self.client.switch_to_window(handle.clone()).await.unwrap();
         self.client.goto(url).await.unwrap();
-        Window { browser: self, handle: handle.try_into().unwrap() }
+        Window { browser: self, handle: handle }
     }
 
     /// What the console has shown since it was asked the last time.

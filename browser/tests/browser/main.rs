@@ -4,4 +4,5 @@
 mod chat;
 mod driver;
 mod echo;
+mod proxy;
 mod server;
