@@ -1,0 +1,65 @@
+//! What the messages of the benchmarks are made of.
+
+use sansock::{FrameHeader, Mask, OpCode, Role};
+
+/// What a message holds. What is checked as text depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Binary,
+    Ascii,
+    /// Characters of one to four bytes.
+    Mixed,
+}
+
+impl Content {
+    pub(crate) fn payload(self, size: usize) -> Vec<u8> {
+        match self {
+            Self::Binary => (0..=u8::MAX).cycle().take(size).collect(),
+            Self::Ascii => text("There is nothing here but plain words, 12,345 of them. ", size),
+            Self::Mixed => text("Grüße, Γειά σου, Привет, こんにちは, 你好, 👋🏽 and hello. ", size),
+        }
+    }
+
+    pub(crate) const fn opcode(self) -> OpCode {
+        match self {
+            Self::Binary => OpCode::Binary,
+            Self::Ascii | Self::Mixed => OpCode::Text,
+        }
+    }
+}
+
+/// `size` bytes of whole characters.
+fn text(sample: &str, size: usize) -> Vec<u8> {
+    let mut text = String::with_capacity(size);
+    for character in sample.chars().cycle() {
+        if text.len() + character.len_utf8() > size {
+            break;
+        }
+        text.push(character);
+    }
+    let rest = size - text.len();
+    text.extend(std::iter::repeat_n('.', rest));
+    text.into_bytes()
+}
+
+/// About 256 KiB of frames of `size` bytes of payload as `receiver` gets them, each with a masking key
+/// of its own, and the length of one.
+pub(crate) fn frames(content: Content, size: usize, receiver: Role) -> (Vec<u8>, usize) {
+    let payload = content.payload(size);
+    let count = ((256 << 10) / (size + 14)).clamp(2, 512);
+    let mut frames = Vec::new();
+    for n in 0..count {
+        let mut header = FrameHeader::new(content.opcode(), size as u64);
+        let number = u32::try_from(n).unwrap_or_default();
+        let key = number.wrapping_mul(0x9E37_79B1).wrapping_add(0x37FA_213D).to_be_bytes();
+        header.masking_key = (receiver == Role::Server).then_some(key);
+        frames.extend_from_slice(&header.encode());
+        let start = frames.len();
+        frames.extend_from_slice(&payload);
+        if let Some(key) = header.masking_key {
+            Mask::new(key).apply(&mut frames[start..]);
+        }
+    }
+    let length = frames.len() / count;
+    (frames, length)
+}

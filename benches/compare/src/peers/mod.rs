@@ -1,0 +1,42 @@
+//! The libraries, each in the way that its documentation shows for speed, with its checks on.
+
+mod fastwebsockets;
+mod sansock;
+mod tokio_websockets;
+mod tungstenite;
+mod wtx;
+mod yawc;
+
+use std::hint::black_box;
+
+use ::sansock::Role;
+
+use crate::memory::Memory;
+
+/// Receives or sends so many messages: how many bytes of payload that were.
+pub(crate) type Run = Box<dyn FnMut(usize) -> usize>;
+
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) receive: fn(Role, Memory) -> Run,
+    /// Each message is to be with the transport before the next is sent.
+    pub(crate) send: fn(Role, Memory, Vec<u8>) -> Run,
+}
+
+pub(crate) const ALL: [Peer; 7] = [
+    sansock::BLOCKING,
+    sansock::CORE,
+    tungstenite::PEER,
+    fastwebsockets::PEER,
+    tokio_websockets::PEER,
+    yawc::PEER,
+    wtx::PEER,
+];
+
+/// Uses a payload as little as a program can.
+#[inline]
+fn seen(payload: &[u8]) -> usize {
+    black_box(payload.first());
+    black_box(payload.last());
+    payload.len()
+}
