@@ -22,12 +22,7 @@ pub(crate) struct Chat {
 
 impl Chat {
     pub(crate) fn start(options: &[&str]) -> Self {
-        let test = env::current_exe().unwrap();
-        // Cargo puts examples beside the directory of the tests.
-        let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-        let path = profile.join("examples/chat").with_extension(env::consts::EXE_EXTENSION);
-        assert!(path.exists(), "{} is missing: `cargo build --examples` first", path.display());
-        let mut command = Command::new(path);
+        let mut command = example();
         command.arg("127.0.0.1:0").args(options);
         let mut program = command
             .stdin(Stdio::null())
@@ -82,6 +77,22 @@ impl Drop for Chat {
         let _ = self.program.kill();
         let _ = self.program.wait();
     }
+}
+
+fn example() -> Command {
+    let test = env::current_exe().unwrap();
+    // Cargo puts examples beside the directory of the tests.
+    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let path = profile.join("examples/chat").with_extension(env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "{} is missing: `cargo build --examples` first", path.display());
+    Command::new(path)
+}
+
+/// Runs the program to its end: its exit code, and what it printed.
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = example().args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 pub(crate) fn has(users: &Value, name: &str) -> bool {

@@ -16,7 +16,7 @@ use url::{ParseError, Url};
 use crate::server::fresh_directory;
 
 /// The most that anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the browser runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,7 +74,7 @@ impl Browser {
         let handle = self.client.new_window(false).await.unwrap().handle;
         self.client.switch_to_window(handle.clone()).await.unwrap();
         self.client.goto(url).await.unwrap();
-        Window { browser: self, handle: handle }
+        Window { browser: self, handle }
     }
 
     /// What the console has shown since it was asked the last time.

@@ -1,0 +1,41 @@
+//! The command line.
+
+use crate::program::run;
+
+#[test]
+fn it_has_help() {
+    for option in ["--help", "-h"] {
+        let (code, stdout, stderr) = run(&[option]);
+        assert_eq!((code, &*stderr), (Some(0), ""));
+        for word in [
+            "Usage: chat",
+            "[ADDR]",
+            "--origin",
+            "--rate",
+            "--buffer",
+            "--keepalive",
+            "--cert",
+            "--key",
+        ] {
+            assert!(stdout.contains(word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn wrong_arguments_are_named_and_end_with_2() {
+    let wrong: [(&[&str], &str); 7] = [
+        (&["--nonsense"], "--nonsense"),
+        (&["nonsense"], "nonsense"),
+        (&["--origin", "example.com"], "example.com"),
+        (&["--origin", "https://example.com/path"], "path"),
+        (&["--rate", "0"], "0"),
+        (&["--keepalive", "x"], "x"),
+        (&["--cert", "cert.pem"], "--key"),
+    ];
+    for (arguments, word) in wrong {
+        let (code, _, stderr) = run(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(word), "{arguments:?}: {stderr}");
+    }
+}
