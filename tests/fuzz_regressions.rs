@@ -31,3 +31,48 @@ fn a_header_that_breaks_several_rules_gives_one_error_however_it_arrives() {
         }
     }
 }
+
+/// Found by `inflate`: with the bytes one by one a message was too large, or not UTF-8, before its
+/// compression was wrong; at once it was the other way round.
+#[cfg(feature = "deflate")]
+#[test]
+fn a_compressed_message_with_several_faults_gives_the_first_however_it_arrives() {
+    use sansock::{DeflateConfig, Established, Limits, MaskSource};
+
+    struct NoKeys;
+    impl MaskSource for NoKeys {
+        fn next_key(&mut self) -> [u8; 4] {
+            [0; 4]
+        }
+    }
+
+    for (bytes, limit, expected) in [
+        // "fP", then a reference to what is not there.
+        (
+            &b"\xc1\x08\x4a\x0b\x00\x00\x07\x41\xf2\xcd"[..],
+            1,
+            ProtocolError::MessageTooLarge { limit: 1 },
+        ),
+        (b"\xc1\x08\x4a\x0b\x00\x00\x07\x41\xf2\xcd", 2, ProtocolError::InvalidDeflate),
+        // Bytes that are no text, then the same.
+        (b"\xc1\x0b\x4a\x4c\x04\x82\x0d\x24\x10\x48\x06\x01\x00", 100, ProtocolError::InvalidUtf8),
+        (
+            b"\xc2\x0b\x4a\x4c\x04\x82\x0d\x24\x10\x48\x06\x01\x00",
+            100,
+            ProtocolError::InvalidDeflate,
+        ),
+    ] {
+        for step in 1..=bytes.len() {
+            let config = Config::new().limits(Limits::new().message(limit));
+            let deflate = DeflateConfig::client().as_negotiated();
+            let established = Established::elsewhere(Role::Client, None).with_deflate(deflate);
+            let (mut receiver, _) = established.connection_with(&config, NoKeys).split();
+            let mut buffer = ReceiveBuffer::new();
+            let error = bytes.chunks(step).find_map(|piece| {
+                buffer.extend_from_slice(piece);
+                receiver.advance(&mut buffer).err()
+            });
+            assert_eq!(error, Some(expected), "{bytes:x?} by {step}");
+        }
+    }
+}

@@ -163,7 +163,14 @@ impl Decoder<'_> {
         let code = Code::new(&lengths, false)?;
         let mut lengths: Vec<usize> = Vec::new();
         while lengths.len() < literals + distances {
-            let (length, times) = match code.symbol(&mut self.bits)? {
+            // zlib takes each bit for a length of 0 if there is no code, and fails for the lack of an
+            // end below, when all have come.
+            let symbol = if code.symbols.is_empty() {
+                self.bits.bit().map(|_| 0)?
+            } else {
+                code.symbol(&mut self.bits)?
+            };
+            let (length, times) = match symbol {
                 16 => (*lengths.last().ok_or(Stop::Wrong)?, 3 + self.bits.number(2)?),
                 17 => (0, 3 + self.bits.number(3)?),
                 18 => (0, 11 + self.bits.number(7)?),

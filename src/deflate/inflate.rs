@@ -15,7 +15,16 @@ static IDLE: Pool<Decompress> = Pool::new();
 
 /// The payload is not DEFLATE (RFC 1951).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InvalidDeflate;
+pub(crate) struct InvalidDeflate {
+    /// How many bytes came out before it showed.
+    made: usize,
+}
+
+impl InvalidDeflate {
+    pub(crate) const fn made(self) -> usize {
+        self.made
+    }
+}
 
 /// Inflates the messages of a connection, one after the other.
 pub(crate) struct Inflate {
@@ -58,7 +67,9 @@ impl Inflate {
             // the whole stream, or an empty payload has begun none: they would be half a block.
             let tail =
                 if self.fresh || self.last == TAIL { &[] } else { &TAIL[usize::from(self.tail)..] };
-            let end = self.run(tail, &mut output[progress.made..])?;
+            let end = self
+                .run(tail, &mut output[progress.made..])
+                .map_err(|error| InvalidDeflate { made: progress.made + error.made })?;
             // At most the four bytes of the tail.
             self.tail += u8::try_from(end.taken).unwrap_or(4);
             progress.made += end.made;
@@ -86,12 +97,12 @@ impl Inflate {
                 IDLE.take(|_| true).unwrap_or_else(|| Box::new(Decompress::new(false)))
             });
             let before = (stream.total_in(), stream.total_out());
-            let status = stream
-                .decompress(&input[taken..], &mut output[made..], FlushDecompress::None)
-                .map_err(|_| InvalidDeflate)?;
+            let status =
+                stream.decompress(&input[taken..], &mut output[made..], FlushDecompress::None);
             let step = Progress::since(before, (stream.total_in(), stream.total_out()));
             taken += step.taken;
             made += step.made;
+            let status = status.map_err(|_| InvalidDeflate { made })?;
             self.fresh &= step.taken == 0;
             self.spent &= step.made == 0;
             if status != Status::StreamEnd {

@@ -23,8 +23,14 @@ pub(crate) enum Deflate {}
 #[derive(Clone, Debug)]
 pub(crate) enum SharedDeflate {}
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum InvalidDeflate {}
+
+impl InvalidDeflate {
+    pub(crate) const fn made(self) -> usize {
+        match self {}
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {

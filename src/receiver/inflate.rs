@@ -28,7 +28,7 @@ impl Receiver {
                 Delivery::Chunks => buffer.inflate_chunk(n, fin, inflate, kind, room),
             }
             .map_err(|error| match error {
-                InflateError::Deflate => ProtocolError::InvalidDeflate,
+                InflateError::Deflate { .. } => ProtocolError::InvalidDeflate,
                 InflateError::Utf8 => ProtocolError::InvalidUtf8,
                 InflateError::NoRoom => ProtocolError::MessageTooLarge { limit },
             })?;

@@ -19,7 +19,10 @@ pub(crate) struct Inflated {
 /// Why inflation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InflateError {
-    Deflate,
+    /// So many bytes came out before it showed.
+    Deflate {
+        made: usize,
+    },
     Utf8,
     /// More came out than there was room for.
     NoRoom,
@@ -45,7 +48,10 @@ impl ReceiveBuffer {
         room: u64,
     ) -> Result<Inflated, InflateError> {
         let before = self.assembled;
-        let step = self.inflate_at(before, n, fin, inflate, room.min(Self::INFLATE_STEP as u64))?;
+        let room = room.min(Self::INFLATE_STEP as u64);
+        let step = self
+            .inflate_at(before, n, fin, inflate, room)
+            .map_err(|error| self.first_fault(error, kind, before))?;
         let end = before + step.made;
         (self.assembled, self.message_clean) = (end, end);
         if kind == MessageKind::Text {
@@ -68,7 +74,9 @@ impl ReceiveBuffer {
         let carried = self.utf8;
         let carry = carried.carry().len();
         let room = room.min(Self::INFLATED_CHUNK as u64);
-        let step = self.inflate_at(carry, n, fin, inflate, room)?;
+        let step = self
+            .inflate_at(carry, n, fin, inflate, room)
+            .map_err(|error| self.first_fault(error, kind, carry))?;
         let fin = fin && step.drained;
         if step.made == 0 && !fin {
             return Ok((step, false));
@@ -90,6 +98,19 @@ impl ReceiveBuffer {
         let what = What::Chunk { kind, fin };
         self.lent = Some(Lent { what, place: Place::Message, start: 0, end });
         Ok((step, true))
+    }
+
+    /// The fault that comes first in the message, so that the error does not depend on how its bytes
+    /// arrive: what came out from `at` on, before the compression showed to be wrong, may be no text.
+    #[cold]
+    fn first_fault(&mut self, error: InflateError, kind: MessageKind, at: usize) -> InflateError {
+        match error {
+            InflateError::Deflate { made } if kind == MessageKind::Text => {
+                let text = &self.message[at..at + made];
+                self.utf8.feed(text).map_or_else(InflateError::from, |()| error)
+            }
+            _ => error,
+        }
     }
 
     /// Inflates into the message from `at` on.
@@ -119,7 +140,11 @@ impl ReceiveBuffer {
             &mut self.message[at..end]
         };
         let input = &self.wire[self.start..self.start + n];
-        let progress = inflate.inflate(input, fin, output)?;
+        let progress = match inflate.inflate(input, fin, output) {
+            // zlib looks ahead of what there is room for.
+            Err(error) if room == 0 && error.made() > 0 => return Err(InflateError::NoRoom),
+            progress => progress?,
+        };
         let drained = progress.made < output.len();
         if room == 0 && progress.made > 0 {
             return Err(InflateError::NoRoom);
@@ -132,8 +157,8 @@ impl ReceiveBuffer {
 }
 
 impl From<InvalidDeflate> for InflateError {
-    fn from(_: InvalidDeflate) -> Self {
-        Self::Deflate
+    fn from(error: InvalidDeflate) -> Self {
+        Self::Deflate { made: error.made() }
     }
 }
 
