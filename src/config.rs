@@ -33,7 +33,8 @@ pub enum Delivery {
 pub struct Limits {
     /// Largest payload of one data frame. Default 64 MiB.
     pub frame: u64,
-    /// Largest message, all its fragments together. Default 64 MiB.
+    /// Largest message, all its fragments together; of a compressed message what it inflates to.
+    /// Default 64 MiB.
     pub message: u64,
     /// Most frames of one message, empty ones included. Default 131,072.
     pub fragments: u32,

@@ -163,6 +163,9 @@
 //! - `rustls`: TLS for them, so that `connect("wss://...")` works; see `net::tls`. Brings `net`.
 //! - `webpki-roots`: Mozilla's root certificates, for programs that ask for them. Brings `rustls`.
 //! - `web`: [`web::WebSocket`], the object that browsers have. Brings `net` and the crate `url`.
+//! - `deflate`: permessage-deflate (RFC 7692), for connections whose `Offer` or `Answer` asks for it with
+//!   a `DeflateConfig`. Without it no message is compressed, and a compressed one is a violation. Brings
+//!   the crate `flate2` with zlib-rs.
 //! - `rand`: [`RandomMasks`] and [`random_nonce`], from a CSPRNG. Without it a client gives a
 //!   [`MaskSource`] of its own.
 //!

@@ -259,7 +259,7 @@ impl Receiver {
     fn admit(&self, first: u8, opcode: OpCode, masked: Option<bool>) -> Result<(), ProtocolError> {
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (5.2)
         // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first
-        // fragments of a data message." (RFC 7692, 6)
+        // fragments of a data message." (RFC 7692, 6.1)
         let reserved = match opcode {
             OpCode::Text | OpCode::Binary if self.inflate.is_some() => 0x30,
             _ => 0x70,
@@ -334,8 +334,7 @@ impl Receiver {
         self.message = Some(kind);
         (self.length, self.fragments) = (0, 0);
         self.begun = self.begun.wrapping_add(1);
-        // "If the "Per-Message Compressed" bit is set in the first fragment, the message is
-        // compressed" (RFC 7692, 6)
+        // RSV1 is the "Per-Message Compressed" bit (RFC 7692, 6).
         self.compressed = header.rsv1;
         kind
     }

@@ -12,8 +12,7 @@ impl DeflateConfig {
             server_no_context_takeover: self.server_context.is_forbidden(),
             client_no_context_takeover: self.client_context.is_forbidden(),
             server_max_window_bits: less_than_largest(self.server_bits.0),
-            // "a client informs the peer server of [...] that the client supports the
-            // "client_max_window_bits" extension parameter" (7.1.2.2)
+            // Without it the server could not ask for a smaller window (7.1.2.2).
             client_max_window_bits: match less_than_largest(self.client_bits.0) {
                 None => ClientBits::Supported,
                 Some(bits) => ClientBits::AtMost(bits),
@@ -60,7 +59,7 @@ impl DeflateConfig {
     }
 
     /// What holds after the server's response to our offer; `None` if the response is not valid or
-    /// not what was offered: then "the client MUST _Fail the WebSocket Connection_" (7.1).
+    /// not what was offered: then "A client MUST _Fail the WebSocket Connection_" (7).
     pub(crate) fn agree<'h, V: Iterator<Item = u8>>(
         &self,
         response: impl Iterator<Item = (&'h [u8], Option<V>)>,
@@ -82,8 +81,10 @@ impl DeflateConfig {
             ClientBits::AtMost(bits) if bits > self.client_bits.0 => return None,
             ClientBits::Absent | ClientBits::AtMost(_) => {}
         }
-        // What we offered to do without being told: "even if the server doesn't include" it in the
-        // response, "the client is not going to use" more (7.1.1.2, 7.1.2.2).
+        // What we offered to do without being told: "even if the server doesn't include the
+        // "client_no_context_takeover" extension parameter in the corresponding extension negotiation
+        // response to the offer, the client is not going to use context takeover" (7.1.1.2), and the
+        // same of the window (7.1.2.2).
         response.client_no_context_takeover |= offer.client_no_context_takeover;
         if response.client_max_window_bits == ClientBits::Absent {
             response.client_max_window_bits = offer.client_max_window_bits;

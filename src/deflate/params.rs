@@ -27,9 +27,9 @@ pub(super) enum ClientBits {
 }
 
 impl Parameters {
-    /// `None` if "the negotiation offer contains an extension parameter not defined for use in an
-    /// offer", "an extension parameter with an invalid value" or "multiple extension parameters with
-    /// the same name" (7.1).
+    /// `None` if it "contains an extension parameter not defined for use in an offer", "contains an
+    /// extension parameter with an invalid value" or "contains multiple extension parameters with the
+    /// same name" (7).
     pub(super) fn parse<'h, V: Iterator<Item = u8>>(
         parameters: impl Iterator<Item = (&'h [u8], Option<V>)>,
     ) -> Option<Self> {

@@ -85,7 +85,7 @@ impl Sender {
             deflate.end_message();
         }
         // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first
-        // fragments of a data message." (RFC 7692, 6)
+        // fragments of a data message." (RFC 7692, 6.1)
         header.rsv1 = header.opcode != OpCode::Continuation;
         header.payload_len = made as u64;
         self.compressed = true;

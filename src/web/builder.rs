@@ -68,6 +68,13 @@ impl Builder {
         self
     }
 
+    /// Offers permessage-deflate (RFC 7692), as browsers do, after what was offered of it before.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
+        self.client = self.client.deflate(config);
+        self
+    }
+
     /// Sets limits and timeouts. Messages are always handed over whole.
     pub fn config(mut self, config: Config) -> Self {
         self.client = self.client.config(config);

@@ -3,6 +3,8 @@
 
 mod bounds;
 mod negotiation;
+#[cfg(feature = "net")]
+mod net;
 mod oracle;
 mod receiving;
 mod sending;

@@ -179,7 +179,7 @@ fn what_a_server_answers() {
     }
 }
 
-/// Unknown, repeated and out of range (7.1), and what zlib cannot do.
+/// Unknown, repeated, out of range or with a value where there is none (7).
 const BAD: [&str; 28] = [
     "; x",
     "; x=1",

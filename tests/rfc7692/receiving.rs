@@ -176,7 +176,7 @@ fn a_final_block_is_followed_by_messages_that_refer_to_what_came_after_it() {
 fn reserved_bits_are_for_the_first_frame_of_a_message() {
     let rsv1 = ProtocolError::ReservedBits;
     for (before, first, error) in [
-        // "An endpoint MUST NOT set" it on control frames and non-first fragments (6).
+        // "An endpoint MUST NOT set" it on control frames and non-first fragments (6.1).
         (&[][..], 0xC9, rsv1(0xC9)),
         (&[], 0xCA, rsv1(0xCA)),
         (&[], 0xC8, rsv1(0xC8)),

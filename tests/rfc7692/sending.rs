@@ -228,7 +228,7 @@ fn every_way_there_and_back() {
     }
 }
 
-/// "a server or client [...] MUST NOT use an LZ77 sliding window" that is larger (7.1.2).
+/// What is negotiated is the largest distance (7.1.2).
 #[test]
 fn the_window_is_never_larger_than_negotiated() {
     for bits in 9..=15 {
