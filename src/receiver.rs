@@ -86,11 +86,8 @@ enum Step {
 }
 
 impl Receiver {
-    /// A payload up to this length waits in the buffer until it is complete; a longer one that has
-    /// not yet arrived as a whole is moved, and so does not make the buffer grow.
-    const WAITS_IN_PLACE: u64 = 4 << 10;
-    /// From so many missing bytes on, reads go straight into the message; below, one read may bring
-    /// the next frames too.
+    /// From so many missing bytes of a fragment on, reads go straight into the message; below, one
+    /// read may bring the next frames too.
     const WORTH_DIRECT: usize = 16 << 10;
 
     /// A receiver for the first byte after the opening handshake.
@@ -224,11 +221,9 @@ impl Receiver {
                     let mut mask = header.masking_key.map(Mask::new);
                     let length = to_usize(header.payload_len);
                     buffer.clean_in_place(length, mask.as_mut(), Some(kind))?;
-                    let step = self.lend_in_place(kind, buffer)?;
-                    self.expect_another(header_length, buffer);
-                    return Ok(step);
+                    return self.lend_in_place(kind, buffer);
                 }
-                Delivery::Messages if whole && header.payload_len <= Self::WAITS_IN_PLACE => {
+                Delivery::Messages if whole && header.payload_len <= buffer.holds() => {
                     Path::InPlace(kind)
                 }
                 Delivery::Messages => Path::Assemble(kind),
@@ -423,7 +418,9 @@ impl Receiver {
         }
         if frame.remaining > 0 {
             let missing = to_usize(frame.remaining);
-            if missing >= Self::WORTH_DIRECT {
+            // A frame that is the whole message was too long to wait in the buffer.
+            let whole = frame.fin && self.fragments == 1;
+            if whole || missing >= Self::WORTH_DIRECT {
                 buffer.expect_direct(missing);
             }
             return Ok(self.wait_for(frame));
@@ -434,17 +431,9 @@ impl Receiver {
         buffer.lend_assembled(kind)?;
         self.message = None;
         if self.fragments == 1 {
-            self.expect_another(FrameHeader::MAX_LEN, buffer);
+            buffer.expect_another(to_usize(self.length));
         }
         Ok(Step::Lent)
-    }
-
-    /// Behind a long message in one frame: the next is likely to be as long.
-    #[inline]
-    fn expect_another(&self, header: usize, buffer: &mut ReceiveBuffer) {
-        if self.length > Self::WAITS_IN_PLACE {
-            buffer.expect_another(to_usize(self.length).saturating_add(header));
-        }
     }
 
     /// Lends what has arrived of a frame.

@@ -44,9 +44,9 @@ pub struct ReceiveBuffer {
     /// on in `wire`, or from 0 on in `message`, and no others since it started. A receiver could not
     /// vouch for that, since a program may give it the buffer of another amid a message.
     checked: (Place, usize),
-    /// How many bytes the next message is expected to be, header included: reads bring no more than
-    /// the next header beside it, so that it lies in `wire` in one piece, or nearly all of it is read
-    /// straight into `message`. 0 if messages are short and one read may bring many.
+    /// How long the next payload is expected to be: reads bring no more than that and a header, so
+    /// that it lies in `wire` in one piece, or nearly all of it is read straight into `message`. 0 if
+    /// messages are short and one read may bring many.
     next_length: usize,
     /// Whether bytes have arrived since `take_fresh`.
     fresh: bool,
@@ -84,9 +84,9 @@ impl ReceiveBuffer {
     /// Room kept before the first byte, so that the carried bytes of a cut character can be put
     /// right before the rest of their text.
     const HEADROOM: usize = 4;
-    /// What is read before a message that is then read straight into its own memory: its header, and
-    /// in case that it is a short one, all of it.
-    const SHORT: usize = 4 << 10;
+    /// Messages up to this length are short: one read may bring many, and they wait in `wire`. So much
+    /// is also read before a message that is then read straight into its own memory.
+    pub(crate) const SHORT: usize = 4 << 10;
     /// The first allocation: a handshake and small messages fit.
     const FIRST: usize = 4 << 10;
     /// `wire` grows no further for reads; only a longer handshake head makes it.
@@ -299,6 +299,7 @@ impl ReceiveBuffer {
         let (start, length) = (self.start, self.clean);
         self.lend_message(kind, Place::Wire, start, length)?;
         self.consume(length);
+        self.expect_another(length);
         Ok(())
     }
 
@@ -338,10 +339,21 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Expects the next message to be as long as the one that is lent, `length` bytes with its header.
+    /// Behind a message in one frame with a payload of `length` bytes: the next is likely to be as
+    /// long.
+    #[inline]
     pub(crate) fn expect_another(&mut self, length: usize) {
-        let in_place = length + FrameHeader::MAX_LEN <= Self::LARGEST_READ - Self::HEADROOM;
-        self.next_length = if in_place { length } else { Self::SHORT };
+        if length > Self::SHORT {
+            let in_place = length <= Self::LARGEST_READ - Self::HEADROOM - FrameHeader::MAX_LEN;
+            self.next_length = if in_place { length } else { Self::SHORT };
+        }
+    }
+
+    /// A payload up to this length waits until it is complete; a longer one that has not yet arrived
+    /// as a whole is moved, and so does not make the buffer grow.
+    #[inline]
+    pub(crate) fn holds(&self) -> u64 {
+        self.next_length.max(Self::SHORT) as u64
     }
 
     /// Lets the next reads put the next `n` payload bytes straight into the message.
@@ -448,14 +460,20 @@ impl ReceiveBuffer {
             (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM);
         }
         let spare = self.wire.len() - self.end;
-        let wanted = self.next_length.saturating_sub(waiting);
-        if full || spare < wanted || (waiting > 0 && spare < self.wire.len() / 2) {
+        // With room for the longest header: so the usual read brings less than there is room for,
+        // which tells that the transport has no more.
+        let wanted = match self.next_length {
+            0 => 0,
+            length => (length + FrameHeader::MAX_LEN).saturating_sub(waiting),
+        };
+        // Of a long message's followers only a header waits. Moved to the front, the next message
+        // comes to lie where the last one did, in memory that is still in the cache.
+        let scarce = spare < self.wire.len() / 2 || wanted > 0;
+        if full || spare < wanted || (waiting > 0 && scarce) {
             self.make_room(wanted);
         }
         let spare = &mut self.wire[self.end..];
-        // A read that brings less than there is room for tells that the transport has no more.
-        let most = if wanted == 0 { usize::MAX } else { wanted + FrameHeader::MAX_LEN };
-        let room = most.min(spare.len());
+        let room = if wanted == 0 { spare.len() } else { wanted.min(spare.len()) };
         &mut spare[..room]
     }
 
@@ -470,8 +488,14 @@ impl ReceiveBuffer {
             self.wire.copy_within(self.start..self.end, Self::HEADROOM);
             (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM + waiting);
         }
-        // The last read filled all there was: larger ones are worth their memory.
-        if self.wire.len() < Self::LARGEST_READ || self.end == self.wire.len() {
+        let spare = self.wire.len().saturating_sub(self.end);
+        let larger = if wanted == 0 {
+            // The last read filled all there was: larger ones are worth their memory.
+            self.wire.len() < Self::LARGEST_READ || spare == 0
+        } else {
+            spare < wanted
+        };
+        if larger {
             let room = (self.wire.len() * 2).max(Self::FIRST).max(self.end + wanted);
             self.wire.resize(room, 0);
         }
