@@ -8,7 +8,7 @@ mod side;
 use std::time::{Duration, Instant};
 
 use arbitrary::{Arbitrary, Unstructured};
-use sansock::{CloseCode, Role, State, Transport};
+use sansock::{CloseCode, DeflateConfig, Role, State, Transport, WindowBits};
 
 pub use script::{Act, Operation, Script, Setup};
 use side::Side;
@@ -51,10 +51,19 @@ struct Pair {
 impl Pair {
     fn new(script: &Script) -> Self {
         let now = Instant::now();
+        let [client, server] = &script.setups;
+        let deflate = client.deflate.then(|| {
+            let config = DeflateConfig::client()
+                .client_context(client.context)
+                .server_context(server.context);
+            // Windows of both ends of the range.
+            let small = if server.deflate { WindowBits::MIN } else { WindowBits::MAX };
+            config.client_max_window_bits(small).server_max_window_bits(small).threshold(512)
+        });
         let mut pair = Self {
             sides: [
-                Side::new(Role::Client, &script.setups[0], now),
-                Side::new(Role::Server, &script.setups[1], now),
+                Side::new(Role::Client, client, deflate, now),
+                Side::new(Role::Server, server, deflate, now),
             ],
             pipes: Default::default(),
             now,

@@ -121,16 +121,18 @@ pub struct Frame {
 pub struct Monitor {
     client: bool,
     pending: Vec<u8>,
-    /// The opcode of the message in progress and its bytes so far.
-    message: Option<(u8, Vec<u8>)>,
+    /// Messages may be compressed.
+    deflate: bool,
+    /// The message in progress: whether it is plain text, and its bytes so far.
+    message: Option<(bool, Vec<u8>)>,
     closed: bool,
     last_key: Option<[u8; 4]>,
 }
 
 impl Monitor {
-    /// Watches a client or a server.
-    pub fn new(client: bool) -> Self {
-        Self { client, pending: Vec::new(), message: None, closed: false, last_key: None }
+    /// Watches a client or a server, with or without permessage-deflate.
+    pub fn new(client: bool, deflate: bool) -> Self {
+        Self { client, deflate, pending: Vec::new(), message: None, closed: false, last_key: None }
     }
 
     /// Whether a Close frame went out.
@@ -169,7 +171,8 @@ impl Monitor {
 
     fn judge(&mut self, header: &Header, payload: &[u8]) {
         assert!(!self.closed, "sent {header:?} after a Close frame (5.5.1)");
-        assert_eq!(header.rsv, 0, "sent a reserved bit (5.2)");
+        let compressed = self.deflate && header.rsv == 4 && matches!(header.opcode, 1 | 2);
+        assert!(header.rsv == 0 || compressed, "sent a reserved bit (5.2; RFC 7692, 6)");
         assert_eq!(header.key.is_some(), self.client, "only a client masks (5.1)");
         if self.client {
             assert_ne!(header.key, self.last_key, "sent two frames with one masking key (5.3)");
@@ -193,11 +196,13 @@ impl Monitor {
             opcode => {
                 match (opcode, &mut self.message) {
                     (0, Some((_, message))) => message.extend_from_slice(payload),
-                    (1 | 2, none @ None) => *none = Some((opcode, payload.to_vec())),
+                    (1 | 2, none @ None) => {
+                        *none = Some((opcode == 1 && !compressed, payload.to_vec()));
+                    }
                     _ => panic!("sent fragments out of order (5.4): {header:?}"),
                 }
                 if header.fin
-                    && let Some((1, text)) = self.message.take()
+                    && let Some((true, text)) = self.message.take()
                 {
                     std::str::from_utf8(&text).expect("sent text in UTF-8 (5.6)");
                 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use sansock::{CloseCode, Config, Delivery, Keepalive, Limits, MessageKind, Timeouts};
+use sansock::{
+    CloseCode, Config, ContextTakeover, Delivery, Keepalive, Limits, MessageKind, Timeouts,
+};
 
 /// Two ends and what they do. Read by hand and not by derive, so that each operation is two bytes
 /// of the input: a mutation of one leaves the others as they are, and seeds can be written down.
@@ -41,6 +43,10 @@ pub struct Setup {
     pub idle: Option<Duration>,
     /// [`Timeouts::keepalive`].
     pub keepalive: Option<Keepalive>,
+    /// Whether it would like permessage-deflate; the client's wish counts.
+    pub deflate: bool,
+    /// Whether its compressed messages may refer to earlier ones.
+    pub context: ContextTakeover,
 }
 
 impl Setup {
@@ -87,6 +93,12 @@ impl<'a> Arbitrary<'a> for Setup {
             message: wait(2, 700),
             idle: wait(4, 900),
             keepalive,
+            deflate: sizes & 64 != 0,
+            context: if sizes & 128 != 0 {
+                ContextTakeover::Allowed
+            } else {
+                ContextTakeover::Forbidden
+            },
         })
     }
 }

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use sansock::{
-    CloseCode, Connection, EncodedMessage, Established, Event, FrameHeader, MaskSource, Message,
-    MessageKind, Outcome, ProtocolError, ReceiveBuffer, Role, SendBuffer, SendError, State,
-    Timeout,
+    CloseCode, Compression, Connection, DeflateConfig, EncodedMessage, Established, Event,
+    FrameHeader, MaskSource, Message, MessageKind, Outcome, ProtocolError, ReceiveBuffer, Role,
+    SendBuffer, SendError, State, Timeout,
 };
 
 use super::script::{Act, Setup};
@@ -17,14 +17,17 @@ use crate::wire::{self, Monitor};
 struct Accepted {
     kind: MessageKind,
     bytes: Vec<u8>,
-    /// The lengths of its frames.
+    /// The lengths of its frames, before compression.
     frames: Vec<usize>,
+    /// Its frames are compressed.
+    compressed: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Side {
     pub(super) connection: Connection,
     pub(super) setup: Setup,
+    deflate: Option<DeflateConfig>,
     input: ReceiveBuffer,
     pub(super) output: SendBuffer,
     /// Reads along what goes out.
@@ -74,14 +77,23 @@ impl MaskSource for Keys {
 }
 
 impl Side {
-    pub(super) fn new(role: Role, setup: &Setup, now: Instant) -> Self {
-        let established = Established::elsewhere(role, None);
+    pub(super) fn new(
+        role: Role,
+        setup: &Setup,
+        deflate: Option<DeflateConfig>,
+        now: Instant,
+    ) -> Self {
+        let mut established = Established::elsewhere(role, None);
+        if let Some(config) = &deflate {
+            established = established.with_deflate(config.as_negotiated());
+        }
         Self {
             connection: established.connection_with(&setup.config(), Keys(0)),
             setup: *setup,
             input: ReceiveBuffer::new(),
             output: SendBuffer::new(),
-            monitor: Monitor::new(role == Role::Client),
+            deflate,
+            monitor: Monitor::new(role == Role::Client, deflate.is_some()),
             sent: VecDeque::new(),
             fragments: None,
             pieces: None,
@@ -128,7 +140,9 @@ impl Side {
         let now = self.output.buffered_amount();
         let limited = !matches!(act, Act::Close { .. } | Act::Begin(..));
         if result.is_ok() && limited && now > waiting && waiting > 0 {
-            assert!(now <= self.setup.limits.buffered, "no more waits than may");
+            // A header and some bytes more where compression makes a payload longer.
+            let more = if self.deflate.is_some() { 64 } else { 0 };
+            assert!(now <= self.setup.limits.buffered + more, "no more waits than may");
         }
         if result.is_err() {
             assert_eq!(now, waiting, "refused, so nothing was queued");
@@ -142,10 +156,16 @@ impl Side {
         // A server queues an encoded message with its header.
         let header = if encoded && self.connection.role() == Role::Server { 10 } else { 0 };
         let result = if encoded {
-            let message = EncodedMessage::new(message(kind, &payload));
+            let message = message(kind, &payload);
+            let message = match &self.deflate {
+                Some(config) => EncodedMessage::compressed(message, config),
+                None => EncodedMessage::new(message),
+            };
             self.connection.send_encoded(&message, &mut self.output)
         } else {
-            self.connection.send(message(kind, &payload), &mut self.output)
+            let compression = [Compression::Auto, Compression::Always, Compression::Never];
+            let message = message(kind, &payload).with(compression[self.count % 3]);
+            self.connection.send(message, &mut self.output)
         };
         if header == 0 || self.output.is_empty() || due.is_some() {
             assert_eq!(result.err(), due);
@@ -154,7 +174,8 @@ impl Side {
         }
         if result.is_ok() {
             let frames = vec![payload.len()];
-            self.sent.push_back(Accepted { kind, bytes: payload, frames });
+            let compressed = self.deflate.is_some();
+            self.sent.push_back(Accepted { kind, bytes: payload, frames, compressed });
         }
         result
     }
@@ -169,10 +190,13 @@ impl Side {
     ) -> Result<(), SendError> {
         let payload = self.payload(kind, length);
         let other = self.fragments.as_ref().is_some_and(|begun| begun.kind != kind);
-        // `begin` leaves it to the program how much waits.
+        // `begin` leaves it to the program how much waits, and cannot go on with a message that is
+        // being compressed.
+        let amid = begin && self.fragments.as_ref().is_some_and(|begun| begun.compressed);
         let due = self
-            .refusal(false, other, payload.len())
+            .refusal(amid, other, payload.len())
             .filter(|due| !begin || !matches!(due, SendError::BufferFull { .. }));
+        let compressed = self.deflate.is_some() && !begin;
         let result = if begin {
             self.connection.begin(kind, fin, payload.len() as u64).map(|header| {
                 self.output.extend_from_slice(&header.encode());
@@ -187,6 +211,7 @@ impl Side {
                 kind,
                 bytes: Vec::new(),
                 frames: Vec::new(),
+                compressed,
             });
             begun.bytes.extend_from_slice(&payload);
             begun.frames.push(payload.len());
@@ -409,11 +434,14 @@ impl Side {
         self.close_queued.get_or_insert(self.now);
         self.failed = true;
         let next = peer.sent.front().or(peer.fragments.as_ref());
-        let frames = &next.expect("failed, so a message was on the way").frames;
+        let Accepted { frames, compressed, .. } =
+            next.expect("failed, so a message was on the way");
+        // Compressed frames may be a little longer.
+        let more = if *compressed { 64 } else { 0 };
         let (limits, total) = (self.setup.limits, frames.iter().sum::<usize>() as u64);
         let longest = frames.iter().copied().max().unwrap_or_default() as u64;
         let due = match error {
-            ProtocolError::FrameTooLarge { .. } => longest > limits.frame,
+            ProtocolError::FrameTooLarge { .. } => longest + more > limits.frame,
             ProtocolError::MessageTooLarge { .. } => total > limits.message,
             ProtocolError::TooManyFragments { .. } => frames.len() > limits.fragments as usize,
             _ => false,
