@@ -43,9 +43,8 @@ impl Echo {
 
 fn next(socket: &mut WebSocket) -> (MessageKind, Vec<u8>) {
     loop {
-        match socket.next_event().unwrap().unwrap() {
-            Event::Message(message) => return (message.kind(), message.as_bytes().to_vec()),
-            _ => {}
+        if let Event::Message(message) = socket.next_event().unwrap().unwrap() {
+            return (message.kind(), message.as_bytes().to_vec());
         }
     }
 }
