@@ -6,7 +6,7 @@ use sansock::{
 };
 
 use crate::oracle;
-use crate::wire::{End, FORGOTTEN, KEPT, Seen, json, noise, text, ways};
+use crate::wire::{End, FORGOTTEN, KEPT, Numbers, Seen, json, noise, text, ways};
 
 const HELLO: Message<'_> = Message::Text("Hello");
 
@@ -76,7 +76,8 @@ fn the_threshold_and_the_program_decide() {
 
 #[test]
 fn without_the_extension_nothing_is_compressed() {
-    let connection = sansock::Established::elsewhere(Role::Server, None).connection(&Config::new());
+    let connection = sansock::Established::elsewhere(Role::Server, None)
+        .connection_with(&Config::new(), Numbers(1));
     let mut end = End { connection, ..server(KEPT) };
     for compression in [Compression::Auto, Compression::Always] {
         let bytes = send(&mut end, Message::Text(&json(1_000)), compression);
@@ -275,7 +276,7 @@ fn a_window_of_8_bits_is_not_used() {
           Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n\r\n",
     );
     assert!(handshake.advance(&mut input).unwrap());
-    let connection = handshake.established().unwrap().connection(&Config::new());
+    let connection = handshake.established().unwrap().connection_with(&Config::new(), Numbers(1));
     let mut end = End { connection, ..End::client(KEPT) };
     let sent = send(&mut end, Message::Text(&json(1_000)), Compression::Always);
     assert!(!frames(&sent)[0].0.rsv1);
@@ -289,7 +290,8 @@ fn a_message_is_compressed_once_for_many() {
     let long = json(2_000);
     let message = EncodedMessage::compressed(&long, &KEPT);
     assert_eq!(message.as_message(), Message::Text(&long));
-    let plain = sansock::Established::elsewhere(Role::Server, None).connection(&Config::new());
+    let plain = sansock::Established::elsewhere(Role::Server, None)
+        .connection_with(&Config::new(), Numbers(1));
     let bits = |bits| WindowBits::new(bits).unwrap();
     for (end, compressed) in [
         (server(KEPT), true),
