@@ -1,6 +1,8 @@
 //! What fuzzing found, each with the rule that was broken. The targets are in `fuzz/`.
 
 use sansock::{Config, ProtocolError, ReceiveBuffer, Receiver, Role};
+#[cfg(feature = "deflate")]
+use sansock::{DeflateConfig, Delivery, Established, Event, Limits, MaskSource};
 
 /// The error of a stream that arrives in pieces of `step` bytes.
 fn error(bytes: &[u8], role: Role, step: usize) -> Option<ProtocolError> {
@@ -9,6 +11,20 @@ fn error(bytes: &[u8], role: Role, step: usize) -> Option<ProtocolError> {
         buffer.extend_from_slice(piece);
         receiver.advance(&mut buffer).err()
     })
+}
+
+/// A client's receiver that has negotiated permessage-deflate.
+#[cfg(feature = "deflate")]
+fn inflating(config: &Config) -> Receiver {
+    struct NoKeys;
+    impl MaskSource for NoKeys {
+        fn next_key(&mut self) -> [u8; 4] {
+            [0; 4]
+        }
+    }
+    let deflate = DeflateConfig::client().as_negotiated();
+    let established = Established::elsewhere(Role::Client, None).with_deflate(deflate);
+    established.connection_with(config, NoKeys).split().0
 }
 
 /// Found by `receive`: a header that breaks two rules gave another error when it came byte by byte
@@ -37,15 +53,6 @@ fn a_header_that_breaks_several_rules_gives_one_error_however_it_arrives() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_compressed_message_with_several_faults_gives_the_first_however_it_arrives() {
-    use sansock::{DeflateConfig, Established, Limits, MaskSource};
-
-    struct NoKeys;
-    impl MaskSource for NoKeys {
-        fn next_key(&mut self) -> [u8; 4] {
-            [0; 4]
-        }
-    }
-
     for (bytes, limit, expected) in [
         // "fP", then a reference to what is not there.
         (
@@ -64,15 +71,46 @@ fn a_compressed_message_with_several_faults_gives_the_first_however_it_arrives()
     ] {
         for step in 1..=bytes.len() {
             let config = Config::new().limits(Limits::new().message(limit));
-            let deflate = DeflateConfig::client().as_negotiated();
-            let established = Established::elsewhere(Role::Client, None).with_deflate(deflate);
-            let (mut receiver, _) = established.connection_with(&config, NoKeys).split();
-            let mut buffer = ReceiveBuffer::new();
+            let (mut receiver, mut buffer) = (inflating(&config), ReceiveBuffer::new());
             let error = bytes.chunks(step).find_map(|piece| {
                 buffer.extend_from_slice(piece);
                 receiver.advance(&mut buffer).err()
             });
             assert_eq!(error, Some(expected), "{bytes:x?} by {step}");
+        }
+    }
+}
+
+/// Found by `inflate`: a final block that ends within the tail that the receiver appends (RFC 7692,
+/// 7.2.2) was followed by another, which the rest of the tail began, or was not, depending on how
+/// much came out at a time.
+#[cfg(feature = "deflate")]
+#[test]
+fn what_is_left_of_the_appended_tail_begins_no_block() {
+    let payload =
+        b"\xec\xc1\x31\x01\x00\x00\x00\xc2\xa0\xf5\x4f\x6d\x0d\x0f\xa0\x00\x00\x00\x00\x00\
+          \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+          \x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x00\x00\x00\x00\xc8\
+          \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+          \x00\x00\x00\x00\x00\x00\x80\x57\x6e\x03";
+    let length = u8::try_from(payload.len()).unwrap();
+    let frame = [&[0xc2, length], &payload[..]].concat();
+    for delivery in [Delivery::Messages, Delivery::Chunks] {
+        for step in [1, 7, frame.len()] {
+            let config = Config::new().delivery(delivery);
+            let (mut receiver, mut buffer) = (inflating(&config), ReceiveBuffer::new());
+            let mut length = 0;
+            for piece in frame.chunks(step) {
+                buffer.extend_from_slice(piece);
+                while receiver.advance(&mut buffer).unwrap() {
+                    length += match buffer.event() {
+                        Some(Event::Message(data) | Event::Chunk { data, .. }) => data.len(),
+                        other => panic!("{other:?}"),
+                    };
+                }
+            }
+            assert!(!receiver.is_in_message());
+            assert_eq!(length, 73_802, "{delivery:?} by {step}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One stream of bytes, fed to a receiver in several ways, and what came of it.
 
+use std::fmt;
+
 use sansock::{Config, Event, Message, ProtocolError, ReceiveBuffer, Receiver, Role};
 
 /// How a stream is cut into reads.
@@ -52,7 +54,7 @@ impl Random {
 }
 
 /// An event without its loan. Chunks are put together: the message comes with its last piece.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Seen {
     /// A text message.
     Text(String),
@@ -64,6 +66,21 @@ pub enum Seen {
     Pong(Vec<u8>),
     /// The Close frame: its code, if it has one, and its reason.
     Close(Option<u16>, String),
+}
+
+/// Short: messages may be large.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, bytes) = match self {
+            Self::Text(text) => ("Text", text.as_bytes()),
+            Self::Binary(bytes) => ("Binary", bytes.as_slice()),
+            Self::Ping(bytes) => ("Ping", bytes.as_slice()),
+            Self::Pong(bytes) => ("Pong", bytes.as_slice()),
+            Self::Close(code, reason) => return write!(f, "Close({code:?}, {reason:?})"),
+        };
+        let start = &bytes[..bytes.len().min(64)];
+        write!(f, "{name}({} bytes: {}...)", bytes.len(), start.escape_ascii())
+    }
 }
 
 impl Seen {

@@ -210,7 +210,8 @@ impl Stream {
         let mut fed = fed.and_then(|()| {
             // An end that is there already, or nothing that it could end.
             let has_end = try_it.at_start || payload.ends_with(&TAIL);
-            if fin && !has_end { try_it.feed(&TAIL) } else { Ok(()) }
+            let too_large = try_it.output.len() > try_it.limit;
+            if fin && !has_end && !too_large { try_it.feed_tail(&TAIL) } else { Ok(()) }
         });
         // What has come out before is looked at first.
         if try_it.output.len() > try_it.limit {
@@ -244,6 +245,15 @@ struct Attempt {
 }
 
 impl Attempt {
+    /// If a final block ends in the tail, no other begins with what is left of it.
+    fn feed_tail(&mut self, tail: &[u8]) -> Result<(), u16> {
+        let whole = [self.bytes.as_slice(), tail].concat();
+        let Stop::Final(at) = flate::inflate(&whole, self.done + self.limit + 1).stop else {
+            return self.feed(tail);
+        };
+        self.feed(&tail[..at - self.bytes.len()])
+    }
+
     fn feed(&mut self, bytes: &[u8]) -> Result<(), u16> {
         self.at_start &= bytes.is_empty();
         self.bytes.extend_from_slice(bytes);

@@ -67,8 +67,9 @@ impl Inflate {
             // the whole stream, or an empty payload has begun none: they would be half a block.
             let tail =
                 if self.fresh || self.last == TAIL { &[] } else { &TAIL[usize::from(self.tail)..] };
-            let end = self
-                .run(tail, &mut output[progress.made..])
+            // If a final block ends in the tail, no other begins with what is left of it.
+            let (end, _) = self
+                .step(tail, &mut output[progress.made..])
                 .map_err(|error| InvalidDeflate { made: progress.made + error.made })?;
             // At most the four bytes of the tail.
             self.tail += u8::try_from(end.taken).unwrap_or(4);
@@ -89,33 +90,45 @@ impl Inflate {
         }
     }
 
+    /// Inflates until the input is taken or the output is full, one stream after the other: another
+    /// may follow a final block, in the same message (RFC 7692, 7.2.3.5) or in the next.
     fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InvalidDeflate> {
         let Progress { mut taken, mut made } = Progress::default();
         loop {
-            let stream = self.stream.get_or_insert_with(|| {
-                // Always with the largest window: zlib-rs has memory for it in any case.
-                IDLE.take(|_| true).unwrap_or_else(|| Box::new(Decompress::new(false)))
-            });
-            let before = (stream.total_in(), stream.total_out());
-            let status =
-                stream.decompress(&input[taken..], &mut output[made..], FlushDecompress::None);
-            let step = Progress::since(before, (stream.total_in(), stream.total_out()));
+            let (step, ended) = self
+                .step(&input[taken..], &mut output[made..])
+                .map_err(|error| InvalidDeflate { made: made + error.made })?;
             taken += step.taken;
             made += step.made;
-            let status = status.map_err(|_| InvalidDeflate { made })?;
-            self.fresh &= step.taken == 0;
-            self.spent &= step.made == 0;
-            if status != Status::StreamEnd {
-                return Ok(Progress { taken, made });
-            }
-            // A block with BFINAL ends the data (RFC 1951, 3.2.3). Another stream may follow, in the
-            // same message (RFC 7692, 7.2.3.5) or in the next; it cannot refer to what was before.
-            self.restart();
-            (self.fresh, self.spent) = (true, true);
-            if taken == input.len() || made == output.len() {
+            if !ended || taken == input.len() || made == output.len() {
                 return Ok(Progress { taken, made });
             }
         }
+    }
+
+    /// Inflates up to the end of a final block, and tells whether that came.
+    fn step(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<(Progress, bool), InvalidDeflate> {
+        let stream = self.stream.get_or_insert_with(|| {
+            // Always with the largest window: zlib-rs has memory for it in any case.
+            IDLE.take(|_| true).unwrap_or_else(|| Box::new(Decompress::new(false)))
+        });
+        let before = (stream.total_in(), stream.total_out());
+        let status = stream.decompress(input, output, FlushDecompress::None);
+        let step = Progress::since(before, (stream.total_in(), stream.total_out()));
+        let status = status.map_err(|_| InvalidDeflate { made: step.made })?;
+        self.fresh &= step.taken == 0;
+        self.spent &= step.made == 0;
+        let ended = status == Status::StreamEnd;
+        if ended {
+            // A block with BFINAL ends the data (RFC 1951, 3.2.3): what follows cannot refer to it.
+            self.restart();
+            (self.fresh, self.spent) = (true, true);
+        }
+        Ok((step, ended))
     }
 
     fn restart(&mut self) {
