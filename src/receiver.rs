@@ -182,10 +182,9 @@ impl Receiver {
     /// One frame, or what has arrived of it.
     #[inline(never)]
     fn step(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
-        match self.frame.take() {
-            None => self.next_frame(buffer),
-            Some(frame) => self.payload(frame, buffer),
-        }
+        let Some(frame) = self.frame else { return self.next_frame(buffer) };
+        self.frame = None;
+        self.payload(frame, buffer)
     }
 
     /// The next frame's header, if it is complete, and what has arrived of its payload.

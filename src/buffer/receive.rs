@@ -298,7 +298,7 @@ impl ReceiveBuffer {
     pub(crate) fn lend_in_place(&mut self, kind: MessageKind) -> Result<(), InvalidUtf8> {
         let (start, length) = (self.start, self.clean);
         self.lend_message(kind, Place::Wire, start, length)?;
-        self.consume(length);
+        (self.start, self.clean) = (start + length, 0);
         self.expect_another(length);
         Ok(())
     }
