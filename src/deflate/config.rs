@@ -85,8 +85,8 @@ pub enum DeflateLevel {
 ///
 /// With [`ContextTakeover::Allowed`] it keeps that as long as it lives. With
 /// [`ContextTakeover::Forbidden`] it gives it back after each message to a pool that all connections
-/// of the program share, and that keeps 16 of each kind at most: ten thousand connections that are
-/// idle hold nothing. That is why it is the server's default.
+/// of the program share, and that keeps 16 to inflate and 16 to compress at most: ten thousand
+/// connections that are idle hold nothing. That is why it is the server's default.
 ///
 /// # A window of 8 bits
 ///
