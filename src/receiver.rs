@@ -203,6 +203,7 @@ impl Receiver {
             return decoded.map(|_| Step::NeedsBytes);
         };
         self.admit(first, header.opcode, Some(header.masking_key.is_some()))?;
+        buffer.consume(header_length);
         let path = if header.opcode.is_control() {
             if header.opcode == OpCode::Close && header.payload_len == 1 {
                 return Err(ProtocolError::CloseLength);
@@ -211,12 +212,11 @@ impl Receiver {
         } else {
             let kind = self.count(&header)?;
             let whole = header.fin && header.opcode != OpCode::Continuation;
-            let arrived = (arrived.len() - header_length) as u64;
+            let arrived = buffer.unread() as u64;
             match self.delivery {
                 _ if self.inflates() => Path::Inflate(kind),
                 Delivery::Messages if whole && header.payload_len <= arrived => {
                     // Nearly all frames end here, and never become a `Frame`.
-                    buffer.consume(header_length);
                     let mut mask = header.masking_key.map(Mask::new);
                     let length = to_usize(header.payload_len);
                     buffer.clean_in_place(length, mask.as_mut(), Some(kind))?;
@@ -229,7 +229,6 @@ impl Receiver {
                 Delivery::Chunks => Path::Chunks(kind),
             }
         };
-        buffer.consume(header_length);
         let mask = header.masking_key.map(Mask::new);
         let frame = Frame { fin: header.fin, path, mask, remaining: header.payload_len };
         self.payload(frame, buffer)
@@ -282,11 +281,12 @@ impl Receiver {
     /// shows with the first byte that tells, and is the same however the bytes were cut.
     #[cold]
     fn admit_bytes(&self, arrived: &[u8]) -> Result<(), ProtocolError> {
-        for shown in 1..=arrived.len().min(FrameHeader::MAX_LEN) {
-            let shown = &arrived[..shown];
+        let Some(&first) = arrived.first() else { return Ok(()) };
+        for length in 1..=FrameHeader::MAX_LEN {
+            let Some(shown) = arrived.get(..length) else { break };
             FrameHeader::decode(shown)?;
             let masked = shown.get(1).map(|second| second & 0x80 != 0);
-            self.admit(shown[0], OpCode::try_from(shown[0] & 0x0F)?, masked)?;
+            self.admit(first, OpCode::try_from(first & 0x0F)?, masked)?;
         }
         Ok(())
     }
@@ -308,15 +308,16 @@ impl Receiver {
         let limit = self.limits.message;
         // Of a compressed message counts what comes out.
         if !self.inflates() {
-            if header.payload_len > limit - self.length {
-                return Err(ProtocolError::MessageTooLarge { limit });
+            match self.length.checked_add(header.payload_len) {
+                Some(length) if length <= limit => self.length = length,
+                _ => return Err(ProtocolError::MessageTooLarge { limit }),
             }
-            self.length += header.payload_len;
         }
-        if self.fragments >= self.limits.fragments {
-            return Err(ProtocolError::TooManyFragments { limit: self.limits.fragments });
+        let limit = self.limits.fragments;
+        if self.fragments >= limit {
+            return Err(ProtocolError::TooManyFragments { limit });
         }
-        self.fragments += 1;
+        self.fragments = self.fragments.saturating_add(1);
         Ok(kind)
     }
 
@@ -388,7 +389,8 @@ impl Receiver {
             _ => {
                 // "the first two bytes of the body MUST be a 2-byte unsigned integer" (5.5.1) that is
                 // not one of the codes of 7.4.1 and 7.4.2 which "MUST NOT be set".
-                if let Some(code) = buffer.as_slice()[..length].first_chunk() {
+                let body = buffer.as_slice().get(..length).unwrap_or_default();
+                if let Some(code) = body.first_chunk() {
                     let code = u16::from_be_bytes(*code);
                     CloseCode::new(code).ok_or(ProtocolError::CloseCode(code))?;
                 }
@@ -407,13 +409,12 @@ impl Receiver {
         kind: MessageKind,
         buffer: &mut ReceiveBuffer,
     ) -> Result<Step, ProtocolError> {
-        // More than the rest only if a program gives one connection the buffer of another.
-        let direct = buffer.clean_direct(frame.mask.as_mut(), kind)? as u64;
-        frame.remaining = frame.remaining.saturating_sub(direct);
-        let n = buffer.as_slice().len().min(to_usize(frame.remaining));
+        let direct = buffer.clean_direct(frame.mask.as_mut(), kind)?;
+        frame.took(direct);
+        let n = frame.arrived(buffer);
         if n > 0 {
             buffer.assemble(n, frame.mask.as_mut(), kind)?;
-            frame.remaining -= n as u64;
+            frame.took(n);
         }
         if frame.remaining > 0 {
             let missing = to_usize(frame.remaining);
@@ -442,8 +443,8 @@ impl Receiver {
         kind: MessageKind,
         buffer: &mut ReceiveBuffer,
     ) -> Result<Step, ProtocolError> {
-        let n = buffer.as_slice().len().min(to_usize(frame.remaining));
-        frame.remaining -= n as u64;
+        let n = frame.arrived(buffer);
+        frame.took(n);
         let over = frame.remaining == 0;
         let last = over && frame.fin;
         let lent = (n > 0 || last) && buffer.lend_chunk(n, frame.mask.as_mut(), kind, last)?;
@@ -459,6 +460,21 @@ impl Receiver {
     fn wait_for(&mut self, frame: Frame) -> Step {
         self.frame = Some(frame);
         Step::NeedsBytes
+    }
+}
+
+impl Frame {
+    /// How much has arrived of the payload that is still to be processed.
+    #[inline]
+    fn arrived(&self, buffer: &ReceiveBuffer) -> usize {
+        buffer.unread().min(to_usize(self.remaining))
+    }
+
+    /// So much of the payload was processed: more than there was only if a program gives one
+    /// connection the buffer of another.
+    #[inline]
+    fn took(&mut self, n: usize) {
+        self.remaining = self.remaining.saturating_sub(n as u64);
     }
 }
 

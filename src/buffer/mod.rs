@@ -1,5 +1,6 @@
 //! The bytes that have arrived and the bytes that wait to leave: all growth, compaction and lending.
 
+mod queue;
 mod receive;
 mod send;
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::Range;
 
+use super::queue::ByteQueue;
 use crate::close::{Close, CloseCode};
 use crate::event::{Event, Message, MessageKind};
 use crate::frame::FrameHeader;
@@ -20,28 +22,19 @@ pub(crate) use inflate::InflateError;
 /// [`spare_mut`](Self::spare_mut) and [`filled`](Self::filled).
 #[derive(Default)]
 pub struct ReceiveBuffer {
-    /// Bytes from the transport. Initialised throughout: its length is a high-water mark, so that
-    /// nothing is zeroed twice and a foreign `Read` never sees uninitialised memory.
-    wire: Vec<u8>,
-    /// The first byte not consumed; never below `HEADROOM` once `wire` is allocated.
-    start: usize,
-    /// One past the last byte that arrived.
-    end: usize,
-    /// How many payload bytes from `start` on are unmasked and checked already.
+    /// Bytes from the transport; what waits never starts below `HEADROOM` once there is memory.
+    wire: ByteQueue,
+    /// How many payload bytes at the start of `wire` are unmasked and checked already.
     clean: usize,
-    /// Payload that does not lie in `wire` in one piece: of fragments and of large frames.
-    /// Initialised throughout, as `wire`.
-    message: Vec<u8>,
-    /// Bytes of `message` in use, the ones read there directly included.
-    assembled: usize,
-    /// How many of them are unmasked and checked.
-    message_clean: usize,
-    /// Payload bytes of the current frame that may be read straight behind `assembled`.
+    /// Payload that does not lie in `wire` in one piece, from position 0 on: of fragments and of large
+    /// frames. What waits in it was read there directly, and is neither unmasked nor checked.
+    message: ByteQueue,
+    /// Payload bytes of the current frame that may be read straight into `message`.
     direct: usize,
     /// Checks the text in progress. It lives here, beside the bytes that it has checked.
     utf8: Utf8,
-    /// Where the text in progress lies and how many of its bytes `utf8` has seen: those from `start`
-    /// on in `wire`, or from 0 on in `message`, and no others since it started. A receiver could not
+    /// Where the text in progress lies and how many of its bytes `utf8` has seen: the first that
+    /// wait in `wire`, or those from 0 on in `message`, and no others since it started. A receiver could not
     /// vouch for that, since a program may give it the buffer of another amid a message.
     checked: (Place, usize),
     /// How long the next payload is expected to be: reads bring no more than that and a header, so
@@ -71,14 +64,15 @@ pub(crate) enum What {
     Close,
 }
 
-/// The event that is lent: its bytes, text already checked.
-#[derive(Clone, Copy, Debug)]
+/// The event that is lent: where its bytes lie, text already checked.
+#[derive(Clone, Debug)]
 struct Lent {
     what: What,
     place: Place,
-    start: usize,
-    end: usize,
+    positions: Range<usize>,
 }
+
+const FILLED_TOO_MUCH: &str = "filled more than there was room";
 
 impl ReceiveBuffer {
     /// Room kept before the first byte, so that the carried bytes of a cut character can be put
@@ -99,13 +93,9 @@ impl ReceiveBuffer {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            wire: Vec::new(),
-            start: 0,
-            end: 0,
+            wire: ByteQueue::new(),
             clean: 0,
-            message: Vec::new(),
-            assembled: 0,
-            message_clean: 0,
+            message: ByteQueue::new(),
             direct: 0,
             utf8: Utf8::new(),
             checked: (Place::Wire, 0),
@@ -122,11 +112,11 @@ impl ReceiveBuffer {
         if self.direct > 0 {
             return self.spare_message();
         }
-        let full = self.end == self.wire.len();
-        if !full && self.start == self.end && self.next_length == 0 {
+        let full = self.wire.spare() == 0;
+        if !full && self.wire.is_empty() && self.next_length == 0 {
             // The usual read: nothing waits, messages are short, and there was room to spare.
-            (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM);
-            return &mut self.wire[Self::HEADROOM..];
+            self.wire.restart(Self::HEADROOM);
+            return self.wire.spare_mut();
         }
         self.spare_wire(full)
     }
@@ -141,26 +131,20 @@ impl ReceiveBuffer {
         self.reclaim();
         self.fresh |= n > 0;
         if self.direct > 0 {
-            assert!(
-                n <= self.direct && n <= self.message.len() - self.assembled,
-                "filled more than there was room"
-            );
-            self.assembled += n;
-            self.direct -= n;
+            assert!(n <= self.direct.min(self.message.spare()), "{FILLED_TOO_MUCH}");
+            self.message.filled(n);
+            self.direct = self.direct.saturating_sub(n);
         } else {
-            assert!(n <= self.wire.len() - self.end, "filled more than there was room");
-            self.end += n;
+            assert!(n <= self.wire.spare(), "{FILLED_TOO_MUCH}");
+            self.wire.filled(n);
         }
     }
 
     /// Appends bytes that arrived some other way.
     pub fn extend_from_slice(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let spare = self.spare_mut();
-            let n = spare.len().min(bytes.len());
-            spare[..n].copy_from_slice(&bytes[..n]);
-            self.filled(n);
-            bytes = &bytes[n..];
+            // To read a slice cannot fail.
+            let _ = self.read_from(&mut bytes);
         }
     }
 
@@ -180,10 +164,10 @@ impl ReceiveBuffer {
     #[inline]
     #[must_use]
     pub fn event(&self) -> Option<Event<'_>> {
-        let lent = self.lent?;
+        let lent = self.lent.as_ref()?;
         let bytes = match lent.place {
-            Place::Wire => &self.wire[lent.start..lent.end],
-            Place::Message => &self.message[lent.start..lent.end],
+            Place::Wire => self.wire.at(lent.positions.clone()),
+            Place::Message => self.message.at(lent.positions.clone()),
         };
         Some(match lent.what {
             What::Message(kind) => Event::Message(message(kind, bytes)),
@@ -198,8 +182,8 @@ impl ReceiveBuffer {
     #[inline]
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.start == self.end
-            && self.assembled == 0
+        self.wire.is_empty()
+            && self.message.end() == 0
             && self.direct == 0
             && self.utf8.carry().is_empty()
             && self.lent.is_none()
@@ -209,7 +193,7 @@ impl ReceiveBuffer {
     #[inline]
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.wire.capacity() + self.message.capacity()
+        self.wire.capacity().saturating_add(self.message.capacity())
     }
 
     /// Gives the memory back if the buffer is idle. Ends the loan of [`event`](Self::event).
@@ -224,14 +208,19 @@ impl ReceiveBuffer {
     #[inline]
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        &self.wire[self.start..self.end]
+        self.wire.as_slice()
+    }
+
+    /// How many bytes [`as_slice`](Self::as_slice) has.
+    #[inline]
+    pub(crate) const fn unread(&self) -> usize {
+        self.wire.len()
     }
 
     /// Consumes the first `n` bytes, such as a head or a frame header.
     #[inline]
     pub(crate) fn consume(&mut self, n: usize) {
-        debug_assert!(n <= self.as_slice().len());
-        self.start += n;
+        self.wire.consume(n);
         self.clean = 0;
         if self.checked.0 == Place::Wire {
             self.checked.1 = 0;
@@ -241,13 +230,13 @@ impl ReceiveBuffer {
     /// Whether bytes were read that no receiver has looked at. (Those that it left unconsumed count.)
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        self.start != self.end || self.message_clean != self.assembled
+        !self.wire.is_empty() || !self.message.is_empty()
     }
 
     /// What [`event`](Self::event) would lend.
     #[inline]
     pub(crate) fn what(&self) -> Option<What> {
-        self.lent.map(|lent| lent.what)
+        self.lent.as_ref().map(|lent| lent.what)
     }
 
     /// Whether bytes have arrived since the last call.
@@ -260,7 +249,7 @@ impl ReceiveBuffer {
     #[inline]
     pub(crate) fn reclaim(&mut self) {
         if let Some(Lent { place: Place::Message, .. }) = self.lent.take() {
-            (self.assembled, self.message_clean) = (0, 0);
+            self.message.restart(0);
         }
     }
 
@@ -274,9 +263,9 @@ impl ReceiveBuffer {
         mask: Option<&mut Mask>,
         kind: Option<MessageKind>,
     ) -> Result<(), InvalidUtf8> {
-        let arrived = length.min(self.end - self.start);
+        let arrived = length.min(self.wire.len());
         let before = self.clean.min(arrived);
-        let bytes = &mut self.wire[self.start + before..self.start + arrived];
+        let bytes = self.wire.part_mut(before..arrived);
         self.clean = arrived;
         if let Some(mask) = mask {
             mask.apply(bytes);
@@ -296,22 +285,23 @@ impl ReceiveBuffer {
     /// Consumes the message that was cleaned in place and lends it.
     #[inline]
     pub(crate) fn lend_in_place(&mut self, kind: MessageKind) -> Result<(), InvalidUtf8> {
-        let (start, length) = (self.start, self.clean);
-        self.lend_message(kind, Place::Wire, start, length)?;
-        (self.start, self.clean) = (start + length, 0);
+        let length = self.clean;
+        self.lend_message(kind, Place::Wire, length)?;
+        self.wire.consume(length);
+        self.clean = 0;
         self.expect_another(length);
         Ok(())
     }
 
     /// Consumes the payload of a control frame that was cleaned in place and lends it.
     pub(crate) fn lend_control(&mut self, what: What) -> Result<(), InvalidUtf8> {
-        let (start, end) = (self.start, self.start + self.clean);
+        let positions = self.wire.positions(self.clean);
         self.consume(self.clean);
         if what == What::Close {
-            let reason = self.wire[start..end].get(2..).unwrap_or_default();
+            let reason = self.wire.at(positions.clone()).get(2..).unwrap_or_default();
             simdutf8::basic::from_utf8(reason).map_err(|_| InvalidUtf8)?;
         }
-        self.lent = Some(Lent { what, place: Place::Wire, start, end });
+        self.lent = Some(Lent { what, place: Place::Wire, positions });
         Ok(())
     }
 
@@ -323,18 +313,18 @@ impl ReceiveBuffer {
         mask: Option<&mut Mask>,
         kind: MessageKind,
     ) -> Result<(), InvalidUtf8> {
-        let end = self.assembled + n;
-        self.grow_message(end);
-        let source = &self.wire[self.start..self.start + n];
-        let target = &mut self.message[self.assembled..end];
+        let before = self.message.end();
+        let source = self.wire.part(0..n);
+        let target = self.message.spare_of(n);
         match mask {
             Some(mask) => mask.apply_to(source, target),
             None => target.copy_from_slice(source),
         }
         self.consume(n);
-        (self.assembled, self.message_clean) = (end, end);
+        self.message.filled(n);
+        self.message.consume_all();
         match kind {
-            MessageKind::Text => self.check(Place::Message, end - n, end),
+            MessageKind::Text => self.check(Place::Message, before, self.message.end()),
             MessageKind::Binary => Ok(()),
         }
     }
@@ -367,20 +357,20 @@ impl ReceiveBuffer {
         mask: Option<&mut Mask>,
         kind: MessageKind,
     ) -> Result<usize, InvalidUtf8> {
-        let (before, end) = (self.message_clean, self.assembled);
-        self.message_clean = end;
+        let (before, n) = (self.message.start(), self.message.len());
         if let Some(mask) = mask {
-            mask.apply(&mut self.message[before..end]);
+            mask.apply(self.message.as_mut_slice());
         }
+        self.message.consume_all();
         if kind == MessageKind::Text {
-            self.check(Place::Message, before, end)?;
+            self.check(Place::Message, before, self.message.end())?;
         }
-        Ok(end - before)
+        Ok(n)
     }
 
     /// Lends the message that was assembled.
     pub(crate) fn lend_assembled(&mut self, kind: MessageKind) -> Result<(), InvalidUtf8> {
-        self.lend_message(kind, Place::Message, 0, self.assembled)
+        self.lend_message(kind, Place::Message, self.message.end())
     }
 
     /// Lends the next `n` payload bytes as a piece of a message, if that makes a piece. Text is cut
@@ -392,9 +382,8 @@ impl ReceiveBuffer {
         kind: MessageKind,
         fin: bool,
     ) -> Result<bool, InvalidUtf8> {
-        let (payload, end) = (self.start, self.start + n);
         let carried = self.utf8;
-        let bytes = &mut self.wire[payload..end];
+        let bytes = self.wire.part_mut(0..n);
         if let Some(mask) = mask {
             mask.apply(bytes);
         }
@@ -402,17 +391,20 @@ impl ReceiveBuffer {
             self.checked = (Place::Wire, 0);
             self.utf8.feed(bytes)?;
         }
-        self.consume(n);
-        let (start, end) = (payload - carried.carry().len(), end - self.utf8.carry().len());
         // What lies there is consumed: older payload, a header, or the headroom.
-        self.wire[start..payload].copy_from_slice(carried.carry());
+        self.wire.push_front(carried.carry());
+        let start = self.wire.start();
+        self.wire.consume(carried.carry().len());
+        self.consume(n);
+        let end = self.wire.start().saturating_sub(self.utf8.carry().len());
         if start == end && !fin {
             return Ok(false);
         }
         if fin {
             self.utf8.finish()?;
         }
-        self.lent = Some(Lent { what: What::Chunk { kind, fin }, place: Place::Wire, start, end });
+        let what = What::Chunk { kind, fin };
+        self.lent = Some(Lent { what, place: Place::Wire, positions: start..end });
         Ok(true)
     }
 
@@ -425,8 +417,8 @@ impl ReceiveBuffer {
             return Err(InvalidUtf8);
         }
         self.utf8.feed(match place {
-            Place::Wire => &self.wire[self.start + before..self.start + end],
-            Place::Message => &self.message[before..end],
+            Place::Wire => self.wire.part(before..end),
+            Place::Message => self.message.at(before..end),
         })?;
         self.checked.1 = end;
         Ok(())
@@ -438,7 +430,6 @@ impl ReceiveBuffer {
         &mut self,
         kind: MessageKind,
         place: Place,
-        start: usize,
         length: usize,
     ) -> Result<(), InvalidUtf8> {
         if kind == MessageKind::Text {
@@ -449,70 +440,62 @@ impl ReceiveBuffer {
         }
         self.checked = (place, 0);
         self.next_length = 0;
-        self.lent = Some(Lent { what: What::Message(kind), place, start, end: start + length });
+        let positions = match place {
+            Place::Wire => self.wire.positions(length),
+            Place::Message => 0..length,
+        };
+        self.lent = Some(Lent { what: What::Message(kind), place, positions });
         Ok(())
     }
 
     #[inline(never)]
     fn spare_wire(&mut self, full: bool) -> &mut [u8] {
-        let waiting = self.end - self.start;
-        if waiting == 0 && !self.wire.is_empty() {
-            (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM);
+        if self.wire.is_empty() && self.wire.room() > 0 {
+            self.wire.restart(Self::HEADROOM);
         }
-        let spare = self.wire.len() - self.end;
+        let (waiting, spare) = (self.wire.len(), self.wire.spare());
         // With room for the longest header: so the usual read brings less than there is room for,
         // which tells that the transport has no more.
         let wanted = match self.next_length {
             0 => 0,
-            length => (length + FrameHeader::MAX_LEN).saturating_sub(waiting),
+            length => length.saturating_add(FrameHeader::MAX_LEN).saturating_sub(waiting),
         };
         // Of a long message's followers only a header waits. Moved to the front, the next message
         // comes to lie where the last one did, in memory that is still in the cache.
-        let scarce = spare < self.wire.len() / 2 || wanted > 0;
+        let scarce = spare < self.wire.room() / 2 || wanted > 0;
         if full || spare < wanted || (waiting > 0 && scarce) {
             self.make_room(wanted);
         }
-        let spare = &mut self.wire[self.end..];
-        let room = if wanted == 0 { spare.len() } else { wanted.min(spare.len()) };
-        &mut spare[..room]
+        self.wire.spare_up_to(if wanted == 0 { usize::MAX } else { wanted })
     }
 
     /// Room for `wanted` bytes, or if that is 0 for as many as seem to arrive at once.
     #[cold]
     fn make_room(&mut self, wanted: usize) {
-        let waiting = self.end - self.start;
-        if self.wire.is_empty() {
-            (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM);
-        } else if waiting <= self.start - Self::HEADROOM {
-            // No more than what was consumed since: each byte moves at most once on average.
-            self.wire.copy_within(self.start..self.end, Self::HEADROOM);
-            (self.start, self.end) = (Self::HEADROOM, Self::HEADROOM + waiting);
+        if self.wire.room() == 0 {
+            self.wire.grow(Self::FIRST.max(Self::HEADROOM.saturating_add(wanted)));
+            return self.wire.restart(Self::HEADROOM);
         }
-        let spare = self.wire.len().saturating_sub(self.end);
+        if self.wire.len() <= self.wire.start().saturating_sub(Self::HEADROOM) {
+            // No more than what was consumed since: each byte moves at most once on average.
+            self.wire.move_to(Self::HEADROOM);
+        }
+        let (room, spare) = (self.wire.room(), self.wire.spare());
         let larger = if wanted == 0 {
             // The last read filled all there was: larger ones are worth their memory.
-            self.wire.len() < Self::LARGEST_READ || spare == 0
+            room < Self::LARGEST_READ || spare == 0
         } else {
             spare < wanted
         };
         if larger {
-            let room = (self.wire.len() * 2).max(Self::FIRST).max(self.end + wanted);
-            self.wire.resize(room, 0);
+            self.wire.grow(room.saturating_mul(2).max(self.wire.end().saturating_add(wanted)));
         }
     }
 
     fn spare_message(&mut self) -> &mut [u8] {
         // Grows with what has arrived, never with what was announced.
-        let step = self.direct.min(self.assembled.clamp(Self::LARGEST_READ, Self::DIRECT_STEP));
-        let end = self.assembled + step;
-        self.grow_message(end);
-        &mut self.message[self.assembled..end]
-    }
-
-    fn grow_message(&mut self, needed: usize) {
-        if self.message.len() < needed {
-            self.message.resize(needed, 0);
-        }
+        let most = self.message.end().clamp(Self::LARGEST_READ, Self::DIRECT_STEP);
+        self.message.spare_of(self.direct.min(most))
     }
 }
 
@@ -559,7 +542,7 @@ impl fmt::Debug for ReceiveBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceiveBuffer")
             .field("unread", &self.as_slice().len())
-            .field("assembled", &self.assembled)
+            .field("assembled", &self.message.end())
             .field("event", &self.event())
             .finish_non_exhaustive()
     }

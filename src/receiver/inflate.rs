@@ -1,6 +1,6 @@
 //! Frames of compressed messages (RFC 7692, 6.2).
 
-use super::{Frame, Receiver, Step, to_usize};
+use super::{Frame, Receiver, Step};
 use crate::buffer::{InflateError, ReceiveBuffer};
 use crate::config::Delivery;
 use crate::error::ProtocolError;
@@ -17,10 +17,10 @@ impl Receiver {
         let Some(inflate) = &mut self.inflate else { return Ok(Step::FrameEnded) };
         let limit = self.limits.message;
         loop {
-            let n = buffer.as_slice().len().min(to_usize(frame.remaining));
+            let n = frame.arrived(buffer);
             buffer.clean_in_place(n, frame.mask.as_mut(), None)?;
             let fin = frame.fin && n as u64 == frame.remaining;
-            let room = limit - self.length;
+            let room = limit.saturating_sub(self.length);
             let (step, lent) = match self.delivery {
                 Delivery::Messages => {
                     buffer.inflate(n, fin, inflate, kind, room).map(|step| (step, false))
@@ -28,12 +28,13 @@ impl Receiver {
                 Delivery::Chunks => buffer.inflate_chunk(n, fin, inflate, kind, room),
             }
             .map_err(|error| match error {
-                InflateError::Deflate { .. } => ProtocolError::InvalidDeflate,
+                InflateError::Deflate => ProtocolError::InvalidDeflate,
                 InflateError::Utf8 => ProtocolError::InvalidUtf8,
                 InflateError::NoRoom => ProtocolError::MessageTooLarge { limit },
             })?;
-            frame.remaining -= step.taken as u64;
-            self.length += step.made as u64;
+            frame.took(step.taken);
+            // No more than `room` came out.
+            self.length = self.length.saturating_add(step.made as u64);
             if fin && step.drained {
                 inflate.end_message();
                 if self.delivery == Delivery::Messages {

@@ -19,10 +19,7 @@ pub(crate) struct Inflated {
 /// Why inflation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InflateError {
-    /// So many bytes came out before it showed.
-    Deflate {
-        made: usize,
-    },
+    Deflate,
     Utf8,
     /// More came out than there was room for.
     NoRoom,
@@ -47,15 +44,12 @@ impl ReceiveBuffer {
         kind: MessageKind,
         room: u64,
     ) -> Result<Inflated, InflateError> {
-        let before = self.assembled;
+        let before = self.message.end();
         let room = room.min(Self::INFLATE_STEP as u64);
-        let step = self
-            .inflate_at(before, n, fin, inflate, room)
-            .map_err(|error| self.first_fault(error, kind, before))?;
-        let end = before + step.made;
-        (self.assembled, self.message_clean) = (end, end);
+        let step = self.inflate_behind(n, fin, inflate, kind, room)?;
+        self.message.consume_all();
         if kind == MessageKind::Text {
-            self.check(Place::Message, before, end)?;
+            self.check(Place::Message, before, self.message.end())?;
         }
         Ok(step)
     }
@@ -72,93 +66,78 @@ impl ReceiveBuffer {
         room: u64,
     ) -> Result<(Inflated, bool), InflateError> {
         let carried = self.utf8;
-        let carry = carried.carry().len();
+        let carry = carried.carry();
+        self.message.restart(0);
+        self.message.spare_of(carry.len()).copy_from_slice(carry);
+        self.message.filled(carry.len());
+        self.message.consume_all();
         let room = room.min(Self::INFLATED_CHUNK as u64);
-        let step = self
-            .inflate_at(carry, n, fin, inflate, room)
-            .map_err(|error| self.first_fault(error, kind, carry))?;
-        let fin = fin && step.drained;
-        if step.made == 0 && !fin {
-            return Ok((step, false));
-        }
-        let end = carry + step.made;
-        self.grow_message(end);
-        self.message[..carry].copy_from_slice(carried.carry());
+        let step = self.inflate_behind(n, fin, inflate, kind, room)?;
         if kind == MessageKind::Text {
             self.checked = (Place::Message, 0);
-            self.utf8.feed(&self.message[carry..end])?;
+            self.utf8.feed(self.message.as_slice())?;
         }
-        let end = end - self.utf8.carry().len();
+        self.message.consume_all();
+        // The bytes of a character that is not complete are the last ones.
+        let end = self.message.end().saturating_sub(self.utf8.carry().len());
+        let fin = fin && step.drained;
         if end == 0 && !fin {
+            self.message.restart(0);
             return Ok((step, false));
         }
         if fin {
             self.utf8.finish()?;
         }
         let what = What::Chunk { kind, fin };
-        self.lent = Some(Lent { what, place: Place::Message, start: 0, end });
+        self.lent = Some(Lent { what, place: Place::Message, positions: 0..end });
         Ok((step, true))
     }
 
-    /// The fault that comes first in the message, so that the error does not depend on how its bytes
-    /// arrive: what came out from `at` on, before the compression showed to be wrong, may be no text.
-    #[cold]
-    fn first_fault(&mut self, error: InflateError, kind: MessageKind, at: usize) -> InflateError {
-        match error {
-            InflateError::Deflate { made } if kind == MessageKind::Text => {
-                let text = &self.message[at..at + made];
-                self.utf8.feed(text).map_or_else(InflateError::from, |()| error)
-            }
-            _ => error,
-        }
-    }
-
-    /// Inflates into the message from `at` on.
-    fn inflate_at(
+    /// Inflates behind what the message has. What came out waits there, to be checked.
+    fn inflate_behind(
         &mut self,
-        at: usize,
         n: usize,
         fin: bool,
         inflate: &mut Inflate,
+        kind: MessageKind,
         room: u64,
     ) -> Result<Inflated, InflateError> {
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         // If there is no room left, a byte that nobody will see tells whether more would come out:
         // it may even if all of the payload was taken.
         let mut probe = [0];
-        if room > 0 && self.message.len() <= at {
-            let most = at.saturating_add(room);
-            let wanted = at.saturating_mul(2).max(Self::FIRST_INFLATED).min(most);
-            // Exactly, since `resize` alone may take twice that.
-            self.message.reserve_exact(wanted - self.message.len());
-            self.grow_message(wanted);
+        if room > 0 && self.message.spare() == 0 {
+            let end = self.message.end();
+            let most = end.saturating_add(room);
+            let wanted = end.saturating_mul(2).max(Self::FIRST_INFLATED).min(most);
+            self.message.grow_exact(wanted);
         }
-        let output = if room == 0 {
-            &mut probe[..]
-        } else {
-            let end = self.message.len().min(at.saturating_add(room));
-            &mut self.message[at..end]
-        };
-        let input = &self.wire[self.start..self.start + n];
-        let progress = match inflate.inflate(input, fin, output) {
+        let output = if room == 0 { &mut probe[..] } else { self.message.spare_up_to(room) };
+        let offered = output.len();
+        let progress = match inflate.inflate(self.wire.part(0..n), fin, output) {
             // zlib looks ahead of what there is room for.
             Err(error) if room == 0 && error.made() > 0 => return Err(InflateError::NoRoom),
-            progress => progress?,
+            Err(error) => return Err(self.first_fault(&error, kind)),
+            Ok(progress) if room == 0 && progress.made > 0 => return Err(InflateError::NoRoom),
+            Ok(progress) => progress,
         };
-        let drained = progress.made < output.len();
-        if room == 0 && progress.made > 0 {
-            return Err(InflateError::NoRoom);
-        }
-        let clean = self.clean - progress.taken;
+        self.message.filled(progress.made);
+        let drained = progress.made < offered;
+        let clean = self.clean.saturating_sub(progress.taken);
         self.consume(progress.taken);
         self.clean = clean;
         Ok(Inflated { taken: progress.taken, made: progress.made, drained })
     }
-}
 
-impl From<InvalidDeflate> for InflateError {
-    fn from(error: InvalidDeflate) -> Self {
-        Self::Deflate { made: error.made() }
+    /// The fault that comes first in the message, so that the error does not depend on how its bytes
+    /// arrive: what came out before the compression showed to be wrong may be no text.
+    #[cold]
+    fn first_fault(&mut self, error: &InvalidDeflate, kind: MessageKind) -> InflateError {
+        self.message.filled(error.made());
+        if kind == MessageKind::Text && self.utf8.feed(self.message.as_slice()).is_err() {
+            return InflateError::Utf8;
+        }
+        InflateError::Deflate
     }
 }
 

@@ -79,7 +79,7 @@ fn a_cut_character_comes_with_the_next_piece() {
     assert_eq!(buffer.event(), piece("a", false));
     // All is consumed, so the rest starts at the very beginning: the room before it is needed.
     buffer.extend_from_slice(b"\xA9b");
-    assert_eq!(buffer.start, ReceiveBuffer::HEADROOM);
+    assert_eq!(buffer.wire.start(), ReceiveBuffer::HEADROOM);
     assert_eq!(buffer.lend_chunk(2, None, TEXT, true), Ok(true));
     assert_eq!(buffer.event(), piece("💩b", true));
 }
