@@ -9,6 +9,7 @@ mod deflate;
 use std::fmt;
 use std::io::{self, Write};
 
+use super::queue::ByteQueue;
 use crate::frame::FrameHeader;
 use crate::mask::Mask;
 
@@ -18,12 +19,8 @@ use crate::mask::Mask;
 /// [`advance`](Self::advance) how much of it was taken, until [`is_empty`](Self::is_empty).
 #[derive(Default)]
 pub struct SendBuffer {
-    /// Initialised throughout: its length is a high-water mark, so nothing is zeroed twice.
-    bytes: Vec<u8>,
-    /// The first byte that waits.
-    start: usize,
-    /// One past the last byte that waits.
-    end: usize,
+    /// All but the Pong.
+    bytes: ByteQueue,
     /// The Pong that waits. Boxed on the first Ping: most connections see none.
     pong: Option<Box<WaitingPong>>,
 }
@@ -45,13 +42,21 @@ const ADVANCED_TOO_FAR: &str = "advanced by more than as_slice() held";
 impl WaitingPong {
     /// Header of two bytes, masking key, payload.
     const MAX: usize = 2 + 4 + FrameHeader::MAX_CONTROL;
+
+    const fn new() -> Self {
+        Self { at: 0, length: 0, frame: [0; Self::MAX] }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.frame.get(..self.length).unwrap_or_default()
+    }
 }
 
 impl SendBuffer {
     /// An empty buffer; it allocates when something is queued.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), start: 0, end: 0, pong: None }
+        Self { bytes: ByteQueue::new(), pong: None }
     }
 
     /// The next bytes to write: empty only if nothing waits. More may follow them.
@@ -59,7 +64,7 @@ impl SendBuffer {
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         match &self.pong {
-            None => &self.bytes[self.start..self.end],
+            None => self.bytes.as_slice(),
             Some(pong) => self.as_slice_with(pong),
         }
     }
@@ -75,12 +80,12 @@ impl SendBuffer {
             return self.advance_with_pong(n);
         }
         // Most connections never see a Ping.
-        let waiting = self.end - self.start;
+        let waiting = self.bytes.len();
         assert!(n <= waiting, "{ADVANCED_TOO_FAR}");
         if n == waiting {
-            (self.start, self.end) = (0, 0);
+            self.bytes.restart(0);
         } else {
-            self.start += n;
+            self.bytes.consume(n);
         }
     }
 
@@ -88,14 +93,14 @@ impl SendBuffer {
     #[inline]
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
-        self.end - self.start + self.waiting_pong().map_or(0, |pong| pong.length)
+        self.bytes.len().saturating_add(self.waiting_pong().map_or(0, |pong| pong.length))
     }
 
     /// Whether nothing waits.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.start == self.end && self.waiting_pong().is_none()
+        self.bytes.is_empty() && self.waiting_pong().is_none()
     }
 
     /// Writes all that waits. After an error, [`io::ErrorKind::WouldBlock`] included, what was not
@@ -136,8 +141,8 @@ impl SendBuffer {
 
     /// Appends bytes that are encoded already, such as an HTTP head.
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
-        self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
-        self.end += bytes.len();
+        self.space_of(bytes.len()).copy_from_slice(bytes);
+        self.bytes.filled(bytes.len());
     }
 
     /// Bytes of memory that the buffer holds, the Pong's place not counted.
@@ -155,6 +160,12 @@ impl SendBuffer {
     }
 
     /// Appends a frame, masked in the pass that copies it if its header has a key.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "space is asked for the longest header and the payload, and no slice is so long that \
+                  adding a header's length wraps"
+    )]
     #[inline(always)]
     pub(crate) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
         let space = self.space(FrameHeader::MAX_LEN + payload.len());
@@ -168,34 +179,33 @@ impl SendBuffer {
             Some(key) => Mask::new(key).apply_to(payload, target),
             None => target.copy_from_slice(payload),
         }
-        self.end += end;
+        self.bytes.filled(end);
     }
 
     /// Appends the next bytes of a payload, masked in the pass that copies them.
     #[cfg(feature = "net")]
     pub(crate) fn push_masked(&mut self, payload: &[u8], mask: &mut Mask) {
-        mask.apply_to(payload, &mut self.space(payload.len())[..payload.len()]);
-        self.end += payload.len();
+        mask.apply_to(payload, self.space_of(payload.len()));
+        self.bytes.filled(payload.len());
     }
 
     /// Puts a Pong in the queue, in the place of the one that waits if there is one.
     pub(crate) fn set_pong(&mut self, header: &FrameHeader, payload: &[u8]) {
-        let end = self.end;
-        let pong = self.pong.get_or_insert_with(|| {
-            Box::new(WaitingPong { at: 0, length: 0, frame: [0; WaitingPong::MAX] })
-        });
+        let pong = self.pong.get_or_insert_with(|| Box::new(WaitingPong::new()));
         if pong.length == 0 {
-            pong.at = end;
+            pong.at = self.bytes.end();
         }
         let encoded = header.encode();
-        let (head, body) = pong.frame.split_at_mut(encoded.len());
+        let length = encoded.len().saturating_add(payload.len());
+        // Only a program's own `Event::Ping` may be too long; no peer's is.
+        let Some(frame) = pong.frame.get_mut(..length) else { return };
+        let (head, body) = frame.split_at_mut(encoded.len());
         head.copy_from_slice(&encoded);
-        let body = &mut body[..payload.len()];
         match header.masking_key {
             Some(key) => Mask::new(key).apply_to(payload, body),
             None => body.copy_from_slice(payload),
         }
-        pong.length = encoded.len() + payload.len();
+        pong.length = length;
     }
 
     #[inline]
@@ -206,11 +216,11 @@ impl SendBuffer {
     /// [`as_slice`](Self::as_slice) on a connection that has seen a Ping.
     fn as_slice_with<'a>(&'a self, pong: &'a WaitingPong) -> &'a [u8] {
         if pong.length == 0 {
-            &self.bytes[self.start..self.end]
-        } else if pong.at > self.start {
-            &self.bytes[self.start..pong.at]
+            self.bytes.as_slice()
+        } else if pong.at > self.bytes.start() {
+            self.bytes.at(self.bytes.start()..pong.at)
         } else {
-            &pong.frame[..pong.length]
+            pong.as_slice()
         }
     }
 
@@ -219,11 +229,11 @@ impl SendBuffer {
     fn advance_with_pong(&mut self, n: usize) {
         assert!(n <= self.as_slice().len(), "{ADVANCED_TOO_FAR}");
         match self.waiting_pong() {
-            Some(pong) if pong.at == self.start && n > 0 => self.advance_pong(n),
-            _ => self.start += n,
+            Some(pong) if pong.at == self.bytes.start() && n > 0 => self.advance_pong(n),
+            _ => self.bytes.consume(n),
         }
         if self.is_empty() {
-            (self.start, self.end) = (0, 0);
+            self.bytes.restart(0);
         }
     }
 
@@ -232,17 +242,8 @@ impl SendBuffer {
     #[cold]
     fn advance_pong(&mut self, n: usize) {
         let Some(mut pong) = self.pong.take() else { return };
-        let rest = &pong.frame[n..pong.length];
-        if !rest.is_empty() {
-            if self.start < rest.len() {
-                self.space(rest.len());
-                self.bytes.copy_within(self.start..self.end, self.start + rest.len());
-                self.start += rest.len();
-                self.end += rest.len();
-            }
-            self.start -= rest.len();
-            self.bytes[self.start..self.start + rest.len()].copy_from_slice(rest);
-        }
+        let (_, rest) = pong.as_slice().split_at(n);
+        self.bytes.push_front(rest);
         pong.length = 0;
         self.pong = Some(pong);
     }
@@ -250,27 +251,32 @@ impl SendBuffer {
     /// At least `n` initialised bytes behind those that wait.
     #[inline]
     fn space(&mut self, n: usize) -> &mut [u8] {
-        if self.bytes.len() - self.end < n {
+        if self.bytes.spare() < n {
             self.grow(n);
         }
-        &mut self.bytes[self.end..]
+        self.bytes.spare_mut()
+    }
+
+    /// `n` initialised bytes behind those that wait.
+    #[inline]
+    fn space_of(&mut self, n: usize) -> &mut [u8] {
+        self.space(n);
+        self.bytes.spare_of(n)
     }
 
     #[cold]
     fn grow(&mut self, n: usize) {
-        let waiting = self.end - self.start;
+        let written = self.bytes.start();
         // Moved only when no more than what was written already: each byte moves at most once.
-        if self.start > 0 && waiting <= self.start {
-            self.bytes.copy_within(self.start..self.end, 0);
+        if written > 0 && self.bytes.len() <= written {
+            self.bytes.move_to(0);
             if let Some(pong) = &mut self.pong {
-                pong.at = pong.at.saturating_sub(self.start);
+                pong.at = pong.at.saturating_sub(written);
             }
-            (self.start, self.end) = (0, waiting);
         }
-        let needed = self.end + n;
-        if self.bytes.len() < needed {
-            let room = needed.max(self.bytes.len() * 2).max(256);
-            self.bytes.resize(room, 0);
+        let needed = self.bytes.end().saturating_add(n);
+        if self.bytes.room() < needed {
+            self.bytes.grow(needed.max(self.bytes.room().saturating_mul(2)).max(256));
         }
     }
 }
@@ -416,7 +422,7 @@ mod tests {
             assert_eq!(buffer.buffered_amount(), all.len());
             assert!(all.starts_with(buffer.as_slice()), "round {round}");
             assert_eq!(buffer.as_slice().is_empty(), all.is_empty());
-            assert!(buffer.bytes.len() <= 4 * all.len().max(4_096), "{}", buffer.bytes.len());
+            assert!(buffer.bytes.room() <= 4 * all.len().max(4_096), "{}", buffer.bytes.room());
         }
     }
 

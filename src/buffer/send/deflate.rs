@@ -17,28 +17,27 @@ impl SendBuffer {
     ) -> usize {
         // The least is what a compressor needs to flush.
         let step = data.len().clamp(64, 4 << 10);
-        // `end` goes along, so that growing keeps what was made.
-        self.space(FrameHeader::MAX_LEN + step);
-        self.end += FrameHeader::MAX_LEN;
-        let (mut made, mut more) = (0, !data.is_empty());
+        // It waits from here on for as long as it is made, so that growing keeps it.
+        let waiting = self.bytes.len();
+        self.space(FrameHeader::MAX_LEN.saturating_add(step));
+        self.bytes.filled(FrameHeader::MAX_LEN);
+        let mut more = !data.is_empty();
         while more {
             let space = self.space(step);
             let room = space.len();
             let progress = deflate.deflate(data, space);
-            data = &data[progress.taken..];
-            self.end += progress.made;
-            made += progress.made;
+            data = data.get(progress.taken..).unwrap_or_default();
+            self.bytes.filled(progress.made);
             more = progress.made == room;
         }
-        self.end -= FrameHeader::MAX_LEN + made;
-        let payload = &mut self.bytes[self.end + FrameHeader::MAX_LEN..];
+        let made = self.bytes.truncate(waiting).saturating_sub(FrameHeader::MAX_LEN);
         match (fin, made) {
             (false, _) => made,
             (true, 0) => {
-                payload[0] = Deflate::EMPTY;
+                self.payload_behind(1).fill(Deflate::EMPTY);
                 1
             }
-            (true, _) => Deflate::without_tail(&payload[..made]),
+            (true, _) => Deflate::without_tail(self.payload_behind(made)),
         }
     }
 
@@ -46,13 +45,21 @@ impl SendBuffer {
     /// just made.
     pub(crate) fn push_deflated(&mut self, header: &FrameHeader, made: usize) {
         let encoded = header.encode();
-        let frame = &mut self.bytes[self.end..];
-        frame.copy_within(FrameHeader::MAX_LEN..FrameHeader::MAX_LEN + made, encoded.len());
+        let space = self.bytes.spare_of(FrameHeader::MAX_LEN.saturating_add(made));
+        space.copy_within(FrameHeader::MAX_LEN.., encoded.len());
+        let frame = self.bytes.spare_of(encoded.len().saturating_add(made));
         let (head, payload) = frame.split_at_mut(encoded.len());
         head.copy_from_slice(&encoded);
         if let Some(key) = header.masking_key {
-            Mask::new(key).apply(&mut payload[..made]);
+            Mask::new(key).apply(payload);
         }
-        self.end += encoded.len() + made;
+        let length = frame.len();
+        self.bytes.filled(length);
+    }
+
+    /// The payload of so many bytes behind the room for a header, behind what waits.
+    fn payload_behind(&mut self, length: usize) -> &mut [u8] {
+        let frame = self.bytes.spare_of(FrameHeader::MAX_LEN.saturating_add(length));
+        frame.get_mut(FrameHeader::MAX_LEN..).unwrap_or_default()
     }
 }
