@@ -93,19 +93,24 @@ impl FrameHeader {
     /// or have the top bit set. Whether RSV1 and a mask are due is the receiver's to judge.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
-        match bytes.first_chunk() {
+        let padded;
+        let (bytes, arrived) = match bytes.first_chunk() {
             // The usual case, since a payload follows: that the longest header would fit is the only
             // check of bounds.
-            Some(bytes) => Self::decode_padded(bytes, Self::MAX_LEN),
-            None => Self::decode_short(bytes),
-        }
+            Some(start) => (start, Self::MAX_LEN),
+            None => {
+                padded = Self::pad(bytes);
+                (&padded, bytes.len())
+            }
+        };
+        Self::decode_padded(bytes, arrived)
     }
 
     #[cold]
-    fn decode_short(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+    fn pad(bytes: &[u8]) -> [u8; Self::MAX_LEN] {
         let mut padded = [0; Self::MAX_LEN];
         padded[..bytes.len()].copy_from_slice(bytes);
-        Self::decode_padded(&padded, bytes.len())
+        padded
     }
 
     /// Reads a header of which the first `arrived` bytes are there. The others are 0, which breaks no
