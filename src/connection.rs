@@ -78,6 +78,8 @@ pub struct Connection {
     receiver: Receiver,
     sender: Sender,
     timers: Timers,
+    /// Whether anything is timed between the two handshakes.
+    timed: bool,
     heard: bool,
     used: bool,
     outcome: Option<Outcome>,
@@ -106,6 +108,7 @@ impl Connection {
             receiver: Receiver::new(role, config).with_inflate(deflate.map(|it| it.inflate(role))),
             sender: sender.with_deflate(deflate.and_then(|it| it.deflate(role))),
             timers: Timers::new(config.timeouts),
+            timed: config.timeouts.time_messages(),
             heard: false,
             used: false,
             outcome: None,
@@ -168,8 +171,15 @@ impl Connection {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest. A moment that has passed
     /// means now. `None` if nothing is timed.
+    #[inline]
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
+        // Asked before each read, and most connections have nothing timed but their end.
+        if self.timed || self.sender.is_closed() { self.poll_timers() } else { None }
+    }
+
+    #[inline(never)]
+    fn poll_timers(&self) -> Option<Instant> {
         if self.waits() { self.timers.poll(&self.observed()) } else { None }
     }
 

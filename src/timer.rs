@@ -92,6 +92,11 @@ impl Timeouts {
         self
     }
 
+    /// Whether anything is timed between the two handshakes.
+    pub(crate) const fn time_messages(&self) -> bool {
+        self.keepalive.is_some() || self.idle.is_some() || self.message.is_some()
+    }
+
     /// The deadline of an opening handshake that starts now.
     #[must_use]
     pub fn opening(&self, now: Instant) -> Deadline {
