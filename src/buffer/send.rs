@@ -111,32 +111,39 @@ impl SendBuffer {
     /// The transport's, and [`io::ErrorKind::WriteZero`] if it takes nothing.
     #[inline(always)]
     pub fn write_to(&mut self, transport: &mut impl Write) -> io::Result<()> {
-        if !self.is_empty() {
-            self.write_once(transport)?;
+        let waiting = self.as_slice();
+        let all = waiting.len();
+        if all == 0 {
+            return Ok(());
         }
-        // One write nearly always takes all that waits, so the loop is kept out of its way.
-        if self.is_empty() { Ok(()) } else { self.write_rest(transport) }
+        let written = transport.write(waiting);
+        if matches!(written, Ok(n) if n == all) && self.pong.is_none() {
+            // The usual case.
+            self.bytes.restart(0);
+            return Ok(());
+        }
+        self.write_rest(written, transport)
     }
 
-    #[inline(always)]
-    fn write_once(&mut self, transport: &mut impl Write) -> io::Result<()> {
-        match transport.write(self.as_slice()) {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            Ok(n) => {
-                self.advance(n);
-                Ok(())
+    /// Goes on behind a write that may not have taken all.
+    #[inline(never)]
+    fn write_rest(
+        &mut self,
+        mut written: io::Result<usize>,
+        transport: &mut impl Write,
+    ) -> io::Result<()> {
+        loop {
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.advance(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => Err(error),
+            if self.is_empty() {
+                return Ok(());
+            }
+            written = transport.write(self.as_slice());
         }
-    }
-
-    #[cold]
-    fn write_rest(&mut self, transport: &mut impl Write) -> io::Result<()> {
-        while !self.is_empty() {
-            self.write_once(transport)?;
-        }
-        Ok(())
     }
 
     /// Appends bytes that are encoded already, such as an HTTP head.
@@ -252,7 +259,7 @@ impl SendBuffer {
     #[inline]
     fn space(&mut self, n: usize) -> &mut [u8] {
         if self.bytes.spare() < n {
-            self.grow(n);
+            return self.grow(n);
         }
         self.bytes.spare_mut()
     }
@@ -265,7 +272,7 @@ impl SendBuffer {
     }
 
     #[cold]
-    fn grow(&mut self, n: usize) {
+    fn grow(&mut self, n: usize) -> &mut [u8] {
         let written = self.bytes.start();
         // Moved only when no more than what was written already: each byte moves at most once.
         if written > 0 && self.bytes.len() <= written {
@@ -278,6 +285,7 @@ impl SendBuffer {
         if self.bytes.room() < needed {
             self.bytes.grow(needed.max(self.bytes.room().saturating_mul(2)).max(256));
         }
+        self.bytes.spare_mut()
     }
 }
 
