@@ -182,6 +182,42 @@ fn row_14_empty_fragments_are_counted() {
     }
 }
 
+/// Keys from `rand()`, a clock or a counter: a script that has seen some knows the next, and so chooses
+/// the bytes that a proxy sees.
+#[cfg(feature = "rand")]
+#[test]
+fn row_25_each_frame_has_a_key_of_its_own() {
+    use std::collections::HashSet;
+    const FRAMES: usize = 1_000;
+    let draw = || {
+        let mut end = End::new(Role::Client, &Config::new());
+        end.connection =
+            sansock::Established::elsewhere(Role::Client, None).connection(&Config::new());
+        for round in 0..FRAMES {
+            match round % 3 {
+                0 => end.send("the same").unwrap(),
+                1 => end.connection.ping(b"the same", &mut end.output).unwrap(),
+                // A Pong that answers.
+                _ => end.receive(&frame(Role::Client, PING, b"the same")),
+            }
+        }
+        let bytes = end.take_output();
+        // Of the Pongs one is left.
+        let frames = bytes.chunks_exact(2 + 4 + 8);
+        assert!(frames.remainder().is_empty() && frames.len() > FRAMES / 2);
+        let keys = frames.map(|frame| u32::from_be_bytes(*frame[2..].first_chunk().unwrap()));
+        keys.collect::<Vec<_>>()
+    };
+    // Of a thousand draws out of 2^32 two are alike once in ten thousand runs; three times never.
+    let keys = draw();
+    let different: HashSet<_> = keys.iter().collect();
+    assert!(different.len() + 3 > keys.len());
+    let steps: HashSet<_> = keys.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
+    assert!(steps.len() + 3 > keys.len());
+    let others = draw();
+    assert!(others.iter().filter(|key| different.contains(key)).count() < 3);
+}
+
 /// A Pong was queued for each Ping of a peer that never reads: 80 MB for 400,000 Pings.
 #[test]
 fn row_26_a_flood_of_pings_keeps_one_pong() {

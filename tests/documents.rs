@@ -1,0 +1,121 @@
+//! What `SECURITY.md` and `docs/ATTACKS.md` say of the code is so.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use sansock::{HeadLimits, Limits, Timeouts};
+
+const ATTACKS: &str = include_str!("../docs/ATTACKS.md");
+const SECURITY: &str = include_str!("../SECURITY.md");
+
+/// The cells of the rows of all tables, without the rules between head and rows.
+fn rows(document: &str) -> impl Iterator<Item = Vec<&str>> {
+    let lines = document.lines().filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'));
+    lines.map(|line| line.split('|').map(str::trim).collect())
+}
+
+/// What stands between backticks.
+fn code(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn each_known_attack_has_its_row() {
+    let numbers = rows(ATTACKS).filter_map(|row| row.first()?.parse::<u32>().ok());
+    assert!(numbers.eq(1..=35));
+}
+
+#[test]
+fn each_test_that_is_named_exists() {
+    let mut checked = 0;
+    for row in rows(ATTACKS).filter(|row| row[0].parse::<u32>().is_ok()) {
+        let [number, _, holds, tests] = row[..] else { panic!("{row:?} has not four cells") };
+        assert!(code(tests).count() > 0 || holds.contains("Does not apply"), "row {number}");
+        for test in code(tests) {
+            let (file, name) = test.split_once("::").unwrap();
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let source = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
+            // With its attributes above it.
+            let (above, _) = source.split_once(&format!("fn {name}()")).unwrap_or_default();
+            assert!(above.rsplit("\n\n").next().unwrap().contains("#[test]"), "{test}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 35, "only {checked}: is the table still read?");
+}
+
+/// And no test says that it is for a row that does not know of it.
+#[test]
+fn each_test_for_a_row_is_in_the_table() {
+    fn visit(directory: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                visit(&path, found);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                let source = fs::read_to_string(&path).unwrap();
+                let names = source.lines().filter_map(|line| line.trim().strip_prefix("fn row_"));
+                // The helpers have no number.
+                let names = names.filter(|name| name.starts_with(|c: char| c.is_ascii_digit()));
+                found.extend(names.map(|name| name.split('(').next().unwrap().to_owned()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut found);
+    assert!(found.len() >= 30);
+    for name in found {
+        let number = name.split('_').next().unwrap().parse::<u32>().unwrap().to_string();
+        let mut rows = rows(ATTACKS).filter(|row| row[0] == number);
+        let row = rows.next().unwrap_or_else(|| panic!("row_{name}"));
+        assert!(row[3].contains(&format!("::row_{name}`")), "row_{name}");
+    }
+}
+
+/// The fields of a flat struct and their values, from its `Debug` output: none can be left out.
+fn fields(debug: &str) -> BTreeMap<String, String> {
+    let (name, fields) = debug.trim_end_matches(" }").split_once(" { ").unwrap();
+    let fields = fields.split(", ").map(|field| field.split_once(": ").unwrap());
+    fields.map(|(field, value)| (format!("{name}::{field}"), value.to_owned())).collect()
+}
+
+/// A value of the table as `Debug` writes it.
+fn value(cell: &str) -> String {
+    let plain = cell.replace(',', "");
+    let scaled = |unit: &str, shift: u32| {
+        let number = plain.strip_suffix(unit)?.trim().parse::<u64>().ok()?;
+        Some((number << shift).to_string())
+    };
+    match plain.strip_suffix(" s") {
+        Some(seconds) => format!("Some({seconds}s)"),
+        None if plain == "off" => "None".into(),
+        None => scaled("KiB", 10).or_else(|| scaled("MiB", 20)).unwrap_or(plain),
+    }
+}
+
+#[test]
+fn the_limits_of_the_security_notes_are_the_defaults() {
+    let mut expected = fields(&format!("{:?}", Limits::new()));
+    expected.extend(fields(&format!("{:?}", HeadLimits::new())));
+    expected.extend(fields(&format!("{:?}", Timeouts::new())));
+    assert_eq!(expected.len(), 12, "{expected:?}");
+    let table: BTreeMap<_, _> = rows(SECURITY)
+        .filter_map(|row| Some((code(row[0]).next()?.to_owned(), value(row[1]))))
+        .filter(|(name, _)| !name.starts_with("Server::"))
+        .collect();
+    assert_eq!(table, expected);
+}
+
+/// A server has them in its `Debug` output too.
+#[cfg(feature = "net")]
+#[test]
+fn the_limits_of_a_server_are_the_defaults() {
+    let server = format!("{:?}", sansock::net::Server::bind("127.0.0.1:0").unwrap());
+    for name in ["max_connections", "write_timeout"] {
+        let row = rows(SECURITY).find(|row| row[0] == format!("`Server::{name}`")).unwrap();
+        let default = format!("{name}: {}", value(row[1]));
+        assert!(server.contains(&default), "{default} is not in {server}");
+    }
+}
