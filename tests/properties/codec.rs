@@ -272,23 +272,6 @@ proptest! {
         }
     }
 
-    #[test]
-    fn a_broken_header_is_refused_for_what_is_broken(
-        (to, (broken, error)) in role().prop_flat_map(|to| (Just(to), broken(to))),
-        before in fragmented(),
-        behind in vec(any::<u8>(), 0..20),
-        cuts in cuts(),
-    ) {
-        let (wire, expected) = before.frames(to);
-        let bytes = [wire, broken, behind].concat();
-        prop_assert_eq!(receive(to, Delivery::Messages, &bytes, &cuts), (expected, Some(error)));
-        let told = match error {
-            ProtocolError::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
-            _ => CloseCode::PROTOCOL_ERROR,
-        };
-        prop_assert_eq!(error.close_code(), told);
-    }
-
     /// Fragmented anyhow, with any control frames in between, masked or not as the role wants, and
     /// however the bytes arrive.
     #[test]
@@ -382,6 +365,32 @@ proptest! {
         let received = receive(peer(from), Delivery::Messages, &wire, &cuts);
         prop_assert_eq!(received, (expected, None));
     }
+}
+
+proptest! {
+    // Twelve rules, each for either role and every opcode that it concerns.
+    #![proptest_config(ProptestConfig { cases: 4 * default_cases(), ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_broken_header_is_refused_for_what_is_broken(
+        (to, (broken, error)) in role().prop_flat_map(|to| (Just(to), broken(to))),
+        before in fragmented(),
+        behind in vec(any::<u8>(), 0..20),
+        cuts in cuts(),
+    ) {
+        let (wire, expected) = before.frames(to);
+        let bytes = [wire, broken, behind].concat();
+        prop_assert_eq!(receive(to, Delivery::Messages, &bytes, &cuts), (expected, Some(error)));
+        let told = match error {
+            ProtocolError::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            _ => CloseCode::PROTOCOL_ERROR,
+        };
+        prop_assert_eq!(error.close_code(), told);
+    }
+}
+
+fn default_cases() -> u32 {
+    ProptestConfig::default().cases
 }
 
 /// A message in fragments; text is cut where a `&str` can be.
