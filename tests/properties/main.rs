@@ -8,8 +8,9 @@
 mod client;
 mod clock;
 mod closing;
-mod codec;
 mod head;
+mod headers;
+mod messages;
 mod server;
 mod wire;
 
