@@ -1,6 +1,5 @@
 //! Compressing messages (RFC 7692, 7.2.1).
 
-use std::fmt;
 use std::sync::Arc;
 
 use flate2::{Compress, Compression, FlushCompress};
@@ -123,16 +122,6 @@ impl Compressor {
 impl Drop for Deflate {
     fn drop(&mut self) {
         self.give_back();
-    }
-}
-
-impl fmt::Debug for Deflate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deflate")
-            .field("kind", &self.kind)
-            .field("takeover", &self.takeover)
-            .field("in_use", &self.stream.is_some())
-            .finish_non_exhaustive()
     }
 }
 
