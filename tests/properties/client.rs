@@ -10,7 +10,7 @@ use sansock::{
     ServerHandshake,
 };
 
-use crate::head::{Head, Manner, accept, list_with, manner, token, tokens};
+use crate::head::{Head, Manner, accept, list_with, manner, near, token, tokens};
 use crate::{Cuts, cuts};
 
 /// What a client asks, and an answer that is right.
@@ -187,6 +187,26 @@ proptest! {
         prop_assert_eq!(response.status(), status);
         let body = if matches!(status, 204 | 304) { vec![] } else { body };
         prop_assert_eq!(response.body(), body);
+    }
+
+    #[test]
+    fn a_subprotocol_of_the_offer_is_taken_and_no_other(
+        (answered, name) in answered().prop_flat_map(|answered| {
+            let name = near(&answered.offered);
+            (Just(answered), name)
+        }),
+    ) {
+        let mut answered = answered;
+        answered.head.set("Sec-WebSocket-Protocol", &name);
+        let mut client = answered.client();
+        let (outcome, _) = feed(&mut client, &answered.bytes(), &Cuts::Every(1));
+        if answered.offered.contains(&name) {
+            prop_assert_eq!(outcome, Ok(true));
+            let established = client.established().unwrap();
+            prop_assert_eq!(established.subprotocol(), Some(&*name));
+        } else {
+            prop_assert_eq!(outcome, Err(HandshakeError::UnofferedSubprotocol));
+        }
     }
 
     /// What one end writes the other takes, and both hold the same to be agreed.

@@ -109,6 +109,15 @@ pub(crate) fn tokens(
     proptest::collection::hash_set(token(), count).prop_map(|names| names.into_iter().collect())
 }
 
+/// A name that is one of these, nearly one of them, or another.
+pub(crate) fn near(names: &[String]) -> impl Strategy<Value = String> + use<> {
+    let change: fn(&str) -> String = str::to_owned;
+    let changes = [change, str::to_ascii_uppercase, str::to_ascii_lowercase, |it| format!("{it}x")];
+    let known = if names.is_empty() { vec!["x".to_owned()] } else { names.to_vec() };
+    let near = (select(known), select(changes.to_vec())).prop_map(|(name, change)| change(&name));
+    prop_oneof![3 => near, 1 => token()]
+}
+
 /// A list of the elements: on how many lines, and with how many blanks and empty elements, is free.
 pub(crate) fn list(elements: Vec<String>) -> impl Strategy<Value = Vec<String>> {
     let separators = select(vec![",", ", ", " ,", ",,", "\t, ,", "\n"]);

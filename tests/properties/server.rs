@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use sansock::{Answer, HandshakeError, HeadLimits, ReceiveBuffer, SendBuffer, ServerHandshake};
 
-use crate::head::{Head, Manner, accept, list, list_with, manner, read, token, tokens};
+use crate::head::{Head, Manner, accept, list, list_with, manner, near, read, tokens};
 use crate::{Cuts, cuts};
 
 /// A request that is right, and what it says.
@@ -215,7 +215,12 @@ proptest! {
     }
 
     #[test]
-    fn a_subprotocol_is_of_the_offer_or_nothing_is_written(asked in asked(), name in token()) {
+    fn a_subprotocol_is_of_the_offer_or_nothing_is_written(
+        (asked, name) in asked().prop_flat_map(|asked| {
+            let name = near(&asked.subprotocols);
+            (Just(asked), name)
+        }),
+    ) {
         let (handshake, ..) = feed(&asked.head.write(&asked.manner), &Cuts::At(vec![]));
         let request = handshake.request().unwrap();
         let mut output = SendBuffer::new();
