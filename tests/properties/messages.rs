@@ -39,15 +39,26 @@ impl From<Message<'_>> for Seen {
     }
 }
 
-/// All that a receiver hands over of bytes that come in pieces, and its error. With
-/// [`Delivery::Chunks`] a message shows when it ends.
+/// All that a receiver hands over of bytes that come in pieces, and its error.
 pub(crate) fn receive(
     role: Role,
     delivery: Delivery,
     bytes: &[u8],
     cuts: &Cuts,
 ) -> (Vec<Seen>, Option<ProtocolError>) {
-    let config = Config::new().delivery(delivery).limits(Limits::new().frame(u64::MAX));
+    let limits = Limits::new().frame(u64::MAX);
+    receive_within(limits, role, delivery, bytes, cuts)
+}
+
+/// The same with limits. With [`Delivery::Chunks`] a message shows when it ends.
+fn receive_within(
+    limits: Limits,
+    role: Role,
+    delivery: Delivery,
+    bytes: &[u8],
+    cuts: &Cuts,
+) -> (Vec<Seen>, Option<ProtocolError>) {
+    let config = Config::new().delivery(delivery).limits(limits);
     let (mut receiver, mut buffer) = (Receiver::new(role, &config), ReceiveBuffer::new());
     let (mut seen, mut begun) = (Vec::new(), Vec::new());
     for piece in cuts.pieces(bytes) {
@@ -109,14 +120,24 @@ pub(crate) fn fragmented() -> impl Strategy<Value = Fragmented> {
 }
 
 impl Fragmented {
+    fn payload(&self) -> (u8, &[u8]) {
+        match &self.message {
+            Seen::Text(text) => (TEXT, text.as_bytes()),
+            Seen::Binary(bytes) => (BINARY, bytes),
+            other => panic!("{other:?} has no fragments"),
+        }
+    }
+
+    /// Its bytes and its frames.
+    fn size(&self) -> (u64, u32) {
+        let (_, payload) = self.payload();
+        (payload.len() as u64, u32::try_from(self.cuts.pieces(payload).len()).unwrap())
+    }
+
     /// The frames for a receiver of this role, and what it is to make of them.
     pub(crate) fn frames(&self, to: Role) -> (Vec<u8>, Vec<Seen>) {
         use sansock::MaskSource;
-        let (opcode, payload) = match &self.message {
-            Seen::Text(text) => (TEXT, text.as_bytes()),
-            Seen::Binary(bytes) => (BINARY, &bytes[..]),
-            other => panic!("{other:?} has no fragments"),
-        };
+        let (opcode, payload) = self.payload();
         let (mut wire, mut expected, mut keys) = (Vec::new(), Vec::new(), self.keys.clone());
         let mut put = |first, payload: &[u8]| {
             let key = key_for(to, keys.next_key());
@@ -153,6 +174,50 @@ proptest! {
         let (seen, error) = receive(to, delivery, &wire.concat(), &cuts);
         prop_assert_eq!(seen, expected.concat());
         prop_assert_eq!(error, None);
+    }
+
+    /// For each message anew, and to the byte: the first that is larger, or has more frames, fails.
+    #[test]
+    fn limits_are_for_each_message_and_exact(
+        to in role(),
+        chunks in any::<bool>(),
+        messages in vec(fragmented(), 1..5),
+        which in any::<Index>(),
+        cuts in cuts(),
+    ) {
+        let delivery = if chunks { Delivery::Chunks } else { Delivery::Messages };
+        let model = which.get(&messages).size();
+        let (mut wire, mut expected, mut error) = (Vec::new(), Vec::new(), None);
+        for message in &messages {
+            let (bytes, mut seen) = message.frames(to);
+            wire.extend(bytes);
+            let (length, frames) = message.size();
+            if length > model.0 || frames > model.1 {
+                // Control frames before the fragment that is too much may have come.
+                seen.pop();
+                error = Some((seen, length > model.0, frames > model.1));
+                break;
+            }
+            expected.extend(seen);
+        }
+        let limits = Limits::new().message(model.0).fragments(model.1);
+        let (seen, failed) = receive_within(limits, to, delivery, &wire, &cuts);
+        match error {
+            None => prop_assert_eq!((seen, failed), (expected, None)),
+            Some((controls, long, many)) => {
+                prop_assert_eq!(&seen[..expected.len()], &expected);
+                prop_assert!(controls.starts_with(&seen[expected.len()..]));
+                match failed {
+                    Some(ProtocolError::MessageTooLarge { limit }) if long => {
+                        prop_assert_eq!(limit, model.0);
+                    }
+                    Some(ProtocolError::TooManyFragments { limit }) if many => {
+                        prop_assert_eq!(limit, model.1);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
     }
 
     /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not,
