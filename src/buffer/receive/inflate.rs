@@ -117,7 +117,7 @@ impl ReceiveBuffer {
         let progress = match inflate.inflate(self.wire.part(0..n), fin, output) {
             // zlib looks ahead of what there is room for.
             Err(error) if room == 0 && error.made() > 0 => return Err(InflateError::NoRoom),
-            Err(error) => return Err(self.first_fault(&error, kind)),
+            Err(error) => return Err(self.first_fault(error, kind)),
             Ok(progress) if room == 0 && progress.made > 0 => return Err(InflateError::NoRoom),
             Ok(progress) => progress,
         };
@@ -132,7 +132,7 @@ impl ReceiveBuffer {
     /// The fault that comes first in the message, so that the error does not depend on how its bytes
     /// arrive: what came out before the compression showed to be wrong may be no text.
     #[cold]
-    fn first_fault(&mut self, error: &InvalidDeflate, kind: MessageKind) -> InflateError {
+    fn first_fault(&mut self, error: InvalidDeflate, kind: MessageKind) -> InflateError {
         self.message.filled(error.made());
         if kind == MessageKind::Text && self.utf8.feed(self.message.as_slice()).is_err() {
             return InflateError::Utf8;
