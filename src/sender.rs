@@ -215,22 +215,22 @@ impl Sender {
             return Err(SendError::ReasonTooLong(reason.len()));
         }
         let mut body = [0; FrameHeader::MAX_CONTROL];
-        let body = match code.into() {
-            None if reason.is_empty() => &body[..0],
+        let length = match code.into() {
+            None if reason.is_empty() => 0,
             None => return Err(SendError::ReasonWithoutCode),
             Some(code) => {
-                body[..2].copy_from_slice(&code.get().to_be_bytes());
-                body[2..2 + reason.len()].copy_from_slice(reason.as_bytes());
-                &body[..2 + reason.len()]
+                let bytes = code.get().to_be_bytes().into_iter().chain(reason.bytes());
+                body.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
+                reason.len().saturating_add(2)
             }
         };
-        self.control(OpCode::Close, body, buffer)?;
+        self.control(OpCode::Close, body.get(..length).unwrap_or_default(), buffer)?;
         self.closed = true;
         Ok(())
     }
 
     /// Answers what has to be answered: a Ping with a Pong, a Close with a Close. After a Close frame
-    /// of ours nothing is answered.
+    /// of ours nothing is answered, nor is a Ping of more than 125 bytes, which no receiver lends.
     pub fn respond(&mut self, event: &Event<'_>, buffer: &mut SendBuffer) {
         if self.closed {
             return;

@@ -53,7 +53,7 @@ impl EncodedMessage {
     /// The message.
     #[must_use]
     pub fn as_message(&self) -> Message<'_> {
-        let payload = &self.frame[self.payload..];
+        let payload = self.frame.get(self.payload..).unwrap_or_default();
         match self.kind {
             MessageKind::Binary => Message::Binary(payload),
             // It was made from a `&str`.
