@@ -109,7 +109,7 @@ impl FrameHeader {
     #[cold]
     fn pad(bytes: &[u8]) -> [u8; Self::MAX_LEN] {
         let mut padded = [0; Self::MAX_LEN];
-        padded[..bytes.len()].copy_from_slice(bytes);
+        padded.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
         padded
     }
 
@@ -157,11 +157,12 @@ impl FrameHeader {
         if payload_len < shortest {
             return Err(ProtocolError::NonMinimalLength);
         }
-        let end = if masked { at + 4 } else { at };
+        let end = if masked { at.saturating_add(4) } else { at };
         if arrived < end {
             return Ok(None);
         }
-        let masking_key = if masked { bytes[at..].first_chunk().copied() } else { None };
+        let key = bytes.get(at..).and_then(<[u8]>::first_chunk);
+        let masking_key = if masked { key.copied() } else { None };
         Ok(Some((Self { fin, rsv1, opcode, masking_key, payload_len }, end)))
     }
 
@@ -193,8 +194,9 @@ impl FrameHeader {
             10
         };
         let Some(key) = self.masking_key else { return at };
-        bytes[at..at + 4].copy_from_slice(&key);
-        at + 4
+        let Some(place) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) else { return at };
+        *place = key;
+        at.saturating_add(4)
     }
 }
 
@@ -209,7 +211,7 @@ impl Deref for EncodedHeader {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
