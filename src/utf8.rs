@@ -53,11 +53,11 @@ impl Utf8 {
         if self.length != 0 {
             return self.feed_after_carry(bytes);
         }
-        let ascii = if bytes.len() < ASCII { ascii_prefix(bytes) } else { 0 };
-        if ascii == bytes.len() {
+        let rest = if bytes.len() < ASCII { behind_ascii(bytes) } else { bytes };
+        if rest.is_empty() {
             return Ok(());
         }
-        self.feed_at_boundary(bytes.get(ascii..).unwrap_or_default())
+        self.feed_at_boundary(rest)
     }
 
     /// Checks that the text does not end inside a character, and starts anew.
@@ -74,19 +74,20 @@ impl Utf8 {
     #[cold]
     fn feed_after_carry(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
         let mut state = State::START.after(self.carry());
-        for (i, &byte) in bytes.iter().enumerate() {
+        let mut rest = bytes.iter();
+        while let Some(&byte) = rest.next() {
             state = state.next(byte);
             if state == State::INVALID {
                 return Err(InvalidUtf8);
             }
             if state == State::START {
                 self.length = 0;
-                return self.feed(bytes.get(i + 1..).unwrap_or_default());
+                return self.feed(rest.as_slice());
             }
             // At most three bytes are incomplete.
             if let Some(slot) = self.carry.get_mut(usize::from(self.length)) {
                 *slot = byte;
-                self.length += 1;
+                self.length = self.length.saturating_add(1);
             }
         }
         Ok(())
@@ -94,8 +95,7 @@ impl Utf8 {
 
     /// Checks a piece that starts with a character's first byte.
     fn feed_at_boundary(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
-        let bulk = if bytes.len() < SIMD { 0 } else { bytes.len() - cut_character(bytes) };
-        let (bulk, rest) = bytes.split_at(bulk);
+        let (bulk, rest) = if bytes.len() < SIMD { (&[][..], bytes) } else { split_cut(bytes) };
         if !is_valid(bulk) {
             return Err(InvalidUtf8);
         }
@@ -103,10 +103,10 @@ impl Utf8 {
             State::START => Ok(()),
             State::INVALID => Err(InvalidUtf8),
             _ => {
-                let (_, cut) = rest.split_at(rest.len() - cut_character(rest));
+                let (_, cut) = split_cut(rest);
                 for (slot, &byte) in self.carry.iter_mut().zip(cut) {
                     *slot = byte;
-                    self.length += 1;
+                    self.length = self.length.saturating_add(1);
                 }
                 Ok(())
             }
@@ -130,6 +130,11 @@ fn is_valid(bytes: &[u8]) -> bool {
     simdutf8::basic::from_utf8(&block).is_ok()
 }
 
+/// Splits off what seems to be a character whose rest is still to come.
+fn split_cut(bytes: &[u8]) -> (&[u8], &[u8]) {
+    bytes.split_at(bytes.len().saturating_sub(cut_character(bytes)))
+}
+
 /// How many bytes at the end, 0 to 3, seem to be a character whose rest is still to come.
 fn cut_character(bytes: &[u8]) -> usize {
     for (have, &byte) in (1..=3).zip(bytes.iter().rev()) {
@@ -145,25 +150,25 @@ fn cut_character(bytes: &[u8]) -> usize {
     0
 }
 
-/// How many bytes from the start on are ASCII for sure: all of them, or those before the block, word
-/// or rest that holds one which is not.
+/// What is left behind bytes that are ASCII for sure: nothing, or what starts with a block, word or
+/// rest that is not.
 #[inline]
-fn ascii_prefix(bytes: &[u8]) -> usize {
+fn behind_ascii(mut bytes: &[u8]) -> &[u8] {
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    for (i, block) in blocks.iter().enumerate() {
+    while let Some((block, behind)) = bytes.split_first_chunk::<32>() {
         let words = block.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
         if words.fold(0, |all, word| all | word) & HIGH != 0 {
-            return i * 32;
+            return bytes;
         }
+        bytes = behind;
     }
-    let (words, tail) = rest.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
+    while let Some((word, behind)) = bytes.split_first_chunk::<8>() {
         if u64::from_le_bytes(*word) & HIGH != 0 {
-            return bytes.len() - rest.len() + i * 8;
+            return bytes;
         }
+        bytes = behind;
     }
-    if tail.iter().all(u8::is_ascii) { bytes.len() } else { bytes.len() - tail.len() }
+    if bytes.iter().all(u8::is_ascii) { &[] } else { bytes }
 }
 
 /// A state of the automaton: what RFC 3629, 4, lets follow. The number is where a row of
@@ -223,6 +228,7 @@ impl State {
     }
 
     /// The state after one more byte.
+    #[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]
     #[inline]
     fn next(self, byte: u8) -> Self {
         Self(TRANSITIONS[usize::from(byte)] >> self.0 & 63)
@@ -236,6 +242,7 @@ impl State {
 }
 
 /// For each byte the next state from every state, six bits each: one load and one shift a byte.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 static TRANSITIONS: [u64; 256] = {
     let mut rows = [0; 256];
     let mut byte = 0_u8;
