@@ -138,7 +138,7 @@ pub(super) fn xor<D: Data, const BLOCK: usize, const WIDTH: usize, F>(
     F: Fn([u8; WIDTH]) -> [u8; WIDTH],
 {
     if data.len() >= ALIGN {
-        let at = data.address().wrapping_neg() % WIDTH;
+        let at = data.address().wrapping_neg().checked_rem(WIDTH).unwrap_or(0);
         let (head, rest) = data.split_at(at);
         portable::short(head, key);
         (data, key) = (rest, key.after(at));

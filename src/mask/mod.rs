@@ -90,9 +90,9 @@ impl Key {
 
     /// The key `length` bytes further on.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "less than 4")]
+    #[expect(clippy::cast_possible_truncation, reason = "a rotation is one modulo 32")]
     const fn after(self, length: usize) -> Self {
-        Self(self.0.rotate_right(8 * (length % 4) as u32))
+        Self(self.0.rotate_right((length as u32).wrapping_mul(8)))
     }
 
     /// The key twice: what a word of eight bytes is masked with.

@@ -56,6 +56,11 @@ impl fmt::Debug for RandomMasks {
 impl MaskSource for RandomMasks {
     /// "clients MUST choose a new masking key for each frame, using an algorithm that cannot be
     /// predicted by end applications that provide data." (RFC 6455, 10.3)
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "some are left once refilled, and the index is below BATCH"
+    )]
     #[inline]
     fn next_key(&mut self) -> [u8; 4] {
         if self.left == 0 {
