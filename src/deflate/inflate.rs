@@ -24,6 +24,11 @@ impl InvalidDeflate {
     pub(crate) const fn made(self) -> usize {
         self.made
     }
+
+    /// It showed behind `before`.
+    const fn behind(self, before: Progress) -> Self {
+        Self { made: before.made.saturating_add(self.made) }
+    }
 }
 
 /// Inflates the messages of a connection, one after the other.
@@ -58,22 +63,21 @@ impl Inflate {
         fin: bool,
         output: &mut [u8],
     ) -> Result<Progress, InvalidDeflate> {
-        let mut progress = self.run(input, output)?;
-        self.remember(&input[..progress.taken]);
-        if fin && progress.taken == input.len() && progress.made < output.len() {
+        let progress = self.run(input, output)?;
+        self.remember(input.get(..progress.taken).unwrap_or(input));
+        let output = output.get_mut(progress.made..).unwrap_or_default();
+        if fin && progress.taken == input.len() && !output.is_empty() {
             // "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message."
             // (7.2.2) Not where they are still there: a payload from which they were removed ends in
             // an octet with zeroes of a block header (7.2.1). Nor where a block has just ended with
             // the whole stream, or an empty payload has begun none: they would be half a block.
-            let tail =
-                if self.fresh || self.last == TAIL { &[] } else { &TAIL[usize::from(self.tail)..] };
+            let missing = TAIL.get(usize::from(self.tail)..).unwrap_or_default();
+            let tail = if self.fresh || self.last == TAIL { &[] } else { missing };
             // If a final block ends in the tail, no other begins with what is left of it.
-            let (end, _) = self
-                .step(tail, &mut output[progress.made..])
-                .map_err(|error| InvalidDeflate { made: progress.made + error.made })?;
+            let (end, _) = self.step(tail, output).map_err(|error| error.behind(progress))?;
             // At most the four bytes of the tail.
-            self.tail += u8::try_from(end.taken).unwrap_or(4);
-            progress.made += end.made;
+            self.tail = self.tail.saturating_add(u8::try_from(end.taken).unwrap_or(4));
+            return Ok(Progress { taken: progress.taken, ..progress.and(end) });
         }
         Ok(progress)
     }
@@ -92,16 +96,15 @@ impl Inflate {
 
     /// Inflates until the input is taken or the output is full, one stream after the other: another
     /// may follow a final block, in the same message (RFC 7692, 7.2.3.5) or in the next.
-    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InvalidDeflate> {
-        let Progress { mut taken, mut made } = Progress::default();
+    fn run(&mut self, mut input: &[u8], mut output: &mut [u8]) -> Result<Progress, InvalidDeflate> {
+        let mut progress = Progress::default();
         loop {
-            let (step, ended) = self
-                .step(&input[taken..], &mut output[made..])
-                .map_err(|error| InvalidDeflate { made: made + error.made })?;
-            taken += step.taken;
-            made += step.made;
-            if !ended || taken == input.len() || made == output.len() {
-                return Ok(Progress { taken, made });
+            let (step, ended) = self.step(input, output).map_err(|error| error.behind(progress))?;
+            progress = progress.and(step);
+            input = input.get(step.taken..).unwrap_or_default();
+            output = output.get_mut(step.made..).unwrap_or_default();
+            if !ended || input.is_empty() || output.is_empty() {
+                return Ok(progress);
             }
         }
     }
@@ -138,9 +141,10 @@ impl Inflate {
     }
 
     fn remember(&mut self, taken: &[u8]) {
-        let seen = &taken[taken.len().saturating_sub(4)..];
-        self.last.rotate_left(seen.len());
-        self.last[4 - seen.len()..].copy_from_slice(seen);
+        for byte in taken.iter().rev().take(4).rev() {
+            let [_, second, third, fourth] = self.last;
+            self.last = [second, third, fourth, *byte];
+        }
     }
 
     fn give_back(&mut self) {

@@ -84,6 +84,7 @@ impl fmt::Display for Parameters {
 }
 
 /// "a decimal integer value without leading zeroes between 8 to 15, inclusive" (7.1.2)
+#[expect(clippy::arithmetic_side_effects, reason = "the patterns take digits only: 15 at most")]
 fn window_bits(mut digits: impl Iterator<Item = u8>) -> Option<u8> {
     match (digits.next()?, digits.next(), digits.next()) {
         (digit @ (b'8' | b'9'), None, _) => Some(digit - b'0'),

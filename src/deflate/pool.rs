@@ -26,7 +26,7 @@ impl<T> Pool<T> {
     pub(super) fn give(&self, context: Box<T>) {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = (idle.len() >= Self::MOST).then(|| idle.remove(0));
-        let room = Self::MOST - idle.len();
+        let room = Self::MOST.saturating_sub(idle.len());
         idle.reserve_exact(room);
         idle.push(context);
         drop(idle);
