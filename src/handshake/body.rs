@@ -57,7 +57,7 @@ impl BodyReader {
         while !self.is_complete() {
             let Some(byte) = input.as_slice().get(taken) else { break };
             self.step(*byte);
-            taken += 1;
+            taken = taken.saturating_add(1);
         }
         input.consume(taken);
         self.is_complete()
@@ -85,7 +85,10 @@ impl BodyReader {
             }
             Framing::Chunked(Chunk::Data(left)) => {
                 self.kept.push(byte);
-                Framing::Chunked(if left > 1 { Chunk::Data(left - 1) } else { Chunk::DataEnd })
+                Framing::Chunked(match left.saturating_sub(1) {
+                    0 => Chunk::DataEnd,
+                    left => Chunk::Data(left),
+                })
             }
             Framing::Chunked(chunk) => Framing::Chunked(chunk.step(byte)),
         };
@@ -98,7 +101,7 @@ impl Chunk {
             (Self::Size(size), _) => match char::from(byte).to_digit(16) {
                 Some(digit) => size
                     .checked_mul(16)
-                    .map_or(Self::Last, |size| Self::Size(size + u64::from(digit))),
+                    .map_or(Self::Last, |size| Self::Size(size | u64::from(digit))),
                 None => Self::Extension(size),
             },
             (Self::Extension(0), b'\n') => Self::Last,

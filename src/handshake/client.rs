@@ -242,6 +242,10 @@ impl StartLine for StatusLine {
     }
 
     /// `status-line = HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112, 4)
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the pattern takes digits only: 999 at most"
+    )]
     fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
         let digit = |byte: u8| u16::from(byte - b'0');
         match line {

@@ -21,12 +21,12 @@ const MOST: usize = 32;
 /// either the client or the server during negotiation that does not conform to the ABNF below, the
 /// recipient of such malformed data MUST immediately _Fail the WebSocket Connection_." (9.1)
 pub(crate) fn check(headers: Headers<'_>) -> Result<usize, HandshakeError> {
-    let mut extensions = 0;
+    let mut extensions: usize = 0;
     for line in headers.all(HEADER) {
         let before = extensions;
         for extension in List(Cursor(line)) {
             let Extension { parameters, .. } = extension?;
-            extensions += 1;
+            extensions = extensions.saturating_add(1);
             if extensions > MOST || parameters > MOST {
                 return Err(HandshakeError::TooManyExtensions { limit: MOST });
             }
@@ -140,8 +140,9 @@ struct Cursor<'h>(&'h [u8]);
 
 impl<'h> Cursor<'h> {
     fn skip_blanks(&mut self) {
-        let blanks = self.0.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        self.0 = &self.0[blanks..];
+        while let [b' ' | b'\t', behind @ ..] = self.0 {
+            self.0 = behind;
+        }
     }
 
     /// Takes `byte` and the blanks behind it; `false` if it does not come next.
@@ -167,9 +168,9 @@ impl<'h> Cursor<'h> {
     fn extension(&mut self) -> Option<Extension<'h>> {
         let name = self.token()?;
         let behind = *self;
-        let mut parameters = 0;
+        let mut parameters: usize = 0;
         while self.parameter()?.is_some() {
-            parameters += 1;
+            parameters = parameters.saturating_add(1);
         }
         matches!(self.0, [] | [b',', ..]).then_some(Extension { name, behind, parameters })
     }
@@ -205,8 +206,8 @@ impl<'h> Cursor<'h> {
                 _ => return None,
             }
         }
-        let (value, _) = inner.split_at(inner.len() - bytes.len() - 1);
         self.0 = bytes.as_slice();
+        let value = inner.strip_suffix(self.0)?.strip_suffix(b"\"")?;
         self.skip_blanks();
         (!value.is_empty()).then_some(value)
     }

@@ -129,8 +129,8 @@ impl<L: StartLine> HeadReader<L> {
         while let Some(&byte) = input.as_slice().get(taken) {
             self.step(byte)?;
             self.bytes.push(byte);
-            self.spent += 1;
-            taken += 1;
+            self.spent = self.spent.saturating_add(1);
+            taken = taken.saturating_add(1);
             match self.at {
                 At::End if self.spent <= self.limits.bytes => break,
                 _ if self.spent < self.limits.bytes => {}
@@ -165,7 +165,7 @@ impl<L: StartLine> HeadReader<L> {
                 if self.headers == self.limits.headers {
                     return Err(HandshakeError::TooManyHeaders { limit: self.limits.headers });
                 }
-                self.headers += 1;
+                self.headers = self.headers.saturating_add(1);
                 At::InLine
             }
             (At::InLine, b'\r') => At::Cr,
@@ -178,7 +178,7 @@ impl<L: StartLine> HeadReader<L> {
     fn end_line(&mut self) -> Result<(), HandshakeError> {
         if self.start_line.is_none() {
             let line = self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes);
-            self.start_line = Some((L::parse(line)?, self.bytes.len() + 1));
+            self.start_line = Some((L::parse(line)?, self.bytes.len().saturating_add(1)));
         }
         Ok(())
     }
@@ -188,8 +188,9 @@ impl<L: StartLine> HeadReader<L> {
         let headers = std::mem::take(&mut self.headers);
         self.at = At::FirstWord;
         let (start_line, end) = self.start_line.take().ok_or(HandshakeError::StartLine)?;
+        let lines = bytes.get(end..).unwrap_or_default();
         let mut parsed = vec![httparse::EMPTY_HEADER; headers];
-        match httparse::parse_headers(&bytes[end..], &mut parsed) {
+        match httparse::parse_headers(lines, &mut parsed) {
             Ok(httparse::Status::Complete((_, headers))) => {
                 let fields = headers.iter().map(|header| Field::new(header.name, header.value));
                 Ok(Some(Head { start_line, fields: fields.collect() }))

@@ -95,7 +95,8 @@ impl Offer {
         for (index, name) in self.subprotocols.iter().enumerate() {
             // "MUST be non-empty strings with characters in the range U+0021 to U+007E not
             // including separator characters [...] and MUST all be unique strings"
-            if !is_token(name.as_bytes()) || self.subprotocols[..index].contains(name) {
+            let first = self.subprotocols.iter().position(|other| other == name);
+            if !is_token(name.as_bytes()) || first != Some(index) {
                 return Err(HandshakeError::InvalidSubprotocol(name.as_str().into()));
             }
         }
