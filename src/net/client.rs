@@ -236,7 +236,8 @@ fn connect_to_any(
         let connected = match until {
             None => TcpStream::connect(address),
             Some(until) => {
-                let share = time_until(until) / u32::try_from(untried).unwrap_or(u32::MAX);
+                let untried = u32::try_from(untried).unwrap_or(u32::MAX);
+                let share = time_until(until).checked_div(untried).unwrap_or_default();
                 TcpStream::connect_timeout(address, share.max(Duration::from_millis(1)))
             }
         };

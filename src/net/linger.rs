@@ -13,7 +13,8 @@ const LINGER_TIME: Duration = Duration::from_secs(10);
 /// Until when to wait for the peer at the end of a connection.
 pub(super) fn linger_until(closing: Option<Duration>) -> Instant {
     let now = Instant::now();
-    closing.and_then(|closing| now.checked_add(closing)).unwrap_or(now + LINGER_TIME)
+    let until = closing.and_then(|closing| now.checked_add(closing));
+    until.or_else(|| now.checked_add(LINGER_TIME)).unwrap_or(now)
 }
 
 /// [`discard`] from a transport that can bound its waiting.
@@ -29,7 +30,7 @@ pub(super) fn discard<S: Read>(
     until: Instant,
     set_read_timeout: impl Fn(&S, Option<Duration>) -> io::Result<()>,
 ) {
-    let mut discarded = 0;
+    let mut discarded: usize = 0;
     let mut bytes = [0; 16 << 10];
     while discarded < LINGER_BYTES && Instant::now() < until {
         if set_read_timeout(stream, Some(time_until(until))).is_err() {
@@ -37,7 +38,7 @@ pub(super) fn discard<S: Read>(
         }
         match stream.read(&mut bytes) {
             Ok(0) => return,
-            Ok(n) => discarded += n,
+            Ok(n) => discarded = discarded.saturating_add(n),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
         }

@@ -272,7 +272,7 @@ pub(super) fn write_behind(
             Ok(n) => {
                 let waited = waiting.len().min(n);
                 buffer.advance(waited);
-                bytes = &bytes[n - waited..];
+                bytes = bytes.get(n.saturating_sub(waited)..).unwrap_or_default();
                 continue;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -103,10 +103,10 @@ impl Shared {
 
     /// Ends the wait of `accept` with a connection.
     fn wake_accept(&self) {
-        let until = Instant::now() + WAKE_TIME;
+        let until = Instant::now().checked_add(WAKE_TIME);
         while TcpStream::connect_timeout(&reachable(self.address), WAKE_TIME).is_err() {
             // No descriptors, for one: the connections that end now give some back.
-            if Instant::now() >= until || !self.lock().accepting {
+            if until.is_none_or(|until| Instant::now() >= until) || !self.lock().accepting {
                 return;
             }
             thread::sleep(RETRY);
@@ -121,7 +121,7 @@ impl Shared {
         for slot in &self.lock().slots {
             let _ = slot.stream().get_ref().shutdown(Shutdown::Both);
         }
-        self.wait_until_empty(Instant::now() + Duration::from_secs(1));
+        self.wait_until_empty(linger_until(Some(Duration::from_secs(1))));
     }
 
     fn wait_until_empty(&self, until: Instant) {

@@ -80,7 +80,9 @@ impl Deref for Handle {
 
 impl Clone for Handle {
     fn clone(&self) -> Self {
-        self.lock().handles += 1;
+        let mut outbox = self.lock();
+        outbox.handles = outbox.handles.saturating_add(1);
+        drop(outbox);
         Self { shared: Arc::clone(&self.shared), thread: Arc::clone(&self.thread) }
     }
 }
@@ -88,7 +90,7 @@ impl Clone for Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let mut outbox = self.lock();
-        outbox.handles -= 1;
+        outbox.handles = outbox.handles.saturating_sub(1);
         if outbox.handles > 0 {
             return;
         }

@@ -126,13 +126,13 @@ impl Outbox {
     }
 
     pub(super) fn buffered_amount(&self) -> usize {
-        self.in_flight + self.queued.buffered_amount()
+        self.in_flight.saturating_add(self.queued.buffered_amount())
     }
 
     /// Where what is queued now ends in all that is sent.
     #[cfg(feature = "web")]
     pub(super) fn position(&self) -> u64 {
-        self.written + self.buffered_amount() as u64
+        self.written.saturating_add(self.buffered_amount() as u64)
     }
 
     /// Whether a whole message is to be compressed.
@@ -188,7 +188,7 @@ impl Outbox {
         if !self.has_rest() {
             std::mem::swap(&mut self.batch, &mut self.queued);
             self.wanted = false;
-            self.taken += 1;
+            self.taken = self.taken.saturating_add(1);
             self.in_flight = self.batch.buffered_amount();
         }
         std::mem::take(&mut self.batch)
@@ -197,7 +197,8 @@ impl Outbox {
     /// The thread that wrote gives the right and the batch back.
     fn put_back(&mut self, batch: SendBuffer, result: io::Result<()>) {
         let before = std::mem::replace(&mut self.in_flight, batch.buffered_amount());
-        self.written += before.saturating_sub(self.in_flight) as u64;
+        let written = before.saturating_sub(self.in_flight) as u64;
+        self.written = self.written.saturating_add(written);
         self.writing = false;
         self.batch = batch;
         match result {
@@ -218,8 +219,9 @@ impl Outbox {
         }
         let now = Instant::now();
         let since = *self.stalled.get_or_insert(now);
-        self.patience
-            .is_none_or(|patience| now.duration_since(since) + STEP.min(patience) < patience)
+        self.patience.is_none_or(|patience| {
+            now.duration_since(since).saturating_add(STEP.min(patience)) < patience
+        })
     }
 
     pub(super) fn fail(&mut self, kind: io::ErrorKind) {
@@ -303,7 +305,7 @@ impl Shared {
 
     /// Returns when all that is queued now was written, by whichever thread.
     pub(super) fn flush<'a>(&'a self, outbox: Locked<'a>) -> Result<(), Error> {
-        let batch = if outbox.queued.is_empty() { outbox.taken } else { outbox.taken + 1 };
+        let batch = outbox.taken.saturating_add(u64::from(!outbox.queued.is_empty()));
         self.write_through(outbox, batch)
     }
 
@@ -363,7 +365,8 @@ impl Shared {
         let header = outbox.sender.begin(message.kind(), true, message.len() as u64)?;
         outbox.observed.used = true;
         let mut batch = outbox.take();
-        outbox.in_flight += header.encode().len() + message.len();
+        let frame = header.encode().len().saturating_add(message.len());
+        outbox.in_flight = outbox.in_flight.saturating_add(frame);
         let number = outbox.taken;
         drop(outbox);
         let result = write_frame(&mut self.counting(), &mut batch, &header, message.as_bytes());

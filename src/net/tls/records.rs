@@ -32,7 +32,7 @@ impl Received {
     /// One read. All that arrived before must have been given to the session.
     pub(super) fn read_from(&mut self, mut tcp: &TcpStream) -> io::Result<()> {
         if self.end == self.bytes.len() {
-            let size = (self.bytes.len() * 4).clamp(LEAST, MOST);
+            let size = self.bytes.len().saturating_mul(4).clamp(LEAST, MOST);
             self.bytes.resize(size, 0);
         }
         (self.start, self.end) = (0, 0);
@@ -61,7 +61,7 @@ impl Received {
         }
         let given = tls.read_tls(&mut bytes).map_err(TlsError::from_io);
         let worked = given.and_then(|n| {
-            self.start += n;
+            self.start = self.start.saturating_add(n);
             Ok(tls.process_new_packets().map(drop)?)
         });
         if let Err(error) = &worked {
@@ -96,6 +96,11 @@ impl Unsent {
         self.start == self.bytes.len() && self.owed == 0
     }
 
+    /// How many bytes have not left.
+    fn waiting(&self) -> usize {
+        self.bytes.len().saturating_sub(self.start)
+    }
+
     /// Takes the records that the session has made.
     pub(super) fn take(&mut self, tls: &mut Connection) -> io::Result<()> {
         while tls.wants_write() {
@@ -118,11 +123,11 @@ impl Unsent {
             self.send(tcp)?;
             self.owed = self.encrypt(tls, slices)?;
         }
-        let waiting = self.bytes.len() - self.start;
+        let waiting = self.waiting();
         let written = match self.send(tcp) {
             Ok(()) => self.owed,
             Err(error) if is_would_block(&error) => {
-                let sent = waiting - (self.bytes.len() - self.start);
+                let sent = waiting.saturating_sub(self.waiting());
                 // The last byte counts when all have left.
                 match sent.max(fresh.into()).min(self.owed.saturating_sub(1)) {
                     0 => return Err(error),
@@ -133,7 +138,7 @@ impl Unsent {
         };
         let offered = slices.iter().map(|slice| slice.len()).sum();
         let written = written.min(offered);
-        self.owed -= written;
+        self.owed = self.owed.saturating_sub(written);
         Ok(written)
     }
 
@@ -163,7 +168,7 @@ impl Unsent {
         while let Some(bytes) = self.bytes.get(self.start..).filter(|bytes| !bytes.is_empty()) {
             match tcp.write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => self.start += n,
+                Ok(n) => self.start = self.start.saturating_add(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

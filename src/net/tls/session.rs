@@ -114,14 +114,14 @@ impl Session {
         received: &mut Received,
         buffer: &mut [u8],
     ) -> io::Result<Option<usize>> {
-        let mut filled = 0;
+        let mut filled: usize = 0;
         let mut tls = lock(&self.tls);
         loop {
-            match tls.reader().read(&mut buffer[filled..]) {
+            match tls.reader().read(buffer.get_mut(filled..).unwrap_or_default()) {
                 // The end comes again, after what is in the buffer.
                 Ok(0) => return Ok(Some(filled)),
                 Ok(n) => {
-                    filled += n;
+                    filled = filled.saturating_add(n);
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

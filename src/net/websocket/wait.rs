@@ -116,7 +116,7 @@ impl<S: Read + Write> WebSocket<S> {
         if is_would_block(&error) {
             let ours = self.armed.is_some_and(|armed| {
                 let waited = self.looked.map_or(Duration::ZERO, |looked| looked.elapsed());
-                waited + EARLY > armed / 2
+                waited.saturating_add(EARLY).saturating_mul(2) > armed
             });
             if !ours {
                 // The stream is non-blocking, or the program has set a timeout.
@@ -160,14 +160,14 @@ impl<S: Read + Write> WebSocket<S> {
             self.outgoing.write_out()?;
         }
         let Outgoing { connection, stream, .. } = &mut self.outgoing;
-        let quiet = large.then(|| now + QUIET);
+        let quiet = now.checked_add(QUIET).filter(|_| large);
         let deadline = [connection.poll_timeout(), until, quiet].into_iter().flatten().min();
         let wanted =
             deadline.map(|at| at.saturating_duration_since(now).max(Duration::from_millis(1)));
         // A timeout that ends somewhat early costs one more round; to set it costs a system call.
         let keep = match (self.armed, wanted) {
             (None, None) => true,
-            (Some(armed), Some(wanted)) => armed <= wanted && wanted <= armed * 2,
+            (Some(armed), Some(wanted)) => armed <= wanted && wanted <= armed.saturating_mul(2),
             _ => false,
         };
         if !keep {
