@@ -104,7 +104,7 @@ impl Event {
 impl MessageEvent {
     /// The payload and something for the rest, so that empty messages are not free.
     pub(super) fn size(&self) -> usize {
-        self.data.len() + 64
+        self.data.len().saturating_add(64)
     }
 }
 

@@ -101,15 +101,15 @@ pub(super) struct Pulls {
 
 impl Pulls {
     pub(super) fn open(&mut self, events: VecDeque<Event>) -> u64 {
-        self.next += 1;
-        self.waiting += events.iter().map(Event::size).sum::<usize>();
+        self.next = self.next.saturating_add(1);
+        self.waiting = self.waiting.saturating_add(size(&events));
         self.queues.push((self.next, events));
         self.next
     }
 
     pub(super) fn push(&mut self, event: &Event) {
         for (_, queue) in &mut self.queues {
-            self.waiting += event.size();
+            self.waiting = self.waiting.saturating_add(event.size());
             queue.push_back(event.clone());
         }
     }
@@ -121,14 +121,18 @@ impl Pulls {
     fn pop(&mut self, id: u64) -> Option<Event> {
         let (_, queue) = self.queues.iter_mut().find(|(it, _)| *it == id)?;
         let event = queue.pop_front()?;
-        self.waiting -= event.size();
+        self.waiting = self.waiting.saturating_sub(event.size());
         Some(event)
     }
 
     fn shut(&mut self, id: u64) {
         if let Some(index) = self.queues.iter().position(|(it, _)| *it == id) {
             let (_, queue) = self.queues.swap_remove(index);
-            self.waiting -= queue.iter().map(Event::size).sum::<usize>();
+            self.waiting = self.waiting.saturating_sub(size(&queue));
         }
     }
+}
+
+fn size(events: &VecDeque<Event>) -> usize {
+    events.iter().map(Event::size).sum()
 }

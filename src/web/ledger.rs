@@ -22,12 +22,12 @@ impl Ledger {
     /// A message was queued.
     pub(super) fn queued(&mut self, length: usize, frame: Range<u64>) {
         self.sent.push_back((frame, length as u64));
-        self.waiting += length as u64;
+        self.waiting = self.waiting.saturating_add(length as u64);
     }
 
     /// A message was dropped, because the connection is closing or its buffer is full.
     pub(super) fn dropped(&mut self, length: usize) {
-        self.lost += length as u64;
+        self.lost = self.lost.saturating_add(length as u64);
     }
 
     /// The network has taken so many bytes, framing included; `None` if nothing waits for it.
@@ -41,23 +41,25 @@ impl Ledger {
         while let Some((frame, length)) = self.sent.front()
             && frame.end <= self.written
         {
-            self.waiting -= length;
+            self.waiting = self.waiting.saturating_sub(*length);
             self.sent.pop_front();
         }
     }
 
     pub(super) fn amount(&self) -> u64 {
         let gone = self.sent.front().map_or(0, |(frame, length)| {
-            let (size, left) = (frame.end - frame.start, frame.end.saturating_sub(self.written));
+            let size = frame.end.saturating_sub(frame.start);
+            let left = frame.end.saturating_sub(self.written);
             if size >= *length {
                 // The payload is the end of its frame.
-                return length - left.min(*length);
+                return length.saturating_sub(left);
             }
             // It is compressed: as much of it as of the frame.
-            let gone = u128::from(*length) * u128::from(size.saturating_sub(left));
-            u64::try_from(gone / u128::from(size.max(1))).unwrap_or(*length)
+            let gone = u128::from(*length).saturating_mul(size.saturating_sub(left).into());
+            let gone = gone.checked_div(size.into()).unwrap_or_default();
+            u64::try_from(gone).unwrap_or(*length)
         });
-        self.lost + self.waiting - gone
+        self.lost.saturating_add(self.waiting).saturating_sub(gone)
     }
 }
 

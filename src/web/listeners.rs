@@ -102,7 +102,7 @@ impl Listeners {
         is_attribute: bool,
         function: Function,
     ) -> Arc<Listener> {
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
         Arc::new(Listener {
             id: ListenerId(self.next),
             kind,

@@ -116,7 +116,7 @@ impl State {
 
     pub(super) fn queue(&mut self, task: Task) {
         if let Task::Received(message) = &task {
-            self.waiting += message.size();
+            self.waiting = self.waiting.saturating_add(message.size());
         }
         self.tasks.push_back(task);
     }
@@ -134,7 +134,7 @@ impl State {
 
     /// Whether reading should pause until messages are taken.
     pub(super) fn is_full(&self) -> bool {
-        self.is_alive() && self.waiting + self.pulls.waiting() > self.backlog
+        self.is_alive() && self.waiting.saturating_add(self.pulls.waiting()) > self.backlog
     }
 
     /// CONNECTING or OPEN.
@@ -215,8 +215,13 @@ impl State {
         self.pulls.open(missed)
     }
 
+    #[expect(clippy::indexing_slicing, reason = "there are COUNT kinds, numbered from 0 on")]
+    fn listened(&mut self, kind: EventKind) -> &mut bool {
+        &mut self.listened[kind as usize]
+    }
+
     fn listen(&mut self, kind: EventKind) {
-        if std::mem::replace(&mut self.listened[kind as usize], true) {
+        if std::mem::replace(self.listened(kind), true) {
             return;
         }
         let complete = self.listened.iter().all(|listened| *listened);
@@ -246,7 +251,7 @@ impl State {
                 Some(Event::Open(OpenEvent {}))
             }
             Task::Received(message) => {
-                self.waiting -= message.size();
+                self.waiting = self.waiting.saturating_sub(message.size());
                 // "If ready state is not OPEN (1), then return."
                 (self.ready == ReadyState::Open).then_some(Event::Message(message))
             }
@@ -274,15 +279,14 @@ impl State {
 
     /// Keeps an event for the first who listens for its type.
     fn keep(&mut self, event: Event) {
-        let kind = event.kind();
-        if self.listened[kind as usize] {
+        if *self.listened(event.kind()) {
             return;
         }
-        self.missed_size += event.size();
+        self.missed_size = self.missed_size.saturating_add(event.size());
         self.missed.push_back(event);
         if self.missed_size > self.backlog {
             // Nobody wants them: a part of them would be of no use.
-            self.listened[EventKind::Message as usize] = true;
+            *self.listened(EventKind::Message) = true;
             self.missed.retain(|event| event.kind() != EventKind::Message);
             self.missed_size = 0;
         }
