@@ -171,6 +171,18 @@
 //!
 //! Without default features the core remains.
 
+// No panic can be reached with the bytes of a peer. Each exception names the invariant that holds.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
 mod buffer;
 mod close;
 mod config;
