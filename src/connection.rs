@@ -374,6 +374,13 @@ impl Connection {
         self.sender.has_deflate()
     }
 
+    /// Whether a payload of `length` bytes may wait behind what waits.
+    #[cfg(feature = "net")]
+    #[inline]
+    pub(crate) fn has_room(&self, length: usize, output: &SendBuffer) -> bool {
+        self.sender.check_room(length, output.buffered_amount()).is_ok()
+    }
+
     /// Whether a whole message of `length` bytes may be sent now, behind what waits.
     #[cfg(feature = "net")]
     pub(crate) fn check_whole(&self, length: usize, output: &SendBuffer) -> Result<(), SendError> {

@@ -189,6 +189,15 @@ impl SendBuffer {
         self.bytes.filled(end);
     }
 
+    /// Appends a header whose payload leaves on its own way.
+    #[cfg(feature = "net")]
+    pub(crate) fn push_header(&mut self, header: &FrameHeader) {
+        // There is room for the longest.
+        let Some(start) = self.space(FrameHeader::MAX_LEN).first_chunk_mut() else { return };
+        let length = header.encode_to(start);
+        self.bytes.filled(length);
+    }
+
     /// Appends the next bytes of a payload, masked in the pass that copies them.
     #[cfg(feature = "net")]
     pub(crate) fn push_masked(&mut self, payload: &[u8], mask: &mut Mask) {
@@ -258,7 +267,7 @@ impl SendBuffer {
     /// At least `n` initialised bytes behind those that wait.
     #[inline]
     fn space(&mut self, n: usize) -> &mut [u8] {
-        if self.bytes.spare() < n {
+        if self.bytes.spare_mut().len() < n {
             return self.grow(n);
         }
         self.bytes.spare_mut()

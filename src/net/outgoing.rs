@@ -11,7 +11,7 @@ use crate::close::CloseCode;
 use crate::config::Role;
 use crate::connection::Connection;
 use crate::error::SendError;
-use crate::event::OutgoingMessage;
+use crate::event::{Message, OutgoingMessage};
 use crate::frame::FrameHeader;
 use crate::mask::Mask;
 use crate::sender::EncodedMessage;
@@ -33,8 +33,8 @@ pub struct Outgoing<S> {
 }
 
 /// From this payload on, header and payload leave in one vectored write; below, a copy into the
-/// buffer is cheaper.
-pub(super) const WORTH_VECTORED: usize = 4 << 10;
+/// buffer is cheaper: for the kernel to gather two pieces costs as much as to copy some 8 KiB.
+pub(super) const WORTH_VECTORED: usize = 8 << 10;
 /// A client masks so much at a time: it stays in the cache until it is written.
 const MASK_STEP: usize = 128 << 10;
 
@@ -58,7 +58,16 @@ impl<S: Write> Outgoing<S> {
     #[inline]
     pub fn queue<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.with_room(|connection, buffer| connection.send(message, buffer))
+        match self.connection.send(message, &mut self.buffer) {
+            Err(SendError::BufferFull { .. }) => self.queue_late(message),
+            queued => Ok(queued?),
+        }
+    }
+
+    #[cold]
+    fn queue_late(&mut self, message: OutgoingMessage<'_>) -> Result<(), Error> {
+        self.make_room(message.len())?;
+        Ok(self.connection.send(message, &mut self.buffer)?)
     }
 
     /// Queues the next fragment of a message, as [`queue`](Self::queue) does; `fin` marks the last.
@@ -72,7 +81,8 @@ impl<S: Write> Outgoing<S> {
         fin: bool,
     ) -> Result<(), Error> {
         let fragment = fragment.into();
-        self.with_room(|connection, buffer| connection.send_fragment(fragment, fin, buffer))
+        self.make_room(fragment.len())?;
+        Ok(self.connection.send_fragment(fragment, fin, &mut self.buffer)?)
     }
 
     /// Sends a message and all that was queued before. A large payload is not copied, unless it is
@@ -85,12 +95,16 @@ impl<S: Write> Outgoing<S> {
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
-        if message.len() < WORTH_VECTORED || self.connection.compresses(&message) {
-            self.queue(message)?;
-            return self.flush();
+        if message.len() >= WORTH_VECTORED && !self.connection.compresses(&message) {
+            return self.send_long(message.message);
         }
-        let message = message.message;
-        self.with_room(|connection, buffer| connection.check_whole(message.len(), buffer))?;
+        self.queue(message)?;
+        self.flush_here()
+    }
+
+    fn send_long(&mut self, message: Message<'_>) -> Result<(), Error> {
+        self.make_room(message.len())?;
+        self.connection.check_whole(message.len(), &self.buffer)?;
         let header = self.connection.begin(message.kind(), true, message.len() as u64)?;
         self.unflushed = true;
         write_frame(&mut self.stream, &mut self.buffer, &header, message.as_bytes())?;
@@ -125,7 +139,8 @@ impl<S: Write> Outgoing<S> {
             self.queue_encoded(message)?;
             return self.flush();
         }
-        self.with_room(|connection, buffer| connection.check_whole(bytes.len(), buffer))?;
+        self.make_room(bytes.len())?;
+        self.connection.check_whole(bytes.len(), &self.buffer)?;
         self.unflushed = true;
         write_behind(&mut self.stream, &mut self.buffer, bytes)?;
         self.flush()
@@ -137,7 +152,8 @@ impl<S: Write> Outgoing<S> {
     ///
     /// As [`queue`](Self::queue).
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
-        self.with_room(|connection, buffer| connection.send_encoded(message, buffer))
+        self.make_room(message.as_bytes().len())?;
+        Ok(self.connection.send_encoded(message, &mut self.buffer)?)
     }
 
     /// Sends a Ping with a payload of at most 125 bytes; the answer is an
@@ -147,7 +163,8 @@ impl<S: Write> Outgoing<S> {
     ///
     /// As [`send`](Self::send).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.with_room(|connection, buffer| connection.ping(payload, buffer))?;
+        self.make_room(payload.len())?;
+        self.connection.ping(payload, &mut self.buffer)?;
         self.flush()
     }
 
@@ -157,7 +174,8 @@ impl<S: Write> Outgoing<S> {
     ///
     /// As [`send`](Self::send).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.with_room(|connection, buffer| connection.pong(payload, buffer))?;
+        self.make_room(payload.len())?;
+        self.connection.pong(payload, &mut self.buffer)?;
         self.flush()
     }
 
@@ -181,8 +199,14 @@ impl<S: Write> Outgoing<S> {
     /// # Errors
     ///
     /// [`Error::Io`]: what was not written still waits.
-    #[inline]
     pub fn flush(&mut self) -> Result<(), Error> {
+        self.flush_here()
+    }
+
+    /// [`flush`](Self::flush) for the shortest way out, in the code of its caller.
+    #[expect(clippy::inline_always, reason = "a call would cost a third of a short message")]
+    #[inline(always)]
+    fn flush_here(&mut self) -> Result<(), Error> {
         if let Some(slot) = &self.slot
             && slot.must_leave()
         {
@@ -193,16 +217,16 @@ impl<S: Write> Outgoing<S> {
     }
 
     /// Writes what was queued, through whatever buffer the transport may have.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call would cost a third of a short message")]
+    #[inline(always)]
     pub(super) fn write_out(&mut self) -> io::Result<()> {
-        if !self.buffer.is_empty() {
-            self.unflushed = true;
-            self.buffer.write_to(&mut self.stream)?;
+        if self.buffer.is_empty() && !self.unflushed {
+            return Ok(());
         }
-        if self.unflushed {
-            self.stream.flush()?;
-            self.unflushed = false;
-        }
+        self.unflushed = true;
+        self.buffer.write_to(&mut self.stream)?;
+        self.stream.flush()?;
+        self.unflushed = false;
         Ok(())
     }
 
@@ -212,23 +236,21 @@ impl<S: Write> Outgoing<S> {
         self.buffer.buffered_amount()
     }
 
-    /// Queues, and writes what waits before if there is no room for both: this thread is the one
+    /// Writes what waits if a payload of this length has no room behind it: this thread is the one
     /// that would write it anyway.
     #[inline]
-    fn with_room(
-        &mut self,
-        queue: impl Fn(&mut Connection, &mut SendBuffer) -> Result<(), SendError>,
-    ) -> Result<(), Error> {
-        let mut queued = queue(&mut self.connection, &mut self.buffer);
-        if let Err(full @ SendError::BufferFull { .. }) = queued {
-            match self.flush() {
-                // Not `Error::Io`, which says that what was given was accepted.
-                Err(Error::Io(error)) if is_would_block(&error) => return Err(full.into()),
-                result => result?,
-            }
-            queued = queue(&mut self.connection, &mut self.buffer);
+    fn make_room(&mut self, length: usize) -> Result<(), Error> {
+        if self.connection.has_room(length, &self.buffer) { Ok(()) } else { self.write_for_room() }
+    }
+
+    #[cold]
+    fn write_for_room(&mut self) -> Result<(), Error> {
+        match self.flush() {
+            // What has no room now is refused (`BufferFull`); an `Error::Io` would say that it was
+            // accepted.
+            Err(Error::Io(error)) if is_would_block(&error) => Ok(()),
+            result => result,
         }
-        Ok(queued?)
     }
 }
 
@@ -240,7 +262,7 @@ pub(super) fn write_frame(
     header: &FrameHeader,
     payload: &[u8],
 ) -> io::Result<()> {
-    buffer.extend_from_slice(&header.encode());
+    buffer.push_header(header);
     let Some(key) = header.masking_key else { return write_behind(stream, buffer, payload) };
     let mut mask = Mask::new(key);
     let mut result = Ok(());
@@ -260,7 +282,7 @@ pub(super) fn write_behind(
     buffer: &mut SendBuffer,
     mut bytes: &[u8],
 ) -> io::Result<()> {
-    while !bytes.is_empty() {
+    while !(bytes.is_empty() && buffer.is_empty()) {
         let waiting = buffer.as_slice();
         let written = if waiting.len() == buffer.buffered_amount() {
             stream.write_vectored(&[IoSlice::new(waiting), IoSlice::new(bytes)])
@@ -281,7 +303,7 @@ pub(super) fn write_behind(
         buffer.extend_from_slice(bytes);
         return Err(error);
     }
-    buffer.write_to(stream)
+    Ok(())
 }
 
 #[cfg(test)]
