@@ -74,6 +74,7 @@ impl Outcome {
 /// queue; [`poll_timeout`](Self::poll_timeout) and [`transport`](Self::transport) say what to do next;
 /// the rest tell the state.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Connection {
     receiver: Receiver,
     sender: Sender,

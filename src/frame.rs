@@ -94,14 +94,13 @@ impl FrameHeader {
     #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let padded;
-        let (bytes, arrived) = match bytes.first_chunk() {
+        let (bytes, arrived) = if let Some(start) = bytes.first_chunk() {
             // The usual case, since a payload follows: that the longest header would fit is the only
             // check of bounds.
-            Some(start) => (start, Self::MAX_LEN),
-            None => {
-                padded = Self::pad(bytes);
-                (&padded, bytes.len())
-            }
+            (start, Self::MAX_LEN)
+        } else {
+            padded = Self::pad(bytes);
+            (&padded, bytes.len())
         };
         Self::decode_padded(bytes, arrived)
     }
