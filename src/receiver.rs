@@ -217,10 +217,11 @@ impl Receiver {
                 _ if self.inflates() => Path::Inflate(kind),
                 Delivery::Messages if whole && header.payload_len <= arrived => {
                     // Nearly all frames end here, and never become a `Frame`.
-                    let mut mask = header.masking_key.map(Mask::new);
                     let length = to_usize(header.payload_len);
-                    buffer.clean_in_place(length, mask.as_mut(), Some(kind))?;
-                    return self.lend_in_place(kind, buffer);
+                    buffer.lend_whole(length, header.masking_key.map(Mask::new), kind)?;
+                    self.message = None;
+                    buffer.expect_another(header_length, length);
+                    return Ok(Step::Lent);
                 }
                 Delivery::Messages if whole && header.payload_len <= buffer.holds() => {
                     Path::InPlace(kind)
@@ -358,18 +359,18 @@ impl Receiver {
         if buffer.clean() < length {
             return Ok(self.wait_for(frame));
         }
-        self.lend_in_place(kind, buffer)
-    }
-
-    #[inline]
-    fn lend_in_place(
-        &mut self,
-        kind: MessageKind,
-        buffer: &mut ReceiveBuffer,
-    ) -> Result<Step, ProtocolError> {
         buffer.lend_in_place(kind)?;
         self.message = None;
+        buffer.expect_another(self.long_header(), length);
         Ok(Step::Lent)
+    }
+
+    /// The length of a header whose payload has 126 to 65,535 bytes: the key is a client's.
+    const fn long_header(&self) -> usize {
+        match self.role {
+            Role::Server => 8,
+            Role::Client => 4,
+        }
     }
 
     fn control(
@@ -431,7 +432,7 @@ impl Receiver {
         buffer.lend_assembled(kind)?;
         self.message = None;
         if self.fragments == 1 {
-            buffer.expect_another(to_usize(self.length));
+            buffer.expect_another(self.long_header(), to_usize(self.length));
         }
         Ok(Step::Lent)
     }

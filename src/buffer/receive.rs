@@ -37,10 +37,11 @@ pub struct ReceiveBuffer {
     /// wait in `wire`, or those from 0 on in `message`, and no others since it started. A receiver could not
     /// vouch for that, since a program may give it the buffer of another amid a message.
     checked: (Place, usize),
-    /// How long the next payload is expected to be: reads bring no more than that and a header, so
-    /// that it lies in `wire` in one piece, or nearly all of it is read straight into `message`. 0 if
-    /// messages are short and one read may bring many.
-    next_length: usize,
+    /// What is expected next after a long message: reads bring no more than a frame as long as that
+    /// one and the header behind it, so that it lies in `wire` in one piece; or, of one that is still
+    /// longer, little more than its header, so that nearly all of it is read straight into `message`. 0
+    /// if messages are short and one read may bring many.
+    expected: usize,
     /// Whether bytes have arrived since `take_fresh`.
     fresh: bool,
     lent: Option<Lent>,
@@ -78,16 +79,18 @@ impl ReceiveBuffer {
     /// Room kept before the first byte, so that the carried bytes of a cut character can be put
     /// right before the rest of their text.
     const HEADROOM: usize = 4;
-    /// Messages up to this length are short: one read may bring many, and they wait in `wire`. So much
-    /// is also read before a message that is then read straight into its own memory.
+    /// Messages up to this length are short: one read may bring many, and they wait in `wire`.
     pub(crate) const SHORT: usize = 4 << 10;
+    /// So much is read before a message that is then read straight into its own memory: its header,
+    /// and little that has to be moved there.
+    const START_OF_LONG: usize = 256;
     /// The first allocation: a handshake and small messages fit.
     const FIRST: usize = 4 << 10;
-    /// `wire` grows no further for reads; only a longer handshake head makes it.
-    const LARGEST_READ: usize = 64 << 10;
-    /// Reads into `message` are at most this long, so that the bytes are still in the cache when
-    /// they are unmasked.
-    const DIRECT_STEP: usize = 256 << 10;
+    /// No read is longer, so that the bytes are still in the first cache, or close to it, when they are
+    /// unmasked. `wire` grows no further for reads; only a longer handshake head makes it.
+    const LARGEST_READ: usize = 32 << 10;
+    /// Of long messages in a row, those up to this length come to lie in `wire` too.
+    const LONGEST_IN_PLACE: usize = Self::LARGEST_READ - Self::HEADROOM - 2 * FrameHeader::MAX_LEN;
 
     /// An empty buffer; it allocates when bytes arrive.
     #[must_use]
@@ -99,7 +102,7 @@ impl ReceiveBuffer {
             direct: 0,
             utf8: Utf8::new(),
             checked: (Place::Wire, 0),
-            next_length: 0,
+            expected: 0,
             fresh: false,
             lent: None,
         }
@@ -113,7 +116,7 @@ impl ReceiveBuffer {
             return self.spare_message();
         }
         let full = self.wire.spare() == 0;
-        if !full && self.wire.is_empty() && self.next_length == 0 {
+        if !full && self.wire.is_empty() && self.expected == 0 {
             // The usual read: nothing waits, messages are short, and there was room to spare.
             self.wire.restart(Self::HEADROOM);
             return self.wire.spare_mut();
@@ -289,7 +292,29 @@ impl ReceiveBuffer {
         self.lend_message(kind, Place::Wire, length)?;
         self.wire.consume(length);
         self.clean = 0;
-        self.expect_another(length);
+        Ok(())
+    }
+
+    /// Unmasks, checks, consumes and lends a message that has arrived as a whole.
+    #[expect(clippy::inline_always, reason = "the mask stays in registers")]
+    #[inline(always)]
+    pub(crate) fn lend_whole(
+        &mut self,
+        length: usize,
+        mask: Option<Mask>,
+        kind: MessageKind,
+    ) -> Result<(), InvalidUtf8> {
+        let bytes = self.wire.part_mut(0..length);
+        if let Some(mut mask) = mask {
+            mask.apply(bytes);
+        }
+        if kind == MessageKind::Text {
+            self.utf8 = Utf8::new();
+            self.utf8.feed(bytes)?;
+            self.utf8.finish()?;
+        }
+        self.lend_checked(kind, Place::Wire, length);
+        self.wire.consume(length);
         Ok(())
     }
 
@@ -330,12 +355,15 @@ impl ReceiveBuffer {
     }
 
     /// Behind a message in one frame with a payload of `length` bytes: the next is likely to be as
-    /// long.
+    /// long, and `header` the length of its header.
     #[inline]
-    pub(crate) fn expect_another(&mut self, length: usize) {
+    pub(crate) fn expect_another(&mut self, header: usize, length: usize) {
         if length > Self::SHORT {
-            let in_place = length <= Self::LARGEST_READ - Self::HEADROOM - FrameHeader::MAX_LEN;
-            self.next_length = if in_place { length } else { Self::SHORT };
+            let in_place = length <= Self::LONGEST_IN_PLACE;
+            // With the next header as a whole: one whose bytes came in two reads is slow to load. And
+            // a read that brings less than there is room for tells that the transport has no more.
+            let with_headers = length.saturating_add(header.saturating_mul(2));
+            self.expected = if in_place { with_headers } else { Self::START_OF_LONG };
         }
     }
 
@@ -343,7 +371,7 @@ impl ReceiveBuffer {
     /// as a whole is moved, and so does not make the buffer grow.
     #[inline]
     pub(crate) fn holds(&self) -> u64 {
-        self.next_length.max(Self::SHORT) as u64
+        self.expected.max(Self::SHORT) as u64
     }
 
     /// Lets the next reads put the next `n` payload bytes straight into the message.
@@ -438,14 +466,20 @@ impl ReceiveBuffer {
                 return Err(InvalidUtf8);
             }
         }
+        self.lend_checked(kind, place, length);
+        Ok(())
+    }
+
+    /// Lends a message whose text was checked as a whole.
+    #[inline]
+    fn lend_checked(&mut self, kind: MessageKind, place: Place, length: usize) {
         self.checked = (place, 0);
-        self.next_length = 0;
+        self.expected = 0;
         let positions = match place {
             Place::Wire => self.wire.positions(length),
             Place::Message => 0..length,
         };
         self.lent = Some(Lent { what: What::Message(kind), place, positions });
-        Ok(())
     }
 
     #[inline(never)]
@@ -454,12 +488,7 @@ impl ReceiveBuffer {
             self.wire.restart(Self::HEADROOM);
         }
         let (waiting, spare) = (self.wire.len(), self.wire.spare());
-        // With room for the longest header: so the usual read brings less than there is room for,
-        // which tells that the transport has no more.
-        let wanted = match self.next_length {
-            0 => 0,
-            length => length.saturating_add(FrameHeader::MAX_LEN).saturating_sub(waiting),
-        };
+        let wanted = self.expected.saturating_sub(waiting);
         // Of a long message's followers only a header waits. Moved to the front, the next message
         // comes to lie where the last one did, in memory that is still in the cache.
         let scarce = spare < self.wire.room() / 2 || wanted > 0;
@@ -494,8 +523,7 @@ impl ReceiveBuffer {
 
     fn spare_message(&mut self) -> &mut [u8] {
         // Grows with what has arrived, never with what was announced.
-        let most = self.message.end().clamp(Self::LARGEST_READ, Self::DIRECT_STEP);
-        self.message.spare_of(self.direct.min(most))
+        self.message.spare_of(self.direct.min(Self::LARGEST_READ))
     }
 }
 
@@ -528,9 +556,9 @@ fn rarer_event(what: What, bytes: &[u8]) -> Event<'_> {
 fn checked(bytes: &[u8]) -> &str {
     debug_assert!(std::str::from_utf8(bytes).is_ok());
     #[expect(unsafe_code, reason = "a second validation would look at each byte of text twice")]
-    // SAFETY: only `event` calls this, on ranges that `lend_message`, `lend_chunk` and `lend_control`
-    // set. A text message is what `checked` counts: `utf8` was fed just these bytes and did not end
-    // inside a character. A piece is what `utf8` carried and was fed in that one call, less what it
+    // SAFETY: only `event` calls this, on ranges that `lend_message`, `lend_whole`, `lend_chunk` and
+    // `lend_control` set. Of a text message `utf8` was fed just these bytes, in `lend_whole` or as
+    // `checked` counts for `lend_message`, and did not end inside a character. A piece is what `utf8` carried and was fed in that one call, less what it
     // carries on. `lend_control` has validated the reason of a Close frame. Whatever changes the
     // bytes ends the loan first.
     unsafe {

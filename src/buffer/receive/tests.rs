@@ -127,7 +127,7 @@ fn what_is_expected_takes_no_memory_before_it_arrives() {
         let n = buffer.spare_mut().len().min(10_000);
         buffer.filled(n);
         arrived += n;
-        let most = 2 * (arrived + ReceiveBuffer::DIRECT_STEP);
+        let most = 2 * (arrived + ReceiveBuffer::LARGEST_READ);
         assert!(buffer.capacity() <= most, "{} for {arrived}", buffer.capacity());
     }
 }
