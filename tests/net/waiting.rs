@@ -1,6 +1,7 @@
 //! `net::WebSocket`: waiting with timeouts, keepalive and idle connections.
 
 use std::io::{self, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Instant;
 
@@ -188,7 +189,7 @@ fn a_message_that_takes_too_long_is_1008() {
     assert_eq!(dripping.join().unwrap(), close_frame(1008));
 }
 
-fn peer_has_sent_something(stream: &std::net::TcpStream) -> bool {
+fn peer_has_sent_something(stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
     let result = stream.peek(&mut [0]);
     stream.set_nonblocking(false).unwrap();
@@ -217,4 +218,41 @@ fn a_quiet_connection_gives_its_memory_back() {
     assert!(input.capacity() <= 64 << 10, "{}", input.capacity());
     assert!(format!("{output:?}").contains("capacity: 0"), "{output:?}");
     drop(client);
+}
+
+/// A peer that pings and does not read: the write timeout ends it, not one timeout for each Ping.
+#[test]
+fn pings_of_a_peer_that_does_not_read_are_given_up_together() {
+    let (mut socket, mut peer) = with_raw_peer(Role::Server, Config::new());
+    fill_to_the_last_byte(socket.get_ref().get_ref());
+    socket.get_ref().get_ref().set_write_timeout(Some(ms(200))).unwrap();
+    for n in 0..50 {
+        peer.write_all(&masked(OpCode::Ping, &[n])).unwrap();
+    }
+    let start = Instant::now();
+    let (pings, error) = within(PATIENCE * 2, move || {
+        let mut pings = 0;
+        loop {
+            match socket.next_event() {
+                Ok(Some(Event::Ping(_))) => pings += 1,
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => return (pings, error),
+            }
+        }
+    });
+    assert!(matches!(&error, Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock));
+    assert!(pings > 10, "{pings}");
+    assert!((ms(190)..ms(2000)).contains(&start.elapsed()), "{:?}", start.elapsed());
+}
+
+/// [`fill`] leaves room for a few small frames.
+fn fill_to_the_last_byte(stream: &TcpStream) {
+    for _ in 0..10 {
+        fill(stream);
+        stream.set_nonblocking(true).unwrap();
+        while (&*stream).write(&[0]).is_ok() {}
+        stream.set_nonblocking(false).unwrap();
+        // The peer's end may still take some.
+        thread::sleep(ms(10));
+    }
 }

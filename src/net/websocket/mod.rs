@@ -49,6 +49,8 @@ pub struct WebSocket<S = Stream> {
     looked: Option<Instant>,
     /// The write that failed. What the peer has sent before can still be read.
     broken: Option<io::Error>,
+    /// Whether the last answer to a control frame could not be written: the network is full.
+    stuck: bool,
     subprotocol: Option<Box<str>>,
     deflate: Option<NegotiatedDeflate>,
     /// Whether everything is over, the transport's end included.
@@ -109,6 +111,7 @@ impl<S: Read + Write> WebSocket<S> {
             armed: None,
             looked: None,
             broken: None,
+            stuck: false,
             subprotocol: None,
             deflate: None,
             finished: false,

@@ -22,9 +22,7 @@ impl<S: Read + Write> WebSocket<S> {
             match connection.advance(&mut self.input, buffer) {
                 Ok(true) => {
                     if !matches!(self.input.what(), Some(What::Message(_) | What::Chunk { .. })) {
-                        // Answers do not wait for what the program does next: a newer Pong would
-                        // take this one's place. An error comes again with the next write.
-                        let _ = self.outgoing.flush();
+                        self.write_answer();
                     }
                     return Ok(Step::Event);
                 }
@@ -43,6 +41,16 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
+    /// Answers do not wait for what the program does next: a newer Pong would take this one's place.
+    /// An error comes again with the next write. If the network takes nothing, only the newest Pong
+    /// goes on waiting: a peer that pings and does not read would else take the time of a write for
+    /// each Ping.
+    fn write_answer(&mut self) {
+        if !self.stuck {
+            self.stuck = self.outgoing.flush().is_err();
+        }
+    }
+
     /// A write that fails for good does not hide what the peer sent before it closed: its Close frame
     /// may tell why.
     #[inline]
@@ -55,7 +63,10 @@ impl<S: Read + Write> WebSocket<S> {
                 self.broken = Some(error);
                 Ok(())
             }
-            result => result,
+            result => {
+                self.stuck = result.is_err();
+                result
+            }
         }
     }
 
