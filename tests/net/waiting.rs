@@ -220,6 +220,31 @@ fn a_quiet_connection_gives_its_memory_back() {
     drop(client);
 }
 
+/// What lies unread is no silence: neither a program that looks rarely nor a process that was stopped
+/// makes a dead peer.
+#[test]
+fn a_peer_whose_answer_was_not_read_yet_is_kept() {
+    let keepalive = Keepalive { interval: ms(100), timeout: ms(100) };
+    let config = timeouts(|timeouts| timeouts.keepalive(keepalive));
+    let (mut socket, mut peer) = with_raw_peer(Role::Server, config);
+    for _ in 0..3 {
+        assert_eq!(socket.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
+        thread::sleep(ms(150));
+        assert_eq!(socket.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
+        let ping = read_exactly(&mut peer, 10);
+        peer.write_all(&masked(OpCode::Pong, &ping[2..])).unwrap();
+        thread::sleep(ms(300));
+        let next = socket.next_event_timeout(ms(0)).unwrap();
+        assert_eq!(next, Next::Event(Event::Pong(&ping[2..])));
+    }
+    assert_eq!(socket.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
+    thread::sleep(ms(150));
+    assert_eq!(socket.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
+    thread::sleep(ms(150));
+    let error = socket.next_event_timeout(ms(0)).unwrap_err();
+    assert!(matches!(error, Error::Timeout(Timeout::Keepalive)), "{error:?}");
+}
+
 /// A peer that pings and does not read: the write timeout ends it, not one timeout for each Ping.
 #[test]
 fn pings_of_a_peer_that_does_not_read_are_given_up_together() {

@@ -33,7 +33,9 @@ impl<S: Read + Write> WebSocket<S> {
         let until = linger_until(connection.closing_time());
         match self.write_until(until) {
             Err(error) if is_would_block(&error) => {
-                self.arm(None)?;
+                if self.control.is_some() {
+                    self.do_what_is_due(Instant::now())?;
+                }
                 // It was too early for that: the stream is non-blocking.
                 Err(error.into())
             }

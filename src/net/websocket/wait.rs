@@ -159,16 +159,16 @@ impl<S: Read + Write> WebSocket<S> {
 
     #[cold]
     fn arm_timed(&mut self, until: Option<Instant>, large: bool) -> Result<bool, Error> {
-        let Some(control) = &self.control else { return Ok(true) };
-        let now = Instant::now();
-        self.looked = Some(now);
-        let Outgoing { connection, buffer, .. } = &mut self.outgoing;
-        if let Err(timeout) = connection.handle_timeout(now, buffer) {
-            self.end();
-            return Err(timeout.into());
+        if self.control.is_none() {
+            return Ok(true);
         }
-        if !buffer.is_empty() && self.broken.is_none() {
-            self.outgoing.write_out()?;
+        let now = Instant::now();
+        let looked = self.looked.replace(now);
+        // The program may have done something else since, or the process was stopped: what the peer
+        // has sent meanwhile is read before it is called silent.
+        let passed = |at| at <= now && looked.is_none_or(|looked| looked < at);
+        if !self.outgoing.connection.poll_timeout().is_some_and(passed) {
+            self.do_what_is_due(now)?;
         }
         let Outgoing { connection, stream, .. } = &mut self.outgoing;
         let quiet = now.checked_add(QUIET).filter(|_| large);
@@ -181,10 +181,23 @@ impl<S: Read + Write> WebSocket<S> {
             (Some(armed), Some(wanted)) => armed <= wanted && wanted <= armed.saturating_mul(2),
             _ => false,
         };
-        if !keep {
+        if !keep && let Some(control) = &self.control {
             (control.set_read_timeout)(stream, wanted)?;
             self.armed = wanted;
         }
         Ok(until.is_none_or(|until| now < until))
+    }
+
+    /// What the timers ask for.
+    pub(super) fn do_what_is_due(&mut self, now: Instant) -> Result<(), Error> {
+        let Outgoing { connection, buffer, .. } = &mut self.outgoing;
+        if let Err(timeout) = connection.handle_timeout(now, buffer) {
+            self.end();
+            return Err(timeout.into());
+        }
+        if !buffer.is_empty() && self.broken.is_none() {
+            self.outgoing.write_out()?;
+        }
+        Ok(())
     }
 }
