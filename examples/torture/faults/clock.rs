@@ -1,0 +1,111 @@
+//! Time that does not pass as it should.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sansock::{
+    Config, Connection, Established, Event, Keepalive, OpCode, Outcome, ReceiveBuffer, Role,
+    SendBuffer, State, Timeout, Timeouts,
+};
+
+use crate::common::{Failure, Fallible, ensure, join, ms};
+use crate::good::Good;
+use crate::peer::frame;
+use crate::serve::KEEPALIVE;
+use crate::server::Server;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const GOOD: usize = 20;
+const STOPPED: Duration = ms(3500);
+
+/// A connection of the core on a clock of our own.
+struct Virtual {
+    connection: Connection,
+    input: ReceiveBuffer,
+    output: SendBuffer,
+}
+
+impl Virtual {
+    fn new(now: Instant) -> Fallible<Self> {
+        let timeouts = Timeouts::new()
+            .keepalive(Keepalive { interval: SECOND, timeout: SECOND })
+            .idle(HOUR * 24)
+            .message(HOUR * 24);
+        let config = Config::new().timeouts(timeouts);
+        let connection = Established::elsewhere(Role::Server, None).connection(&config);
+        let mut new = Self { connection, input: ReceiveBuffer::new(), output: SendBuffer::new() };
+        new.connection.handle_timeout(now, &mut new.output)?;
+        Ok(new)
+    }
+
+    /// The frames that the connection wants to send at a moment.
+    fn at(&mut self, now: Instant) -> Result<usize, Timeout> {
+        let before = self.output.buffered_amount();
+        let result = self.connection.handle_timeout(now, &mut self.output);
+        let frames = (self.output.buffered_amount() - before) / PING;
+        result.map(|()| frames)
+    }
+
+    fn hear(&mut self) -> Fallible {
+        self.input.extend_from_slice(&frame(OpCode::Pong, true, b""));
+        let event = self.connection.next_event(&mut self.input, &mut self.output)?;
+        ensure(event == Some(Event::Pong(b"")), || "a Pong is no event".into())
+    }
+}
+
+/// A keepalive Ping: 2 bytes of header, 8 of payload.
+const PING: usize = 10;
+
+/// `std::time::Instant` cannot be made to jump, so the core is given the times.
+fn jumps() -> Fallible {
+    let start = Instant::now() + HOUR;
+    let mut it = Virtual::new(start)?;
+    ensure(it.at(start + HOUR)? == 1, || "an hour's jump is one Ping".into())?;
+    ensure(it.at(start + HOUR)? == 0, || "and no second".into())?;
+    it.hear()?;
+    ensure(it.at(start + HOUR * 2)? == 0, || "it was heard just now".into())?;
+    for back in [SECOND, HOUR, HOUR * 3] {
+        let then = (start + HOUR * 2).checked_sub(back).unwrap_or(start);
+        ensure(it.at(then)? == 0, || format!("{back:?} back is no timeout"))?;
+    }
+    ensure(it.connection.state() == State::Open, || "still open".into())?;
+    ensure(it.at(start + HOUR * 4)? == 1, || "after the way back, silence counts again".into())?;
+    ensure(it.at(start + HOUR * 8) == Err(Timeout::Keepalive), || "no answer is the end".into())?;
+    ensure(it.at(start) == Err(Timeout::Keepalive), || "the end stays the end".into())?;
+    let outcome = it.connection.outcome();
+    ensure(outcome == Some(Outcome::TimedOut(Timeout::Keepalive)), || format!("{outcome:?}"))?;
+    // The end of time: as far as `Instant` goes.
+    let mut it = Virtual::new(start)?;
+    let mut far = HOUR;
+    while let Some(later) = start.checked_add(far) {
+        far *= 2;
+        let _ = it.at(later);
+    }
+    Ok(())
+}
+
+/// The core on a clock that jumps, and the server's process stopped for longer than its deadlines.
+pub(crate) fn jumps_and_stops(server: &mut Server) -> Fallible<String> {
+    jumps()?;
+    let mut good =
+        (0..GOOD).map(|_| Good::connect(server.address)).collect::<Fallible<Vec<_>>>()?;
+    // The server has pinged, and waits for the answers when it is stopped.
+    thread::sleep(KEEPALIVE.interval + ms(200));
+    let frozen = server.freeze()?;
+    thread::scope(|scope| {
+        // They answer while it is stopped.
+        let clients: Vec<_> =
+            good.iter_mut().map(|good| scope.spawn(move || good.exchange())).collect();
+        thread::sleep(STOPPED);
+        drop(frozen);
+        for client in clients {
+            join(client).map_err(|error| format!("after the server was stopped: {error}"))?;
+        }
+        Ok::<(), Failure>(())
+    })?;
+    Ok(format!(
+        "a jump ahead is one Ping and then 1011, a way back nothing; {GOOD} clients that the server had \
+         pinged were served when it went on, {STOPPED:?} later"
+    ))
+}

@@ -1,0 +1,100 @@
+//! Very many of something small, and announcements of something very large.
+
+use std::io::{self, Write as _};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Instant;
+
+use sansock::OpCode;
+
+use crate::common::{Fallible, ensure, join};
+use crate::peer::{End, Rest, Tally, frame, header, is_reset, open, rest};
+use crate::server::Server;
+
+pub(crate) const PINGS: u32 = 100_000;
+const EMPTY: usize = 1_000_000;
+pub(crate) const LENGTHS: usize = 200;
+/// The payload of the message in one-byte fragments.
+const FRAGMENTED: usize = 1 << 20;
+
+/// Sends from another thread, ends with a Close frame, and reads to the end.
+fn exchange(server: &Server, bytes: &[u8]) -> Fallible<Rest> {
+    let mut peer = open(server.address, "/")?;
+    let mut writer = peer.try_clone()?;
+    thread::scope(|scope| {
+        let sent = scope.spawn(move || match send_all(&mut writer, bytes) {
+            // The server has had enough, which `rest` shows.
+            Err(error) if is_reset(&error) => Ok(()),
+            result => Ok(result?),
+        });
+        let rest = rest(&mut peer);
+        join(sent)?;
+        rest
+    })
+}
+
+fn send_all(writer: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    writer.write_all(bytes)?;
+    writer.write_all(&frame(OpCode::Close, true, &1000u16.to_be_bytes()))
+}
+
+/// A Ping after the other, by a peer that reads the answers.
+pub(crate) fn pings(server: &mut Server) -> Fallible<String> {
+    let mut bytes = Vec::new();
+    for n in 0..PINGS {
+        bytes.extend(frame(OpCode::Ping, true, &n.to_be_bytes()));
+    }
+    let start = Instant::now();
+    let rest = exchange(server, &bytes)?;
+    let numbers: Vec<&[u8]> = rest.pongs.iter().map(Vec::as_slice).collect();
+    ensure(numbers.is_sorted(), || "the Pongs are not in order".into())?;
+    let last = (PINGS - 1).to_be_bytes();
+    ensure(numbers.last() == Some(&last.as_slice()), || "the last Ping has no Pong".into())?;
+    ensure(rest.end == Some(End::Close(1000)), || format!("{:?}", rest.end))?;
+    Ok(format!("{} Pongs, Close 1000, in {:.1} s", numbers.len(), start.elapsed().as_secs_f64()))
+}
+
+/// A message that begins, and a million continuations without a byte.
+pub(crate) fn empty_continuations(server: &mut Server) -> Fallible<String> {
+    let mut bytes = frame(OpCode::Text, false, b"");
+    bytes.extend(frame(OpCode::Continuation, false, b"").repeat(EMPTY));
+    let start = Instant::now();
+    let rest = exchange(server, &bytes)?;
+    ensure(rest.end == Some(End::Close(1008)), || format!("{:?}", rest.end))?;
+    Ok(format!("Close 1008, in {:.1} s", start.elapsed().as_secs_f64()))
+}
+
+/// 1 MiB, a byte in each frame, to a server that allows so many.
+pub(crate) fn one_byte_fragments(server: &mut Server) -> Fallible<String> {
+    let payload: Vec<u8> = (0..=u8::MAX).cycle().take(FRAGMENTED).collect();
+    let mut bytes = Vec::new();
+    for (n, &byte) in payload.iter().enumerate() {
+        let opcode = if n == 0 { OpCode::Binary } else { OpCode::Continuation };
+        bytes.extend(frame(opcode, n + 1 == FRAGMENTED, &[byte]));
+    }
+    let start = Instant::now();
+    let rest = exchange(server, &bytes)?;
+    ensure(rest.data == [payload], || "not the message that was sent".into())?;
+    ensure(rest.end == Some(End::Close(1000)), || format!("{:?}", rest.end))?;
+    Ok(format!("the message, whole, in {:.1} s", start.elapsed().as_secs_f64()))
+}
+
+/// Headers that announce 2^62 bytes, which is too much, and 2^63, which is no length (5.2).
+pub(crate) fn lengths(server: &mut Server) -> Fallible<String> {
+    let mut ends = Vec::new();
+    for (length, end) in [(1 << 62, End::Close(1009)), (1 << 63, End::Close(1002))] {
+        let mut peers = Vec::new();
+        for _ in 0..LENGTHS / 2 {
+            let mut peer = open(server.address, "/")?;
+            // `FrameHeader` encodes no length with the highest bit set.
+            let mut bytes = header(OpCode::Binary, true, 1 << 62);
+            bytes[2..10].copy_from_slice(&u64::to_be_bytes(length));
+            peer.write_all(&bytes)?;
+            peers.push(peer);
+        }
+        let tally = Tally::of(&mut peers)?;
+        tally.all(end)?;
+        ends.push(tally.to_string());
+    }
+    Ok(ends.join(", "))
+}

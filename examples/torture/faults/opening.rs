@@ -1,0 +1,48 @@
+//! Opening handshakes that do not come to their end.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{Fallible, ensure, ms};
+use crate::peer::{End, Tally, request, tcp};
+use crate::serve::HANDSHAKE;
+use crate::server::Server;
+
+pub(crate) const SLOW: usize = 200;
+pub(crate) const VANISHING: usize = 1000;
+
+/// Clients that send a byte of their request each 50 ms.
+pub(crate) fn slow_handshakes(server: &mut Server) -> Fallible<String> {
+    let mut peers = (0..SLOW).map(|_| tcp(server.address)).collect::<Fallible<Vec<_>>>()?;
+    let start = Instant::now();
+    for byte in request("/").bytes().take(200) {
+        // At the end of its time the server ends all of them; their next bytes go nowhere.
+        if start.elapsed() > HANDSHAKE {
+            break;
+        }
+        for peer in &mut peers {
+            // An error is what the server did, which is looked at below.
+            let _ = peer.write_all(&[byte]);
+        }
+        thread::sleep(ms(50));
+    }
+    let tally = Tally::of(&mut peers)?;
+    tally.all(End::Status(408))?;
+    let time = start.elapsed();
+    ensure(time < HANDSHAKE + Duration::from_secs(2), || format!("over only after {time:?}"))?;
+    Ok(format!("{tally}, after {:.1} s", time.as_secs_f64()))
+}
+
+/// Clients that connect, send nothing, half a request or all of it, and are gone.
+pub(crate) fn vanish(server: &mut Server) -> Fallible<String> {
+    let request = request("/");
+    let (half, _) = request.split_at(request.len() / 2);
+    for n in 0..VANISHING {
+        let mut peer: TcpStream = tcp(server.address)?;
+        let what = [b"", half.as_bytes(), request.as_bytes()][n % 3];
+        peer.write_all(what)?;
+    }
+    Ok(format!("{VANISHING} came and went"))
+}

@@ -1,0 +1,48 @@
+//! Connections whose peer goes away without a word, or half of it.
+
+use std::io::Write as _;
+use std::net::Shutdown;
+
+use sansock::OpCode;
+
+use crate::common::{Fallible, ensure};
+use crate::peer::{End, Tally, frame, header, open, rest};
+use crate::server::Server;
+
+pub(crate) const RESETS: usize = 200;
+pub(crate) const HALF_OPEN: usize = 100;
+
+/// A reset in the middle of a frame.
+pub(crate) fn resets(server: &mut Server) -> Fallible<String> {
+    for n in 0..RESETS {
+        let mut peer = open(server.address, if n % 2 == 0 { "/" } else { "/split" })?;
+        peer.write_all(&frame(OpCode::Ping, true, b"?"))?;
+        // To close a socket with unread bytes, the Pong here, is a reset; no option is needed.
+        peer.peek(&mut [0])?;
+        peer.write_all(&header(OpCode::Binary, true, 1000))?;
+        peer.write_all(&[0; 10])?;
+    }
+    Ok(format!("{RESETS} reset"))
+}
+
+/// Peers that are there and give no sign of life, as after a cut cable, and peers that have ended
+/// their own side only.
+pub(crate) fn half_open(server: &mut Server) -> Fallible<String> {
+    let paths = ["/", "/split"].into_iter().cycle().take(HALF_OPEN / 2);
+    let open = |path| open(server.address, path);
+    let mut silent = paths.clone().map(open).collect::<Fallible<Vec<_>>>()?;
+    let mut half = paths.map(open).collect::<Fallible<Vec<_>>>()?;
+    for peer in &half {
+        peer.shutdown(Shutdown::Write)?;
+    }
+    let mut tally = Tally::default();
+    for peer in &mut silent {
+        let rest = rest(peer)?;
+        ensure(rest.pings == 1, || format!("{} Pings to a silent peer", rest.pings))?;
+        tally.add(rest.end.unwrap_or(End::Eof));
+    }
+    tally.all(End::Close(1011))?;
+    let ended = Tally::of(&mut half)?;
+    ended.all(End::Eof)?;
+    Ok(format!("one Ping and {tally}; {ended}"))
+}

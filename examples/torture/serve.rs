@@ -1,0 +1,189 @@
+//! `torture serve`: the server under attack, the crate's own, with an echo behind it.
+
+use std::io;
+use std::panic;
+use std::process;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use sansock::net::{Error, Incoming, Server, WebSocket};
+use sansock::{Config, Event, Keepalive, Limits, SendError, Timeouts};
+
+use crate::common::{Failure, Fallible, ms};
+
+/// The largest message, in bytes.
+pub(crate) const MESSAGE: u64 = 4 << 20;
+/// The most frames of a message: the crate's default.
+pub(crate) const FRAGMENTS: u32 = Limits::new().fragments;
+/// The most that waits to be sent, in bytes.
+pub(crate) const BUFFERED: usize = 1 << 20;
+/// How long an opening handshake may take.
+pub(crate) const HANDSHAKE: Duration = ms(2000);
+/// Silence before a Ping, and how long its answer may take.
+pub(crate) const KEEPALIVE: Keepalive = Keepalive { interval: ms(1000), timeout: ms(1000) };
+/// How long a closing handshake may take.
+pub(crate) const CLOSING: Duration = ms(2000);
+/// How long a write may make no progress.
+pub(crate) const WRITE: Duration = ms(1000);
+/// How long the handler behind `/deaf` does not read.
+pub(crate) const DEAF: Duration = ms(2000);
+
+/// What one fault needs otherwise.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) fragments: u32,
+    pub(crate) handshake: Duration,
+    pub(crate) stack: Option<usize>,
+}
+
+/// What the handlers have counted.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// Messages that were accepted for sending.
+    pub(crate) accepted: u64,
+    /// Bytes of these that the connections still held when they were over.
+    pub(crate) unsent: u64,
+    /// Connections that ended without a closing handshake.
+    pub(crate) failed: u64,
+    /// Clients that never came to a handler.
+    pub(crate) refused: u64,
+    pub(crate) panics: u64,
+}
+
+static ACCEPTED: AtomicU64 = AtomicU64::new(0);
+static UNSENT: AtomicU64 = AtomicU64::new(0);
+static FAILED: AtomicU64 = AtomicU64::new(0);
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn serve(options: &Options) -> Fallible {
+    // The panics of `/panic` are counted; nobody wants to read hundreds of them.
+    panic::set_hook(Box::new(|_| {
+        PANICS.fetch_add(1, Ordering::SeqCst);
+    }));
+    let timeouts =
+        Timeouts::new().handshake(options.handshake).keepalive(KEEPALIVE).closing(CLOSING);
+    let limits = Limits::new()
+        .message(MESSAGE)
+        .frame(MESSAGE)
+        .fragments(options.fragments)
+        .buffered(BUFFERED);
+    let mut server = Server::bind("127.0.0.1:0")?
+        .config(Config::new().limits(limits).timeouts(timeouts))
+        .write_timeout(Some(WRITE));
+    if let Some(bytes) = options.stack {
+        server = server.stack_size(bytes);
+    }
+    let handle = server.handle();
+    thread::Builder::new().name("stop".into()).spawn(move || {
+        // A line, or the end of whoever started this.
+        let _ = io::stdin().read_line(&mut String::new());
+        handle.shutdown();
+        thread::sleep(CLOSING + ms(5000));
+        process::exit(1);
+    })?;
+    println!("{}", server.local_addr());
+    server.run(handle_one)?;
+    println!("{}", Ledger::now());
+    Ok(())
+}
+
+fn handle_one(incoming: &mut Incoming) -> Result<(), Error> {
+    let path = incoming.request().map_or(String::new(), |request| request.path().to_owned());
+    match path.as_str() {
+        "/split" => split_echo(incoming.accept()?),
+        "/deaf" => {
+            let socket = incoming.accept()?;
+            thread::sleep(DEAF);
+            echo(socket)
+        }
+        "/panic/before" => panic(),
+        "/panic/after" => {
+            incoming.accept()?.next_event()?;
+            panic()
+        }
+        _ => echo(incoming.accept()?),
+    }
+}
+
+#[expect(clippy::panic, reason = "this is what is tested")]
+fn panic() -> ! {
+    panic!("a handler that panics")
+}
+
+fn echo(mut socket: WebSocket) -> Result<(), Error> {
+    let result = echo_all(&mut socket);
+    account(&result, socket.buffered_amount());
+    result
+}
+
+fn echo_all(socket: &mut WebSocket) -> Result<(), Error> {
+    while let Some((event, outgoing)) = socket.exchange()? {
+        if let Event::Message(message) = event {
+            accepted(outgoing.queue(message))?;
+        }
+    }
+    Ok(())
+}
+
+fn split_echo(socket: WebSocket) -> Result<(), Error> {
+    let (mut reader, writer) = socket.split()?;
+    let mut echo = || {
+        while let Some(event) = reader.next_event()? {
+            if let Event::Message(message) = event {
+                accepted(writer.send(message))?;
+            }
+        }
+        Ok(())
+    };
+    let result = echo();
+    account(&result, writer.buffered_amount());
+    result
+}
+
+/// Counts a message that was accepted for sending. What arrives behind our Close frame is not.
+fn accepted(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::Send(SendError::Closed)) => Ok(()),
+        result => result.inspect(|()| {
+            ACCEPTED.fetch_add(1, Ordering::SeqCst);
+        }),
+    }
+}
+
+fn account(result: &Result<(), Error>, unsent: usize) {
+    UNSENT.fetch_add(unsent as u64, Ordering::SeqCst);
+    FAILED.fetch_add(u64::from(result.is_err()), Ordering::SeqCst);
+}
+
+impl Ledger {
+    fn now() -> Self {
+        let [accepted, unsent, failed, refused, panics] =
+            [&ACCEPTED, &UNSENT, &FAILED, &REFUSED, &PANICS].map(|it| it.load(Ordering::SeqCst));
+        Self { accepted, unsent, failed, refused, panics }
+    }
+}
+
+impl std::fmt::Display for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { accepted, unsent, failed, refused, panics } = self;
+        write!(f, "{accepted} {unsent} {failed} {refused} {panics}")
+    }
+}
+
+impl FromStr for Ledger {
+    type Err = Failure;
+
+    fn from_str(line: &str) -> Fallible<Self> {
+        let numbers = line
+            .split(' ')
+            .map(str::parse)
+            .collect::<Result<Vec<u64>, std::num::ParseIntError>>()?;
+        let &[accepted, unsent, failed, refused, panics] = numbers.as_slice() else {
+            return Err(format!("not a ledger: {line}").into());
+        };
+        Ok(Self { accepted, unsent, failed, refused, panics })
+    }
+}

@@ -1,0 +1,147 @@
+//! The server in a process of its own, seen from outside.
+
+use std::env;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::common::{Fallible, ensure, wait_for};
+use crate::gauge::{Gauge, Reading};
+use crate::good::Good;
+use crate::serve::Ledger;
+
+/// A running server. However it is dropped, its process is over then.
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Child,
+    lines: Receiver<String>,
+    pub(crate) address: SocketAddr,
+    pub(crate) gauge: Gauge,
+    /// What it uses before anybody has come.
+    empty: Reading,
+}
+
+/// How long a server may take to answer when nothing is wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Server {
+    /// Starts `torture serve` with these arguments, under what the shell's `ulimit` sets.
+    pub(crate) fn start(ulimit: &str, arguments: &[&str]) -> Fallible<Self> {
+        let program = env::current_exe()?;
+        let mut command = if ulimit.is_empty() {
+            Command::new(program)
+        } else {
+            // The shell becomes the server: the process is the same.
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(format!("ulimit {ulimit} && exec \"$0\" \"$@\"")).arg(program);
+            shell
+        };
+        command.arg("serve").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn()?;
+        let gauge = Gauge(process.id());
+        let output = process.stdout.take();
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in output.into_iter().flat_map(|output| BufReader::new(output).lines()) {
+                let Ok(line) = line else { return };
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let (address, empty) = (([127, 0, 0, 1], 0).into(), Reading::default());
+        let mut server = Self { process, lines, address, gauge, empty };
+        server.address = server.line()?.parse()?;
+        server.empty = gauge.read()?;
+        server.warm_up()?;
+        Ok(server)
+    }
+
+    /// Messages that [`start`](Self::start) has sent.
+    pub(crate) const WARM_UP: u64 = 8;
+
+    /// Lets the server do once what takes memory the first time.
+    fn warm_up(&self) -> Fallible {
+        let mut good = (0..Self::WARM_UP)
+            .map(|_| Good::connect(self.address))
+            .collect::<Fallible<Vec<_>>>()?;
+        for good in &mut good {
+            good.exchange()?;
+        }
+        good.into_iter().try_for_each(Good::close)?;
+        self.settled(0).map(drop)
+    }
+
+    fn line(&self) -> Fallible<String> {
+        Ok(self.lines.recv_timeout(PATIENCE).map_err(|_| "the server says nothing")?)
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("ws://{}{path}", self.address)
+    }
+
+    /// What the server uses when it has `connections` and no more, once that is so: a thread and a
+    /// descriptor for each.
+    pub(crate) fn settled(&self, connections: u64) -> Fallible<Reading> {
+        let threads = self.empty.threads + connections;
+        let descriptors = self.empty.descriptors + connections;
+        let mut now = Reading::default();
+        let settled = wait_for("threads and descriptors go back", PATIENCE, || {
+            now = self.gauge.read()?;
+            Ok((now.threads, now.descriptors) == (threads, descriptors))
+        });
+        settled.map_err(|error| {
+            format!(
+                "{error}: {} threads instead of {threads}, {} descriptors instead of {descriptors}",
+                now.threads, now.descriptors
+            )
+        })?;
+        Ok(now)
+    }
+
+    /// Tells the server to shut down.
+    pub(crate) fn tell_to_stop(&mut self) -> Fallible {
+        let input = self.process.stdin.as_mut().ok_or("told already")?;
+        Ok(writeln!(input, "stop")?)
+    }
+
+    /// Waits for the end of a server that was told to stop; what it has counted.
+    pub(crate) fn ended(mut self) -> Fallible<Ledger> {
+        let ledger = self.line()?.parse()?;
+        let mut status = None;
+        wait_for("the server ends", PATIENCE, || {
+            status = self.process.try_wait()?;
+            Ok(status.is_some())
+        })?;
+        ensure(status.is_some_and(|status| status.success()), || format!("it ended {status:?}"))?;
+        Ok(ledger)
+    }
+
+    /// Stops the process where it is.
+    pub(crate) fn freeze(&self) -> Fallible<Frozen> {
+        self.gauge.signal("-STOP")?;
+        Ok(Frozen(self.gauge))
+    }
+}
+
+/// A process that is stopped until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Frozen(Gauge);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        // If it fails, the server does not answer, which will be noticed.
+        let _ = self.0.signal("-CONT");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be over already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
