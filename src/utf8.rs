@@ -53,11 +53,11 @@ impl Utf8 {
         if self.length != 0 {
             return self.feed_after_carry(bytes);
         }
-        let rest = if bytes.len() < ASCII { behind_ascii(bytes) } else { bytes };
-        if rest.is_empty() {
+        let ascii = if bytes.len() < ASCII { ascii_prefix(bytes) } else { 0 };
+        if ascii == bytes.len() {
             return Ok(());
         }
-        self.feed_at_boundary(rest)
+        self.feed_at_boundary(bytes.get(ascii..).unwrap_or_default())
     }
 
     /// Checks that the text does not end inside a character, and starts anew.
@@ -150,25 +150,25 @@ fn cut_character(bytes: &[u8]) -> usize {
     0
 }
 
-/// What is left behind bytes that are ASCII for sure: nothing, or what starts with a block, word or
-/// rest that is not.
+/// How many bytes from the start on are ASCII for sure: all of them, or those before the block, word
+/// or rest that holds one which is not.
 #[inline]
-fn behind_ascii(mut bytes: &[u8]) -> &[u8] {
+fn ascii_prefix(bytes: &[u8]) -> usize {
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    while let Some((block, behind)) = bytes.split_first_chunk::<32>() {
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for (i, block) in blocks.iter().enumerate() {
         let words = block.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
         if words.fold(0, |all, word| all | word) & HIGH != 0 {
-            return bytes;
+            return i.saturating_mul(32);
         }
-        bytes = behind;
     }
-    while let Some((word, behind)) = bytes.split_first_chunk::<8>() {
+    let (words, tail) = rest.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
         if u64::from_le_bytes(*word) & HIGH != 0 {
-            return bytes;
+            return blocks.as_flattened().len().saturating_add(i.saturating_mul(8));
         }
-        bytes = behind;
     }
-    if bytes.iter().all(u8::is_ascii) { &[] } else { bytes }
+    if tail.iter().all(u8::is_ascii) { bytes.len() } else { bytes.len().saturating_sub(tail.len()) }
 }
 
 /// A state of the automaton: what RFC 3629, 4, lets follow. The number is where a row of
