@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
@@ -89,6 +90,46 @@ fn wrong_requests_get_their_status_and_never_reach_the_handler() {
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {head}");
     }
     server.stop();
+}
+
+/// Who never comes to the handler is reported, once, with the address; a report that panics ends
+/// nothing.
+#[test]
+fn refused_clients_are_reported() {
+    let (sender, reports) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let config = timeouts(|timeouts| timeouts.handshake(ms(200)));
+    let server = Running::start(
+        |server| {
+            server.config(config).on_error(move |error, peer| {
+                sender.lock().unwrap().send((format!("{error:?}"), peer)).unwrap();
+                panic!("a test's panic in a report");
+            })
+        },
+        |incoming| match incoming.request().unwrap().path() {
+            "/fails" => incoming.accept().and(Err(Error::Abnormal)),
+            _ => echo(incoming),
+        },
+    );
+    for (request, expected) in [
+        ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", "Handshake(Method)"),
+        ("GET / HT", "Handshake(TimedOut)"),
+    ] {
+        let mut stream = connect(server.address());
+        stream.write_all(request.as_bytes()).unwrap();
+        let (error, peer) = reports.recv_timeout(PATIENCE).unwrap();
+        assert_eq!((&*error, peer), (expected, Some(stream.local_addr().unwrap())));
+    }
+    let stream = connect(server.address());
+    let vanished = stream.local_addr().unwrap();
+    drop(stream);
+    let report = reports.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(report, ("Handshake(UnexpectedEof)".to_owned(), Some(vanished)));
+    // Whoever was served is the handler's own business.
+    talk(&mut client::connect(&server.url()).unwrap());
+    drop(client::connect(&format!("{}fails", server.url())).unwrap());
+    server.stop();
+    assert_eq!(reports.try_recv(), Err(mpsc::TryRecvError::Disconnected));
 }
 
 #[test]
@@ -270,6 +311,12 @@ fn child_with_few_descriptors() {
     if env::var_os(CHILD).is_some() {
         let config = timeouts(|_| Timeouts::none());
         let server = Server::bind("127.0.0.1:0").unwrap().config(config);
+        let reported = AtomicBool::new(false);
+        let server = server.on_error(move |error, peer| {
+            if peer.is_none() && matches!(error, Error::Io(_)) && !reported.swap(true, Relaxed) {
+                eprintln!("REPORTED");
+            }
+        });
         eprintln!("\nADDRESS {}", server.local_addr());
         server.run(echo).unwrap();
     }
@@ -301,15 +348,15 @@ fn running_out_of_descriptors_passes() {
         .spawn()
         .map(Killed)
         .unwrap();
-    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map_while(Result::ok);
     let address = lines
-        .map_while(Result::ok)
         .find_map(|line| line.strip_prefix("ADDRESS ").map(|address| address.parse().unwrap()));
     let address = address.unwrap();
     let url = format!("ws://{address}/");
     let crowd: Vec<_> = (0..60).map(|_| connect(address)).collect();
     let descriptors = format!("/proc/{}/fd", child.0.id());
     until("all descriptors are taken", || std::fs::read_dir(&descriptors).unwrap().count() >= 40);
+    assert!(lines.any(|line| line == "REPORTED"));
     let before = processor_time(child.0.id());
     thread::sleep(ms(1000));
     let spent = processor_time(child.0.id()) - before;

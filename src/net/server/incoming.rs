@@ -132,9 +132,11 @@ where
         output: SendBuffer::new(),
         options,
     };
-    // Whoever wants to know about errors looks at them in `serve`; of a panic the panic hook tells.
-    let _ = panic::catch_unwind(AssertUnwindSafe(|| {
-        incoming.open().and_then(|()| serve(&mut incoming))
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| match incoming.open() {
+        // Whoever wants to know about its errors looks at them in `serve`; of a panic the panic hook
+        // tells.
+        Ok(()) => drop(serve(&mut incoming)),
+        Err(error) => incoming.options.on_error.report(&error, Some(peer)),
     }));
     if incoming.stream.is_some() {
         let _ = incoming.reject(&Rejection::new(500));
@@ -171,7 +173,8 @@ impl Incoming {
             Err(Error::Handshake(error)) => self.refuse(error),
             Ok(()) if !self.slot.open() => {
                 self.reject(&Rejection::new(503))?;
-                Err(answered())
+                let kind = io::ErrorKind::ConnectionAborted;
+                Err(io::Error::new(kind, "the server shuts down").into())
             }
             result => result,
         }

@@ -7,6 +7,7 @@ pub use incoming::Incoming;
 pub use registry::ServerHandle;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io, thread};
@@ -54,6 +55,7 @@ pub(super) struct Options {
     write_timeout: Option<Duration>,
     stack_size: Option<usize>,
     pub(super) tls: Option<Acceptor>,
+    on_error: OnError,
 }
 
 impl Server {
@@ -83,6 +85,7 @@ impl Server {
             write_timeout: Some(Duration::from_secs(30)),
             stack_size: None,
             tls: None,
+            on_error: OnError::default(),
         };
         Ok(Self { listener, options, shared })
     }
@@ -141,6 +144,36 @@ impl Server {
         self
     }
 
+    /// Calls `report` for each client that never comes to `run`'s `serve`; nobody is told unless set.
+    /// The client has got its answer by then, if it could be given one.
+    ///
+    /// - [`Error::Handshake`]: a request that is wrong, took too long or was cut off.
+    /// - [`Error::Tls`]: a TLS handshake that failed.
+    /// - [`Error::Io`]: the transport broke, the server shuts down
+    ///   ([`io::ErrorKind::ConnectionAborted`]), or the operating system had no thread for it. Without
+    ///   an address: `accept` failed, for want of descriptors for one; clients wait meanwhile, and it is
+    ///   tried again every 20 ms.
+    ///
+    /// It is called on the thread of the connection, and on that of [`run`](Self::run) where there is
+    /// none: it must not take long. A panic of it is caught.
+    ///
+    /// ```no_run
+    /// # use sansock::net::Server;
+    /// let server = Server::bind("127.0.0.1:9001")?.on_error(|error, peer| match peer {
+    ///     Some(peer) => eprintln!("{peer}: {error}"),
+    ///     None => eprintln!("accepting: {error}"),
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on_error(
+        mut self,
+        report: impl Fn(&Error, Option<SocketAddr>) + Send + Sync + 'static,
+    ) -> Self {
+        self.options.on_error = OnError(Some(Arc::new(report)));
+        self
+    }
+
     /// The address that the server listens at.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -154,7 +187,8 @@ impl Server {
     }
 
     /// Accepts clients until [`ServerHandle::shutdown`], and calls `serve` for each request on a
-    /// thread of its own; a request that is wrong was refused before. What `serve` returns and how it
+    /// thread of its own; a request that is wrong was refused before
+    /// ([`on_error`](Self::on_error)). What `serve` returns and how it
     /// ends, a panic included, concerns its own connection only. That connection ends when `serve`
     /// does, even if another thread holds it.
     ///
@@ -183,7 +217,9 @@ impl Server {
                 Ok(accepted) => accepted,
                 Err(error) if is_fatal(&error) => return Err(error),
                 Err(error) => {
-                    if error.kind() != io::ErrorKind::ConnectionAborted {
+                    let passes_at_once = error.kind() == io::ErrorKind::ConnectionAborted;
+                    self.options.on_error.report(&error.into(), None);
+                    if !passes_at_once {
                         // No descriptors or no memory: some may be free soon.
                         self.shared.pause(RETRY);
                     }
@@ -195,7 +231,10 @@ impl Server {
                 Some(acceptor) => match acceptor.session() {
                     Ok(session) => Stream::secure(stream, session),
                     // No random numbers or no time: TLS cannot do without.
-                    Err(_) => continue,
+                    Err(error) => {
+                        self.options.on_error.report(&error, Some(peer));
+                        continue;
+                    }
                 },
             };
             let Some(guard) = self.shared.register(stream) else { return Ok(()) };
@@ -205,8 +244,9 @@ impl Server {
                 builder = builder.stack_size(size);
             }
             let spawned = builder.spawn(move || serve_one(&guard, peer, options, &*serve));
-            if spawned.is_err() {
+            if let Err(error) = spawned {
                 // The connection was dropped with its guard. Threads may be there again soon.
+                self.options.on_error.report(&error.into(), Some(peer));
                 self.shared.pause(RETRY);
             }
         }
@@ -220,6 +260,27 @@ impl fmt::Debug for Server {
             .field("address", &self.shared.address)
             .field("options", &self.options)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whom to tell about clients that never come to the handler.
+#[derive(Clone, Default)]
+struct OnError(Option<Arc<Report>>);
+
+type Report = dyn Fn(&Error, Option<SocketAddr>) + Send + Sync;
+
+impl OnError {
+    fn report(&self, error: &Error, peer: Option<SocketAddr>) {
+        if let Some(report) = &self.0 {
+            // It must not end the server; the panic hook tells.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| report(error, peer)));
+        }
+    }
+}
+
+impl fmt::Debug for OnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "set" } else { "none" })
     }
 }
 
