@@ -3,12 +3,13 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Instant;
 
 use crate::common::*;
 use sansock::net::{Error, Incoming, Server, WebSocket, client};
-use sansock::{CloseCode, Event, OpCode, Outcome};
+use sansock::{CloseCode, Event, OpCode, Outcome, SendError};
 
 fn end(socket: &mut WebSocket) -> Result<Outcome, Error> {
     while socket.next_event()?.is_some() {}
@@ -82,6 +83,109 @@ fn a_shutdown_tells_every_client_behind_what_was_accepted() {
     assert_eq!(split.join().unwrap(), (1000, GOING_AWAY));
     assert_eq!(busy.join().unwrap(), (1000, GOING_AWAY));
     assert_eq!(pushes.join().unwrap(), (PUSHED.load(Ordering::SeqCst), GOING_AWAY));
+}
+
+/// Echoes, and counts what was accepted for sending; what arrives behind our Close frame is not.
+fn counted_echo(accepted: &AtomicUsize, incoming: &mut Incoming) -> Result<(), Error> {
+    let split = incoming.request().unwrap().path() == "/split";
+    let count = |sent| match sent {
+        Err(Error::Send(SendError::Closed)) => Ok(()),
+        sent => sent.inspect(|()| {
+            accepted.fetch_add(1, Ordering::SeqCst);
+        }),
+    };
+    let mut socket = incoming.accept()?;
+    if split {
+        let (mut reader, writer) = socket.split()?;
+        while let Some(event) = reader.next_event()? {
+            if let Event::Message(message) = event {
+                count(writer.queue(message))?;
+            }
+        }
+        assert_eq!(writer.buffered_amount(), 0);
+    } else {
+        while let Some((event, outgoing)) = socket.exchange()? {
+            if let Event::Message(message) = event {
+                count(outgoing.queue(message))?;
+            }
+        }
+        assert_eq!(socket.buffered_amount(), 0);
+    }
+    Ok(())
+}
+
+/// Sends numbered messages, some always on their way, until the server says 1001; how many came back,
+/// each whole and in its place.
+fn exchange_until_the_end(mut socket: WebSocket) -> (usize, Outcome) {
+    let message = |n: usize| n.to_be_bytes().repeat(1 + n % 2000);
+    let (mut sent, mut echoed, mut told) = (0, 0, false);
+    loop {
+        while !told && sent < echoed + 8 {
+            socket.queue(&message(sent)).unwrap();
+            sent += 1;
+        }
+        match socket.next_event().unwrap() {
+            Some(Event::Message(echo)) => {
+                assert!(echo.as_bytes() == message(echoed), "echo {echoed}");
+                echoed += 1;
+            }
+            Some(_) => told = true,
+            None => return (echoed, socket.outcome().unwrap()),
+        }
+    }
+}
+
+/// Every client sees 1001, behind all that the server accepted for it, and nothing is left over.
+#[test]
+fn a_shutdown_under_load_loses_nothing_that_was_accepted() {
+    static ACCEPTED: AtomicUsize = AtomicUsize::new(0);
+    let server = Running::start(|server| server, |incoming| counted_echo(&ACCEPTED, incoming));
+    let clients: Vec<_> = (0..16)
+        .map(|n| {
+            let path = ["", "split"][n % 2];
+            let socket = client::connect(&format!("{}{path}", server.url())).unwrap();
+            thread::spawn(|| exchange_until_the_end(socket))
+        })
+        .collect();
+    until("all are busy", || ACCEPTED.load(Ordering::SeqCst) > 2000);
+    server.stop();
+    let mut echoed = 0;
+    for client in clients {
+        let (messages, outcome) = client.join().unwrap();
+        assert_eq!(outcome, GOING_AWAY);
+        echoed += messages;
+    }
+    assert_eq!(echoed, ACCEPTED.load(Ordering::SeqCst));
+}
+
+/// What could not be sent is told by `buffered_amount`, however well the connection seems to end.
+#[test]
+fn what_a_shutdown_could_not_send_is_told() {
+    for peer_closes in [false, true] {
+        let (sender, lost) = mpsc::channel();
+        let sender = Mutex::new(sender);
+        let config = timeouts(|timeouts| timeouts.closing(ms(300)));
+        let server = Running::start(
+            |server| server.config(config),
+            move |incoming| {
+                let mut socket = incoming.accept()?;
+                fill(socket.get_ref().get_ref());
+                socket.queue(&bytes(0, 1 << 20))?;
+                let ended = end(&mut socket).map_err(|error| error.to_string());
+                let _ = sender.lock().unwrap().send((ended, socket.buffered_amount()));
+                Ok(())
+            },
+        );
+        let (mut stream, _) = raw_client(server.address());
+        if peer_closes {
+            stream.write_all(&masked_close(1000)).unwrap();
+        }
+        thread::sleep(ms(100));
+        server.stop();
+        let (ended, lost) = lost.recv_timeout(PATIENCE).unwrap();
+        assert!((1 << 19..=10 + (1 << 20) + 8).contains(&lost), "{lost} bytes, {ended:?}");
+        drop(stream);
+    }
 }
 
 /// Neither a peer that does not answer, nor one that does not read, nor a request that does not

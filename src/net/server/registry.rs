@@ -41,6 +41,12 @@ impl ServerHandle {
     /// Accepts no more, closes each connection with 1001, behind what was accepted for sending on it,
     /// and lets [`Server::run`](super::Server::run) return when they have ended. A client whose request has not arrived
     /// as a whole is not served. It does not wait for any of that.
+    ///
+    /// What the handlers send afterwards is refused with
+    /// [`SendError::Closed`](crate::SendError::Closed). What was accepted before and cannot be written,
+    /// because a client does not read, each handler finds when its connection is over:
+    /// [`WebSocket::buffered_amount`](super::super::WebSocket::buffered_amount),
+    /// [`Writer::buffered_amount`](super::super::Writer::buffered_amount).
     pub fn shutdown(&self) {
         let slots = {
             let mut registry = self.shared.lock();

@@ -262,7 +262,8 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(())
     }
 
-    /// Bytes that were accepted for sending and not yet handed to the transport.
+    /// Bytes that were accepted for sending and not yet handed to the transport. After the end,
+    /// also one after a closing handshake: those that never will be.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.outgoing.buffered_amount()
