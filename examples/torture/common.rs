@@ -35,7 +35,7 @@ pub(crate) fn join<T>(thread: thread::ScopedJoinHandle<'_, Fallible<T>>) -> Fall
     thread.join().unwrap_or_else(|_| Err("a thread of this program panicked".into()))
 }
 
-/// SplitMix64: reproducible choices, no secrets.
+/// `SplitMix64`: reproducible choices, no secrets.
 #[derive(Debug)]
 pub(crate) struct Dice(u64);
 

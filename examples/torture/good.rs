@@ -120,7 +120,7 @@ pub(crate) fn beside<T>(
 
 /// Good clients alone, for a while.
 pub(crate) fn alone(address: SocketAddr, time: Duration) -> Fallible<Service> {
-    let (_, service) = beside(address, true, || {
+    let ((), service) = beside(address, true, || {
         thread::sleep(time);
         Ok(())
     })?;

@@ -27,6 +27,7 @@ mod run;
 mod serve;
 mod server;
 mod soak;
+mod talk;
 
 use faults::{clock, floods, opening, panics, scarcity, shutdown, stalls, vanishing};
 use run::{Attack, Fault, Home, Service};
@@ -101,11 +102,11 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "unread-pongs",
-        what: "16 peers send Pings at full speed and read no Pong",
+        what: "4 peers send Pings at full speed and read no Pong",
         attack: Attack::On(stalls::unread_pongs),
         home: Home::Shared,
         service: Service::Busy,
-        memory: (stalls::MUTE, BARE + INPUT),
+        memory: (stalls::PINGING, 2 * BARE + INPUT),
     },
     Fault {
         name: "deaf-handler",

@@ -97,7 +97,7 @@ pub(crate) struct Rest {
 /// Reads to the end.
 pub(crate) fn rest(stream: &mut TcpStream) -> Fallible<Rest> {
     let mut bytes = Vec::new();
-    let reset = match stream.read_to_end(&mut bytes) {
+    let was_reset = match stream.read_to_end(&mut bytes) {
         Ok(_) => false,
         Err(error) if is_reset(&error) => true,
         Err(error) => return Err(format!("the peer waits for the end: {error}").into()),
@@ -124,7 +124,7 @@ pub(crate) fn rest(stream: &mut TcpStream) -> Fallible<Rest> {
         }
         left = left.get(end..).unwrap_or_default();
     }
-    if reset {
+    if was_reset {
         rest.end = Some(End::Reset);
     }
     rest.end.get_or_insert(End::Eof);

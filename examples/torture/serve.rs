@@ -72,7 +72,10 @@ pub(crate) fn serve(options: &Options) -> Fallible {
         .buffered(BUFFERED);
     let mut server = Server::bind("127.0.0.1:0")?
         .config(Config::new().limits(limits).timeouts(timeouts))
-        .write_timeout(Some(WRITE));
+        .write_timeout(Some(WRITE))
+        .on_error(|_, peer| {
+            REFUSED.fetch_add(u64::from(peer.is_some()), Ordering::SeqCst);
+        });
     if let Some(bytes) = options.stack {
         server = server.stack_size(bytes);
     }

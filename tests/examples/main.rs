@@ -19,7 +19,7 @@ use sansock::{CloseCode, Event, Message};
 
 #[test]
 fn each_has_help() {
-    let options: [(&str, &[&str]); 5] = [
+    let options: [(&str, &[&str]); 6] = [
         (
             "echo_server",
             &["[ADDR]", "--max-message", "--handshake-timeout", "--subprotocol", "--cert", "--key"],
@@ -31,6 +31,7 @@ fn each_has_help() {
         ("event_loop", &["[ADDR]"]),
         ("autobahn_client", &["URL", "--agent"]),
         ("two_threads", &["[URL]"]),
+        ("torture", &["FAULT", "--markdown", "--soak", "--seed", "--list"]),
     ];
     for (name, words) in options {
         for option in ["--help", "-h"] {
@@ -45,7 +46,7 @@ fn each_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&str, &[&str], &str); 27] = [
+    let wrong: [(&str, &[&str], &str); 30] = [
         ("echo_server", &["--nonsense"], "--nonsense"),
         ("echo_server", &["nonsense"], "nonsense"),
         ("echo_server", &["127.0.0.1:65536"], "127.0.0.1:65536"),
@@ -56,6 +57,9 @@ fn wrong_arguments_are_named_and_end_with_2() {
         ("echo_server", &["--cert", "cert.pem"], "--key"),
         ("echo_server", &["--key", "key.pem"], "--cert"),
         ("event_loop", &["nonsense"], "nonsense"),
+        ("torture", &["nonsense"], "nonsense"),
+        ("torture", &["--soak", "0"], "0"),
+        ("torture", &["--seed", "1"], "--soak"),
         ("event_loop", &["127.0.0.1:0", "--nonsense"], "--nonsense"),
         ("client", &[], "URL"),
         ("client", &["--ca"], "--ca"),

@@ -13,6 +13,8 @@ use crate::serve::DEAF;
 use crate::server::Server;
 
 pub(crate) const MUTE: usize = 16;
+/// It takes some 100,000 Pongs to fill the network's buffers of each.
+pub(crate) const PINGING: usize = 4;
 pub(crate) const DEAF_PEERS: usize = 8;
 /// What each sends to a handler that does not read, in messages of 64 KiB.
 const DEAF_MESSAGES: usize = 256;
@@ -26,21 +28,21 @@ pub(crate) fn never_read(server: &mut Server) -> Fallible<String> {
     for _ in 0..6 {
         echoed.extend_from_within(..);
     }
-    flood(server.address, &echoed)
+    flood(server.address, &echoed, MUTE)
 }
 
 /// Peers that send Pings and never read the Pongs.
 pub(crate) fn unread_pongs(server: &mut Server) -> Fallible<String> {
     let pings = frame(OpCode::Ping, true, &[7; 125]).repeat(8000);
-    flood(server.address, &pings)
+    flood(server.address, &pings, PINGING)
 }
 
 /// Writes the same bytes again and again, and reads nothing, until the server has had enough.
-fn flood(address: SocketAddr, bytes: &[u8]) -> Fallible<String> {
+fn flood(address: SocketAddr, bytes: &[u8], peers: usize) -> Fallible<String> {
     let mut tally = Tally::default();
     let mut slowest = Duration::ZERO;
     thread::scope(|scope| {
-        let peers: Vec<_> = (0..MUTE)
+        let peers: Vec<_> = (0..peers)
             .map(|n| {
                 scope.spawn(move || {
                     let mut peer = open(address, ["/", "/split"][n % 2])?;
@@ -74,7 +76,7 @@ fn write_until_refused(peer: &mut TcpStream, bytes: &[u8]) -> Fallible<Duration>
 
 /// Peers that send at full speed to a handler that sleeps, and get every byte back when it wakes.
 pub(crate) fn deaf_handler(server: &mut Server) -> Fallible<String> {
-    let message = frame(OpCode::Binary, true, &[9; 64 << 10]);
+    let message = frame(OpCode::Binary, true, &vec![9; 64 << 10]);
     let (address, mut blocked) = (server.address, Duration::ZERO);
     thread::scope(|scope| {
         let peers: Vec<_> =
