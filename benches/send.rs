@@ -26,6 +26,25 @@ fn send(criterion: &mut Criterion) {
     }
 }
 
+/// The same through the blocking adapter.
+#[cfg(feature = "net")]
+fn blocking(criterion: &mut Criterion) {
+    for (name, role) in [("send/net/server", Role::Server), ("send/net/client", Role::Client)] {
+        let mut group = criterion.benchmark_group(name);
+        for size in SIZES {
+            let payload = Payload::Binary.bytes(size);
+            let mut sending = common::Blocking::sending(role);
+            group.throughput(Throughput::Bytes(size as u64));
+            group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+                bencher.iter(|| sending.send(Message::Binary(black_box(&payload))));
+            });
+        }
+    }
+}
+
+#[cfg(not(feature = "net"))]
+fn blocking(_: &mut Criterion) {}
+
 /// Sixty-four messages to one write; the time is that of all of them.
 fn queue(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("queue 64/server");
@@ -72,5 +91,5 @@ fn broadcast(criterion: &mut Criterion) {
     }
 }
 
-criterion_group! { name = benches; config = quick(); targets = send, queue, broadcast }
+criterion_group! { name = benches; config = quick(); targets = send, blocking, queue, broadcast }
 criterion_main!(benches);

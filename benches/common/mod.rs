@@ -119,6 +119,22 @@ impl Endless {
     }
 }
 
+impl Write for Endless {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(black_box(bytes).len())
+    }
+
+    #[inline]
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        Ok(black_box(slices).iter().map(|slice| slice.len()).sum())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Read for Endless {
     #[inline]
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
@@ -143,10 +159,16 @@ impl Receiving {
         let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
         Self { connection: connection(role), input, output, transport }
     }
+}
 
-    /// Receives one message.
+/// Receives messages one by one: how long each was.
+pub(crate) trait Receive {
+    fn receive(&mut self) -> usize;
+}
+
+impl Receive for Receiving {
     #[inline]
-    pub(crate) fn receive(&mut self) -> usize {
+    fn receive(&mut self) -> usize {
         let Self { connection, input, output, transport } = self;
         while !connection.advance(input, output).unwrap() {
             input.read_from(transport).unwrap();
@@ -191,5 +213,37 @@ impl Sending {
     pub(crate) fn flush(&mut self) {
         black_box(self.output.as_slice());
         self.output.write_to(&mut io::sink()).unwrap();
+    }
+}
+
+/// The blocking adapter over [`Endless`].
+#[cfg(feature = "net")]
+pub(crate) struct Blocking(sansock::net::WebSocket<Endless>);
+
+#[cfg(feature = "net")]
+impl Blocking {
+    pub(crate) fn receiving(role: Role, transport: Endless) -> Self {
+        let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
+        Self(sansock::net::WebSocket::over(transport, connection(role), input, output))
+    }
+
+    pub(crate) fn sending(role: Role) -> Self {
+        Self::receiving(role, Endless::single(&[0]))
+    }
+
+    #[inline]
+    pub(crate) fn send(&mut self, message: Message<'_>) {
+        self.0.send(message).unwrap();
+    }
+}
+
+#[cfg(feature = "net")]
+impl Receive for Blocking {
+    #[inline]
+    fn receive(&mut self) -> usize {
+        match self.0.next_event().unwrap() {
+            Some(Event::Message(message)) => black_box(message.as_bytes()).len(),
+            event => panic!("{event:?}"),
+        }
     }
 }

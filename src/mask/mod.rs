@@ -61,7 +61,8 @@ impl Mask {
     /// # Panics
     ///
     /// If the lengths differ.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "short data are masked in the caller's own code")]
+    #[inline(always)]
     pub fn apply_to(&mut self, source: &[u8], target: &mut [u8]) {
         assert_eq!(source.len(), target.len(), "source and target differ in length");
         copying(source, target, self.key);
