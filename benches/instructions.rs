@@ -61,7 +61,7 @@ const CASES: &[Case] = &[
     #[cfg(feature = "net")]
     Case {
         name: "net: send 8 B",
-        ceiling: 118,
+        ceiling: 110,
         run: |n| {
             let (payload, mut sending) =
                 (Payload::Binary.bytes(8), Blocking::sending(Role::Server));

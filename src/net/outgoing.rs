@@ -10,7 +10,6 @@ use crate::buffer::SendBuffer;
 use crate::close::CloseCode;
 use crate::config::Role;
 use crate::connection::Connection;
-use crate::error::SendError;
 use crate::event::{Message, OutgoingMessage};
 use crate::frame::FrameHeader;
 use crate::mask::Mask;
@@ -58,14 +57,6 @@ impl<S: Write> Outgoing<S> {
     #[inline]
     pub fn queue<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
-        match self.connection.send(message, &mut self.buffer) {
-            Err(SendError::BufferFull { .. }) => self.queue_late(message),
-            queued => Ok(queued?),
-        }
-    }
-
-    #[cold]
-    fn queue_late(&mut self, message: OutgoingMessage<'_>) -> Result<(), Error> {
         self.make_room(message.len())?;
         Ok(self.connection.send(message, &mut self.buffer)?)
     }
