@@ -73,6 +73,87 @@ fn a_buffer_that_holds_something_is_not_idle() {
     assert_eq!(buffer.capacity(), 0);
 }
 
+/// Reads as long as the buffer asks for, until an event is lent or the bytes are over.
+fn arrives(receiver: &mut Receiver, buffer: &mut ReceiveBuffer, bytes: &mut &[u8]) -> bool {
+    loop {
+        if receiver.advance(buffer).unwrap() {
+            return true;
+        }
+        if bytes.is_empty() {
+            return false;
+        }
+        assert!(buffer.spare_mut().len() <= 32 << 10, "more than the first cache holds");
+        buffer.read_from(bytes).unwrap();
+    }
+}
+
+/// Of short messages a read brings many; after a long one it brings one more and the headers around
+/// it, so that it need not be moved, or of one that is too long for that little more than its header.
+#[test]
+fn a_read_is_as_long_as_what_is_expected_next() {
+    for (role, header) in [(Role::Server, 8), (Role::Client, 4)] {
+        for (length, expected) in [
+            (0, None),
+            (125, None),
+            (4_096, None),
+            (4_097, Some(4_097 + 2 * header)),
+            (20_000, Some(20_000 + 2 * header)),
+            (32_736, Some(32_736 + 2 * header)),
+            (32_737, Some(256)),
+            (1 << 20, Some(256)),
+        ] {
+            let (mut receiver, mut buffer) =
+                (Receiver::new(role, &Config::new()), ReceiveBuffer::new());
+            let message = frame(role, FIN | BINARY, &vec![7; length]);
+            // The first comes in pieces, those behind it as a whole.
+            for _ in 0..3 {
+                assert!(arrives(&mut receiver, &mut buffer, &mut &message[..]), "{length}");
+                assert!(!receiver.advance(&mut buffer).unwrap());
+                match expected {
+                    Some(expected) => assert_eq!(buffer.spare_mut().len(), expected, "{length}"),
+                    None => assert!(buffer.spare_mut().len() >= 4_092, "{length}"),
+                }
+            }
+            // A short one ends the expectation.
+            let short = frame(role, FIN | BINARY, b"short");
+            assert!(arrives(&mut receiver, &mut buffer, &mut &short[..]));
+            assert!(!receiver.advance(&mut buffer).unwrap());
+            assert!(buffer.spare_mut().len() >= 4_092, "{length}");
+        }
+    }
+}
+
+/// What is missing of a long message, or of a long fragment, is read straight into the message; with
+/// what is missing of a short one the next frames may come.
+#[test]
+fn a_long_rest_is_read_alone() {
+    const ARRIVED: usize = 100;
+    for (first, length, alone) in [
+        (FIN | BINARY, 4_096, false),
+        (FIN | BINARY, 4_097, true),
+        (FIN | BINARY, 30_000, true),
+        (BINARY, 5_000, false),
+        (BINARY, ARRIVED + (16 << 10) - 1, false),
+        (BINARY, ARRIVED + (16 << 10), true),
+        (BINARY, 30_000, true),
+    ] {
+        for role in BOTH {
+            let (mut receiver, mut buffer) =
+                (Receiver::new(role, &Config::new()), ReceiveBuffer::new());
+            let bytes = frame(role, first, &vec![7; length]);
+            let header = bytes.len() - length;
+            buffer.extend_from_slice(&bytes[..header + ARRIVED]);
+            assert!(!receiver.advance(&mut buffer).unwrap());
+            let read = buffer.spare_mut().len();
+            assert_eq!(read == length - ARRIVED, alone, "{length} of {first:02x}: {read}");
+            assert_eq!(
+                arrives(&mut receiver, &mut buffer, &mut &bytes[header + ARRIVED..]),
+                first & FIN != 0
+            );
+        }
+    }
+}
+
 /// A program that mixes its connections up gets nonsense, but never a `&str` that is not UTF-8. Here
 /// each piece of a frame goes into a buffer that was chosen by lot, and so is the receiver.
 #[test]

@@ -235,6 +235,18 @@ fn what_waits_for_a_peer_that_does_not_read_is_limited() {
     }
 }
 
+/// A header counts as the longest that there is, 14 bytes.
+#[test]
+fn what_waits_may_reach_the_limit_to_the_byte() {
+    let config = Config::new().limits(Limits::new().buffered(1_000));
+    for (length, taken) in [(983, true), (984, false)] {
+        let mut end = End::new(Role::Server, &config);
+        end.send(b"x").unwrap();
+        assert_eq!(end.output.buffered_amount(), 3);
+        assert_eq!(end.send(&vec![0; length]).is_ok(), taken, "{length}");
+    }
+}
+
 /// A message of any size can be sent when nothing waits: who sends it has it in memory anyway.
 #[test]
 fn a_message_above_the_limit_is_sent_when_nothing_waits() {
