@@ -96,44 +96,63 @@ fn compress(criterion: &mut Criterion) {
     }
 }
 
+/// As one stream: the first message refers to nothing before it, so that it can follow on the last.
+fn frames<'m>(
+    takeover: ContextTakeover,
+    messages: impl Iterator<Item = Message<'m>>,
+) -> Vec<Vec<u8>> {
+    let mut server = connection(Role::Server, takeover);
+    messages
+        .map(|message| {
+            let mut output = SendBuffer::new();
+            let _ = server.send(message.with(When::Always), &mut output);
+            output.as_slice().to_vec()
+        })
+        .collect()
+}
+
+/// As it would be read: no more at once than there is room for.
+fn receive(
+    client: &mut Connection,
+    input: &mut ReceiveBuffer,
+    output: &mut SendBuffer,
+    mut frame: &[u8],
+) -> usize {
+    loop {
+        let spare = input.spare_mut();
+        let n = frame.len().min(spare.len());
+        spare[..n].copy_from_slice(&frame[..n]);
+        input.filled(n);
+        frame = &frame[n..];
+        match client.next_event(input, output) {
+            Ok(Some(Event::Message(message))) => break message.len(),
+            Ok(_) if !frame.is_empty() => {}
+            _ => unreachable!("a message in each frame"),
+        }
+    }
+}
+
 fn inflate(criterion: &mut Criterion) {
     for (name, takeover) in TAKEOVERS {
         let mut group = criterion.benchmark_group(format!("inflate/{name}"));
         group.sampling_mode(SamplingMode::Flat);
         for size in SIZES {
-            // As one stream: the first message refers to nothing before it, so that it can follow on
-            // the last.
-            let mut server = connection(Role::Server, takeover);
-            let frames: Vec<Vec<u8>> = (0..MESSAGES)
-                .map(|i| {
-                    let mut output = SendBuffer::new();
-                    let message = json(size, i);
-                    let _ = server.send(Message::Text(&message).with(When::Always), &mut output);
-                    output.as_slice().to_vec()
-                })
-                .collect();
             group.throughput(Throughput::Bytes(size as u64));
-            let mut next = frames.iter().cycle();
-            let mut client = connection(Role::Client, takeover);
-            let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
-            group.bench_function(BenchmarkId::new("sansock", size), |bencher| {
-                bencher.iter(|| {
-                    let mut frame = next.next().map_or(&[][..], |frame| &frame[..]);
-                    // As it would be read: no more at once than there is room for.
-                    loop {
-                        let spare = input.spare_mut();
-                        let n = frame.len().min(spare.len());
-                        spare[..n].copy_from_slice(&frame[..n]);
-                        input.filled(n);
-                        frame = &frame[n..];
-                        match client.next_event(&mut input, &mut output) {
-                            Ok(Some(Event::Message(message))) => break message.len(),
-                            Ok(_) if !frame.is_empty() => {}
-                            _ => unreachable!("a message in each frame"),
-                        }
-                    }
+            let messages: Vec<String> = (0..MESSAGES).map(|i| json(size, i)).collect();
+            // Text is checked to be UTF-8, which is no part of the extension.
+            let text = frames(takeover, messages.iter().map(|it| Message::Text(it)));
+            let frames = frames(takeover, messages.iter().map(|it| Message::Binary(it.as_bytes())));
+            for (name, frames) in [("sansock", &frames), ("sansock, text", &text)] {
+                let mut next = frames.iter().cycle();
+                let mut client = connection(Role::Client, takeover);
+                let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
+                group.bench_function(BenchmarkId::new(name, size), |bencher| {
+                    bencher.iter(|| {
+                        let frame = next.next().map_or(&[][..], |frame| &frame[..]);
+                        receive(&mut client, &mut input, &mut output, frame)
+                    });
                 });
-            });
+            }
             let payloads: Vec<&[u8]> = frames.iter().map(|frame| payload(frame)).collect();
             let mut next = payloads.iter().cycle();
             let mut stream = Decompress::new(false);
