@@ -52,7 +52,7 @@ impl<S: Write> Outgoing<S> {
     /// # Errors
     ///
     /// [`Error::Send`]: nothing was queued. It is
-    /// [`BufferFull`](SendError::BufferFull) only if the transport would block. [`Error::Io`]: there
+    /// [`BufferFull`](crate::SendError::BufferFull) only if the transport would block. [`Error::Io`]: there
     /// was no room, and the transport is broken.
     #[inline]
     pub fn queue<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
