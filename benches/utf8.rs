@@ -1,10 +1,14 @@
 //! UTF-8 validation from 1 B to 1 MiB: ours, which can be fed in pieces, beside std and simdutf8.
 //!
 //! `cargo bench --bench utf8`, or with a filter: `cargo bench --bench utf8 -- mixed`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]
+
+mod common;
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use common::text;
 use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
@@ -17,20 +21,6 @@ const TEXTS: [(&str, &str); 3] = [
     ("accents", "À Noël, l'élève a dîné au café; après, plus rien ne s'est passé. "),
     ("mixed", "Grüße, Γειά σου, Привет, こんにちは, 你好, 👋🏽 and hello. "),
 ];
-
-/// `size` bytes of whole characters.
-fn text(sample: &str, size: usize) -> String {
-    let mut text = String::with_capacity(size);
-    for character in sample.chars().cycle() {
-        if text.len() + character.len_utf8() > size {
-            break;
-        }
-        text.push(character);
-    }
-    let rest = size - text.len();
-    text.extend(std::iter::repeat_n('.', rest));
-    text
-}
 
 fn whole(criterion: &mut Criterion) {
     for (kind, sample) in TEXTS {

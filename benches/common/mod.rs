@@ -1,5 +1,5 @@
 //! What the benches share: frames, a transport in memory, a source of keys that costs nothing.
-#![allow(dead_code, reason = "no bench uses all of it")]
+#![expect(dead_code, reason = "no bench uses all of it")]
 
 use std::hint::black_box;
 use std::io::{self, Read, Write};
@@ -58,17 +58,22 @@ impl Payload {
             Self::Binary | Self::Ascii => "There is nothing here but plain words, 12,345 of them. ",
             Self::Mixed => "Grüße, Γειά σου, Привет, こんにちは, 你好, 👋🏽 and hello. ",
         };
-        let mut text = String::with_capacity(size);
-        for character in sample.chars().cycle() {
-            if text.len() + character.len_utf8() > size {
-                break;
-            }
-            text.push(character);
-        }
-        let rest = size - text.len();
-        text.extend(std::iter::repeat_n('.', rest));
-        text.into_bytes()
+        text(sample, size).into_bytes()
     }
+}
+
+/// `size` bytes of whole characters of the sample, and full stops.
+pub(crate) fn text(sample: &str, size: usize) -> String {
+    let mut text = String::with_capacity(size);
+    for character in sample.chars().cycle() {
+        if text.len() + character.len_utf8() > size {
+            break;
+        }
+        text.push(character);
+    }
+    let rest = size - text.len();
+    text.extend(std::iter::repeat_n('.', rest));
+    text
 }
 
 /// A message as its receiver, which has this role, is to find it on the wire: in one frame or more

@@ -34,8 +34,8 @@ pub struct ReceiveBuffer {
     /// Checks the text in progress. It lives here, beside the bytes that it has checked.
     utf8: Utf8,
     /// Where the text in progress lies and how many of its bytes `utf8` has seen: the first that
-    /// wait in `wire`, or those from 0 on in `message`, and no others since it started. A receiver could not
-    /// vouch for that, since a program may give it the buffer of another amid a message.
+    /// wait in `wire`, or those from 0 on in `message`, and no others since it started. A receiver
+    /// could not vouch for that, since a program may give it the buffer of another amid a message.
     checked: (Place, usize),
     /// What is expected next after a long message: reads bring no more than a frame as long as that
     /// one and the header behind it, so that it lies in `wire` in one piece; or, of one that is still
@@ -558,9 +558,9 @@ fn checked(bytes: &[u8]) -> &str {
     #[expect(unsafe_code, reason = "a second validation would look at each byte of text twice")]
     // SAFETY: only `event` calls this, on ranges that `lend_message`, `lend_whole`, `lend_chunk` and
     // `lend_control` set. Of a text message `utf8` was fed just these bytes, in `lend_whole` or as
-    // `checked` counts for `lend_message`, and did not end inside a character. A piece is what `utf8` carried and was fed in that one call, less what it
-    // carries on. `lend_control` has validated the reason of a Close frame. Whatever changes the
-    // bytes ends the loan first.
+    // `checked` counts for `lend_message`, and did not end inside a character. A piece is what `utf8`
+    // carried and was fed in that one call, less what it carries on. `lend_control` has validated the
+    // reason of a Close frame. Whatever changes the bytes ends the loan first.
     unsafe {
         std::str::from_utf8_unchecked(bytes)
     }
