@@ -36,7 +36,7 @@ const HELP: &str = "\
 Attacks the crate's own server on loopback and checks what comes of it.
 
 Usage: torture [--markdown FILE] [FAULT...]
-       torture --soak SECONDS [--seed NUMBER]
+       torture --soak SECONDS [--rest MILLISECONDS] [--seed NUMBER]
        torture --list
 
 Without a FAULT, all of them, one after the other. The exit code is 1 if a bound is broken.
@@ -44,6 +44,9 @@ Without a FAULT, all of them, one after the other. The exit code is 1 if a bound
 Options:
   --markdown FILE  also writes the table there
   --soak SECONDS   mixed traffic with random faults for so long
+  --rest MILLISECONDS
+                   the longest pause of a client of the soak between two connections; without it,
+                   they take all the processors
   --seed NUMBER    what the soak draws from; printed, so that a run can be repeated
   --list           the faults and what they do
   --help           show this
@@ -206,13 +209,13 @@ enum Task {
     Serve(serve::Options),
     List,
     Faults { chosen: Vec<&'static Fault>, markdown: Option<PathBuf> },
-    Soak { time: Duration, seed: Option<u64> },
+    Soak(soak::Options),
 }
 
 impl Task {
     fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
         let (mut chosen, mut markdown) = (Vec::new(), None);
-        let (mut soak, mut seed, mut list) = (None, None, false);
+        let (mut soak, mut rest, mut seed, mut list) = (None, None, None, false);
         while let Some(argument) = arguments.next()? {
             match argument {
                 Arg::Value(value) if value == "serve" && chosen.is_empty() => {
@@ -224,6 +227,7 @@ impl Task {
                     let seconds: std::num::NonZeroU32 = arguments.value()?.parse()?;
                     soak = Some(Duration::from_secs(seconds.get().into()));
                 }
+                Arg::Long("rest") => rest = Some(arguments.value()?.parse()?),
                 Arg::Long("seed") => seed = Some(arguments.value()?.parse()?),
                 Arg::Long("list") => list = true,
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
@@ -232,10 +236,14 @@ impl Task {
         }
         match soak {
             Some(_) if list || markdown.is_some() || !chosen.is_empty() => {
-                Err("--soak goes with --seed only".into())
+                Err("--soak goes with --rest and --seed only".into())
             }
-            Some(time) => Ok(Some(Self::Soak { time, seed })),
-            None if seed.is_some() => Err("--seed goes with --soak".into()),
+            Some(time) => {
+                Ok(Some(Self::Soak(soak::Options { time, rest: rest.unwrap_or(0), seed })))
+            }
+            None if seed.is_some() || rest.is_some() => {
+                Err("--rest and --seed go with --soak".into())
+            }
             None if list => Ok(Some(Self::List)),
             None if chosen.is_empty() => {
                 Ok(Some(Self::Faults { chosen: FAULTS.iter().collect(), markdown }))
@@ -254,7 +262,7 @@ impl Task {
                 Ok(())
             }
             Self::Faults { chosen, markdown } => run::all(&chosen, markdown.as_deref()),
-            Self::Soak { time, seed } => soak::soak(time, seed),
+            Self::Soak(options) => soak::soak(&options),
         }
     }
 }

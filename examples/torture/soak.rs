@@ -20,6 +20,15 @@ const SAMPLES: u32 = 200;
 /// keeps, in KiB.
 const GROWTH: u64 = 4 << 10;
 
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) time: Duration,
+    /// The longest pause of a client between two connections, in milliseconds.
+    pub(crate) rest: u64,
+    /// What the clients draw from.
+    pub(crate) seed: Option<u64>,
+}
+
 /// What became of the messages.
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
@@ -37,10 +46,11 @@ struct Account {
     closed: u64,
 }
 
-pub(crate) fn soak(time: Duration, seed: Option<u64>) -> Fallible {
+pub(crate) fn soak(options: &Options) -> Fallible {
+    let &Options { time, rest, seed } = options;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let seed = seed.unwrap_or(u64::from(now.subsec_nanos()));
-    println!("soak: {} s, {CLIENTS} clients, --seed {seed}", time.as_secs());
+    println!("soak: {} s, {CLIENTS} clients, --rest {rest} --seed {seed}", time.as_secs());
     let mut server = Server::start("", &[])?;
     let before = server.settled(0)?;
     let over = AtomicBool::new(false);
@@ -52,7 +62,7 @@ pub(crate) fn soak(time: Duration, seed: Option<u64>) -> Fallible {
                 let urls = urls.clone();
                 let mut dice = Dice::new(seed ^ (n << 32));
                 scope.spawn(move || {
-                    let client = Visitor { urls, address };
+                    let client = Visitor { urls, address, rest };
                     client.visit(&mut dice, over).inspect_err(|_| {
                         // One broken rule ends the run.
                         over.store(true, Ordering::SeqCst);
@@ -129,12 +139,14 @@ fn growth(samples: &[Reading]) -> Fallible {
 struct Visitor {
     urls: [String; 2],
     address: std::net::SocketAddr,
+    rest: u64,
 }
 
 impl Visitor {
     fn visit(&self, dice: &mut Dice, over: &AtomicBool) -> Fallible<Account> {
         let mut account = Account::default();
         while !over.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(dice.below(self.rest)));
             if dice.below(8) == 0 {
                 self.never_opens(dice)?;
                 account.faults += 1;
