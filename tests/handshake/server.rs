@@ -455,6 +455,52 @@ fn a_rejection_may_have_any_status_of_200_to_599() {
 }
 
 #[test]
+fn a_rejection_has_the_reason_phrase_of_its_status() {
+    // RFC 9110, 15, and RFC 6585.
+    const PHRASES: &[(u16, &str)] = &[
+        (200, "OK"),
+        (204, "No Content"),
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (304, "Not Modified"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (406, "Not Acceptable"),
+        (408, "Request Timeout"),
+        (409, "Conflict"),
+        (410, "Gone"),
+        (413, "Content Too Large"),
+        (414, "URI Too Long"),
+        (421, "Misdirected Request"),
+        (422, "Unprocessable Content"),
+        (426, "Upgrade Required"),
+        (429, "Too Many Requests"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+        (504, "Gateway Timeout"),
+        (505, "HTTP Version Not Supported"),
+    ];
+    for status in 200..600 {
+        let rejection = Rejection::new(status);
+        assert_eq!(rejection.status(), status);
+        let mut output = SendBuffer::new();
+        seen(REQUEST, |request| request.reject(&rejection, &mut output)).unwrap();
+        let phrase = PHRASES.iter().find(|it| it.0 == status).map_or("", |it| it.1);
+        let line = format!("HTTP/1.1 {status} {phrase}\r\n");
+        assert!(output.as_slice().starts_with(line.as_bytes()), "{line}");
+    }
+}
+
+#[test]
 fn limits_are_exact_and_configurable() {
     let length = REQUEST.len();
     for (limits, outcome) in [
