@@ -86,3 +86,122 @@ impl ReceiveBuffer {
         self.message.spare_of(self.direct.min(Self::LARGEST_READ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A buffer with memory for `room` bytes of the wire, of which `len` wait from `start` on.
+    fn laid_out(room: usize, start: usize, len: usize, expected: usize) -> ReceiveBuffer {
+        let mut buffer = ReceiveBuffer { expected, ..ReceiveBuffer::new() };
+        buffer.wire.grow(room);
+        buffer.wire.restart(start);
+        for (byte, value) in buffer.wire.spare_mut()[..len].iter_mut().zip((0..=250).cycle()) {
+            *byte = value;
+        }
+        buffer.wire.filled(len);
+        buffer
+    }
+
+    /// What lies where: the room, where the first byte is that waits, and the length of the next read.
+    fn next_read(mut buffer: ReceiveBuffer, full: bool) -> (usize, usize, usize) {
+        let waiting = buffer.as_slice().to_vec();
+        let read = buffer.spare_wire(full).len();
+        assert_eq!(buffer.as_slice(), waiting, "what waits is not touched");
+        (buffer.wire.room(), buffer.wire.start(), read)
+    }
+
+    #[test]
+    fn of_short_messages_a_read_brings_as_many_as_there_is_room_for() {
+        for ((room, start, len), then) in [
+            // Half of the room is enough.
+            ((8192, 4, 100), (8192, 4, 8088)),
+            ((8192, 4000, 96), (8192, 4000, 4096)),
+            // Less is not: what waits moves to the front if it is no more than what was consumed.
+            ((8192, 4001, 96), (16384, 4, 16284)),
+            ((32768, 20000, 100), (32768, 4, 32664)),
+            ((32768, 12004, 12000), (32768, 4, 20764)),
+            ((32768, 12003, 12000), (32768, 12003, 8765)),
+            ((32768, 4, 20000), (32768, 4, 12764)),
+            // Where nothing waits there is nothing to move.
+            ((32768, 30000, 0), (32768, 4, 32764)),
+        ] {
+            let buffer = laid_out(room, start, len, 0);
+            assert_eq!(next_read(buffer, false), then, "{room}, {start}, {len}");
+        }
+    }
+
+    #[test]
+    fn a_read_that_filled_its_room_makes_the_next_one_larger_up_to_32_kib() {
+        for ((room, start, len), then) in [
+            // There was none, which makes the first one 4 KiB long.
+            ((0, 0, 0), (4096, 4, 4092)),
+            ((4096, 4, 4092), (8192, 4, 4096)),
+            ((4096, 4096, 0), (8192, 4, 8188)),
+            ((16384, 16000, 384), (32768, 4, 32380)),
+            ((32768, 32768, 0), (32768, 4, 32764)),
+            ((32768, 32000, 768), (32768, 4, 31996)),
+            // What waits fills all there is: a longer handshake head.
+            ((32768, 4, 32764), (65536, 4, 32768)),
+        ] {
+            let buffer = laid_out(room, start, len, 0);
+            assert_eq!(next_read(buffer, true), then, "{room}, {start}, {len}");
+        }
+    }
+
+    #[test]
+    fn of_long_messages_a_read_brings_the_rest_of_what_is_expected() {
+        for ((room, start, len, expected), then) in [
+            ((4096, 4, 0, 300), (4096, 4, 300)),
+            ((4096, 1000, 0, 300), (4096, 4, 300)),
+            // A header that waits is moved, so that the next message lies where the last one did.
+            ((4096, 1000, 10, 300), (4096, 4, 290)),
+            ((32768, 5000, 100, 300), (32768, 4, 200)),
+            ((8192, 4, 100, 5000), (8192, 4, 4900)),
+            // There is just enough room.
+            ((4096, 4, 0, 4092), (4096, 4, 4092)),
+            ((4096, 4, 92, 4092), (4096, 4, 4000)),
+            // There is less: at least twice the room.
+            ((4096, 4, 0, 4093), (8192, 4, 4093)),
+            ((4096, 4, 0, 10000), (10004, 4, 10000)),
+            ((4096, 4, 96, 10000), (10004, 4, 9904)),
+            ((0, 0, 0, 300), (4096, 4, 300)),
+            ((0, 0, 0, 10000), (10004, 4, 10000)),
+            // More than was expected waits already: as with short messages.
+            ((32768, 5000, 300, 300), (32768, 5000, 27468)),
+            ((32768, 5000, 301, 300), (32768, 5000, 27467)),
+        ] {
+            let buffer = laid_out(room, start, len, expected);
+            assert_eq!(next_read(buffer, false), then, "{room}, {start}, {len}, {expected}");
+        }
+    }
+
+    #[test]
+    fn what_is_expected_follows_from_the_last_message() {
+        for ((header, length), (expected, holds)) in [
+            ((2, 125), (0, 4096)),
+            ((4, 4096), (0, 4096)),
+            // The message and the headers of two.
+            ((4, 4097), (4105, 4105)),
+            ((8, 32736), (32752, 32752)),
+            // Too long to be read in one piece: little more than its header.
+            ((8, 32737), (256, 4096)),
+            ((14, usize::MAX), (256, 4096)),
+        ] {
+            let mut buffer = ReceiveBuffer::new();
+            buffer.expect_another(header, length);
+            assert_eq!((buffer.expected, buffer.holds()), (expected, holds), "{header}, {length}");
+        }
+    }
+
+    #[test]
+    fn a_read_into_the_message_is_as_long_as_its_rest_up_to_32_kib() {
+        for (rest, read) in [(1, 1), (32768, 32768), (32769, 32768), (usize::MAX, 32768)] {
+            let mut buffer = laid_out(4096, 4, 0, 0);
+            buffer.expect_direct(rest);
+            assert_eq!(buffer.spare_mut().len(), read, "{rest}");
+            buffer.filled(read);
+            assert_eq!((buffer.message.len(), buffer.direct), (read, rest - read));
+        }
+    }
+}
