@@ -132,7 +132,8 @@ impl<L: StartLine> HeadReader<L> {
             self.spent = self.spent.saturating_add(1);
             taken = taken.saturating_add(1);
             match self.at {
-                At::End if self.spent <= self.limits.bytes => break,
+                At::End => break,
+                // Of a head that is not complete, at least one more byte comes.
                 _ if self.spent < self.limits.bytes => {}
                 _ => return Err(HandshakeError::HeadTooLarge { limit: self.limits.bytes }),
             }
