@@ -127,3 +127,35 @@ fn missing(stream: &[u8], limit: usize) -> Option<usize> {
     }
     at.checked_sub(stream.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list shows what is true of the peer's version: an entry that no stream needs is to go.
+    #[test]
+    fn each_difference_is_one() {
+        let long_text = [&b"\x01\x64"[..], &[b'a'; 100], b"\x80\x64", &[0xFF; 100]].concat();
+        let streams: [&[&[u8]]; 2] = [
+            &[
+                b"\x82\x7e\x00\x05hello",
+                b"\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x00",
+                b"\x88\x02\x03\xe7",
+                b"\x88\x02\x03\xf6",
+                b"\xf2\x7e\xff\xff",
+            ],
+            &[b"\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x00", &long_text, b"\x01\x01\xc3\x80\x00"],
+        ];
+        for (peer, streams) in
+            [&tungstenite::PEER, &tokio_websockets::PEER].into_iter().zip(streams)
+        {
+            assert_eq!(streams.len(), peer.differences.len());
+            for (stream, difference) in streams.iter().zip(peer.differences) {
+                let ours = receive(stream, Role::Client, 125, 0);
+                let theirs = (peer.receive)(stream, Role::Client, 125);
+                assert_ne!((&ours.events, end(&ours)), (&theirs.events, theirs.end));
+                assert!((difference.applies)(&ours, &theirs), "{ours:?}, {theirs:?}");
+            }
+        }
+    }
+}
