@@ -201,6 +201,7 @@ mod tests {
             ["Host", "X-A", "x-a"]
         );
         assert_eq!((headers.len(), headers.is_empty()), (3, false));
+        assert!(Headers::new(&[]).is_empty());
         assert_eq!(headers.at_most_one("Host"), Ok(Some(&b"a"[..])));
         assert_eq!(headers.at_most_one("Origin"), Ok(None));
         assert_eq!(headers.exactly_one("Origin"), Err(HandshakeError::MissingHeader("Origin")));
