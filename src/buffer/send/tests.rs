@@ -1,0 +1,200 @@
+//! What waits, in which order it leaves, and what it costs.
+
+use super::*;
+use crate::frame::OpCode;
+
+fn pong(buffer: &mut SendBuffer, payload: &[u8]) {
+    buffer.set_pong(&FrameHeader::new(OpCode::Pong, payload.len() as u64), payload);
+}
+
+fn drain(buffer: &mut SendBuffer, step: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    while !buffer.is_empty() {
+        let n = buffer.as_slice().len().min(step);
+        out.extend_from_slice(&buffer.as_slice()[..n]);
+        let before = buffer.buffered_amount();
+        buffer.advance(n);
+        assert_eq!(buffer.buffered_amount(), before - n);
+    }
+    out
+}
+
+#[test]
+fn bytes_leave_in_order_at_any_step() {
+    for step in 1..20 {
+        let mut buffer = SendBuffer::new();
+        let mut expected = Vec::new();
+        for i in 0..50u8 {
+            buffer.push_frame(&FrameHeader::new(OpCode::Binary, 3), &[i, i, i]);
+            expected.extend_from_slice(&[0x82, 3, i, i, i]);
+        }
+        assert_eq!(drain(&mut buffer, step), expected, "step {step}");
+    }
+}
+
+#[test]
+fn a_newer_pong_takes_the_place_of_the_one_that_waits() {
+    for step in 1..12 {
+        let mut buffer = SendBuffer::new();
+        buffer.extend_from_slice(b"first");
+        pong(&mut buffer, b"a");
+        buffer.extend_from_slice(b"second");
+        pong(&mut buffer, b"bcd");
+        assert_eq!(drain(&mut buffer, step), b"first\x8a\x03bcdsecond", "step {step}");
+    }
+}
+
+#[test]
+fn a_pong_that_is_half_written_is_not_replaced() {
+    for written in 1..5 {
+        let mut buffer = SendBuffer::new();
+        pong(&mut buffer, b"old");
+        buffer.extend_from_slice(b"data");
+        buffer.advance(written);
+        pong(&mut buffer, b"new");
+        let all = [&b"\x8a\x03old"[written..], b"data\x8a\x03new"].concat();
+        assert_eq!(buffer.buffered_amount(), all.len());
+        assert_eq!(drain(&mut buffer, usize::MAX), all);
+    }
+}
+
+#[test]
+fn a_pong_keeps_its_place_when_the_bytes_move() {
+    let mut buffer = SendBuffer::new();
+    buffer.extend_from_slice(&[1; 200]);
+    buffer.advance(150);
+    pong(&mut buffer, b"x");
+    buffer.extend_from_slice(&[2; 300]);
+    let expected = [&[1; 50][..], b"\x8a\x01x", &[2; 300]].concat();
+    assert_eq!(drain(&mut buffer, 7), expected);
+}
+
+#[test]
+fn a_flood_of_pings_costs_no_memory() {
+    let mut buffer = SendBuffer::new();
+    for _ in 0..10_000 {
+        pong(&mut buffer, &[0; 125]);
+    }
+    assert_eq!(buffer.buffered_amount(), 127);
+}
+
+/// Frames, Pongs and partial writes by lot, beside a plain list of what has to leave.
+#[test]
+fn whatever_is_queued_and_written_leaves_in_order() {
+    let mut lot = 1_u32;
+    let mut below = |bound: usize| {
+        lot = lot.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (lot >> 16) as usize % bound
+    };
+    let mut buffer = SendBuffer::new();
+    // Frames that wait; `true` marks the Pong that may still be replaced.
+    let mut waiting: Vec<(Vec<u8>, bool)> = Vec::new();
+    for round in 0..10_000_u32 {
+        let payload = vec![round.to_le_bytes()[0]; below(126)];
+        match below(5) {
+            0 => {
+                pong(&mut buffer, &payload);
+                let frame = [&[0x8A, u8::try_from(payload.len()).unwrap()], &payload[..]].concat();
+                match waiting.iter_mut().find(|(_, replaceable)| *replaceable) {
+                    Some((old, _)) => *old = frame,
+                    None => waiting.push((frame, true)),
+                }
+            }
+            1 => {
+                buffer.extend_from_slice(&payload);
+                waiting.push((payload, false));
+            }
+            2 => {
+                let header = FrameHeader::new(OpCode::Binary, payload.len() as u64);
+                buffer.push_frame(&header, &payload);
+                waiting.push(([&header.encode(), &payload[..]].concat(), false));
+            }
+            // Somewhat more is written than queued, so that the buffer runs empty at times.
+            _ => {
+                let mut n = below(buffer.as_slice().len() + 1);
+                buffer.advance(n);
+                while n > 0 {
+                    let (first, replaceable) = &mut waiting[0];
+                    *replaceable = false;
+                    let written = n.min(first.len());
+                    first.drain(..written);
+                    n -= written;
+                    if first.is_empty() {
+                        waiting.remove(0);
+                    }
+                }
+            }
+        }
+        let all: Vec<u8> = waiting.iter().flat_map(|(frame, _)| frame.clone()).collect();
+        assert_eq!(buffer.buffered_amount(), all.len());
+        assert!(all.starts_with(buffer.as_slice()), "round {round}");
+        assert_eq!(buffer.as_slice().is_empty(), all.is_empty());
+        assert!(buffer.bytes.room() <= 4 * all.len().max(4_096), "{}", buffer.bytes.room());
+    }
+}
+
+#[test]
+fn a_transport_that_takes_nothing_is_an_error() {
+    let mut buffer = SendBuffer::new();
+    buffer.extend_from_slice(b"x");
+    let error = buffer.write_to(&mut &mut [][..]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+    assert_eq!(buffer.as_slice(), b"x");
+}
+
+/// What a transport answers, one write after the other; then it takes all.
+struct Scripted(Vec<io::Result<usize>>, Vec<u8>);
+
+impl Write for Scripted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let answer = if self.0.is_empty() { Ok(bytes.len()) } else { self.0.remove(0) };
+        self.1.extend_from_slice(&bytes[..*answer.as_ref().unwrap_or(&0)]);
+        answer
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn write_to_goes_on_until_all_is_written_or_the_transport_fails() {
+    use io::ErrorKind::{BrokenPipe, Interrupted, WouldBlock, WriteZero};
+
+    for (answers, written, outcome) in [
+        (vec![], 6, Ok(())),
+        (vec![Ok(1), Ok(2)], 6, Ok(())),
+        (vec![Err(Interrupted)], 6, Ok(())),
+        (vec![Ok(2), Err(Interrupted), Err(Interrupted), Ok(1)], 6, Ok(())),
+        (vec![Err(WouldBlock)], 0, Err(WouldBlock)),
+        (vec![Ok(2), Err(WouldBlock)], 2, Err(WouldBlock)),
+        (vec![Ok(5), Err(Interrupted), Err(BrokenPipe)], 5, Err(BrokenPipe)),
+        (vec![Ok(0)], 0, Err(WriteZero)),
+        (vec![Ok(3), Ok(0)], 3, Err(WriteZero)),
+    ] {
+        let mut buffer = SendBuffer::new();
+        buffer.extend_from_slice(b"abcdef");
+        let script = answers.iter().map(|it| it.map_err(io::Error::from)).collect();
+        let mut transport = Scripted(script, Vec::new());
+        let ended = buffer.write_to(&mut transport).map_err(|error| error.kind());
+        assert_eq!(ended, outcome, "{answers:?}");
+        assert_eq!(transport.1, b"abcdef"[..written], "{answers:?}");
+        assert_eq!(buffer.as_slice(), &b"abcdef"[written..], "what was not written still waits");
+    }
+}
+
+#[test]
+fn memory_is_given_back_when_nothing_waits() {
+    let mut buffer = SendBuffer::new();
+    buffer.extend_from_slice(b"ab");
+    buffer.release();
+    assert_eq!((buffer.as_slice(), buffer.bytes.capacity()), (&b"ab"[..], 256));
+    buffer.advance(2);
+    buffer.release();
+    assert_eq!(buffer.bytes.capacity(), 0);
+}
+
+#[test]
+fn the_place_of_a_pong_is_as_long_as_the_longest() {
+    assert_eq!(WaitingPong::new().frame.len(), 131);
+}
