@@ -284,7 +284,7 @@ impl SendBuffer {
     fn grow(&mut self, n: usize) -> &mut [u8] {
         let written = self.bytes.start();
         // Moved only when no more than what was written already: each byte moves at most once.
-        if written > 0 && self.bytes.len() <= written {
+        if self.bytes.len() <= written {
             self.bytes.move_to(0);
             if let Some(pong) = &mut self.pong {
                 pong.at = pong.at.saturating_sub(written);

@@ -184,6 +184,32 @@ fn write_to_goes_on_until_all_is_written_or_the_transport_fails() {
 }
 
 #[test]
+fn memory_grows_by_doubling_and_bytes_move_over_those_that_were_written() {
+    // Bytes that are queued, of these written, and queued then: where the first lies, and the room.
+    for ((queued, written, then), (start, room)) in [
+        ((0, 0, 1), (0, 256)),
+        ((0, 0, 300), (0, 300)),
+        // There is just enough room, or a byte less than that.
+        ((100, 60, 156), (60, 256)),
+        ((100, 60, 157), (0, 256)),
+        ((200, 160, 216), (0, 256)),
+        ((200, 160, 217), (0, 512)),
+        // No more moves than was written.
+        ((200, 100, 57), (0, 256)),
+        ((200, 99, 57), (99, 512)),
+        ((200, 50, 1000), (50, 1200)),
+    ] {
+        let mut buffer = SendBuffer::new();
+        buffer.extend_from_slice(&vec![1; queued]);
+        buffer.advance(written);
+        buffer.extend_from_slice(&vec![2; then]);
+        let lies = (buffer.bytes.start(), buffer.bytes.room());
+        assert_eq!(lies, (start, room), "{queued}, {written}, {then}");
+        assert_eq!(buffer.as_slice(), [vec![1; queued - written], vec![2; then]].concat());
+    }
+}
+
+#[test]
 fn memory_is_given_back_when_nothing_waits() {
     let mut buffer = SendBuffer::new();
     buffer.extend_from_slice(b"ab");
