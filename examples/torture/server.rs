@@ -40,6 +40,9 @@ impl Server {
             shell
         };
         command.arg("serve").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // glibc keeps memory for threads that are gone, in eight arenas for each processor. In one
+        // arena it is used again, so that what grows is the server.
+        command.env("MALLOC_ARENA_MAX", "1");
         let mut process = command.spawn()?;
         let gauge = Gauge(process.id());
         let output = process.stdout.take();

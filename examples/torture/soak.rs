@@ -18,7 +18,7 @@ const CLIENTS: u64 = 16;
 const SAMPLES: u32 = 200;
 /// By how much the memory may be larger in the last tenth than in the first: what the allocator
 /// keeps, in KiB.
-const GROWTH: u64 = 4 << 10;
+const GROWTH: u64 = 1 << 10;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
