@@ -220,6 +220,16 @@ fn memory_is_given_back_when_nothing_waits() {
     assert_eq!(buffer.bytes.capacity(), 0);
 }
 
+#[cfg(feature = "net")]
+#[test]
+fn capacity_counts_all_but_the_place_of_a_pong() {
+    let mut buffer = SendBuffer::new();
+    pong(&mut buffer, b"a");
+    assert_eq!(buffer.capacity(), 0);
+    buffer.extend_from_slice(b"b");
+    assert_eq!(buffer.capacity(), 256);
+}
+
 #[test]
 fn the_place_of_a_pong_is_as_long_as_the_longest() {
     assert_eq!(WaitingPong::new().frame.len(), 131);
