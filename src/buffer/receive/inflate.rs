@@ -106,7 +106,7 @@ impl ReceiveBuffer {
         // If there is no room left, a byte that nobody will see tells whether more would come out:
         // it may even if all of the payload was taken.
         let mut probe = [0];
-        if room > 0 && self.message.spare() == 0 {
+        if self.message.spare() == 0 {
             let end = self.message.end();
             let most = end.saturating_add(room);
             let wanted = end.saturating_mul(2).max(Self::FIRST_INFLATED).min(most);
