@@ -94,6 +94,7 @@ const DOCUMENTED: [isize; 8] =
 fn what_a_connection_holds() {
     with_context_takeover_it_is_what_the_documentation_says();
     without_context_takeover_nothing_is_held_between_messages();
+    what_a_connection_held_serves_the_next();
 }
 
 fn with_context_takeover_it_is_what_the_documentation_says() {
@@ -125,5 +126,17 @@ fn without_context_takeover_nothing_is_held_between_messages() {
         assert!(to_compress <= 0 && to_inflate <= 0, "{to_compress} {to_inflate}");
         drop((server, client));
     }
+    drop(first);
+}
+
+fn what_a_connection_held_serves_the_next() {
+    let kept = DeflateConfig::client();
+    // Takes what other connections have left.
+    let first = exchange(&kept);
+    let (server, to_compress, client, to_inflate) = exchange(&kept);
+    assert!(to_compress > 0 && to_inflate > 0, "{to_compress} {to_inflate}");
+    drop((server, client));
+    let (_server, to_compress, _client, to_inflate) = exchange(&kept);
+    assert!(to_compress <= 0 && to_inflate <= 0, "{to_compress} {to_inflate}");
     drop(first);
 }

@@ -1,5 +1,6 @@
 //! Compression through the blocking client and server.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
@@ -121,6 +122,21 @@ fn a_message_is_compressed_once_for_clients_with_and_without_compression() {
             assert_eq!(next(&mut socket), (MessageKind::Text, text.clone().into_bytes()));
         }
     }
+    server.stop();
+}
+
+#[test]
+fn a_large_message_that_was_encoded_once_leaves_compressed() {
+    let text = json(50_000);
+    let news = EncodedMessage::compressed(&text, &DeflateConfig::server());
+    let server = Echo::start(KEPT, move |mut socket| {
+        socket.outgoing().send_encoded(&news)?;
+        let (_reader, writer) = socket.split()?;
+        writer.send_encoded(&news)
+    });
+    let mut frames = Vec::new();
+    server.connect(Some(KEPT)).get_mut().read_to_end(&mut frames).unwrap();
+    assert!((100..text.len()).contains(&frames.len()), "{} bytes", frames.len());
     server.stop();
 }
 
