@@ -1,7 +1,31 @@
 //! The kernels by name, for the tests and the benchmarks.
 
 use super::data::Pair;
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
+#[cfg(target_arch = "x86_64")]
+use super::x86::{Avx2, Avx512};
 use super::{Key, Mask, portable};
+
+/// Makes a [`Kernel`] of a type that proves a feature, if the CPU has it.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! kernel {
+    ($name:literal, $proof:ty) => {
+        <$proof>::detect().map(|_| Kernel {
+            name: $name,
+            in_place: |data, key| {
+                if let Some(kernel) = <$proof>::detect() {
+                    kernel.in_place(data, Key::new(key));
+                }
+            },
+            copying: |source, target, key| {
+                if let Some(kernel) = <$proof>::detect() {
+                    kernel.copying(source, target, Key::new(key));
+                }
+            },
+        })
+    };
+}
 
 /// One way to mask, in place and while copying.
 #[derive(Clone, Copy, Debug)]
@@ -29,43 +53,11 @@ impl Kernel {
                 portable::xor(Pair::new(source, target), Key::new(key));
             },
         };
-        [chosen, portable].into_iter().chain(wide())
+        let all = [chosen, portable].into_iter();
+        #[cfg(target_arch = "x86_64")]
+        let all = all.chain(kernel!("avx2", Avx2)).chain(kernel!("avx512", Avx512));
+        #[cfg(target_arch = "aarch64")]
+        let all = all.chain(kernel!("neon", Neon));
+        all
     }
-}
-
-/// Makes a [`Kernel`] of a type that proves a feature, if the CPU has it.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-macro_rules! kernel {
-    ($name:literal, $proof:ty) => {
-        <$proof>::detect().map(|_| Kernel {
-            name: $name,
-            in_place: |data, key| {
-                if let Some(kernel) = <$proof>::detect() {
-                    kernel.in_place(data, Key::new(key));
-                }
-            },
-            copying: |source, target, key| {
-                if let Some(kernel) = <$proof>::detect() {
-                    kernel.copying(source, target, Key::new(key));
-                }
-            },
-        })
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-fn wide() -> impl Iterator<Item = Kernel> {
-    use super::x86::{Avx2, Avx512};
-
-    [kernel!("avx2", Avx2), kernel!("avx512", Avx512)].into_iter().flatten()
-}
-
-#[cfg(target_arch = "aarch64")]
-fn wide() -> impl Iterator<Item = Kernel> {
-    kernel!("neon", super::neon::Neon).into_iter()
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn wide() -> impl Iterator<Item = Kernel> {
-    std::iter::empty()
 }

@@ -117,3 +117,21 @@ fn the_masked_hello_of_5_7() {
 fn copying_refuses_a_target_of_another_length() {
     Mask::new(KEY).apply_to(b"four", &mut [0; 5]);
 }
+
+/// What is missing in the list would go untested.
+#[test]
+fn the_kernels_are_those_of_this_cpu() {
+    let mut expected = vec!["chosen", "portable"];
+    #[cfg(target_arch = "x86_64")]
+    expected.extend(
+        [
+            is_x86_feature_detected!("avx2").then_some("avx2"),
+            is_x86_feature_detected!("avx512f").then_some("avx512"),
+        ]
+        .into_iter()
+        .flatten(),
+    );
+    #[cfg(target_arch = "aarch64")]
+    expected.extend(std::arch::is_aarch64_feature_detected!("neon").then_some("neon"));
+    assert_eq!(Kernel::all().map(|kernel| kernel.name).collect::<Vec<_>>(), expected);
+}
