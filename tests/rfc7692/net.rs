@@ -126,12 +126,14 @@ fn a_message_is_compressed_once_for_clients_with_and_without_compression() {
 }
 
 #[test]
-fn a_large_message_that_was_encoded_once_leaves_compressed() {
+fn a_large_message_leaves_compressed_on_every_way() {
     let text = json(50_000);
     let news = EncodedMessage::compressed(&text, &DeflateConfig::server());
     let server = Echo::start(KEPT, move |mut socket| {
+        socket.send(news.as_message())?;
         socket.outgoing().send_encoded(&news)?;
         let (_reader, writer) = socket.split()?;
+        writer.send(news.as_message())?;
         writer.send_encoded(&news)
     });
     let mut frames = Vec::new();
