@@ -88,8 +88,9 @@ fn jumps() -> Fallible {
 /// The core on a clock that jumps, and the server's process stopped for longer than its deadlines.
 pub(crate) fn jumps_and_stops(server: &mut Server) -> Fallible<String> {
     jumps()?;
-    let mut good =
-        (0..GOOD).map(|_| Good::connect(server.address)).collect::<Fallible<Vec<_>>>()?;
+    let mut good = (0..GOOD)
+        .map(|n| Good::connect_to(&server.url(if n % 2 == 0 { "/" } else { "/split" })))
+        .collect::<Fallible<Vec<_>>>()?;
     // The server has pinged, and waits for the answers when it is stopped.
     thread::sleep(KEEPALIVE.interval + ms(200));
     let frozen = server.freeze()?;

@@ -1,20 +1,30 @@
 //! The thread that writes what the reader has queued and looks at the time.
 
 use std::net::Shutdown;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::outbox::{Locked, Outbox, Shared};
 use crate::connection::Outcome;
 use crate::timer::Timeout;
 
+/// Who wakes so late was stopped, and the reader with him: what has arrived meanwhile lies unread.
+const LATE: Duration = Duration::from_millis(100);
+/// So long the reader then has to tell of it, before silence is taken for one of the peer's.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// Runs until the last half is dropped and what was queued is written, or cannot be.
 pub(super) fn keep_house(shared: &Shared) {
     let mut outbox = shared.lock();
+    let mut next: Option<Instant> = None;
     while !outbox.is_over() {
-        let next = match outbox.look_at_the_time(shared.is_listening()) {
+        if next.is_some_and(|next| next.elapsed() > LATE) {
+            outbox = hear_the_reader(shared, outbox);
+        }
+        next = match outbox.look_at_the_time(shared.is_listening()) {
             Ok(next) => next,
             Err(timeout) => {
                 outbox = expire(shared, outbox, timeout);
+                next = None;
                 continue;
             }
         };
@@ -24,6 +34,15 @@ pub(super) fn keep_house(shared: &Shared) {
             shared.wait(outbox, next)
         };
     }
+}
+
+/// Waits until the reader has heard of the peer, but not for long.
+fn hear_the_reader<'a>(shared: &'a Shared, mut outbox: Locked<'a>) -> Locked<'a> {
+    let until = Instant::now().checked_add(GRACE);
+    while !outbox.observed.heard && until.is_some_and(|until| Instant::now() < until) {
+        outbox = shared.wait(outbox, until);
+    }
+    outbox
 }
 
 /// Something took too long: one attempt to say so to the peer, and the end.
