@@ -40,9 +40,10 @@ impl Server {
             shell
         };
         command.arg("serve").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // glibc keeps memory for threads that are gone, in eight arenas for each processor. In one
-        // arena it is used again, so that what grows is the server.
-        command.env("MALLOC_ARENA_MAX", "1");
+        // glibc keeps memory for threads that are gone, in eight arenas for each processor, and the
+        // more of it the larger the blocks were that it has seen. In one arena that gives back what
+        // is free, what grows is the server.
+        command.env("MALLOC_ARENA_MAX", "1").env("MALLOC_TRIM_THRESHOLD_", "131072");
         let mut process = command.spawn()?;
         let gauge = Gauge(process.id());
         let output = process.stdout.take();
