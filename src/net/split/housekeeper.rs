@@ -17,14 +17,13 @@ pub(super) fn keep_house(shared: &Shared) {
     let mut outbox = shared.lock();
     let mut next: Option<Instant> = None;
     while !outbox.is_over() {
-        if next.is_some_and(|next| next.elapsed() > LATE) {
+        if next.take().is_some_and(|next| next.elapsed() > LATE) {
             outbox = hear_the_reader(shared, outbox);
         }
         next = match outbox.look_at_the_time(shared.is_listening()) {
             Ok(next) => next,
             Err(timeout) => {
                 outbox = expire(shared, outbox, timeout);
-                next = None;
                 continue;
             }
         };
