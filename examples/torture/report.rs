@@ -38,7 +38,8 @@ fn head(out: &mut String, normal: &Service, time: Duration) -> Fallible {
          frames each, {} MiB that wait to be sent, handshake {:?}, keepalive {:?} and {:?}, closing {:?}, \
          writes without progress {:?}. Where the table names a `ulimit`, the server has it alone.\n\
          - **memory**: resident, before, at its highest, afterwards; in parentheses what the highest may \
-         be: before + connections × what each may cost + {} MiB for the allocator and the good clients.\n\
+         be: before + connections × what each may cost + {} MiB for the allocator and the good clients. \
+         The allocator, if it is glibc's, has one arena and gives back what is free.\n\
          - **threads**, **descriptors**: before and afterwards, with nobody connected. They must be equal.\n\
          - **CPU**: processor time of the server, and the time that the fault took.\n\
          - **echo**, **new connection**: what good clients waited meanwhile, median and maximum: one that \

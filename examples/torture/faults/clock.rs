@@ -107,6 +107,6 @@ pub(crate) fn jumps_and_stops(server: &mut Server) -> Fallible<String> {
     })?;
     Ok(format!(
         "a jump ahead is one Ping and then 1011, a way back nothing; {GOOD} clients that the server had \
-         pinged were served when it went on, {STOPPED:?} later"
+         pinged, half of them on split connections, were served when it went on, {STOPPED:?} later"
     ))
 }
