@@ -7,18 +7,37 @@
 //! ```
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use sansock::web::{Event, WebSocket};
+use sansock::web::{Builder, Event};
+
+#[path = "command_line/web.rs"]
+mod arguments;
+mod command_line;
+
+const HELP: &str = "\
+Sends 10,000 messages to an echo server, and waits whenever more than 256 KiB wait for the network.
+
+Usage: buffered_amount [URL]
+
+URL is ws://127.0.0.1:9001/ unless given.
+
+Options:
+  --help  show this
+";
 
 /// What may wait for the network.
 const THRESHOLD: u64 = 256 << 10;
 const MESSAGES: u32 = 10_000;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:9001/".into());
-    let socket = WebSocket::new(&url)?;
+fn main() -> ExitCode {
+    command_line::main(HELP, arguments::parse, run)
+}
+
+fn run(builder: Builder) -> Result<(), Box<dyn Error>> {
+    let socket = builder.open()?;
     let events = socket.events();
     match events.recv() {
         Some(Event::Open(_)) => {}

@@ -5,11 +5,33 @@
 //! cargo run --release --features web --example web -- ws://127.0.0.1:9001/
 //! ```
 
-use sansock::web::{Error, WebSocket};
+use std::error::Error;
+use std::process::ExitCode;
 
-fn main() -> Result<(), Error> {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:9001/".into());
-    let socket = WebSocket::new(&url)?;
+use sansock::web::Builder;
+
+#[path = "command_line/web.rs"]
+mod arguments;
+mod command_line;
+
+const HELP: &str = "\
+Says hello through the WebSocket object of browsers, and closes when something arrives.
+
+Usage: web [URL]
+
+URL is ws://127.0.0.1:9001/ unless given.
+
+Options:
+  --help  show this
+";
+
+fn main() -> ExitCode {
+    command_line::main(HELP, arguments::parse, run)
+}
+
+/// `WebSocket::new(url)?` is the shorter way to a `socket`.
+fn run(builder: Builder) -> Result<(), Box<dyn Error>> {
+    let socket = builder.open()?;
     socket.on_open(|socket, _| {
         // It can be sent: the connection is open.
         let _ = socket.send("Hello");

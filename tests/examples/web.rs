@@ -18,9 +18,23 @@ fn the_dozen_lines_tell_why_it_failed() {
     let ended = run("web", &[&url]);
     assert!(ended.stdout.starts_with("error: ") && ended.stdout.contains("refused"), "{ended:?}");
     assert!(ended.stdout.ends_with("close: 1006 \n"), "{ended:?}");
-    let ended = run("web", &["nonsense"]);
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("Syntax"), "{ended:?}");
+}
+
+#[test]
+fn help_and_wrong_arguments() {
+    for name in ["web", "buffered_amount"] {
+        let ended = run(name, &["--help"]);
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{name}");
+        assert!(ended.stdout.contains(&format!("Usage: {name} [URL]")), "{ended:?}");
+        let wrong: [&[&str]; 3] =
+            [&["nonsense"], &["--nonsense"], &["ws://127.0.0.1/", "nonsense"]];
+        for arguments in wrong {
+            let ended = run(name, arguments);
+            assert_eq!((ended.code, &*ended.stdout), (Some(2), ""), "{name} {arguments:?}");
+            assert!(ended.stderr.contains("nonsense"), "{ended:?}");
+            assert!(ended.stderr.contains("--help"), "{ended:?}");
+        }
+    }
 }
 
 #[test]
