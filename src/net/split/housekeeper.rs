@@ -83,3 +83,76 @@ impl Outbox {
         Ok(self.timers.poll(&self.observed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::Ordering;
+    use std::thread;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::net::Stream;
+    use crate::sender::Sender;
+    use crate::timer::{Keepalive, Timeouts, Timers};
+
+    const SILENCE: Duration = Duration::from_millis(10);
+    const ANSWER: Duration = Duration::from_millis(500);
+
+    /// How a connection stands whose housekeeper has sent a Ping and then could not run until the time
+    /// for the answer was over. `reader` is what the reader does, who could not run either.
+    fn stopped(reader: impl FnOnce(&Shared)) -> Option<Outcome> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = Stream::from(listener.accept().unwrap().0);
+        let keepalive = Keepalive { interval: SILENCE, timeout: ANSWER };
+        let timers = Timers::new(Timeouts::none().keepalive(keepalive));
+        let outbox = Outbox::new(Sender::server(&Config::new()), timers, None);
+        let shared = Shared::new(stream, None, outbox).unwrap();
+        shared.listening.store(true, Ordering::Release);
+        thread::scope(|scope| {
+            scope.spawn(|| keep_house(&shared));
+            let mut ping = [0; 10];
+            peer.read_exact(&mut ping).unwrap();
+            assert_eq!(ping[0], 0x89);
+
+            let outbox = shared.lock();
+            thread::sleep(ANSWER + 2 * LATE);
+            drop(outbox);
+            reader(&shared);
+
+            let mut outbox = shared.lock();
+            let outcome = outbox.outcome;
+            outbox.handles = 0;
+            drop(outbox);
+            shared.notify();
+            outcome
+        })
+    }
+
+    #[test]
+    fn who_was_stopped_hears_what_has_arrived_before_silence_counts() {
+        let outcome = stopped(|shared| {
+            // The housekeeper is the first to go on.
+            thread::sleep(Duration::from_millis(10));
+            shared.lock().observed.heard = true;
+            shared.notify();
+            let is_over = |outbox: Locked<'_>| !outbox.observed.heard || outbox.outcome.is_some();
+            while !is_over(shared.lock()) {
+                thread::yield_now();
+            }
+        });
+        assert_eq!(outcome, None);
+    }
+
+    #[test]
+    fn silence_counts_when_the_reader_has_nothing_to_tell() {
+        let outcome = stopped(|shared| {
+            while shared.lock().outcome.is_none() {
+                thread::yield_now();
+            }
+        });
+        assert_eq!(outcome, Some(Outcome::TimedOut(Timeout::Keepalive)));
+    }
+}
