@@ -9,28 +9,27 @@
 //! The protocol is that of MDN's chat example (`protocol.rs`), so other pages may be its client too.
 
 use std::error::Error;
-use std::io;
-use std::net::ToSocketAddrs as _;
 use std::num::NonZeroU32;
-use std::process::{ExitCode, exit};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
-use sansock::net::{self, Incoming, Server};
+use sansock::net::{self, Incoming};
 use sansock::{Answer, Config, Keepalive, Limits, Origin, OriginPolicy, Rejection, Timeouts};
 
+use crate::listen::Listen;
 use crate::room::Room;
 
 mod bucket;
 #[path = "../command_line/mod.rs"]
 mod command_line;
+#[path = "../command_line/listen.rs"]
+mod listen;
 mod page;
 mod protocol;
 mod room;
-#[path = "../echo_server/tls.rs"]
-mod tls;
 mod visitor;
 
 const HELP: &str = "\
@@ -69,24 +68,21 @@ fn main() -> ExitCode {
 }
 
 struct Options {
-    address: String,
+    listen: Listen,
     origins: Vec<Origin>,
     rate: NonZeroU32,
     buffer: usize,
     keepalive: Duration,
-    tls: Option<tls::Files>,
 }
 
 impl Options {
     fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let (mut address, mut cert, mut key) = (None, None, None);
         let mut options = Self {
-            address: "127.0.0.1:9002".into(),
+            listen: Listen::default(),
             origins: Vec::new(),
             rate: NonZeroU32::MIN.saturating_add(4),
             buffer: 1 << 20,
             keepalive: Duration::from_secs(20),
-            tls: None,
         };
         while let Some(argument) = arguments.next()? {
             match argument {
@@ -97,21 +93,16 @@ impl Options {
                     let seconds: NonZeroU32 = arguments.value()?.parse()?;
                     options.keepalive = Duration::from_secs(seconds.get().into());
                 }
-                Arg::Long("cert") => cert = Some(arguments.value()?.into()),
-                Arg::Long("key") => key = Some(arguments.value()?.into()),
+                Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
+                Arg::Long("key") => options.listen.key = Some(arguments.value()?.into()),
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
-                Arg::Value(value) if address.is_none() => {
-                    address = Some(value.parse_with(resolvable)?);
+                Arg::Value(address) if options.listen.address.is_none() => {
+                    options.listen.at(address)?;
                 }
                 argument => return Err(argument.unexpected()),
             }
         }
-        options.address = address.unwrap_or(options.address);
-        options.tls = match (cert, key) {
-            (Some(cert), Some(key)) => Some(tls::Files { cert, key }),
-            (None, None) => None,
-            _ => return Err("--cert and --key belong together".into()),
-        };
+        options.listen.check()?;
         Ok(Some(options))
     }
 
@@ -122,33 +113,14 @@ impl Options {
     }
 }
 
-/// An address that is none is an error in the arguments, one that is taken is not.
-fn resolvable(text: &str) -> io::Result<String> {
-    text.to_socket_addrs().map(|_| text.to_owned())
-}
-
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let mut server = Server::bind(&options.address)
-        .map_err(|error| format!("cannot listen at {}: {error}", options.address))?
-        .config(options.config())
-        .stack_size(STACK);
-    let mut http = "http";
-    if let Some(files) = &options.tls {
-        server = files.serve(server)?;
-        http = "https";
-    }
-    let handle = server.handle();
-    let mut asked = false;
-    ctrlc::set_handler(move || {
-        if std::mem::replace(&mut asked, true) {
-            exit(130);
-        }
-        handle.shutdown();
-    })?;
+    let (server, s) = options.listen.bind("127.0.0.1:9002")?;
+    let server = server.config(options.config()).stack_size(STACK);
+    listen::end_with_signals(&server)?;
     let room = Arc::new(Room::new());
     let herald = Arc::clone(&room);
     thread::Builder::new().name("herald".into()).spawn(move || herald.tell_who_is_here())?;
-    println!("the chat is at {http}://{}/", server.local_addr());
+    println!("the chat is at http{s}://{}/", server.local_addr());
     let others = OriginPolicy::List(options.origins);
     server.run(move |incoming| {
         let peer = incoming.peer_addr();

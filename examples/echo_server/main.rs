@@ -10,19 +10,20 @@
 //! With `--features deflate` it compresses for the clients that want it.
 
 use std::error::Error;
-use std::io;
-use std::net::ToSocketAddrs as _;
 use std::num::NonZeroU32;
-use std::process::{ExitCode, exit};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
-use sansock::net::{self, Incoming, Server};
+use sansock::net::{self, Incoming};
 use sansock::{Answer, Config, Event, Limits, Rejection, Timeouts, random_nonce};
+
+use crate::listen::Listen;
 
 #[path = "../command_line/mod.rs"]
 mod command_line;
-mod tls;
+#[path = "../command_line/listen.rs"]
+mod listen;
 
 const HELP: &str = "\
 A WebSocket server that sends every message back.
@@ -50,22 +51,19 @@ fn main() -> ExitCode {
 }
 
 struct Options {
-    address: String,
+    listen: Listen,
     max_message: u64,
     handshake_timeout: Duration,
     subprotocols: Vec<String>,
-    tls: Option<tls::Files>,
 }
 
 impl Options {
     fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let (mut address, mut cert, mut key) = (None, None, None);
         let mut options = Self {
-            address: "127.0.0.1:9001".into(),
+            listen: Listen::default(),
             max_message: 64 << 20,
             handshake_timeout: Duration::from_secs(10),
             subprotocols: Vec::new(),
-            tls: None,
         };
         while let Some(argument) = arguments.next()? {
             match argument {
@@ -75,21 +73,16 @@ impl Options {
                     options.handshake_timeout = Duration::from_secs(seconds.get().into());
                 }
                 Arg::Long("subprotocol") => options.subprotocols.push(arguments.value()?.string()?),
-                Arg::Long("cert") => cert = Some(arguments.value()?.into()),
-                Arg::Long("key") => key = Some(arguments.value()?.into()),
+                Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
+                Arg::Long("key") => options.listen.key = Some(arguments.value()?.into()),
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
-                Arg::Value(value) if address.is_none() => {
-                    address = Some(value.parse_with(resolvable)?);
+                Arg::Value(address) if options.listen.address.is_none() => {
+                    options.listen.at(address)?;
                 }
                 argument => return Err(argument.unexpected()),
             }
         }
-        options.address = address.unwrap_or(options.address);
-        options.tls = match (cert, key) {
-            (Some(cert), Some(key)) => Some(tls::Files { cert, key }),
-            (None, None) => None,
-            _ => return Err("--cert and --key belong together".into()),
-        };
+        options.listen.check()?;
         Ok(Some(options))
     }
 
@@ -99,34 +92,14 @@ impl Options {
     }
 }
 
-/// An address that is none is an error in the arguments, one that is taken is not.
-fn resolvable(text: &str) -> io::Result<String> {
-    text.to_socket_addrs().map(|_| text.to_owned())
-}
-
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let mut server = Server::bind(&options.address)
-        .map_err(|error| format!("cannot listen at {}: {error}", options.address))?
-        .config(options.config());
+    let (server, s) = options.listen.bind("127.0.0.1:9001")?;
+    let server = server.config(options.config());
     #[cfg(feature = "deflate")]
-    {
-        server = server.deflate(sansock::DeflateConfig::server());
-    }
-    let (mut ws, mut http) = ("ws", "http");
-    if let Some(files) = &options.tls {
-        server = files.serve(server)?;
-        (ws, http) = ("wss", "https");
-    }
-    let handle = server.handle();
-    let mut asked = false;
-    ctrlc::set_handler(move || {
-        if std::mem::replace(&mut asked, true) {
-            exit(130);
-        }
-        handle.shutdown();
-    })?;
+    let server = server.deflate(sansock::DeflateConfig::server());
+    listen::end_with_signals(&server)?;
     let address = server.local_addr();
-    println!("listening on {ws}://{address}/\nopen {http}://{address}/ in a browser to try it");
+    println!("listening on ws{s}://{address}/\nopen http{s}://{address}/ in a browser to try it");
     server.run(move |incoming| {
         let peer = incoming.peer_addr();
         serve(incoming, &options.subprotocols).inspect_err(|error| eprintln!("{peer}: {error}"))
