@@ -8,7 +8,7 @@ mod common;
 use std::hint::black_box;
 use std::time::Duration;
 
-use common::text;
+use common::{ASCII, MIXED, text};
 use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
@@ -17,9 +17,9 @@ use sansock::bench_internals::Utf8;
 const SIZES: [usize; 12] = [1, 4, 8, 16, 32, 50, 64, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 
 const TEXTS: [(&str, &str); 3] = [
-    ("ascii", "There is nothing here but plain words, 12,345 of them. "),
+    ("ascii", ASCII),
     ("accents", "À Noël, l'élève a dîné au café; après, plus rien ne s'est passé. "),
-    ("mixed", "Grüße, Γειά σου, Привет, こんにちは, 你好, 👋🏽 and hello. "),
+    ("mixed", MIXED),
 ];
 
 fn whole(criterion: &mut Criterion) {

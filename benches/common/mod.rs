@@ -11,6 +11,10 @@ use sansock::{
     OpCode, ReceiveBuffer, Role, SendBuffer,
 };
 
+pub(crate) use self::text::{ASCII, MIXED, text};
+
+mod text;
+
 /// 8 B to 1 MiB.
 pub(crate) const SIZES: [usize; 6] = [8, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 
@@ -55,25 +59,11 @@ impl Payload {
     /// `size` bytes; of text, whole characters and full stops.
     pub(crate) fn bytes(self, size: usize) -> Vec<u8> {
         let sample = match self {
-            Self::Binary | Self::Ascii => "There is nothing here but plain words, 12,345 of them. ",
-            Self::Mixed => "Grüße, Γειά σου, Привет, こんにちは, 你好, 👋🏽 and hello. ",
+            Self::Binary | Self::Ascii => ASCII,
+            Self::Mixed => MIXED,
         };
         text(sample, size).into_bytes()
     }
-}
-
-/// `size` bytes of whole characters of the sample, and full stops.
-pub(crate) fn text(sample: &str, size: usize) -> String {
-    let mut text = String::with_capacity(size);
-    for character in sample.chars().cycle() {
-        if text.len() + character.len_utf8() > size {
-            break;
-        }
-        text.push(character);
-    }
-    let rest = size - text.len();
-    text.extend(std::iter::repeat_n('.', rest));
-    text
 }
 
 /// A message as its receiver, which has this role, is to find it on the wire: in one frame or more

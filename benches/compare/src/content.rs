@@ -2,6 +2,11 @@
 
 use sansock::{FrameHeader, Mask, OpCode, Role};
 
+use self::text::{ASCII, MIXED, text};
+
+#[path = "../../common/text.rs"]
+mod text;
+
 /// What a message holds. What is checked as text depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -15,8 +20,8 @@ impl Content {
     pub(crate) fn payload(self, size: usize) -> Vec<u8> {
         match self {
             Self::Binary => (0..=u8::MAX).cycle().take(size).collect(),
-            Self::Ascii => text("There is nothing here but plain words, 12,345 of them. ", size),
-            Self::Mixed => text("Grüße, Γειά σου, Привет, こんにちは, 你好, 👋🏽 and hello. ", size),
+            Self::Ascii => text(ASCII, size).into_bytes(),
+            Self::Mixed => text(MIXED, size).into_bytes(),
         }
     }
 
@@ -26,20 +31,6 @@ impl Content {
             Self::Ascii | Self::Mixed => OpCode::Text,
         }
     }
-}
-
-/// `size` bytes of whole characters.
-fn text(sample: &str, size: usize) -> Vec<u8> {
-    let mut text = String::with_capacity(size);
-    for character in sample.chars().cycle() {
-        if text.len() + character.len_utf8() > size {
-            break;
-        }
-        text.push(character);
-    }
-    let rest = size - text.len();
-    text.extend(std::iter::repeat_n('.', rest));
-    text.into_bytes()
 }
 
 /// About 256 KiB of frames of `size` bytes of payload as `receiver` gets them, each with a masking key
