@@ -14,7 +14,7 @@ mod web;
 use std::io::Write;
 use std::net::Shutdown;
 
-use program::{EchoServer, clean, rest, run, serve};
+use program::{EchoServer, clean, has_help, refuses, rest, run, serve};
 use sansock::{CloseCode, Event, Message};
 
 #[test]
@@ -34,13 +34,7 @@ fn each_has_help() {
         ("torture", &["FAULT", "--markdown", "--soak", "--seed", "--list"]),
     ];
     for (name, words) in options {
-        for option in ["--help", "-h"] {
-            let ended = run(name, &[option]);
-            assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{name} {option}");
-            for word in ["Usage:", name].iter().chain(words) {
-                assert!(ended.stdout.contains(word), "{name} {option}: {word}");
-            }
-        }
+        has_help(name, words);
     }
 }
 
@@ -79,10 +73,7 @@ fn wrong_arguments_are_named_and_end_with_2() {
         ("two_threads", &["--", "--help"], "--help"),
     ];
     for (name, arguments, named) in wrong {
-        let ended = run(name, arguments);
-        assert_eq!((ended.code, &*ended.stdout), (Some(2), ""), "{name} {arguments:?}");
-        assert!(ended.stderr.contains(named), "{name} {arguments:?}: {}", ended.stderr);
-        assert!(ended.stderr.contains("--help"), "{name} {arguments:?}: {}", ended.stderr);
+        refuses(name, arguments, named);
     }
 }
 

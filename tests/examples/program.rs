@@ -76,6 +76,25 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Ended {
     Running::start(example(name).args(arguments)).end()
 }
 
+/// `--help` is no error and shows these words.
+pub(crate) fn has_help(name: &str, words: &[&str]) {
+    for option in ["--help", "-h"] {
+        let ended = run(name, &[option]);
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{name} {option}");
+        for word in ["Usage:", name].iter().chain(words) {
+            assert!(ended.stdout.contains(word), "{name} {option}: {word}");
+        }
+    }
+}
+
+/// Wrong arguments end the program with 2; it names what is wrong.
+pub(crate) fn refuses(name: &str, arguments: &[&str], named: &str) {
+    let ended = run(name, arguments);
+    assert_eq!((ended.code, &*ended.stdout), (Some(2), ""), "{name} {arguments:?}");
+    assert!(ended.stderr.contains(named), "{name} {arguments:?}: {}", ended.stderr);
+    assert!(ended.stderr.contains("--help"), "{name} {arguments:?}: {}", ended.stderr);
+}
+
 /// The echo server on a port of its own.
 pub(crate) struct EchoServer {
     pub(crate) program: Running,

@@ -1,6 +1,6 @@
 //! `web` and `buffered_amount`.
 
-use super::program::{EchoServer, run};
+use super::program::{EchoServer, has_help, refuses, run};
 
 #[test]
 fn the_dozen_lines_greet_and_close() {
@@ -23,16 +23,11 @@ fn the_dozen_lines_tell_why_it_failed() {
 #[test]
 fn help_and_wrong_arguments() {
     for name in ["web", "buffered_amount"] {
-        let ended = run(name, &["--help"]);
-        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{name}");
-        assert!(ended.stdout.contains(&format!("Usage: {name} [URL]")), "{ended:?}");
+        has_help(name, &["[URL]"]);
         let wrong: [&[&str]; 3] =
             [&["nonsense"], &["--nonsense"], &["ws://127.0.0.1/", "nonsense"]];
         for arguments in wrong {
-            let ended = run(name, arguments);
-            assert_eq!((ended.code, &*ended.stdout), (Some(2), ""), "{name} {arguments:?}");
-            assert!(ended.stderr.contains("nonsense"), "{ended:?}");
-            assert!(ended.stderr.contains("--help"), "{ended:?}");
+            refuses(name, arguments, "nonsense");
         }
     }
 }
