@@ -5,9 +5,42 @@ use crate::config::Role;
 use crate::deflate::DeflateConfig;
 
 use super::error::HandshakeError;
+use super::established::Established;
+use super::extensions;
 use super::headers::{ExtraHeaders, write_field};
-use super::server::Request;
-use super::{Established, extensions};
+use super::request::Request;
+
+impl Request<'_> {
+    /// Writes the 101 response.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::UpgradeRequired`] for a plain HTTP request; or the answer is at fault: a
+    /// subprotocol that is not offered, a header that is not valid or that the handshake writes
+    /// itself. Then nothing was written.
+    pub fn accept(
+        &self,
+        answer: &Answer,
+        output: &mut SendBuffer,
+    ) -> Result<Established, HandshakeError> {
+        let accept = self.accept_value().ok_or(HandshakeError::UpgradeRequired)?;
+        answer.write(*self, accept, output)
+    }
+
+    /// Writes a response other than 101. Then the program closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// The rejection is at fault: its status, a body where there is none, or a header that is not
+    /// valid or that the handshake writes itself. Then nothing was written.
+    pub fn reject(
+        &self,
+        rejection: &Rejection,
+        output: &mut SendBuffer,
+    ) -> Result<(), HandshakeError> {
+        rejection.write_checked(output)
+    }
+}
 
 /// What a server adds to its 101 response: nothing, unless told.
 ///
@@ -57,7 +90,7 @@ impl Answer {
     }
 
     /// The response of section 4.2.2.
-    pub(crate) fn write(
+    fn write(
         &self,
         request: Request<'_>,
         accept: &str,
@@ -128,7 +161,7 @@ impl Rejection {
         self.status
     }
 
-    pub(crate) fn write_checked(&self, output: &mut SendBuffer) -> Result<(), HandshakeError> {
+    fn write_checked(&self, output: &mut SendBuffer) -> Result<(), HandshakeError> {
         self.headers.check(&["connection", "content-length", "transfer-encoding"])?;
         if !(200..600).contains(&self.status) {
             return Err(HandshakeError::InvalidStatus(self.status));

@@ -2,7 +2,7 @@
 
 use crate::buffer::ReceiveBuffer;
 
-use super::headers::Headers;
+use super::fields::Headers;
 
 /// Collects up to a limit, and knows where the body ends.
 #[derive(Clone, Debug)]
@@ -116,8 +116,8 @@ impl Chunk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::headers::Field;
     use super::*;
+    use crate::handshake::fields::Field;
 
     /// The body that is kept, whether it was complete, and what was left in the buffer.
     fn read(

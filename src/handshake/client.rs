@@ -1,17 +1,17 @@
 //! The client's side (RFC 6455, 4.1): writes the request and checks the response.
 
-use std::fmt;
-
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::config::Role;
 use crate::deflate::DeflateConfig;
 
 use super::body::BodyReader;
 use super::error::HandshakeError;
+use super::established::Established;
+use super::fields::Headers;
 use super::head::{Head, HeadLimits, HeadReader, StartLine};
-use super::headers::{Field, Headers};
 use super::offer::Offer;
-use super::{Established, extensions, key};
+use super::response::Response;
+use super::{extensions, key};
 
 /// Writes a client's request and reads the response.
 ///
@@ -160,7 +160,7 @@ impl ClientHandshake {
                 status => {
                     let body =
                         BodyReader::new(status, Headers::new(&head.fields), self.limits.body);
-                    return Ok(Some(State::Refused(Box::new(Response::new(head)), body)));
+                    return Ok(Some(State::Refused(Box::new(head.into()), body)));
                 }
             }
         }
@@ -196,7 +196,7 @@ impl ClientHandshake {
         let deflate = extensions::agree(headers, &self.deflate)?;
         let subprotocol = self.verify_subprotocol(headers)?;
         let established = Established::new(Role::Client, subprotocol, deflate);
-        Ok(State::Established(Box::new(Response::new(head)), established))
+        Ok(State::Established(Box::new(head.into()), established))
     }
 
     /// "If the response includes a |Sec-WebSocket-Protocol| header field and this header field
@@ -215,7 +215,7 @@ impl ClientHandshake {
             State::Established(..) => return Ok(true),
             State::Reading(_) => error,
             State::Refused(response, body) => {
-                response.body = body.take();
+                response.set_body(body.take());
                 HandshakeError::Status(response.clone())
             }
             State::Failed(error) => return Err(error.clone()),
@@ -265,54 +265,8 @@ impl StartLine for StatusLine {
     }
 }
 
-/// A server's response.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Response {
-    status: u16,
-    reason: String,
-    fields: Vec<Field>,
-    body: Vec<u8>,
-}
-
-impl Response {
-    fn new(head: Head<StatusLine>) -> Self {
-        let StatusLine { status, reason, .. } = head.start_line;
-        Self { status, reason, fields: head.fields, body: Vec::new() }
-    }
-
-    /// The HTTP status: 101, or 200 to 999 in [`HandshakeError::Status`].
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// The reason phrase, which may be empty; not ASCII characters are replaced.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
-
-    /// All headers.
-    #[must_use]
-    pub fn headers(&self) -> Headers<'_> {
-        Headers::new(&self.fields)
-    }
-
-    /// The first bytes of the body, at most [`HeadLimits::body`]; empty for 101. The chunked coding
-    /// is taken off, a compression is not.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-}
-
-impl fmt::Debug for Response {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response")
-            .field("status", &self.status)
-            .field("reason", &self.reason)
-            .field("headers", &self.fields)
-            .field("body", &self.body.escape_ascii().to_string())
-            .finish()
+impl From<Head<StatusLine>> for Response {
+    fn from(head: Head<StatusLine>) -> Self {
+        Self::new(head.start_line.status, head.start_line.reason, head.fields)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::client::Response;
+use super::response::Response;
 
 /// The opening handshake failed. Final: every later call returns the same error.
 ///

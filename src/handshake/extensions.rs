@@ -9,7 +9,8 @@
 use crate::deflate::{self, DeflateConfig, NegotiatedDeflate};
 
 use super::error::HandshakeError;
-use super::headers::{Headers, is_token_byte, write_field};
+use super::fields::{Headers, is_token_byte};
+use super::headers::write_field;
 
 /// The header's name.
 pub(crate) const HEADER: &str = "Sec-WebSocket-Extensions";
@@ -221,8 +222,8 @@ fn unescaped(value: &[u8]) -> impl Iterator<Item = u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::headers::Field;
     use super::*;
+    use crate::handshake::fields::Field;
 
     fn checked(lines: &[&str]) -> Result<usize, HandshakeError> {
         let fields: Vec<_> = lines.iter().map(|line| Field::new(HEADER, line.as_bytes())).collect();

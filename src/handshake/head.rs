@@ -4,7 +4,7 @@
 use crate::buffer::ReceiveBuffer;
 
 use super::error::HandshakeError;
-use super::headers::Field;
+use super::fields::Field;
 
 /// How much a peer may send before the connection is open.
 ///

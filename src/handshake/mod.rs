@@ -8,99 +8,26 @@ mod answer;
 mod body;
 mod client;
 mod error;
+mod established;
 mod extensions;
+mod fields;
 mod head;
 mod headers;
 mod key;
 mod offer;
 mod origin;
 mod request;
+mod response;
 mod server;
 
 pub use answer::{Answer, Rejection};
-pub use client::{ClientHandshake, Response};
+pub use client::ClientHandshake;
 pub use error::HandshakeError;
+pub use established::Established;
+pub use fields::Headers;
 pub use head::HeadLimits;
-pub use headers::Headers;
 pub use offer::Offer;
 pub use origin::{InvalidOrigin, Origin, OriginPolicy};
-pub use server::{Request, ServerHandshake};
-
-use crate::config::{Config, Role};
-use crate::connection::Connection;
-use crate::deflate::NegotiatedDeflate;
-use crate::mask::MaskSource;
-
-/// An opening handshake that succeeded: who we are and what was negotiated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Established {
-    role: Role,
-    subprotocol: Option<String>,
-    deflate: Option<NegotiatedDeflate>,
-}
-
-impl Established {
-    const fn new(
-        role: Role,
-        subprotocol: Option<String>,
-        deflate: Option<NegotiatedDeflate>,
-    ) -> Self {
-        Self { role, subprotocol, deflate }
-    }
-
-    /// Which end of the connection we are.
-    #[must_use]
-    pub const fn role(&self) -> Role {
-        self.role
-    }
-
-    /// The subprotocol that both ends agreed on (RFC 6455, 1.9).
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
-    }
-
-    /// What both ends agreed on of permessage-deflate (RFC 7692); `None` if messages are not
-    /// compressed.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn deflate(&self) -> Option<&NegotiatedDeflate> {
-        self.deflate.as_ref()
-    }
-
-    #[cfg(feature = "net")]
-    pub(crate) const fn negotiated_deflate(&self) -> Option<&NegotiatedDeflate> {
-        self.deflate.as_ref()
-    }
-
-    /// A handshake that other code has done, such as an HTTP server that hands over its upgraded
-    /// stream. The bytes that arrived behind the head belong into the
-    /// [`ReceiveBuffer`](crate::ReceiveBuffer).
-    #[must_use]
-    pub const fn elsewhere(role: Role, subprotocol: Option<String>) -> Self {
-        Self::new(role, subprotocol, None)
-    }
-
-    /// With what a handshake [elsewhere](Self::elsewhere) has negotiated of permessage-deflate.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub fn with_deflate(self, negotiated: NegotiatedDeflate) -> Self {
-        Self { deflate: Some(negotiated), ..self }
-    }
-
-    /// The connection. A client draws its masking keys from [`RandomMasks`](crate::RandomMasks).
-    #[cfg(feature = "rand")]
-    #[must_use]
-    pub fn connection(&self, config: &Config) -> Connection {
-        self.connection_with(config, crate::mask::RandomMasks::new())
-    }
-
-    /// The connection, with a source of one's own for a client's masking keys; a server needs none.
-    #[must_use]
-    pub fn connection_with(&self, config: &Config, masks: impl MaskSource + 'static) -> Connection {
-        match self.role {
-            Role::Client => Connection::client(config, self.deflate.as_ref(), masks),
-            Role::Server => Connection::server(config, self.deflate.as_ref()),
-        }
-    }
-}
+pub use request::Request;
+pub use response::Response;
+pub use server::ServerHandshake;

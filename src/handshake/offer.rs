@@ -8,7 +8,8 @@ use crate::uri::Uri;
 
 use super::error::HandshakeError;
 use super::extensions;
-use super::headers::{ExtraHeaders, is_field_value, is_token, write_field};
+use super::fields::is_token;
+use super::headers::{ExtraHeaders, is_field_value, write_field};
 
 /// What a client asks for.
 ///

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use crate::uri::Authority;
 
 use super::error::HandshakeError;
-use super::headers::is_token;
-use super::server::Request;
+use super::fields::is_token;
+use super::request::Request;
 
 /// Which Origins a server takes connections from.
 ///

@@ -1,14 +1,103 @@
-//! The rules of a client's request (RFC 6455, 4.2.1).
+//! A client's request and its rules (RFC 6455, 4.2.1).
 
-use crate::uri::{Authority, is_resource_name, split_authority};
+use std::fmt;
+
+use crate::uri::{Authority, is_resource_name, split_authority, split_query};
 
 use super::error::HandshakeError;
+use super::fields::{Field, Headers, is_token, is_token_byte};
 use super::head::{Head, StartLine};
-use super::headers::{Field, Headers, is_token, is_token_byte};
 use super::{extensions, key};
 
-pub(crate) const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 const VERSION: &str = "Sec-WebSocket-Version";
+
+/// A client's GET request: a WebSocket handshake with nothing wrong in it, or a plain HTTP request
+/// ([`is_websocket`](Self::is_websocket)), which a server may answer as it likes.
+#[derive(Clone, Copy)]
+pub struct Request<'h> {
+    received: &'h Received,
+}
+
+impl<'h> Request<'h> {
+    pub(super) const fn new(received: &'h Received) -> Self {
+        Self { received }
+    }
+
+    /// Whether the request asks for WebSocket, and may be accepted.
+    #[must_use]
+    pub const fn is_websocket(&self) -> bool {
+        self.received.accept.is_some()
+    }
+
+    /// Path and query, as they came: visible ASCII that begins with `/`.
+    #[must_use]
+    pub fn target(&self) -> &'h str {
+        &self.received.target
+    }
+
+    /// The path, not decoded.
+    #[must_use]
+    pub fn path(&self) -> &'h str {
+        split_query(self.target()).0
+    }
+
+    /// The query without its `?`, not decoded.
+    #[must_use]
+    pub fn query(&self) -> Option<&'h str> {
+        split_query(self.target()).1
+    }
+
+    /// All headers.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'h> {
+        Headers::new(&self.received.fields)
+    }
+
+    /// The host that the Host header names, in lower case; an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &'h str {
+        &self.received.authority.host
+    }
+
+    /// The port that the Host header names.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.received.authority.port
+    }
+
+    /// The Origin header, which browsers send (RFC 6455, 10.2). To decide by it there is
+    /// [`OriginPolicy`](crate::OriginPolicy).
+    #[must_use]
+    pub fn origin(&self) -> Option<&'h str> {
+        self.headers().text("Origin")
+    }
+
+    /// The subprotocols that the client offers, "ordered by preference" (4.1).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> {
+        self.headers().list(PROTOCOL).filter_map(|name| str::from_utf8(name).ok())
+    }
+
+    /// Sec-WebSocket-Accept; `None` if the request does not ask for WebSocket.
+    pub(super) fn accept_value(self) -> Option<&'h str> {
+        self.received.accept.as_deref()
+    }
+
+    /// Host and port of the Host header.
+    pub(crate) fn authority(self) -> &'h Authority {
+        &self.received.authority
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("target", &self.target())
+            .field("is_websocket", &self.is_websocket())
+            .field("headers", &self.headers())
+            .finish()
+    }
+}
 
 /// `GET target HTTP/1.1`: there is no other right one.
 #[derive(Clone, Debug, PartialEq, Eq)]

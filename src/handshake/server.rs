@@ -1,16 +1,10 @@
 //! The server's side (RFC 6455, 4.2): reads the request and answers it.
 
-use std::fmt;
+use crate::buffer::ReceiveBuffer;
 
-use crate::buffer::{ReceiveBuffer, SendBuffer};
-use crate::uri::{Authority, split_query};
-
-use super::Established;
-use super::answer::{Answer, Rejection};
 use super::error::HandshakeError;
 use super::head::{HeadLimits, HeadReader};
-use super::headers::Headers;
-use super::request::{PROTOCOL, Received, RequestLine};
+use super::request::{Received, Request, RequestLine};
 
 /// Reads a client's request.
 ///
@@ -80,7 +74,7 @@ impl ServerHandshake {
     #[must_use]
     pub fn request(&self) -> Option<Request<'_>> {
         match &self.state {
-            State::Received(received) => Some(Request { received }),
+            State::Received(received) => Some(Request::new(received)),
             State::Reading(_) | State::Failed(_) => None,
         }
     }
@@ -114,113 +108,5 @@ impl ServerHandshake {
                 Err(error)
             }
         }
-    }
-}
-
-/// A client's GET request: a WebSocket handshake with nothing wrong in it, or a plain HTTP request
-/// ([`is_websocket`](Self::is_websocket)), which a server may answer as it likes.
-#[derive(Clone, Copy)]
-pub struct Request<'h> {
-    received: &'h Received,
-}
-
-impl<'h> Request<'h> {
-    /// Whether the request asks for WebSocket, and may be accepted.
-    #[must_use]
-    pub const fn is_websocket(&self) -> bool {
-        self.received.accept.is_some()
-    }
-
-    /// Path and query, as they came: visible ASCII that begins with `/`.
-    #[must_use]
-    pub fn target(&self) -> &'h str {
-        &self.received.target
-    }
-
-    /// The path, not decoded.
-    #[must_use]
-    pub fn path(&self) -> &'h str {
-        split_query(self.target()).0
-    }
-
-    /// The query without its `?`, not decoded.
-    #[must_use]
-    pub fn query(&self) -> Option<&'h str> {
-        split_query(self.target()).1
-    }
-
-    /// All headers.
-    #[must_use]
-    pub fn headers(&self) -> Headers<'h> {
-        Headers::new(&self.received.fields)
-    }
-
-    /// The host that the Host header names, in lower case; an IPv6 address in brackets.
-    #[must_use]
-    pub fn host(&self) -> &'h str {
-        &self.received.authority.host
-    }
-
-    /// The port that the Host header names.
-    #[must_use]
-    pub fn port(&self) -> Option<u16> {
-        self.received.authority.port
-    }
-
-    /// The Origin header, which browsers send (RFC 6455, 10.2). To decide by it there is
-    /// [`OriginPolicy`](crate::OriginPolicy).
-    #[must_use]
-    pub fn origin(&self) -> Option<&'h str> {
-        self.headers().text("Origin")
-    }
-
-    /// The subprotocols that the client offers, "ordered by preference" (4.1).
-    pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> {
-        self.headers().list(PROTOCOL).filter_map(|name| str::from_utf8(name).ok())
-    }
-
-    /// Writes the 101 response.
-    ///
-    /// # Errors
-    ///
-    /// [`HandshakeError::UpgradeRequired`] for a plain HTTP request; or the answer is at fault: a
-    /// subprotocol that is not offered, a header that is not valid or that the handshake writes
-    /// itself. Then nothing was written.
-    pub fn accept(
-        &self,
-        answer: &Answer,
-        output: &mut SendBuffer,
-    ) -> Result<Established, HandshakeError> {
-        let accept = self.received.accept.as_ref().ok_or(HandshakeError::UpgradeRequired)?;
-        answer.write(*self, accept, output)
-    }
-
-    /// Writes a response other than 101. Then the program closes the connection.
-    ///
-    /// # Errors
-    ///
-    /// The rejection is at fault: its status, a body where there is none, or a header that is not
-    /// valid or that the handshake writes itself. Then nothing was written.
-    pub fn reject(
-        &self,
-        rejection: &Rejection,
-        output: &mut SendBuffer,
-    ) -> Result<(), HandshakeError> {
-        rejection.write_checked(output)
-    }
-
-    /// Host and port of the Host header.
-    pub(crate) fn authority(self) -> &'h Authority {
-        &self.received.authority
-    }
-}
-
-impl fmt::Debug for Request<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
-            .field("target", &self.target())
-            .field("is_websocket", &self.is_websocket())
-            .field("headers", &self.headers())
-            .finish()
     }
 }

@@ -1,0 +1,60 @@
+//! What a server answers.
+
+use std::fmt;
+
+use super::fields::{Field, Headers};
+
+/// A server's response.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    status: u16,
+    reason: String,
+    fields: Vec<Field>,
+    body: Vec<u8>,
+}
+
+impl Response {
+    pub(super) const fn new(status: u16, reason: String, fields: Vec<Field>) -> Self {
+        Self { status, reason, fields, body: Vec::new() }
+    }
+
+    pub(super) fn set_body(&mut self, body: Vec<u8>) {
+        self.body = body;
+    }
+
+    /// The HTTP status: 101, or 200 to 999 in [`HandshakeError::Status`](crate::HandshakeError::Status).
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The reason phrase, which may be empty; not ASCII characters are replaced.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// All headers.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        Headers::new(&self.fields)
+    }
+
+    /// The first bytes of the body, at most [`HeadLimits::body`](crate::HeadLimits::body); empty for 101. The chunked coding
+    /// is taken off, a compression is not.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("reason", &self.reason)
+            .field("headers", &self.fields)
+            .field("body", &self.body.escape_ascii().to_string())
+            .finish()
+    }
+}
