@@ -1,11 +1,13 @@
 //! The kernels by name, for the tests and the benchmarks.
 
+use super::apply::Mask;
 use super::data::Pair;
+use super::key::Key;
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
+use super::portable;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
-use super::{Key, Mask, portable};
 
 /// Makes a [`Kernel`] of a type that proves a feature, if the CPU has it.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -5,8 +5,9 @@ use std::arch::aarch64::{uint8x16_t, vdupq_n_u32, veorq_u8, vreinterpretq_u8_u32
 use std::arch::is_aarch64_feature_detected;
 use std::mem::transmute;
 
-use super::Key;
-use super::data::{self, Pair};
+use super::data::Pair;
+use super::key::Key;
+use super::wide;
 
 /// Proof that the CPU has NEON: [`Neon::detect`] alone makes it.
 #[derive(Clone, Copy)]
@@ -24,7 +25,7 @@ impl Neon {
     pub(super) fn in_place(self, data: &mut [u8], key: Key) {
         #[target_feature(enable = "neon")]
         fn kernel(data: &mut [u8], key: Key) {
-            data::xor::<_, 64, 16, _>(data, key, |key| neon(key));
+            wide::xor::<_, 64, 16, _>(data, key, |key| neon(key));
         }
         // SAFETY: there is a `Self`, so the CPU has NEON.
         unsafe { kernel(data, key) }
@@ -34,7 +35,7 @@ impl Neon {
     pub(super) fn copying(self, source: &[u8], target: &mut [u8], key: Key) {
         #[target_feature(enable = "neon")]
         fn kernel(source: &[u8], target: &mut [u8], key: Key) {
-            data::xor::<_, 64, 16, _>(Pair::new(source, target), key, |key| neon(key));
+            wide::xor::<_, 64, 16, _>(Pair::new(source, target), key, |key| neon(key));
         }
         // SAFETY: there is a `Self`, so the CPU has NEON.
         unsafe { kernel(source, target, key) }

@@ -1,8 +1,8 @@
 //! Masking in words of eight bytes and less: right on every CPU and the best for short data.
 #![expect(clippy::inline_always, reason = "is compiled anew into each kernel, for its registers")]
 
-use super::Key;
 use super::data::Data;
+use super::key::Key;
 
 /// Below this length [`short`] will do.
 pub(super) const SHORT: usize = 128;

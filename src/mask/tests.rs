@@ -1,7 +1,8 @@
 //! One suite for every kernel, against the sentence of RFC 6455, 5.3, spelled byte by byte.
 
+use super::apply::Mask;
 use super::kernels::Kernel;
-use super::{Mask, portable::SHORT};
+use super::portable::SHORT;
 
 /// Miri takes a sample.
 const STEP: usize = if cfg!(miri) { 43 } else { 1 };

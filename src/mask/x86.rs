@@ -7,8 +7,9 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
-use super::Key;
-use super::data::{self, Pair};
+use super::data::Pair;
+use super::key::Key;
+use super::wide;
 
 /// Proof that the CPU has AVX2: [`Avx2::detect`] alone makes it.
 #[derive(Clone, Copy)]
@@ -26,7 +27,7 @@ impl Avx2 {
     pub(super) fn in_place(self, data: &mut [u8], key: Key) {
         #[target_feature(enable = "avx2")]
         fn kernel(data: &mut [u8], key: Key) {
-            data::xor::<_, 128, 32, _>(data, key, |key| avx2(key));
+            wide::xor::<_, 128, 32, _>(data, key, |key| avx2(key));
         }
         // SAFETY: there is a `Self`, so the CPU has AVX2.
         unsafe { kernel(data, key) }
@@ -36,7 +37,7 @@ impl Avx2 {
     pub(super) fn copying(self, source: &[u8], target: &mut [u8], key: Key) {
         #[target_feature(enable = "avx2")]
         fn kernel(source: &[u8], target: &mut [u8], key: Key) {
-            data::xor::<_, 128, 32, _>(Pair::new(source, target), key, |key| avx2(key));
+            wide::xor::<_, 128, 32, _>(Pair::new(source, target), key, |key| avx2(key));
         }
         // SAFETY: there is a `Self`, so the CPU has AVX2.
         unsafe { kernel(source, target, key) }
@@ -72,7 +73,7 @@ impl Avx512 {
     pub(super) fn in_place(self, data: &mut [u8], key: Key) {
         #[target_feature(enable = "avx512f")]
         fn kernel(data: &mut [u8], key: Key) {
-            data::xor::<_, 256, 64, _>(data, key, |key| avx512(key));
+            wide::xor::<_, 256, 64, _>(data, key, |key| avx512(key));
         }
         // SAFETY: there is a `Self`, so the CPU has AVX-512 Foundation.
         unsafe { kernel(data, key) }
@@ -82,7 +83,7 @@ impl Avx512 {
     pub(super) fn copying(self, source: &[u8], target: &mut [u8], key: Key) {
         #[target_feature(enable = "avx512f")]
         fn kernel(source: &[u8], target: &mut [u8], key: Key) {
-            data::xor::<_, 256, 64, _>(Pair::new(source, target), key, |key| avx512(key));
+            wide::xor::<_, 256, 64, _>(Pair::new(source, target), key, |key| avx512(key));
         }
         // SAFETY: there is a `Self`, so the CPU has AVX-512 Foundation.
         unsafe { kernel(source, target, key) }

@@ -1,0 +1,138 @@
+//! Masking keys and nonces that nobody can predict (RFC 6455, 5.3, 10.3 and 4.1).
+
+use std::fmt;
+
+use rand::Rng;
+
+use super::source::MaskSource;
+
+/// How many keys are drawn at once: the generator's cost per key is level from here on, and a
+/// connection holds them.
+const BATCH: u8 = 16;
+
+/// Masking keys from a CSPRNG that the operating system's entropy seeds, drawn in batches.
+///
+/// "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong
+/// source of entropy, and the masking key for a given frame MUST NOT make it simple for a
+/// server/proxy to predict the masking key for a subsequent frame." (RFC 6455, 5.3)
+///
+/// The generator is the calling thread's ([`rand::rng`], `ChaCha` with 12 rounds); this holds only the
+/// keys drawn and not yet given out, so it moves between threads at will. A process that forks
+/// carries them into both halves, like the connection that they are for.
+pub struct RandomMasks {
+    keys: [[u8; 4]; BATCH as usize],
+    /// How many of `keys`, from the start, are still to be given out.
+    left: u8,
+}
+
+impl RandomMasks {
+    /// Draws nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { keys: [[0; 4]; BATCH as usize], left: 0 }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self) {
+        rand::rng().fill_bytes(self.keys.as_flattened_mut());
+        self.left = BATCH;
+    }
+}
+
+impl Default for RandomMasks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Without the keys: who reads a log must not learn the ones to come.
+impl fmt::Debug for RandomMasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RandomMasks").finish_non_exhaustive()
+    }
+}
+
+impl MaskSource for RandomMasks {
+    /// "clients MUST choose a new masking key for each frame, using an algorithm that cannot be
+    /// predicted by end applications that provide data." (RFC 6455, 10.3)
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "some are left once refilled, and the index is below BATCH"
+    )]
+    #[inline]
+    fn next_key(&mut self) -> [u8; 4] {
+        if self.left == 0 {
+            self.refill();
+        }
+        self.left -= 1;
+        self.keys[usize::from(self.left % BATCH)]
+    }
+}
+
+/// A nonce for the client's opening handshake: "a nonce consisting of a randomly selected 16-byte
+/// value" that "MUST be selected randomly for each connection" (RFC 6455, 4.1).
+#[must_use]
+pub fn random_nonce() -> [u8; 16] {
+    let mut nonce = [0; 16];
+    rand::rng().fill_bytes(&mut nonce);
+    nonce
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// 10,000 draws of 2^32 repeat about 0.01 times; a hundred repeats are no chance.
+    #[test]
+    fn each_frame_has_a_fresh_key() {
+        let mut masks = RandomMasks::new();
+        let keys: HashSet<_> = (0..10_000).map(|_| masks.next_key()).collect();
+        assert!(keys.len() > 9_900, "{} different keys", keys.len());
+    }
+
+    #[test]
+    fn two_sources_do_not_share_their_keys() {
+        let draw = || -> HashSet<_> {
+            let mut masks = RandomMasks::default();
+            (0..1_000).map(|_| masks.next_key()).collect()
+        };
+        assert!(draw().intersection(&draw()).count() < 10);
+    }
+
+    /// Every bit of a key is set in about half of the keys.
+    #[test]
+    fn every_bit_of_a_key_is_random() {
+        let mut masks = RandomMasks::new();
+        let mut ones = [0; 32];
+        for _ in 0..10_000 {
+            let key = u32::from_le_bytes(masks.next_key());
+            for (bit, ones) in ones.iter_mut().enumerate() {
+                *ones += key >> bit & 1;
+            }
+        }
+        // Ten standard deviations.
+        assert!(ones.iter().all(|ones| (4_500..5_500).contains(ones)), "{ones:?}");
+    }
+
+    #[test]
+    fn nonces_differ() {
+        assert_ne!(random_nonce(), random_nonce());
+    }
+
+    #[test]
+    fn debug_output_has_no_key() {
+        let mut masks = RandomMasks::new();
+        masks.next_key();
+        assert_eq!(format!("{masks:?}"), "RandomMasks { .. }");
+    }
+
+    #[test]
+    fn a_connection_that_owns_one_can_move_to_another_thread() {
+        fn is_send<T: Send + Sync + 'static>() {}
+        is_send::<RandomMasks>();
+    }
+}
