@@ -14,7 +14,7 @@ use crate::deflate::Deflate;
 use crate::error::{ProtocolError, SendError};
 use crate::event::{Event, MessageKind, OutgoingMessage};
 use crate::frame::{FrameHeader, OpCode};
-use crate::mask::MaskSource;
+use crate::mask::{BoxedMaskSource, MaskSource};
 use crate::timer::{Due, Timeout};
 
 /// The sending half of a connection.
@@ -30,7 +30,7 @@ use crate::timer::{Due, Timeout};
 /// ```
 pub struct Sender {
     /// A client's masking keys; a server has none: "A server MUST NOT mask any frames" (5.1).
-    masks: Option<Box<dyn MaskSource>>,
+    masks: Option<BoxedMaskSource>,
     /// The type of the fragmented message in progress.
     message: Option<MessageKind>,
     /// If permessage-deflate was negotiated, and with a window that we can compress with.
@@ -60,7 +60,7 @@ impl Sender {
     /// A client's: each frame is masked with a fresh key from `masks`.
     #[must_use]
     pub fn client(config: &Config, masks: impl MaskSource + 'static) -> Self {
-        Self { masks: Some(Box::new(masks)), ..Self::server(config) }
+        Self { masks: Some(BoxedMaskSource::new(masks)), ..Self::server(config) }
     }
 
     /// Compresses messages (RFC 7692).
@@ -372,7 +372,7 @@ impl Sender {
     /// "a fresh masking key" for each frame (5.3)
     #[inline]
     fn next_key(&mut self) -> Option<[u8; 4]> {
-        self.masks.as_mut().map(|masks| masks.next_key())
+        self.masks.as_mut().map(BoxedMaskSource::next_key)
     }
 }
 

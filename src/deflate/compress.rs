@@ -1,5 +1,6 @@
 //! Compressing messages (RFC 7692, 7.2.1).
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use flate2::{Compress, Compression, FlushCompress};
@@ -31,6 +32,11 @@ struct Compressor {
     kind: Kind,
     stream: Compress,
 }
+
+// zlib-rs keeps its state behind a `&mut`, which alone is why it is not unwind safe. Nothing that it
+// does to safe callers depends on that state being in order.
+impl UnwindSafe for Compressor {}
+impl RefUnwindSafe for Compressor {}
 
 impl Deflate {
     pub(super) const fn new(

@@ -1,6 +1,7 @@
 //! Inflating messages (RFC 7692, 7.2.2).
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -46,6 +47,10 @@ pub(crate) struct Inflate {
     /// Whether a final block has ended and nothing came out since.
     spent: bool,
 }
+
+// As for the compressor: zlib-rs keeps its state behind a `&mut`.
+impl UnwindSafe for Inflate {}
+impl RefUnwindSafe for Inflate {}
 
 impl Inflate {
     pub(super) const fn new(takeover: ContextTakeover) -> Self {

@@ -24,4 +24,5 @@ mod x86;
 pub use apply::Mask;
 #[cfg(feature = "rand")]
 pub use random::{RandomMasks, random_nonce};
+pub(crate) use source::BoxedMaskSource;
 pub use source::MaskSource;

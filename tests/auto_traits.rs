@@ -1,0 +1,84 @@
+//! Which threads may use the public types, and that they can be used after a caught panic.
+
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use sansock::{
+    Answer, ClientHandshake, Close, CloseCode, Compression, Config, Connection, Deadline, Delivery,
+    EncodedHeader, EncodedMessage, Established, Event, FrameHeader, HandshakeError, HeadLimits,
+    Headers, InvalidCloseCode, InvalidOrigin, Keepalive, Limits, Mask, Message, MessageKind, Offer,
+    OpCode, Origin, OriginPolicy, Outcome, OutgoingMessage, ProtocolError, ReceiveBuffer, Receiver,
+    Rejection, Request, Response, Role, Scheme, SendBuffer, SendError, Sender, ServerHandshake,
+    State, Timeout, Timeouts, Uri, UriError,
+};
+
+/// Any thread may own one and any thread may look at one, and one that a panic has left behind is
+/// still in order.
+fn is_free<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
+
+/// For whatever holds functions of the program, which may hold what a panic leaves in disorder.
+#[cfg(feature = "net")]
+fn is_shared<T: Send + Sync>() {}
+
+macro_rules! all {
+    ($check:ident: $($type:ty),* $(,)?) => {$($check::<$type>();)*};
+}
+
+#[test]
+fn the_core_is_free() {
+    all!(is_free: Connection, Receiver, Sender, ReceiveBuffer, SendBuffer, Mask, EncodedMessage);
+    all!(is_free: Event<'_>, Message<'_>, OutgoingMessage<'_>, Close<'_>, MessageKind, Compression);
+    all!(is_free: Config, Limits, Delivery, Role, Timeouts, Keepalive, Timeout, Deadline);
+    all!(is_free: CloseCode, InvalidCloseCode, FrameHeader, EncodedHeader, OpCode);
+    all!(is_free: State, Outcome, ProtocolError, SendError);
+    #[cfg(feature = "rand")]
+    all!(is_free: sansock::RandomMasks);
+}
+
+#[test]
+fn the_handshake_is_free() {
+    all!(is_free: ClientHandshake, ServerHandshake, Established, HandshakeError, HeadLimits);
+    all!(is_free: Request<'_>, Response, Headers<'_>, Offer, Answer, Rejection);
+    all!(is_free: Origin, OriginPolicy, InvalidOrigin, Uri, UriError, Scheme);
+    #[cfg(feature = "deflate")]
+    all!(
+        is_free: sansock::DeflateConfig, sansock::NegotiatedDeflate, sansock::ContextTakeover,
+        sansock::DeflateLevel, sansock::WindowBits,
+    );
+}
+
+#[cfg(feature = "net")]
+#[test]
+fn the_blocking_adapters_can_be_shared() {
+    use sansock::net::{
+        Client, Error, Incoming, Reader, Server, ServerHandle, Stream, WebSocket, Writer,
+    };
+    all!(is_shared: Client, Error, Incoming, Reader, Server, ServerHandle, Stream, WebSocket, Writer);
+    #[cfg(feature = "rustls")]
+    {
+        use sansock::net::TlsError;
+        use sansock::net::tls::{Acceptor, AcceptorBuilder, Connector, ConnectorBuilder};
+        all!(is_shared: Acceptor, AcceptorBuilder, Connector, ConnectorBuilder, TlsError);
+    }
+}
+
+#[cfg(feature = "web")]
+#[test]
+fn the_object_of_browsers_can_be_shared() {
+    use sansock::web::{Builder, CloseEvent, Data, Error, ErrorEvent, Event, Events, WebSocket};
+    all!(is_shared: WebSocket, Builder, Events, Event, CloseEvent, ErrorEvent, Data, Error);
+}
+
+/// A source of masking keys is a type of its own or a function.
+#[test]
+fn a_function_gives_masking_keys() {
+    let mut number = 0;
+    let mut sender = Sender::client(&Config::new(), move || {
+        number += 1;
+        [number; 4]
+    });
+    for key in 1..=2 {
+        let mut buffer = SendBuffer::new();
+        sender.send("a", &mut buffer).unwrap();
+        assert_eq!(buffer.as_slice(), [0x81, 0x81, key, key, key, key, b'a' ^ key]);
+    }
+}
