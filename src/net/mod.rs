@@ -6,9 +6,11 @@
 //! With the feature `rustls` all of it works over TLS too, with the same types: `connect` takes
 //! `wss:` URLs, and `tls` has the options of clients and servers.
 
+mod blocking;
 pub mod client;
 mod error;
 mod linger;
+pub(crate) mod lock;
 mod opening;
 mod outgoing;
 mod server;

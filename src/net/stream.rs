@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Error;
+pub(super) use super::blocking::{is_would_block, time_until};
 use super::linger::discard;
 use super::tls::Session;
 use crate::timer::Deadline;
@@ -166,14 +167,4 @@ impl Socket for Stream {
             result => result,
         }
     }
-}
-
-/// Whether a read or write took too long or would have waited: the transport is as it was.
-pub(super) fn is_would_block(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-/// The time until `at`, for a timeout of a transport: never zero.
-pub(super) fn time_until(at: Instant) -> Duration {
-    at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }

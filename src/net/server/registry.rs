@@ -1,7 +1,7 @@
 //! The connections of a server, and what ends them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use super::super::Stream;
 use super::super::linger::linger_until;
 use super::super::slot::Slot;
 use super::Options;
+use crate::net::lock::{lock, wait};
 
 /// Stops a [`Server`](super::Server) from another thread.
 #[derive(Clone, Debug)]
@@ -79,14 +80,14 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// `false` if the server shuts down.
     pub(super) fn wait_for_room(&self, connections: usize) -> bool {
         let mut registry = self.lock();
         while registry.slots.len() >= connections && !registry.shutting_down {
-            registry = self.changed.wait(registry).unwrap_or_else(PoisonError::into_inner);
+            registry = wait(&self.changed, registry, None);
         }
         registry.accepting = !registry.shutting_down;
         registry.accepting
@@ -133,12 +134,10 @@ impl Shared {
     fn wait_until_empty(&self, until: Instant) {
         let mut registry = self.lock();
         while !registry.slots.is_empty() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= until {
                 return;
             }
-            let waited = self.changed.wait_timeout(registry, left);
-            registry = waited.unwrap_or_else(PoisonError::into_inner).0;
+            registry = wait(&self.changed, registry, Some(until));
         }
     }
 }

@@ -10,10 +10,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
+use super::error::TlsError;
 use super::pem::{Identity, certificates_from_file, certificates_from_pem};
+use super::provider::{http_1_1, provider};
 use super::session::Session;
-use super::{Agreed, TlsError, http_1_1, provider};
-use crate::net::{Error, Incoming, Server, Stream};
+use crate::net::{Error, Stream};
 use crate::timer::Timeouts;
 
 /// How a server does TLS: who it is, and which clients it wants.
@@ -93,24 +94,6 @@ impl Acceptor {
 impl From<Arc<ServerConfig>> for Acceptor {
     fn from(config: Arc<ServerConfig>) -> Self {
         Self { config }
-    }
-}
-
-impl Server {
-    /// Serves `wss:` instead of `ws:`.
-    #[must_use]
-    pub fn tls(mut self, acceptor: Acceptor) -> Self {
-        self.options.tls = Some(acceptor);
-        self
-    }
-}
-
-impl Incoming {
-    /// What the TLS handshake with this client has agreed on, its certificates among it; `None`
-    /// without TLS.
-    #[must_use]
-    pub fn tls(&self) -> Option<Agreed> {
-        self.slot.stream().tls()
     }
 }
 

@@ -10,10 +10,11 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::anyone::Anyone;
+use super::error::TlsError;
 use super::pem::{Identity, certificates_from_file, certificates_from_pem};
+use super::provider::{http_1_1, provider};
 use super::session::Session;
-use super::{TlsError, http_1_1, provider};
-use crate::net::{Client, Error, Stream};
+use crate::net::{Error, Stream};
 use crate::timer::Timeouts;
 
 /// How a client does TLS: whom it trusts and who it is. Clones share their sessions, which makes the
@@ -58,7 +59,7 @@ impl Connector {
     }
 
     /// TLS over a stream that is connected already, through a proxy for one, for
-    /// [`Client::handshake`]. The server must show a certificate for `host`, a name or an address.
+    /// [`Client::handshake`](crate::net::Client::handshake). The server must show a certificate for `host`, a name or an address.
     /// [`Timeouts::handshake`] is for how long it may take.
     ///
     /// # Errors
@@ -92,14 +93,6 @@ impl Connector {
 impl From<Arc<ClientConfig>> for Connector {
     fn from(config: Arc<ClientConfig>) -> Self {
         Self { config }
-    }
-}
-
-impl Client {
-    /// Sets how to do TLS for a `wss:` URL; as [`Connector::platform`] unless set.
-    pub fn tls(mut self, connector: Connector) -> Self {
-        self.tls = Some(connector);
-        self
     }
 }
 

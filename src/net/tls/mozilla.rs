@@ -2,7 +2,7 @@
 
 use webpki_roots::TLS_SERVER_ROOTS;
 
-use super::ConnectorBuilder;
+use super::connector::ConnectorBuilder;
 
 impl ConnectorBuilder {
     /// Trusts whom Mozilla trusted when the crate `webpki-roots` was published (feature

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::TlsError;
+use super::error::TlsError;
 
 /// A certificate chain, that of its owner first, and the owner's key.
 pub(super) struct Identity {

@@ -6,9 +6,9 @@ use std::sync::Mutex;
 
 use rustls::Connection;
 
-use super::TlsError;
-use super::session::lock;
-use crate::net::stream::is_would_block;
+use super::error::TlsError;
+use crate::net::blocking::is_would_block;
+use crate::net::lock::lock;
 
 /// What one read takes at first ...
 const LEAST: usize = 4 << 10;
@@ -195,7 +195,7 @@ mod tests {
     use rustls::{ClientConnection, ServerConfig, ServerConnection};
 
     use super::*;
-    use crate::net::tls::{anyone::Anyone, provider};
+    use crate::net::tls::{anyone::Anyone, provider::provider};
 
     /// A client and a server after their handshake.
     fn pair() -> (Connection, Connection) {

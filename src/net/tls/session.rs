@@ -8,16 +8,17 @@
 use std::fmt;
 use std::io::{self, IoSlice, Read};
 use std::net::TcpStream;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use rustls::Connection;
 
-use super::TlsError;
+use super::error::TlsError;
 use super::records::{Received, Unsent};
 use crate::handshake::HandshakeError;
 use crate::net::Error;
-use crate::net::stream::{is_would_block, time_until};
+use crate::net::blocking::{is_would_block, time_until};
+use crate::net::lock::lock;
 use crate::timer::Deadline;
 
 /// A TLS session. Where two locks are held, that of `tls` was taken last.
@@ -41,9 +42,9 @@ impl Session {
         Self { tls: Mutex::new(tls.into()), received: Mutex::default(), unsent: Mutex::default() }
     }
 
-    /// What the session is, for a moment.
-    pub(super) fn look<T>(&self, at: impl FnOnce(&Connection) -> T) -> T {
-        at(&lock(&self.tls))
+    /// Calls `read` with the connection of rustls, under its lock.
+    pub(super) fn with_connection<T>(&self, read: impl FnOnce(&Connection) -> T) -> T {
+        read(&lock(&self.tls))
     }
 
     /// Does the TLS handshake. It leaves the stream's write timeout as it was.
@@ -60,7 +61,7 @@ impl Session {
     fn shake_hands(&self, tcp: &TcpStream, deadline: &Deadline) -> Result<(), Error> {
         let mut received = lock(&self.received);
         let mut unsent = lock(&self.unsent);
-        let mut expects_client = self.look(|tls| matches!(tls, Connection::Server(_)));
+        let mut expects_client = self.with_connection(|tls| matches!(tls, Connection::Server(_)));
         loop {
             let handshaking = {
                 let mut tls = lock(&self.tls);
@@ -221,10 +222,7 @@ fn within<T>(
     result
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
+/// [`lock`], unless another thread holds it.
 fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match mutex.try_lock() {
         Ok(guard) => Some(guard),

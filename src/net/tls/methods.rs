@@ -1,0 +1,40 @@
+//! What the other types of [`net`](crate::net) can do with TLS.
+
+use super::acceptor::Acceptor;
+use super::connector::Connector;
+use super::negotiated::NegotiatedTls;
+use crate::net::{Client, Incoming, Server, Stream};
+
+impl Client {
+    /// Sets how to do TLS for a `wss:` URL; as [`Connector::platform`] unless set.
+    pub fn tls(mut self, connector: Connector) -> Self {
+        self.tls = Some(connector);
+        self
+    }
+}
+
+impl Server {
+    /// Serves `wss:` instead of `ws:`.
+    #[must_use]
+    pub fn tls(mut self, acceptor: Acceptor) -> Self {
+        self.options.tls = Some(acceptor);
+        self
+    }
+}
+
+impl Incoming {
+    /// What the TLS handshake with this client has agreed on, its certificates among it; `None`
+    /// without TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<NegotiatedTls> {
+        self.slot.stream().tls()
+    }
+}
+
+impl Stream {
+    /// What the TLS handshake has agreed on; `None` without TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<NegotiatedTls> {
+        self.0.tls.as_ref().map(|session| session.with_connection(|tls| tls.into()))
+    }
+}
