@@ -5,12 +5,55 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::network;
+use super::error::Error;
+use super::ports::PortPolicy;
 use super::shared::Shared;
-use super::{Error, PortPolicy, WebSocket, url};
-use crate::config::{Config, Delivery};
-use crate::handshake::{HeadLimits, Offer};
+use super::socket::WebSocket;
+use super::{network, url};
 use crate::net::Client;
+use crate::{Config, Delivery, HeadLimits, Offer};
+
+impl WebSocket {
+    /// Connects to a `ws:`, `wss:`, `http:` or `https:` URL in the background, and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Syntax`] for a bad URL, [`Error::Security`] for a blocked port, [`Error::Thread`].
+    pub fn new(url: &str) -> Result<Self, Error> {
+        Self::builder(url)?.open()
+    }
+
+    /// [`new`](Self::new) that offers subprotocols, the preferred one first. The server must choose
+    /// one of them, or the connection fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and [`Error::Syntax`] for a subprotocol that is not valid or that is
+    /// given twice.
+    ///
+    /// ```no_run
+    /// use sansock::web::WebSocket;
+    ///
+    /// let url = "wss://example.com/socket";
+    /// let socket = WebSocket::with_protocols(url, ["protocolOne", "protocolTwo"])?;
+    /// # Ok::<(), sansock::web::Error>(())
+    /// ```
+    pub fn with_protocols<P: Into<String>>(
+        url: &str,
+        protocols: impl IntoIterator<Item = P>,
+    ) -> Result<Self, Error> {
+        Self::builder(url)?.protocols(protocols).open()
+    }
+
+    /// Options that browsers do not offer: headers, limits, timeouts, TLS, ports.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Syntax`] for a bad URL, [`Error::Security`] for port 0.
+    pub fn builder(url: &str) -> Result<Builder, Error> {
+        Builder::new(url)
+    }
+}
 
 /// A [`WebSocket`] with options. From [`WebSocket::builder`].
 ///
@@ -35,7 +78,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(text: &str) -> Result<Self, Error> {
+    fn new(text: &str) -> Result<Self, Error> {
         let url = url::parse(text)?;
         // No policy makes this one work.
         if url.port() == Some(0) {
@@ -70,7 +113,7 @@ impl Builder {
 
     /// Offers permessage-deflate (RFC 7692), as browsers do, after what was offered of it before.
     #[cfg(feature = "deflate")]
-    pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
+    pub fn deflate(mut self, config: crate::DeflateConfig) -> Self {
         self.client = self.client.deflate(config);
         self
     }

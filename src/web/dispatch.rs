@@ -2,15 +2,36 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
-use super::WebSocket;
 use super::shared::Shared;
-use super::state::{Call, Dispatcher};
+use super::state::{Call, Dispatcher, State};
+
+impl Shared {
+    /// Changes the state, runs the tasks that can be run at once, and wakes those who wait for what
+    /// came of it.
+    pub(super) fn update<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        state.pump();
+        if state.has_call() && state.dispatcher == Dispatcher::None {
+            let shared = Arc::clone(self);
+            let thread = thread::Builder::new().name("sansock-events".into());
+            // Without a thread the next change tries again.
+            if let Ok(thread) = thread.spawn(move || dispatch(&shared)) {
+                state.dispatcher = Dispatcher::Waits;
+                self.threads().dispatcher = Some(thread);
+            }
+        }
+        drop(state);
+        self.notify();
+        result
+    }
+}
 
 /// Runs until the object is dropped or its last event was handed out.
-pub(super) fn dispatch(shared: &Arc<Shared>) {
-    let socket = WebSocket::for_handlers(shared);
+fn dispatch(shared: &Arc<Shared>) {
     let mut state = shared.lock();
     loop {
         state.pump();
@@ -29,7 +50,7 @@ pub(super) fn dispatch(shared: &Arc<Shared>) {
         drop(state);
         // The state may have changed with the event.
         shared.notify();
-        run(shared, &socket, call);
+        run(shared, call);
         state = shared.lock();
         state.dispatcher = Dispatcher::Waits;
     }
@@ -43,7 +64,7 @@ pub(super) fn dispatch(shared: &Arc<Shared>) {
 
 /// "invoke": every handler, in the order of their registration. One that panics takes no other with
 /// it.
-fn run(shared: &Arc<Shared>, socket: &WebSocket, call: Call) {
+fn run(shared: &Arc<Shared>, call: Call) {
     let Call { event, listeners } = call;
     let event = &event;
     for listener in listeners {
@@ -53,7 +74,7 @@ fn run(shared: &Arc<Shared>, socket: &WebSocket, call: Call) {
         let id = listener.id();
         // What a removed handler holds is dropped with it, and may panic too.
         let called = catch_unwind(AssertUnwindSafe(move || {
-            listener.call(socket, event);
+            listener.call(event);
             drop(listener);
         }));
         if called.is_err() {

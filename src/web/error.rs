@@ -2,8 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::close::Close;
-use crate::handshake::HandshakeError;
+use crate::{Close, HandshakeError};
 
 /// Why a method failed: the exceptions of browsers, by their names.
 #[derive(Debug)]

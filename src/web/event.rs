@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::Message;
-use crate::net;
+use crate::{Message, net};
 
 /// Something that happened to a [`WebSocket`](super::WebSocket). Clones share the data.
 #[derive(Clone, Debug)]

@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use super::{Event, EventKind, WebSocket};
+use super::event::{Event, EventKind};
+use crate::net::lock::lock;
 
 /// Names a handler that was added, to remove it
 /// ([`remove_event_listener`](super::WebSocket::remove_event_listener)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerId(u64);
 
-pub(super) type Function = Box<dyn FnMut(&WebSocket, &Event) + Send>;
+pub(super) type Function = Box<dyn FnMut(&Event) + Send>;
 
 pub(super) struct Listener {
     id: ListenerId,
@@ -25,10 +26,10 @@ pub(super) struct Listener {
 
 impl Listener {
     /// Runs it, unless it was removed since the event was on its way.
-    pub(super) fn call(&self, socket: &WebSocket, event: &Event) {
+    pub(super) fn call(&self, event: &Event) {
         if !self.removed.load(Ordering::Acquire) {
-            let mut function = self.function.lock().unwrap_or_else(PoisonError::into_inner);
-            function(socket, event);
+            let mut function = lock(&self.function);
+            function(event);
         }
     }
 

@@ -80,9 +80,12 @@ mod ledger;
 mod listeners;
 mod network;
 mod ports;
+mod pulls;
+mod ready_state;
 mod shared;
 mod socket;
 mod state;
+mod steps;
 mod url;
 
 pub use builder::Builder;
@@ -91,4 +94,5 @@ pub use event::{CloseEvent, Data, ErrorEvent, Event, EventKind, MessageEvent, Op
 pub use events::Events;
 pub use listeners::ListenerId;
 pub use ports::PortPolicy;
-pub use socket::{ReadyState, WebSocket};
+pub use ready_state::ReadyState;
+pub use socket::WebSocket;

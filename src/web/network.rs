@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use super::event::{CloseEvent, ErrorEvent, MessageEvent};
 use super::shared::Shared;
 use super::state::Task;
-use super::{CloseEvent, ErrorEvent, MessageEvent};
-use crate::connection::Outcome;
-use crate::event::Event;
 use crate::net::{Client, Reader};
+use crate::{Event, Outcome};
 
 /// Runs until the connection is over.
 pub(super) fn run(shared: &Arc<Shared>, client: &Client) {

@@ -1,18 +1,11 @@
-//! What the object, its threads and its [`Events`](super::Events) share, and the steps of the
-//! standard's methods.
+//! What the object, its threads and its [`Events`](super::Events) share.
 
-use std::net::Shutdown;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::dispatch::dispatch;
-use super::state::{Dispatcher, State, Task};
-use super::{CloseEvent, Error, ErrorEvent, ReadyState};
-use crate::close::CloseCode;
-use crate::error::SendError;
-use crate::event::Message;
-use crate::net;
+use super::state::State;
+use crate::net::lock::{lock, wait};
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -48,11 +41,11 @@ impl Shared {
     }
 
     pub(super) fn lock(&self) -> Locked<'_> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     pub(super) fn threads(&self) -> MutexGuard<'_, Threads> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.threads)
     }
 
     pub(super) fn notify(&self) {
@@ -61,202 +54,6 @@ impl Shared {
 
     /// Waits for a change, until `until` at most.
     pub(super) fn wait<'a>(&self, state: Locked<'a>, until: Option<Instant>) -> Locked<'a> {
-        match until {
-            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(until) => {
-                let left = until.saturating_duration_since(Instant::now());
-                let waited = self.changed.wait_timeout(state, left);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        }
-    }
-
-    /// Changes the state, runs the tasks that can be run at once, and wakes those who wait for what
-    /// came of it.
-    pub(super) fn update<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.lock();
-        let result = change(&mut state);
-        state.pump();
-        if state.has_call() && state.dispatcher == Dispatcher::None {
-            let shared = Arc::clone(self);
-            let thread = thread::Builder::new().name("sansock-events".into());
-            // Without a thread the next change tries again.
-            if let Ok(thread) = thread.spawn(move || dispatch(&shared)) {
-                state.dispatcher = Dispatcher::Waits;
-                self.threads().dispatcher = Some(thread);
-            }
-        }
-        drop(state);
-        self.notify();
-        result
-    }
-
-    /// The steps of `send(data)`.
-    pub(super) fn send(self: &Arc<Self>, message: Message<'_>) -> Result<(), Error> {
-        let mut state = self.lock();
-        let length = message.len();
-        match state.ready {
-            // "If this's ready state is CONNECTING, then throw an "InvalidStateError" DOMException."
-            ReadyState::Connecting => return Err(Error::InvalidState),
-            ReadyState::Open => {}
-            // "If the WebSocket connection is established and the WebSocket closing handshake has not
-            // yet started, then [...] send": otherwise only "increase the bufferedAmount attribute by"
-            // the data's length.
-            ReadyState::Closing | ReadyState::Closed => {
-                state.ledger.dropped(length);
-                return Ok(());
-            }
-        }
-        let queued =
-            state.writer.as_ref().map(|writer| (writer.queue_at(message), writer.written()));
-        match queued {
-            Some((Ok(frame), written)) => {
-                state.ledger.queued(length, frame);
-                state.ledger.written(written);
-                if let Some(writer) = &state.writer {
-                    writer.wake();
-                }
-            }
-            // "If the data cannot be sent, e.g. because it would need to be buffered but the buffer is
-            // full, the user agent must flag the WebSocket as full and then close the WebSocket
-            // connection."
-            Some((Err(error @ net::Error::Send(SendError::BufferFull { .. })), _)) => {
-                state.ledger.dropped(length);
-                drop(state);
-                self.fail(error.into());
-            }
-            // The closing handshake has started, or the connection is lost: the task that says so is
-            // on its way.
-            Some((Err(_), _)) | None => state.ledger.dropped(length),
-        }
-        Ok(())
-    }
-
-    pub(super) fn buffered_amount(&self) -> u64 {
-        let mut state = self.lock();
-        state.count_written();
-        state.ledger.amount()
-    }
-
-    /// The steps of `close(code, reason)` that follow the checks.
-    pub(super) fn close(self: &Arc<Self>, code: Option<CloseCode>, reason: &str) {
-        self.update(|state| match state.ready {
-            // "If the WebSocket connection is not yet established, fail the WebSocket connection and
-            // set this's ready state to CLOSING (2)."
-            ReadyState::Connecting => {
-                state.ready = ReadyState::Closing;
-                state.end(
-                    Some(ErrorEvent::new("closed before the connection was established")),
-                    CloseEvent::abnormal(),
-                );
-                state.abort();
-            }
-            // "If the WebSocket closing handshake has not yet been started, start the WebSocket
-            // closing handshake and set this's ready state to CLOSING (2)." If it has, the task that
-            // says so is on its way.
-            ReadyState::Open => {
-                state.ready = ReadyState::Closing;
-                if let Some(writer) = &state.writer {
-                    let _ = writer.queue_close(code, reason);
-                    writer.wake();
-                }
-            }
-            // "Do nothing."
-            ReadyState::Closing | ReadyState::Closed => {}
-        });
-    }
-
-    /// Ends an open connection at once; `error` and `close` follow when the reader has seen it.
-    fn fail(self: &Arc<Self>, error: ErrorEvent) {
-        self.update(|state| {
-            if state.is_alive() {
-                state.ready = ReadyState::Closing;
-                state.failure = Some(error);
-                state.abort();
-            }
-        });
-    }
-
-    /// A handler has panicked: the connection is closed with 1011, and `error` comes before `close`.
-    pub(super) fn panicked(self: &Arc<Self>) {
-        let open = {
-            let mut state = self.lock();
-            let open = state.is_alive();
-            if open {
-                state.failure = Some(ErrorEvent::new("a handler panicked"));
-            }
-            open
-        };
-        if open {
-            self.close(Some(CloseCode::INTERNAL_ERROR), "");
-        }
-    }
-
-    /// "If a WebSocket object is garbage collected while its connection is still open, the user agent
-    /// must start the WebSocket closing handshake, with no status code for the Close message."
-    /// Handlers are not called any more. Waits for the threads, but not for a handler in progress, nor
-    /// for a connection attempt that cannot be stopped.
-    pub(super) fn abandon(self: &Arc<Self>) {
-        let listeners = self.update(|state| {
-            state.abandoned = true;
-            state.clear_listeners()
-        });
-        self.close(None, "");
-        drop(listeners);
-        let me = thread::current().id();
-        let is_mine = |thread: &Option<JoinHandle<()>>| {
-            thread.as_ref().is_some_and(|thread| thread.thread().id() == me)
-        };
-        if is_mine(&self.threads().dispatcher) || is_mine(&self.threads().network) {
-            return;
-        }
-        let until = Instant::now().checked_add(self.patience);
-        let mut state = self.lock();
-        while state.is_network_held() || state.dispatcher == Dispatcher::Waits {
-            if until.is_some_and(|until| until <= Instant::now()) {
-                break;
-            }
-            state = self.wait(state, until);
-        }
-        let (network, dispatcher) = (!state.networking, state.dispatcher == Dispatcher::None);
-        drop(state);
-        let mut threads = self.threads();
-        let ended = [
-            threads.network.take().filter(|_| network),
-            threads.dispatcher.take().filter(|_| dispatcher),
-        ];
-        drop(threads);
-        for thread in ended.into_iter().flatten() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl State {
-    /// Ends the transport at once.
-    pub(super) fn abort(&self) {
-        if let Some(transport) = &self.transport {
-            let _ = transport.get_ref().shutdown(Shutdown::Both);
-        }
-    }
-
-    /// Whether the network's thread is at work that ends in bounded time.
-    fn is_network_held(&self) -> bool {
-        self.networking && self.transport.is_some()
-    }
-
-    /// Asks the writer what the network has taken.
-    pub(super) fn count_written(&mut self) {
-        if let Some(writer) = &self.writer {
-            self.ledger.written(writer.written());
-        }
-    }
-
-    /// The closing handshake has started, or messages no longer matter.
-    pub(super) fn received(&mut self, message: super::MessageEvent) {
-        // What could only be discarded when its turn comes is not kept until then.
-        if self.is_alive() {
-            self.queue(Task::Received(message));
-        }
+        wait(&self.changed, state, until)
     }
 }

@@ -4,28 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread;
 
+use super::error::{Error, SyntaxError};
+use super::event::{CloseEvent, ErrorEvent, Event, EventKind, MessageEvent, OpenEvent};
+use super::events::Events;
+use super::listeners::{Function, ListenerId};
+use super::ready_state::ReadyState;
 use super::shared::Shared;
 use super::state::Dispatcher;
-use super::{
-    Builder, CloseEvent, Error, ErrorEvent, Event, EventKind, Events, ListenerId, MessageEvent,
-    OpenEvent, SyntaxError,
-};
-use crate::close::{Close, CloseCode};
-use crate::event::Message;
-
-/// Where a [`WebSocket`] is in its life; `as u16` gives the numbers of browsers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u16)]
-pub enum ReadyState {
-    /// The connection has not been established yet.
-    Connecting = 0,
-    /// The connection is established and messages can be sent.
-    Open = 1,
-    /// The closing handshake goes on, or [`close`](WebSocket::close) was called.
-    Closing = 2,
-    /// The connection is closed, or could not be opened.
-    Closed = 3,
-}
+use crate::{Close, CloseCode, Message};
 
 /// A WebSocket as browsers have it. See the [module's page](super).
 ///
@@ -39,46 +25,6 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    /// Connects to a `ws:`, `wss:`, `http:` or `https:` URL in the background, and returns at once.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Syntax`] for a bad URL, [`Error::Security`] for a blocked port, [`Error::Thread`].
-    pub fn new(url: &str) -> Result<Self, Error> {
-        Self::builder(url)?.open()
-    }
-
-    /// [`new`](Self::new) that offers subprotocols, the preferred one first. The server must choose
-    /// one of them, or the connection fails.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new), and [`Error::Syntax`] for a subprotocol that is not valid or that is
-    /// given twice.
-    ///
-    /// ```no_run
-    /// use sansock::web::WebSocket;
-    ///
-    /// let url = "wss://example.com/socket";
-    /// let socket = WebSocket::with_protocols(url, ["protocolOne", "protocolTwo"])?;
-    /// # Ok::<(), sansock::web::Error>(())
-    /// ```
-    pub fn with_protocols<P: Into<String>>(
-        url: &str,
-        protocols: impl IntoIterator<Item = P>,
-    ) -> Result<Self, Error> {
-        Self::builder(url)?.protocols(protocols).open()
-    }
-
-    /// Options that browsers do not offer: headers, limits, timeouts, TLS, ports.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Syntax`] for a bad URL, [`Error::Security`] for port 0.
-    pub fn builder(url: &str) -> Result<Builder, Error> {
-        Builder::new(url)
-    }
-
     /// Sends a message: `&str` as text, bytes as binary. It is queued, and another thread writes it;
     /// [`buffered_amount`](Self::buffered_amount) counts what waits. When the connection is closing or
     /// closed the message is dropped, and counted for ever.
@@ -195,7 +141,8 @@ impl WebSocket {
         kind: EventKind,
         handler: impl FnMut(&Self, &Event) + Send + 'static,
     ) -> ListenerId {
-        self.shared.update(|state| state.add_listener(kind, Box::new(handler)))
+        let handler = self.handler(handler);
+        self.shared.update(|state| state.add_listener(kind, handler))
     }
 
     /// Removes a handler that was added, which is not called again; `false` if it is not there.
@@ -232,14 +179,22 @@ impl WebSocket {
         Self { shared, is_owner: true }
     }
 
-    /// The object that handlers are shown: to drop it does nothing.
-    pub(super) fn for_handlers(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), is_owner: false }
+    /// A handler that is given its socket. The socket holds the handler, which must not hold the
+    /// socket in turn.
+    fn handler(&self, mut handler: impl FnMut(&Self, &Event) + Send + 'static) -> Function {
+        let shared = Arc::downgrade(&self.shared);
+        Box::new(move |event| {
+            // The thread that calls it holds the socket.
+            if let Some(shared) = shared.upgrade() {
+                handler(&Self { shared, is_owner: false }, event);
+            }
+        })
     }
 
     fn set(&self, kind: EventKind, handler: impl FnMut(&Self, &Event) + Send + 'static) {
+        let handler = self.handler(handler);
         // Dropped outside the lock: a handler may hold anything.
-        let replaced = self.shared.update(|state| state.set_listener(kind, Box::new(handler)));
+        let replaced = self.shared.update(|state| state.set_listener(kind, handler));
         drop(replaced);
     }
 }

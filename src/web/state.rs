@@ -7,13 +7,15 @@
 //! handlers ([`State::take_call`]).
 
 use std::collections::VecDeque;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::events::Pulls;
+use super::event::{CloseEvent, ErrorEvent, Event, EventKind, MessageEvent, OpenEvent};
 use super::ledger::Ledger;
 use super::listeners::{Function, Listener, ListenerId, Listeners};
-use super::{CloseEvent, ErrorEvent, Event, EventKind, MessageEvent, OpenEvent, ReadyState};
+use super::pulls::Pulls;
+use super::ready_state::ReadyState;
 use crate::net::{Stream, Writer};
 
 /// How long events wait for handlers that are being set.
@@ -289,6 +291,33 @@ impl State {
             *self.listened(EventKind::Message) = true;
             self.missed.retain(|event| event.kind() != EventKind::Message);
             self.missed_size = 0;
+        }
+    }
+
+    /// Ends the transport at once.
+    pub(super) fn abort(&self) {
+        if let Some(transport) = &self.transport {
+            let _ = transport.get_ref().shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Whether the network's thread is at work that ends in bounded time.
+    pub(super) fn is_network_held(&self) -> bool {
+        self.networking && self.transport.is_some()
+    }
+
+    /// Asks the writer what the network has taken.
+    pub(super) fn count_written(&mut self) {
+        if let Some(writer) = &self.writer {
+            self.ledger.written(writer.written());
+        }
+    }
+
+    /// The closing handshake has started, or messages no longer matter.
+    pub(super) fn received(&mut self, message: MessageEvent) {
+        // What could only be discarded when its turn comes is not kept until then.
+        if self.is_alive() {
+            self.queue(Task::Received(message));
         }
     }
 }

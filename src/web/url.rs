@@ -7,8 +7,8 @@
 
 use url::Url;
 
-use super::SyntaxError;
-use crate::uri::{Uri, UriError};
+use super::error::SyntaxError;
+use crate::{Uri, UriError};
 
 /// The constructor's steps for the URL.
 pub(super) fn parse(text: &str) -> Result<Url, SyntaxError> {

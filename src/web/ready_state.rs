@@ -1,0 +1,15 @@
+//! Where a socket is in its life.
+
+/// Where a [`WebSocket`](super::WebSocket) is in its life; `as u16` gives the numbers of browsers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum ReadyState {
+    /// The connection has not been established yet.
+    Connecting = 0,
+    /// The connection is established and messages can be sent.
+    Open = 1,
+    /// The closing handshake goes on, or [`close`](super::WebSocket::close) was called.
+    Closing = 2,
+    /// The connection is closed, or could not be opened.
+    Closed = 3,
+}
