@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use flate2::{Compress, Compression, FlushCompress};
 
-use super::Progress;
 use super::config::{ContextTakeover, DeflateConfig, DeflateLevel, WindowBits};
 use super::inflate::TAIL;
 use super::pool::Pool;
+use super::progress::Progress;
 
 static IDLE: Pool<Compressor> = Pool::new();
 

@@ -5,9 +5,9 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::Progress;
 use super::config::ContextTakeover;
 use super::pool::Pool;
+use super::progress::Progress;
 
 /// "0x00 0x00 0xff 0xff", which the sender has removed (7.2.1).
 pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use super::UriError;
+use super::error::UriError;
 
 /// `host [ ":" port ]` (RFC 3986, 3.2), as in URLs, Host and Origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -7,48 +7,20 @@
 //! an IPv4 address or an IPv6 address in brackets; path and query are kept as they are.
 
 mod authority;
+mod error;
+mod resource_name;
+mod scheme;
+mod userinfo;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use userinfo::credentials;
+
 pub(crate) use authority::Authority;
-
-/// `ws` or `wss`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Plain TCP; port 80 unless the URL names another.
-    Ws,
-    /// Over TLS; port 443 unless the URL names another.
-    Wss,
-}
-
-impl Scheme {
-    /// The name, in lower case.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ws => "ws",
-            Self::Wss => "wss",
-        }
-    }
-
-    /// "The port component is OPTIONAL; the default for "ws" is port 80, while the default for
-    /// "wss" is port 443." (RFC 6455, 3)
-    #[must_use]
-    pub const fn default_port(self) -> u16 {
-        match self {
-            Self::Ws => 80,
-            Self::Wss => 443,
-        }
-    }
-}
-
-impl fmt::Display for Scheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+pub use error::UriError;
+pub(crate) use resource_name::{is_resource_name, split_authority, split_query};
+pub use scheme::Scheme;
 
 /// A `ws:` or `wss:` URL (RFC 6455, 3).
 ///
@@ -192,112 +164,6 @@ impl fmt::Debug for Uri {
         let hidden = if self.userinfo.is_some() { "***@" } else { "" };
         write!(f, "Uri({}://{hidden}{}{})", self.scheme, self.authority, self.resource_name)
     }
-}
-
-/// Why a text is not a `ws:` or `wss:` URL (RFC 6455, 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UriError {
-    /// It does not begin with `ws://` or `wss://`.
-    Scheme,
-    /// User name or password: an `@`, a bad percent-encoding, a control character, or an encoded
-    /// colon in the name, which Basic authorization cannot carry (RFC 7617, 2).
-    UserInfo,
-    /// The host is missing, is not a name in ASCII, or is a bad IPv4 or IPv6 address.
-    Host,
-    /// The port is not a number from 1 to 65,535.
-    Port,
-    /// Path or query hold something else than visible ASCII: it must be percent-encoded.
-    ResourceName,
-    /// It has a fragment (`#`); within path or query it is written `%23`.
-    Fragment,
-}
-
-impl fmt::Display for UriError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scheme => "the URL does not begin with ws:// or wss://",
-            Self::UserInfo => "the URL's user name or password is not valid",
-            Self::Host => "the URL's host is missing or not valid",
-            Self::Port => "the URL's port is not a number from 1 to 65535",
-            Self::ResourceName => {
-                "the URL's path or query has a character that must be percent-encoded"
-            }
-            Self::Fragment => "the URL has a fragment (#), which a WebSocket URL must not have",
-        })
-    }
-}
-
-impl std::error::Error for UriError {}
-
-/// Splits what follows `://` into the authority and the resource name, which "can be constructed by
-/// concatenating the following: "/" if the path component is empty; the path component; "?" if the
-/// query component is non-empty; the query component" (RFC 6455, 3).
-pub(crate) fn split_authority(rest: &str) -> Result<(&str, Cow<'_, str>), UriError> {
-    let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    if !is_resource_name(resource) {
-        return Err(UriError::ResourceName);
-    }
-    let resource = match resource.strip_suffix('?') {
-        // An empty query only: `/a??` asks "?".
-        Some(path) if !path.contains('?') => path,
-        _ => resource,
-    };
-    if resource.starts_with('/') {
-        Ok((authority, resource.into()))
-    } else {
-        Ok((authority, format!("/{resource}").into()))
-    }
-}
-
-/// Visible ASCII without `#`: nothing that a request line could be cut by.
-pub(crate) fn is_resource_name(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
-}
-
-/// Path and query of a resource name.
-pub(crate) fn split_query(resource_name: &str) -> (&str, Option<&str>) {
-    match resource_name.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (resource_name, None),
-    }
-}
-
-/// `name:password`, decoded, if Basic authorization can carry them.
-fn credentials(userinfo: &str) -> Result<Vec<u8>, UriError> {
-    let (name, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let mut credentials = percent_decoded(name)?;
-    // "a user-id containing a colon character is invalid" (RFC 7617, 2)
-    if credentials.contains(&b':') {
-        return Err(UriError::UserInfo);
-    }
-    credentials.push(b':');
-    credentials.extend(percent_decoded(password)?);
-    // "The user-id and password MUST NOT contain any control characters" (RFC 7617, 2)
-    if credentials.iter().any(u8::is_ascii_control) {
-        return Err(UriError::UserInfo);
-    }
-    Ok(credentials)
-}
-
-/// `*( unreserved / pct-encoded / sub-delims / ":" )`, decoded (RFC 3986, 3.2.1).
-fn percent_decoded(text: &str) -> Result<Vec<u8>, UriError> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    let hex_digit = |bytes: &mut std::str::Bytes<'_>| {
-        bytes.next().and_then(|byte| char::from(byte).to_digit(16)).ok_or(UriError::UserInfo)
-    };
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let value = hex_digit(&mut bytes)? << 4 | hex_digit(&mut bytes)?;
-                u8::try_from(value).map_err(|_| UriError::UserInfo)?
-            }
-            _ if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:".contains(&byte) => byte,
-            _ => return Err(UriError::UserInfo),
-        });
-    }
-    Ok(decoded)
 }
 
 #[cfg(test)]
