@@ -1,7 +1,6 @@
 //! What a program wants of permessage-deflate.
 
 use super::params::LARGEST;
-use super::{Deflate, NegotiatedDeflate};
 
 /// The size of an LZ77 window that we compress with, as a power of two: 9 to 15, so 512 to 32,768
 /// bytes.
@@ -186,24 +185,5 @@ impl DeflateConfig {
     pub const fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
         self
-    }
-
-    /// What holds if the peer agreed to all of it, for a handshake that other code has done
-    /// ([`Established::elsewhere`](crate::Established::elsewhere)).
-    #[must_use]
-    pub const fn as_negotiated(&self) -> NegotiatedDeflate {
-        NegotiatedDeflate {
-            server_context: self.server_context,
-            client_context: self.client_context,
-            server_bits: self.server_bits.0,
-            client_bits: self.client_bits.0,
-            level: self.level,
-            threshold: self.threshold,
-        }
-    }
-
-    /// What compresses a message of a server for many connections.
-    pub(crate) const fn deflate_once(&self) -> Deflate {
-        Deflate::new(self.server_bits, self.level, ContextTakeover::Forbidden, 0)
     }
 }

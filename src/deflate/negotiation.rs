@@ -1,11 +1,31 @@
 //! Offers and answers (RFC 7692, 5 and 7.1).
 
+use super::compress::Deflate;
 use super::config::{ContextTakeover, DeflateConfig, DeflateLevel, WindowBits};
+use super::inflate::Inflate;
 use super::params::{ClientBits, LARGEST, Parameters};
-use super::{Deflate, Inflate};
 use crate::config::Role;
 
 impl DeflateConfig {
+    /// What holds if the peer agreed to all of it, for a handshake that other code has done
+    /// ([`Established::elsewhere`](crate::Established::elsewhere)).
+    #[must_use]
+    pub const fn as_negotiated(&self) -> NegotiatedDeflate {
+        NegotiatedDeflate {
+            server_context: self.server_context,
+            client_context: self.client_context,
+            server_bits: self.server_bits.0,
+            client_bits: self.client_bits.0,
+            level: self.level,
+            threshold: self.threshold,
+        }
+    }
+
+    /// What compresses a message of a server for many connections.
+    pub(crate) const fn deflate_once(&self) -> Deflate {
+        Deflate::new(self.server_bits, self.level, ContextTakeover::Forbidden, 0)
+    }
+
     /// The client's offer.
     pub(crate) fn offer(&self) -> Parameters {
         Parameters {
