@@ -14,8 +14,8 @@ use super::error::TlsError;
 use super::pem::{Identity, certificates_from_file, certificates_from_pem};
 use super::provider::{http_1_1, provider};
 use super::session::Session;
+use crate::Timeouts;
 use crate::net::{Error, Stream};
-use crate::timer::Timeouts;
 
 /// How a client does TLS: whom it trusts and who it is. Clones share their sessions, which makes the
 /// next connection to a server faster.

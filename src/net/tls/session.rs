@@ -15,11 +15,11 @@ use rustls::Connection;
 
 use super::error::TlsError;
 use super::records::{Received, Unsent};
-use crate::handshake::HandshakeError;
+use crate::Deadline;
+use crate::HandshakeError;
 use crate::net::Error;
 use crate::net::blocking::{is_would_block, time_until};
 use crate::net::lock::lock;
-use crate::timer::Deadline;
 
 /// A TLS session. Where two locks are held, that of `tls` was taken last.
 pub(crate) struct Session {

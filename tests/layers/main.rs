@@ -1,0 +1,166 @@
+//! Which file imports from which: no circle between files, the order of the layers, and adapters that
+//! see what every program sees.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod graph;
+mod made_up;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::graph::Graph;
+
+/// The modules of the crate, the lowest layer first: a file imports from its own layer and from those
+/// before it.
+const LAYERS: &[&[&str]] = &[
+    &["close", "config", "mask", "utf8", "timer", "uri", "deflate"],
+    &["error", "event"],
+    &["frame", "buffer"],
+    &["receiver", "sender", "closing"],
+    &["connection"],
+    &["handshake"],
+    &["net"],
+    &["web"],
+];
+
+/// The modules that use the core as any other program does: through the public root of the crate.
+const ADAPTERS: &[&str] = &["net", "web"];
+
+/// Files of the adapters that still import from private modules of the core. To be empty.
+const BEHIND_THE_DOORS: &[&str] = &[
+    "net/client.rs",
+    "net/error.rs",
+    "net/no_tls.rs",
+    "net/opening.rs",
+    "net/outgoing.rs",
+    "net/server/incoming.rs",
+    "net/server/mod.rs",
+    "net/slot.rs",
+    "net/split/housekeeper.rs",
+    "net/split/mod.rs",
+    "net/split/outbox.rs",
+    "net/split/reader.rs",
+    "net/split/writer.rs",
+    "net/stream.rs",
+    "net/websocket/end.rs",
+    "net/websocket/mod.rs",
+    "net/websocket/wait.rs",
+];
+
+/// Files that still stand in a circle of imports, or between two. To be empty.
+const IN_A_CIRCLE: &[&str] = &[
+    "net/linger.rs",
+    "net/opening.rs",
+    "net/outgoing.rs",
+    "net/server/incoming.rs",
+    "net/server/mod.rs",
+    "net/server/registry.rs",
+    "net/slot.rs",
+    "net/split/housekeeper.rs",
+    "net/split/mod.rs",
+    "net/split/outbox.rs",
+    "net/split/reader.rs",
+    "net/split/writer.rs",
+    "net/stream.rs",
+    "net/tls/acceptor.rs",
+    "net/websocket/mod.rs",
+];
+
+/// Files that stand beside the folder of their children. To be empty.
+const BESIDE_CHILDREN: &[&str] =
+    &["buffer/receive.rs", "buffer/send.rs", "frame.rs", "receiver.rs", "sender.rs"];
+
+/// Files with paths that go up twice. To be empty.
+const UP_TWICE: &[&str] = &[
+    "net/server/incoming.rs",
+    "net/server/registry.rs",
+    "net/split/outbox.rs",
+    "net/split/reader.rs",
+    "net/split/writer.rs",
+    "net/websocket/end.rs",
+    "net/websocket/wait.rs",
+];
+
+fn layer(module: &str) -> usize {
+    LAYERS
+        .iter()
+        .position(|modules| modules.contains(&module))
+        .unwrap_or_else(|| panic!("{module} is in no layer: see LAYERS"))
+}
+
+/// All Rust files below `directory`, by their paths below `src`.
+fn read(directory: &Path, name: &str, texts: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = format!("{name}{}", path.file_name().unwrap().to_str().unwrap());
+        if path.is_dir() {
+            read(&path, &format!("{name}/"), texts);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            texts.insert(name, fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+fn crate_graph() -> Graph {
+    let mut texts = BTreeMap::new();
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut texts);
+    Graph::new(&texts)
+}
+
+/// The files that break a rule are those that are on its list.
+fn check<'f>(rule: &str, found: impl Iterator<Item = &'f str>, list: &[&str]) {
+    let found: BTreeSet<&str> = found.collect();
+    let list: BTreeSet<&str> = list.iter().copied().collect();
+    let new: Vec<_> = found.difference(&list).collect();
+    assert!(new.is_empty(), "{rule}: {new:#?}");
+    let old: Vec<_> = list.difference(&found).collect();
+    assert!(old.is_empty(), "take them off the list: {old:#?}");
+}
+
+#[test]
+fn files_import_in_no_circle() {
+    let circles = crate_graph().circles();
+    let listed: BTreeMap<_, _> =
+        circles.iter().filter(|(file, _)| !IN_A_CIRCLE.contains(&file.as_str())).collect();
+    let rule = format!("in a circle of imports, or between two: {listed:#?}");
+    check(&rule, circles.keys().map(String::as_str), IN_A_CIRCLE);
+}
+
+#[test]
+fn a_file_imports_only_from_its_own_layer_and_lower_ones() {
+    let graph = crate_graph();
+    let mut checked = 0;
+    for file in graph.files() {
+        let own = layer(graph.top(file));
+        for import in graph.imports(file) {
+            let other = layer(graph.top(&import));
+            assert!(other <= own, "{file} (layer {own}) imports from {import} (layer {other})");
+            checked += 1;
+        }
+    }
+    assert!(checked > 200, "only {checked} imports found: does the search still work?");
+}
+
+#[test]
+fn adapters_see_the_public_root_alone() {
+    let graph = crate_graph();
+    let adapters = graph.files().filter(|file| ADAPTERS.contains(&graph.top(file)));
+    let found = adapters.filter(|file| !graph.private_doors(file).is_empty());
+    check("crate::Name, and not crate::module::Name", found, BEHIND_THE_DOORS);
+}
+
+#[test]
+fn modules_have_one_layout() {
+    let graph = crate_graph();
+    let found = graph.files().filter(|file| graph.stands_beside_its_children(file));
+    check("x/mod.rs, and not x.rs beside x/", found, BESIDE_CHILDREN);
+}
+
+#[test]
+fn no_path_goes_up_twice() {
+    let graph = crate_graph();
+    let found = graph.files().filter(|file| graph.goes_up_twice(file));
+    check("crate::module, and not super::super", found, UP_TWICE);
+}
