@@ -192,6 +192,8 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
 
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::{ClientConnection, ServerConfig, ServerConnection};
 
     use super::*;
@@ -199,14 +201,15 @@ mod tests {
 
     /// A client and a server after their handshake.
     fn pair() -> (Connection, Connection) {
-        let rcgen::CertifiedKey { cert, signing_key } =
-            rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
-        let key = signing_key.serialize_der().try_into().unwrap();
+        // A self-signed certificate and its key, of no use elsewhere.
+        let pem = include_bytes!("localhost.pem");
+        let certificate = CertificateDer::from_pem_slice(pem).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
         let server = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
+            .with_single_cert(vec![certificate], key)
             .unwrap();
         let client = rustls::ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
