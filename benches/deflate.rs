@@ -1,7 +1,7 @@
 //! permessage-deflate: what compressing and inflating messages of JSON costs through a connection,
 //! frames, UTF-8 and buffers included, beside bare flate2 on the same bytes.
 //!
-//! `cargo bench --features deflate --bench deflate`, or with a filter: `-- inflate/allowed`.
+//! `cargo bench -p sansock-benches --features deflate --bench deflate`, or with a filter: `-- inflate/allowed`.
 
 use std::hint::black_box;
 use std::time::Duration;

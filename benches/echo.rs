@@ -1,7 +1,7 @@
 //! A blocking client and a blocking server over loopback TCP. Most of the time is the kernel's: what
 //! counts is the ratio to other programs in the same run.
 //!
-//! `cargo bench --bench echo`
+//! `cargo bench -p sansock-benches --bench echo`
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]
 
 mod common;

@@ -1,6 +1,6 @@
 //! The opening handshake in memory: what each side does for one connection.
 //!
-//! `cargo bench --bench handshake`
+//! `cargo bench -p sansock-benches --bench handshake`
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]
 
 mod common;

@@ -1,6 +1,6 @@
 //! Instructions per short message, counted by callgrind: the one measure that a busy machine cannot
-//! blur, so the one with ceilings. `cargo bench --bench instructions` fails if a count is above its
-//! ceiling.
+//! blur, so the one with ceilings. `cargo bench -p sansock-benches --bench instructions` fails if a count is
+//! above its ceiling.
 //!
 //! A count depends on the compiler and a little on the CPU (the C library's memcpy is chosen for it).
 //! Whoever makes a change that is worth more instructions raises the ceiling in the same commit.

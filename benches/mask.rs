@@ -1,6 +1,6 @@
 //! Masking from 1 B to 64 MiB: each kernel, with a loop over bytes and a plain copy beside them.
 //!
-//! `cargo bench --bench mask`, or with a filter: `cargo bench --bench mask -- in_place/aligned`.
+//! `cargo bench -p sansock-benches --bench mask`, or with a filter: `-- in_place/aligned`.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Sending messages of 8 B to 1 MiB to a transport that takes everything: messages to bytes.
 //!
-//! `cargo bench --bench send`, or with a filter: `cargo bench --bench send -- client`.
+//! `cargo bench -p sansock-benches --bench send`, or with a filter: `-- client`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]
 
 mod common;

@@ -1,6 +1,6 @@
 //! UTF-8 validation from 1 B to 1 MiB: ours, which can be fed in pieces, beside std and simdutf8.
 //!
-//! `cargo bench --bench utf8`, or with a filter: `cargo bench --bench utf8 -- mixed`.
+//! `cargo bench -p sansock-benches --bench utf8`, or with a filter: `-- mixed`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]
 
 mod common;

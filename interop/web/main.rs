@@ -1,16 +1,15 @@
 //! `web::WebSocket` against servers of another make: Python's `websockets` and Node's `ws`. All four
 //! events, the four states and every error that the standard knows.
 //!
-//! A package of its own, since it needs what `interop/web/install` installs; `interop/web/run` does
-//! both.
+//! `interop/web/run` installs the servers and runs this.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
 mod peer;
 
 use std::sync::mpsc;
 
-use peer::{Peer, both, lines, until};
+use peer::{both, lines, until};
 use sansock::web::{Error, Event, PortPolicy, ReadyState, SyntaxError, WebSocket};
 use sansock::{HandshakeError, Message, net};
 
@@ -227,10 +226,4 @@ fn a_server_that_is_gone_is_an_error() {
         let close = open.wait().unwrap();
         assert_eq!((close.was_clean, close.code), (false, 1006));
     });
-}
-
-#[test]
-fn both_peers_are_installed_by_one_script() {
-    let install = include_str!("install");
-    assert!(install.contains(Peer::PYTHON) && install.contains(Peer::NODE));
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
 use sansock::web::{ReadyState, WebSocket};
 
@@ -21,26 +21,9 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) const PYTHON: &str = "websockets==15.0.1";
-    pub(crate) const NODE: &str = "ws@8.18.3";
-
-    fn start(program: &str, script: &str, needs: &str) -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let installed = here.join("target/peers").join(needs);
-        assert!(
-            installed.exists(),
-            "{} is missing: run interop/web/install, which installs {} and {}",
-            installed.display(),
-            Self::PYTHON,
-            Self::NODE
-        );
-        let program = if program == "node" {
-            program.into()
-        } else {
-            here.join("target/peers").join(program)
-        };
-        let mut child = Command::new(&program)
-            .arg(here.join(script))
+    fn start(program: &Path, script: &str) -> Self {
+        let mut child = Command::new(program)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -89,12 +72,11 @@ impl Drop for Peer {
 
 /// Runs a test with each peer.
 pub(crate) fn both(test: impl Fn(&Peer)) {
-    for (program, script, needs) in [
-        ("python/bin/python", "server.py", "python/bin/python"),
-        ("node", "server.cjs", "node/node_modules/ws"),
-    ] {
+    let installed = env::var_os("INTEROP").expect("INTEROP is not set: use interop/web/run");
+    let python = Path::new(&installed).join("venv/bin/python");
+    for (program, script) in [(&*python, "server.py"), (Path::new("node"), "server.cjs")] {
         println!("with {script}");
-        test(&Peer::start(program, script, needs));
+        test(&Peer::start(program, script));
     }
 }
 

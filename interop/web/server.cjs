@@ -2,10 +2,10 @@
 'use strict';
 
 const http = require('node:http');
-const path = require('node:path');
-const { WebSocketServer } = require(
-  path.join(__dirname, 'target/peers/node/node_modules/ws'),
-);
+const { createRequire } = require('node:module');
+
+// It is installed below target, not beside this file.
+const { WebSocketServer } = createRequire(process.env.INTEROP + '/')('ws');
 
 const sockets = new WebSocketServer({
   noServer: true,

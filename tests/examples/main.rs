@@ -6,8 +6,6 @@ mod client;
 mod echo_server;
 mod event_loop;
 mod program;
-#[cfg(feature = "rustls")]
-mod tls;
 #[cfg(feature = "web")]
 mod web;
 
@@ -19,7 +17,7 @@ use sansock::{CloseCode, Event, Message};
 
 #[test]
 fn each_has_help() {
-    let options: [(&str, &[&str]); 6] = [
+    let options: [(&str, &[&str]); 5] = [
         (
             "echo_server",
             &["[ADDR]", "--max-message", "--handshake-timeout", "--subprotocol", "--cert", "--key"],
@@ -31,7 +29,6 @@ fn each_has_help() {
         ("event_loop", &["[ADDR]"]),
         ("autobahn_client", &["URL", "--agent"]),
         ("two_threads", &["[URL]"]),
-        ("torture", &["FAULT", "--markdown", "--soak", "--seed", "--list"]),
     ];
     for (name, words) in options {
         has_help(name, words);
@@ -40,7 +37,7 @@ fn each_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&str, &[&str], &str); 30] = [
+    let wrong: [(&str, &[&str], &str); 27] = [
         ("echo_server", &["--nonsense"], "--nonsense"),
         ("echo_server", &["nonsense"], "nonsense"),
         ("echo_server", &["127.0.0.1:65536"], "127.0.0.1:65536"),
@@ -51,9 +48,6 @@ fn wrong_arguments_are_named_and_end_with_2() {
         ("echo_server", &["--cert", "cert.pem"], "--key"),
         ("echo_server", &["--key", "key.pem"], "--cert"),
         ("event_loop", &["nonsense"], "nonsense"),
-        ("torture", &["nonsense"], "nonsense"),
-        ("torture", &["--soak", "0"], "0"),
-        ("torture", &["--seed", "1"], "--soak"),
         ("event_loop", &["127.0.0.1:0", "--nonsense"], "--nonsense"),
         ("client", &[], "URL"),
         ("client", &["--ca"], "--ca"),

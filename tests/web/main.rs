@@ -3,10 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
-#[cfg(feature = "rustls")]
-#[path = "../tls/certificates.rs"]
-#[expect(dead_code, reason = "it is shared with the tests of TLS")]
-mod certificates;
 mod close;
 mod constructor;
 mod feedback;
@@ -14,5 +10,3 @@ mod handlers;
 mod pull;
 mod send;
 mod server;
-#[cfg(feature = "rustls")]
-mod wss;
