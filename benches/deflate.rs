@@ -12,8 +12,9 @@ use criterion::{
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use sansock::{
     Compression as When, Config, Connection, ContextTakeover, DeflateConfig, Established, Event,
-    MaskSource, Message, ReceiveBuffer, Role, SendBuffer,
+    Message, ReceiveBuffer, Role, SendBuffer,
 };
+use testkit::masks::FixedKey;
 
 const SIZES: [usize; 4] = [128, 1 << 10, 16 << 10, 1 << 20];
 const TAKEOVERS: [(&str, ContextTakeover); 2] =
@@ -38,20 +39,11 @@ fn json(size: usize, message: usize) -> String {
     text
 }
 
-/// A server needs no masks.
-struct NoMasks;
-
-impl MaskSource for NoMasks {
-    fn next_key(&mut self) -> [u8; 4] {
-        [0; 4]
-    }
-}
-
 fn connection(role: Role, takeover: ContextTakeover) -> Connection {
     let deflate = DeflateConfig::client().server_context(takeover).client_context(takeover);
     Established::elsewhere(role, None)
         .with_deflate(deflate.as_negotiated())
-        .connection_with(&Config::new(), NoMasks)
+        .connection_with(&Config::new(), FixedKey)
 }
 
 fn new_compressor() -> Compress {

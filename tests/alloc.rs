@@ -6,9 +6,10 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use sansock::{
-    Config, Connection, Delivery, EncodedMessage, Established, Event, Keepalive, MaskSource,
-    Message, ReceiveBuffer, Role, SendBuffer, Timeouts,
+    Config, Connection, Delivery, EncodedMessage, Established, Event, Keepalive, Message,
+    ReceiveBuffer, Role, SendBuffer, Timeouts,
 };
+use testkit::masks::Keys;
 
 /// Counts what the current thread allocates: the tests run side by side.
 struct Counting;
@@ -45,15 +46,6 @@ fn allocations(work: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.get();
     work();
     ALLOCATIONS.get() - before
-}
-
-struct Keys(u32);
-
-impl MaskSource for Keys {
-    fn next_key(&mut self) -> [u8; 4] {
-        self.0 = self.0.wrapping_mul(0x9E37_79B1).wrapping_add(1);
-        self.0.to_be_bytes()
-    }
 }
 
 /// Two ends; what the first sends the second receives.

@@ -6,9 +6,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use sansock::{
-    Compression, Config, Connection, ContextTakeover, DeflateConfig, Established, MaskSource,
-    Message, ReceiveBuffer, Role, SendBuffer, WindowBits,
+    Compression, Config, Connection, ContextTakeover, DeflateConfig, Established, Message,
+    ReceiveBuffer, Role, SendBuffer, WindowBits,
 };
+use testkit::masks::FixedKey;
 
 /// Counts the bytes that the current thread holds.
 struct Counting;
@@ -47,18 +48,10 @@ fn held(work: impl FnOnce()) -> isize {
     HELD.get() - before
 }
 
-struct Zeroes;
-
-impl MaskSource for Zeroes {
-    fn next_key(&mut self) -> [u8; 4] {
-        [0; 4]
-    }
-}
-
 fn connection(role: Role, deflate: &DeflateConfig) -> Connection {
     Established::elsewhere(role, None)
         .with_deflate(deflate.as_negotiated())
-        .connection_with(&Config::new(), Zeroes)
+        .connection_with(&Config::new(), FixedKey)
 }
 
 /// One message from a server to a client: what the one and the other hold then.

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use sansock::{
-    Config, Connection, Established, Event, FrameHeader, Mask, MaskSource, Message, MessageKind,
-    OpCode, ReceiveBuffer, Role, SendBuffer,
+    Config, Connection, Established, Event, MaskSource, Message, MessageKind, ReceiveBuffer, Role,
+    SendBuffer,
 };
+use testkit::frame::{BINARY, CONTINUATION, FIN, Frame, TEXT};
+use testkit::masks::Keys;
 
 pub(crate) use self::text::{ASCII, MIXED, text};
 
@@ -26,18 +28,9 @@ pub(crate) fn quick() -> Criterion {
         .measurement_time(Duration::from_millis(800))
 }
 
-/// Keys that differ, and nothing more: what a CSPRNG costs is in `benches/mask.rs`.
-pub(crate) struct Counter(pub(crate) u32);
-
-impl MaskSource for Counter {
-    fn next_key(&mut self) -> [u8; 4] {
-        self.0 = self.0.wrapping_mul(747_796_405).wrapping_add(1);
-        self.0.to_le_bytes()
-    }
-}
-
+/// With keys that differ, and nothing more: what a CSPRNG costs is in `benches/mask.rs`.
 pub(crate) fn connection(role: Role) -> Connection {
-    Established::elsewhere(role, None).connection_with(&Config::new(), Counter(7))
+    Established::elsewhere(role, None).connection_with(&Config::new(), Keys(7))
 }
 
 /// What messages are made of.
@@ -72,22 +65,16 @@ pub(crate) fn message(to: Role, kind: MessageKind, payload: &[u8], frames: usize
     let mut bytes = Vec::new();
     let length = payload.len().div_ceil(frames).max(1);
     let mut pieces = payload.chunks(length).peekable();
-    let mut keys = Counter(1);
+    let mut keys = Keys(1);
     while let Some(piece) = pieces.next() {
         let opcode = match (bytes.is_empty(), kind) {
-            (false, _) => OpCode::Continuation,
-            (true, MessageKind::Text) => OpCode::Text,
-            (true, MessageKind::Binary) => OpCode::Binary,
+            (false, _) => CONTINUATION,
+            (true, MessageKind::Text) => TEXT,
+            (true, MessageKind::Binary) => BINARY,
         };
-        let mut header = FrameHeader::new(opcode, piece.len() as u64);
-        header.fin = pieces.peek().is_none();
-        header.masking_key = (to == Role::Server).then(|| keys.next_key());
-        bytes.extend_from_slice(&header.encode());
-        let start = bytes.len();
-        bytes.extend_from_slice(piece);
-        if let Some(key) = header.masking_key {
-            Mask::new(key).apply(&mut bytes[start..]);
-        }
+        let first = if pieces.peek().is_none() { FIN | opcode } else { opcode };
+        let key = (to == Role::Server).then(|| keys.next_key());
+        bytes.extend(Frame { first, key, payload: piece.to_vec() }.bytes());
     }
     bytes
 }

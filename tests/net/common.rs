@@ -8,9 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sansock::net::{Error, Incoming, Server, ServerHandle, Stream, WebSocket};
-use sansock::{
-    Config, Established, FrameHeader, Mask, OpCode, ReceiveBuffer, Role, SendBuffer, Timeouts,
-};
+use sansock::{Config, Established, OpCode, ReceiveBuffer, Role, SendBuffer, Timeouts};
+use testkit::wire;
 
 /// Longer than anything takes on a busy machine, shorter than the defaults that would hide a hang.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
@@ -72,17 +71,24 @@ pub(crate) fn timeouts(set: impl FnOnce(Timeouts) -> Timeouts) -> Config {
 
 /// A frame as a server sends it.
 pub(crate) fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
-    let header = FrameHeader::new(opcode, payload.len() as u64);
-    [&header.encode(), payload].concat()
+    wire::frame(Role::Client, first(opcode), payload)
 }
 
 /// A frame as a client sends it.
 pub(crate) fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
-    let mut header = FrameHeader::new(opcode, payload.len() as u64);
-    header.masking_key = Some([1, 2, 3, 4]);
-    let mut payload = payload.to_vec();
-    Mask::new([1, 2, 3, 4]).apply(&mut payload);
-    [&header.encode(), &payload[..]].concat()
+    wire::frame(Role::Server, first(opcode), payload)
+}
+
+/// FIN and the opcode.
+const fn first(opcode: OpCode) -> u8 {
+    match opcode {
+        OpCode::Continuation => wire::FIN | wire::CONTINUATION,
+        OpCode::Text => wire::FIN | wire::TEXT,
+        OpCode::Binary => wire::FIN | wire::BINARY,
+        OpCode::Close => wire::CLOSE,
+        OpCode::Ping => wire::PING,
+        OpCode::Pong => wire::PONG,
+    }
 }
 
 /// A Close frame of a client.

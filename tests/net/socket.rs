@@ -2,7 +2,7 @@
 //! waiting with timeouts.
 
 use std::collections::VecDeque;
-use std::io::{self, BufWriter, IoSlice, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::sync::mpsc;
 use std::thread;
 
@@ -12,6 +12,7 @@ use sansock::{
     CloseCode, Config, EncodedMessage, Established, Event, Limits, Message, OpCode, ReceiveBuffer,
     Role, SendBuffer, SendError, Timeout,
 };
+use testkit::transport::{Turn, Wire};
 
 const fn is_send<T: Send>() {}
 const fn is_sync<T: Sync>() {}
@@ -27,69 +28,6 @@ const _: () = {
     is_send::<Error>();
     is_sync::<Error>();
 };
-
-/// What the next write does.
-enum Turn {
-    Takes(usize),
-    Fails(io::ErrorKind),
-}
-
-/// A transport that takes what it is told to and remembers each write. Reads find its end.
-#[derive(Default)]
-struct Wire {
-    /// What the next writes do; when there is nothing more, they take all.
-    turns: VecDeque<Turn>,
-    /// Each write's bytes; of a vectored write, all slices together.
-    writes: Vec<Vec<u8>>,
-    vectored: usize,
-    flushed: usize,
-    incoming: VecDeque<io::Result<Vec<u8>>>,
-}
-
-impl Wire {
-    fn bytes(&self) -> Vec<u8> {
-        self.writes.concat()
-    }
-
-    fn take(&mut self, all: &[u8]) -> io::Result<usize> {
-        let n = match self.turns.pop_front() {
-            None => all.len(),
-            Some(Turn::Takes(n)) => n.min(all.len()),
-            Some(Turn::Fails(kind)) => return Err(kind.into()),
-        };
-        self.writes.push(all[..n].to_vec());
-        Ok(n)
-    }
-}
-
-impl Read for Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(next) = self.incoming.pop_front() else { return Ok(0) };
-        let mut bytes = next?;
-        let rest = bytes.split_off(buffer.len().min(bytes.len()));
-        if !rest.is_empty() {
-            self.incoming.push_front(Ok(rest));
-        }
-        buffer[..bytes.len()].copy_from_slice(&bytes);
-        Ok(bytes.len())
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.take(bytes)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.vectored += 1;
-        self.take(&slices.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.flushed += 1;
-        Ok(())
-    }
-}
 
 fn over<S: Read + Write>(stream: S, role: Role, config: Config) -> WebSocket<S> {
     let connection = Established::elsewhere(role, None).connection(&config);

@@ -10,8 +10,9 @@ use sansock::{
     CloseCode, Config, Connection, Established, Keepalive, Outcome, ReceiveBuffer, Role,
     SendBuffer, State, Timeout, Timeouts, Transport,
 };
-
-use crate::wire::{CLOSE, FIN, Frame, Keys, PING, TEXT, frames, peer};
+use testkit::frame::{CLOSE, FIN, Frame, PING, TEXT, frames};
+use testkit::masks::Keys;
+use testkit::wire::peer;
 
 fn role() -> impl Strategy<Value = Role> {
     select(vec![Role::Client, Role::Server])

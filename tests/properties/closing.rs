@@ -7,8 +7,8 @@ use sansock::{
     CloseCode, Config, Connection, Established, Event, Message, Outcome, ProtocolError,
     ReceiveBuffer, Role, SendBuffer, SendError, State, Transport,
 };
-
-use crate::wire::{BINARY, CLOSE, FIN, Frame, Keys, PING, PONG, frames};
+use testkit::frame::{BINARY, CLOSE, FIN, Frame, PING, PONG, frames};
+use testkit::masks::Keys;
 
 /// One end, the bytes that it has sent, and what its program knows.
 struct End {

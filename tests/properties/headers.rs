@@ -4,10 +4,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sansock::{CloseCode, Delivery, FrameHeader, OpCode, ProtocolError, Role};
+use testkit::frame::{BINARY, FIN, Frame, TEXT, header, header_with};
 
 use crate::cuts;
 use crate::messages::{fragmented, key_for, receive, role};
-use crate::wire::{BINARY, FIN, Frame, TEXT, header, header_with};
 
 /// Any length that a frame may have, the edges of its forms more often than others.
 fn length() -> impl Strategy<Value = u64> {

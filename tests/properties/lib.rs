@@ -12,7 +12,6 @@ mod head;
 mod headers;
 mod messages;
 mod server;
-mod wire;
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -7,8 +7,10 @@ use sansock::{
     Close, CloseCode, Config, Delivery, Event, Limits, Message, ProtocolError, ReceiveBuffer,
     Receiver, Role, SendBuffer, Sender,
 };
+use testkit::frame::{BINARY, FIN, Frame, PING, PONG, TEXT};
+use testkit::masks::Keys;
+use testkit::wire::peer;
 
-use crate::wire::{BINARY, FIN, Frame, Keys, PING, PONG, TEXT, peer};
 use crate::{Cuts, cuts};
 
 pub(crate) fn role() -> impl Strategy<Value = Role> {

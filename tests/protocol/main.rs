@@ -1,13 +1,13 @@
 //! The protocol core (RFC 6455, 5 to 8), through the public API.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod buffers;
 mod closing;
 mod limits;
-mod pair;
 mod peers;
 mod rfc6455;
 mod splits;
 mod timers;
 mod violations;
-mod wire;
+
+use testkit::{pair, wire};

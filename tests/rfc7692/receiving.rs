@@ -2,9 +2,10 @@
 
 use flate2::{Compress, Compression, FlushCompress};
 use sansock::{Config, Delivery, Established, MessageKind, ProtocolError, Role};
+use testkit::masks::Keys;
 
 use crate::wire::{
-    End, FORGOTTEN, KEPT, Numbers, Seen, binary_frame, deflated, flushed, frame, json, noise, text,
+    End, FORGOTTEN, KEPT, Seen, binary_frame, deflated, flushed, frame, json, noise, text,
     text_frame, ways,
 };
 
@@ -209,7 +210,7 @@ fn reserved_bits_are_for_the_first_frame_of_a_message() {
 fn a_compressed_message_needs_the_extension() {
     for role in [Role::Client, Role::Server] {
         let connection =
-            Established::elsewhere(role, None).connection_with(&Config::new(), Numbers(1));
+            Established::elsewhere(role, None).connection_with(&Config::new(), Keys(1));
         let mut end = End { connection, ..End::new(role, &Config::new(), KEPT) };
         assert_eq!(end.receive(&[0xC1], 1), Err(ProtocolError::ReservedBits(0xC1)));
     }

@@ -1,12 +1,14 @@
 //! Compressed messages that leave (RFC 7692, 6.1 and 7.2.1).
 
 use sansock::{
-    Compression, Config, ContextTakeover, DeflateConfig, DeflateLevel, EncodedMessage, FrameHeader,
-    Message, MessageKind, OpCode, Role, SendError, WindowBits,
+    Compression, Config, ContextTakeover, DeflateConfig, DeflateLevel, EncodedMessage, Message,
+    MessageKind, Role, SendError, WindowBits,
 };
+use testkit::frame::{CONTINUATION, Frame};
+use testkit::masks::Keys;
 
 use crate::oracle;
-use crate::wire::{End, FORGOTTEN, KEPT, Numbers, Seen, json, noise, text, ways};
+use crate::wire::{End, FORGOTTEN, KEPT, Seen, json, noise, text, ways};
 
 const HELLO: Message<'_> = Message::Text("Hello");
 
@@ -14,15 +16,10 @@ fn server(deflate: DeflateConfig) -> End {
     End::new(Role::Server, &Config::new(), deflate)
 }
 
-/// The frames in these bytes: header and payload.
-fn frames(mut bytes: &[u8]) -> Vec<(FrameHeader, Vec<u8>)> {
-    let mut frames = Vec::new();
-    while !bytes.is_empty() {
-        let (header, length) = FrameHeader::decode(bytes).unwrap().unwrap();
-        let end = length + usize::try_from(header.payload_len).unwrap();
-        frames.push((header, bytes[length..end].to_vec()));
-        bytes = &bytes[end..];
-    }
+/// The frames in these bytes, which hold nothing else.
+fn frames(bytes: &[u8]) -> Vec<Frame> {
+    let frames = testkit::frame::frames(bytes);
+    assert_eq!(frames.iter().flat_map(Frame::bytes).collect::<Vec<_>>(), bytes);
     frames
 }
 
@@ -62,26 +59,26 @@ fn the_threshold_and_the_program_decide() {
         for role in [Role::Server, Role::Client] {
             let mut end = End::new(role, &Config::new(), KEPT);
             let bytes = send(&mut end, message, compression);
-            let (header, _) = frames(&bytes)[0];
-            assert_eq!(header.rsv1, compressed, "{compression:?}");
-            assert_eq!(header.payload_len < message.len() as u64, compressed);
+            let frame = &frames(&bytes)[0];
+            assert_eq!(frame.rsv1(), compressed, "{compression:?}");
+            assert_eq!(frame.payload.len() < message.len(), compressed);
         }
     }
     let mut end = server(KEPT.threshold(5));
     end.connection.send("Hello", &mut end.output).unwrap();
     end.connection.send("Hell", &mut end.output).unwrap();
     let sent = frames(&end.written());
-    assert_eq!([sent[0].0.rsv1, sent[1].0.rsv1], [true, false]);
+    assert_eq!([sent[0].rsv1(), sent[1].rsv1()], [true, false]);
 }
 
 #[test]
 fn without_the_extension_nothing_is_compressed() {
     let connection = sansock::Established::elsewhere(Role::Server, None)
-        .connection_with(&Config::new(), Numbers(1));
+        .connection_with(&Config::new(), Keys(1));
     let mut end = End { connection, ..server(KEPT) };
     for compression in [Compression::Auto, Compression::Always] {
         let bytes = send(&mut end, Message::Text(&json(1_000)), compression);
-        assert!(!frames(&bytes)[0].0.rsv1);
+        assert!(!frames(&bytes)[0].rsv1());
     }
     end.connection.send_fragment("a", false, &mut end.output).unwrap();
     assert_eq!(end.written(), b"\x01\x01a");
@@ -92,13 +89,13 @@ fn what_does_not_become_shorter_is_sent_as_it_is_if_nothing_refers_to_it() {
     let noise = noise(2_000);
     let mut end = server(FORGOTTEN);
     let sent = frames(&send(&mut end, Message::Binary(&noise), Compression::Auto));
-    assert_eq!((sent[0].0.rsv1, &sent[0].1), (false, &noise));
+    assert_eq!((sent[0].rsv1(), &sent[0].payload), (false, &noise));
     for (deflate, compression) in [(FORGOTTEN, Compression::Always), (KEPT, Compression::Auto)] {
         let mut end = server(deflate);
         let sent = frames(&send(&mut end, Message::Binary(&noise), compression));
         let mut inflated = Vec::new();
-        oracle::inflate(&sent[0].1, &mut inflated);
-        assert_eq!((sent[0].0.rsv1, inflated), (true, noise.clone()));
+        oracle::inflate(&sent[0].payload, &mut inflated);
+        assert_eq!((sent[0].rsv1(), inflated), (true, noise.clone()));
     }
 }
 
@@ -114,11 +111,11 @@ fn a_message_leaves_in_fragments() {
                 end.connection.send_fragment(part, fin, &mut end.output).unwrap();
                 end.connection.ping(b"p", &mut end.output).unwrap();
                 let bytes = end.written();
-                let (header, payload) = &frames(&bytes)[0];
-                assert_eq!((header.fin, header.rsv1), (fin, i == 0));
-                let continues = header.opcode == OpCode::Continuation;
+                let frame = &frames(&bytes)[0];
+                assert_eq!((frame.fin(), frame.rsv1()), (fin, i == 0));
+                let continues = frame.opcode() == CONTINUATION;
                 assert_eq!(continues, i > 0);
-                assert!(payload.len() <= part.len().div_ceil(2) + 10);
+                assert!(frame.payload.len() <= part.len().div_ceil(2) + 10);
                 let seen = peer.receive(&bytes, 7).unwrap();
                 let message = fin.then(|| text(&parts.concat()));
                 let expected = message.into_iter().chain([Seen::Ping(b"p".to_vec())]);
@@ -166,8 +163,8 @@ fn the_first_fragment_decides_for_the_message() {
             }
         }
         let bytes = end.written();
-        assert_eq!(frames(&bytes)[2].0.rsv1, compressed, "{compression:?} {fin}");
-        assert!(frames(&bytes)[3..].iter().all(|(header, _)| !header.rsv1));
+        assert_eq!(frames(&bytes)[2].rsv1(), compressed, "{compression:?} {fin}");
+        assert!(frames(&bytes)[3..].iter().all(|frame| !frame.rsv1()));
         let whole = if fin { "Hello" } else { "Helloxxxx" };
         assert_eq!(End::client(KEPT).receive(&bytes, 1), Ok(vec![text("HelloHello"), text(whole)]));
     }
@@ -254,7 +251,8 @@ fn the_window_is_never_larger_than_negotiated() {
                     let message = [part, part, &json(2_000).into_bytes(), part].concat();
                     let sent = send(&mut end, Message::Binary(&message), Compression::Always);
                     let start = so_far.len();
-                    farthest = farthest.max(oracle::inflate(&frames(&sent)[0].1, &mut so_far));
+                    farthest =
+                        farthest.max(oracle::inflate(&frames(&sent)[0].payload, &mut so_far));
                     assert_eq!(so_far[start..], message);
                 }
                 assert!(farthest <= 1 << bits, "{farthest} with {bits} bits");
@@ -281,10 +279,10 @@ fn a_window_of_8_bits_is_not_used() {
           Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n\r\n",
     );
     assert!(handshake.advance(&mut input).unwrap());
-    let connection = handshake.established().unwrap().connection_with(&Config::new(), Numbers(1));
+    let connection = handshake.established().unwrap().connection_with(&Config::new(), Keys(1));
     let mut end = End { connection, ..End::client(KEPT) };
     let sent = send(&mut end, Message::Text(&json(1_000)), Compression::Always);
-    assert!(!frames(&sent)[0].0.rsv1);
+    assert!(!frames(&sent)[0].rsv1());
     // The other direction is not affected.
     let hello = [0xc1, 0x07, 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     assert_eq!(end.receive(&hello, 9), Ok(vec![text("Hello")]));
@@ -296,7 +294,7 @@ fn a_message_is_compressed_once_for_many() {
     let message = EncodedMessage::compressed(&long, &KEPT);
     assert_eq!(message.as_message(), Message::Text(&long));
     let plain = sansock::Established::elsewhere(Role::Server, None)
-        .connection_with(&Config::new(), Numbers(1));
+        .connection_with(&Config::new(), Keys(1));
     let bits = |bits| WindowBits::new(bits).unwrap();
     for (end, compressed) in [
         (server(KEPT), true),
@@ -317,7 +315,7 @@ fn a_message_is_compressed_once_for_many() {
             end.connection.send_encoded(&message, &mut end.output).unwrap();
             let bytes = end.written();
             if role == Role::Server {
-                assert_eq!(frames(&bytes)[1].0.rsv1, compressed);
+                assert_eq!(frames(&bytes)[1].rsv1(), compressed);
             }
             let seen = peer.receive(&bytes, usize::MAX);
             assert_eq!(seen, Ok(vec![text(&long), text(&long)]));
@@ -326,5 +324,5 @@ fn a_message_is_compressed_once_for_many() {
     let small = EncodedMessage::compressed(&long, &KEPT.server_max_window_bits(bits(9)));
     let mut end = server(KEPT.server_max_window_bits(bits(9)));
     end.connection.send_encoded(&small, &mut end.output).unwrap();
-    assert!(frames(&end.written())[0].0.rsv1);
+    assert!(frames(&end.written())[0].rsv1());
 }

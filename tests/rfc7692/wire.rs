@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use flate2::{Compress, Compression, FlushCompress};
 use sansock::{
-    Config, Connection, ContextTakeover, DeflateConfig, Delivery, Established, Event, MaskSource,
-    Message, MessageKind, ProtocolError, ReceiveBuffer, Role, SendBuffer,
+    Config, Connection, ContextTakeover, DeflateConfig, Delivery, Established, Event, Message,
+    MessageKind, ProtocolError, ReceiveBuffer, Role, SendBuffer,
 };
+use testkit::masks::Keys;
+use testkit::wire;
 
 /// Context takeover in both directions.
 pub(crate) const KEPT: DeflateConfig = DeflateConfig::client();
@@ -20,12 +22,6 @@ impl Numbers {
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-}
-
-impl MaskSource for Numbers {
-    fn next_key(&mut self) -> [u8; 4] {
-        [0; 4].map(|_: u8| u8::try_from(self.below(256)).unwrap())
     }
 }
 
@@ -66,21 +62,7 @@ pub(crate) fn flushed(stream: &mut Compress, data: &[u8]) -> Vec<u8> {
 
 /// A frame of a server.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let length = payload.len();
-    let mut frame = vec![first];
-    match length {
-        0..=125 => frame.push(u8::try_from(length).unwrap()),
-        126..=0xFFFF => {
-            frame.push(126);
-            frame.extend(u16::try_from(length).unwrap().to_be_bytes());
-        }
-        _ => {
-            frame.push(127);
-            frame.extend((length as u64).to_be_bytes());
-        }
-    }
-    frame.extend(payload);
-    frame
+    wire::frame(Role::Client, first, payload)
 }
 
 /// A compressed text message of a server in one frame.
@@ -96,7 +78,7 @@ pub(crate) fn binary_frame(payload: &[u8]) -> Vec<u8> {
 pub(crate) fn connection(role: Role, config: &Config, deflate: DeflateConfig) -> Connection {
     Established::elsewhere(role, None)
         .with_deflate(deflate.as_negotiated())
-        .connection_with(config, Numbers(3))
+        .connection_with(config, Keys(3))
 }
 
 /// One end, with its buffers.

@@ -6,7 +6,9 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use sansock::{FrameHeader, Mask, OpCode};
+use sansock::Role;
+use testkit::frame::{CLOSE, PING, PONG, frames};
+use testkit::wire;
 
 use crate::common::{Fallible, ensure};
 
@@ -42,22 +44,14 @@ pub(crate) fn open(address: SocketAddr, path: &str) -> Fallible<TcpStream> {
     Ok(stream)
 }
 
-const KEY: [u8; 4] = [1, 2, 3, 4];
-
 /// The header of a client's frame.
-pub(crate) fn header(opcode: OpCode, fin: bool, length: u64) -> Vec<u8> {
-    let mut header = FrameHeader::new(opcode, length);
-    (header.fin, header.masking_key) = (fin, Some(KEY));
-    header.encode().to_vec()
+pub(crate) fn header(first: u8, length: u64) -> Vec<u8> {
+    wire::header(Role::Server, first, length)
 }
 
 /// A client's frame.
-pub(crate) fn frame(opcode: OpCode, fin: bool, payload: &[u8]) -> Vec<u8> {
-    let mut frame = header(opcode, fin, payload.len() as u64);
-    let start = frame.len();
-    frame.extend_from_slice(payload);
-    Mask::new(KEY).apply(&mut frame[start..]);
-    frame
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    wire::frame(Role::Server, first, payload)
 }
 
 /// How a connection ended for a peer.
@@ -107,22 +101,20 @@ pub(crate) fn rest(stream: &mut TcpStream) -> Fallible<Rest> {
         let status = String::from_utf8_lossy(status.get(..3).unwrap_or_default()).into_owned();
         rest.end = Some(End::Status(status.parse()?));
     }
-    let mut left = bytes.as_slice();
-    while rest.end.is_none()
-        && let Some((header, length)) = FrameHeader::decode(left)?
-    {
-        let end = length.saturating_add(usize::try_from(header.payload_len)?);
-        let Some(payload) = left.get(length..end) else { break };
-        match header.opcode {
-            OpCode::Close => {
-                let code = payload.get(..2).map_or(1005, |it| u16::from_be_bytes([it[0], it[1]]));
-                rest.end = Some(End::Close(code));
+    if rest.end.is_none() {
+        for frame in frames(&bytes) {
+            match frame.first {
+                CLOSE => {
+                    let code =
+                        frame.payload.first_chunk().map_or(1005, |it| u16::from_be_bytes(*it));
+                    rest.end = Some(End::Close(code));
+                    break;
+                }
+                PING => rest.pings += 1,
+                PONG => rest.pongs.push(frame.payload),
+                _ => rest.data.push(frame.payload),
             }
-            OpCode::Ping => rest.pings += 1,
-            OpCode::Pong => rest.pongs.push(payload.to_vec()),
-            _ => rest.data.push(payload.to_vec()),
         }
-        left = left.get(end..).unwrap_or_default();
     }
     if was_reset {
         rest.end = Some(End::Reset);

@@ -4,7 +4,8 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use sansock::net::{Client, Error, Next, WebSocket};
-use sansock::{CloseCode, Event, Message, OpCode};
+use sansock::{CloseCode, Event, Message};
+use testkit::frame::{BINARY, CONTINUATION, FIN, TEXT};
 
 use crate::common::{Dice, Failure, Fallible, ensure};
 use crate::peer::{frame, header};
@@ -87,7 +88,7 @@ impl Talk {
             Fate::CloseEarly => self.close(CloseCode::GOING_AWAY),
             Fate::Drop => Ok(()),
             Fate::HalfFrame => {
-                let mut half = header(OpCode::Binary, true, 1 + dice.below(LONGEST as u64));
+                let mut half = header(FIN | BINARY, 1 + dice.below(LONGEST as u64));
                 half.push(0);
                 self.write_raw(&half)
             }
@@ -190,9 +191,9 @@ impl Talk {
 
     fn violate(&mut self, dice: &mut Dice) -> Fallible {
         let bad = match dice.below(3) {
-            0 => frame(OpCode::Continuation, true, b"of nothing"),
-            1 => frame(OpCode::Text, true, b"\xff is not UTF-8"),
-            _ => header(OpCode::Binary, true, 1 << 62),
+            0 => frame(FIN | CONTINUATION, b"of nothing"),
+            1 => frame(FIN | TEXT, b"\xff is not UTF-8"),
+            _ => header(FIN | BINARY, 1 << 62),
         };
         self.write_raw(&bad)?;
         loop {

@@ -4,9 +4,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sansock::{
-    Config, Connection, Established, Event, Keepalive, OpCode, Outcome, ReceiveBuffer, Role,
-    SendBuffer, State, Timeout, Timeouts,
+    Config, Connection, Established, Event, Keepalive, Outcome, ReceiveBuffer, Role, SendBuffer,
+    State, Timeout, Timeouts,
 };
+use testkit::frame::PONG;
 
 use crate::common::{Failure, Fallible, ensure, join, ms};
 use crate::good::Good;
@@ -48,7 +49,7 @@ impl Virtual {
     }
 
     fn hear(&mut self) -> Fallible {
-        self.input.extend_from_slice(&frame(OpCode::Pong, true, b""));
+        self.input.extend_from_slice(&frame(PONG, b""));
         let event = self.connection.next_event(&mut self.input, &mut self.output)?;
         ensure(event == Some(Event::Pong(b"")), || "a Pong is no event".into())
     }

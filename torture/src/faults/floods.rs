@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Instant;
 
-use sansock::OpCode;
+use testkit::frame::{BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT};
 
 use crate::common::{Fallible, ensure, join};
 use crate::peer::{End, Rest, Tally, frame, header, is_reset, open, rest};
@@ -35,14 +35,14 @@ fn exchange(server: &Server, bytes: &[u8]) -> Fallible<Rest> {
 
 fn send_all(writer: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     writer.write_all(bytes)?;
-    writer.write_all(&frame(OpCode::Close, true, &1000u16.to_be_bytes()))
+    writer.write_all(&frame(CLOSE, &1000u16.to_be_bytes()))
 }
 
 /// A Ping after the other, by a peer that reads the answers.
 pub(crate) fn pings(server: &mut Server) -> Fallible<String> {
     let mut bytes = Vec::new();
     for n in 0..PINGS {
-        bytes.extend(frame(OpCode::Ping, true, &n.to_be_bytes()));
+        bytes.extend(frame(PING, &n.to_be_bytes()));
     }
     let start = Instant::now();
     let rest = exchange(server, &bytes)?;
@@ -56,8 +56,8 @@ pub(crate) fn pings(server: &mut Server) -> Fallible<String> {
 
 /// A message that begins, and a million continuations without a byte.
 pub(crate) fn empty_continuations(server: &mut Server) -> Fallible<String> {
-    let mut bytes = frame(OpCode::Text, false, b"");
-    bytes.extend(frame(OpCode::Continuation, false, b"").repeat(EMPTY));
+    let mut bytes = frame(TEXT, b"");
+    bytes.extend(frame(CONTINUATION, b"").repeat(EMPTY));
     let start = Instant::now();
     let rest = exchange(server, &bytes)?;
     ensure(rest.end == Some(End::Close(1008)), || format!("{:?}", rest.end))?;
@@ -69,8 +69,9 @@ pub(crate) fn one_byte_fragments(server: &mut Server) -> Fallible<String> {
     let payload: Vec<u8> = (0..=u8::MAX).cycle().take(FRAGMENTED).collect();
     let mut bytes = Vec::new();
     for (n, &byte) in payload.iter().enumerate() {
-        let opcode = if n == 0 { OpCode::Binary } else { OpCode::Continuation };
-        bytes.extend(frame(opcode, n + 1 == FRAGMENTED, &[byte]));
+        let opcode = if n == 0 { BINARY } else { CONTINUATION };
+        let fin = if n + 1 == FRAGMENTED { FIN } else { 0 };
+        bytes.extend(frame(fin | opcode, &[byte]));
     }
     let start = Instant::now();
     let rest = exchange(server, &bytes)?;
@@ -87,7 +88,7 @@ pub(crate) fn lengths(server: &mut Server) -> Fallible<String> {
         for _ in 0..LENGTHS / 2 {
             let mut peer = open(server.address, "/")?;
             // `FrameHeader` encodes no length with the highest bit set.
-            let mut bytes = header(OpCode::Binary, true, 1 << 62);
+            let mut bytes = header(FIN | BINARY, 1 << 62);
             bytes[2..10].copy_from_slice(&u64::to_be_bytes(length));
             peer.write_all(&bytes)?;
             peers.push(peer);

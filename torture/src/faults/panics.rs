@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use sansock::OpCode;
+use testkit::frame::{FIN, TEXT};
 
 use crate::common::Fallible;
 use crate::peer::{End, Tally, frame, open, request, tcp};
@@ -18,7 +18,7 @@ pub(crate) fn panics(server: &mut Server) -> Fallible<String> {
         peer.write_all(request("/panic/before").as_bytes())?;
         before.push(peer);
         let mut peer = open(server.address, "/panic/after")?;
-        peer.write_all(&frame(OpCode::Text, true, b"now"))?;
+        peer.write_all(&frame(FIN | TEXT, b"now"))?;
         after.push(peer);
     }
     let (before, after) = (Tally::of(&mut before)?, Tally::of(&mut after)?);

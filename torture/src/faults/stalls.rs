@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sansock::OpCode;
+use testkit::frame::{BINARY, FIN, PING};
 
 use crate::common::{Failure, Fallible, ensure, join};
 use crate::peer::{End, Tally, frame, is_reset, open};
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Peers that send messages and never read the echoes.
 pub(crate) fn never_read(server: &mut Server) -> Fallible<String> {
-    let mut echoed = frame(OpCode::Binary, true, &[7; 16 << 10]);
+    let mut echoed = frame(FIN | BINARY, &[7; 16 << 10]);
     for _ in 0..6 {
         echoed.extend_from_within(..);
     }
@@ -33,7 +33,7 @@ pub(crate) fn never_read(server: &mut Server) -> Fallible<String> {
 
 /// Peers that send Pings and never read the Pongs.
 pub(crate) fn unread_pongs(server: &mut Server) -> Fallible<String> {
-    let pings = frame(OpCode::Ping, true, &[7; 125]).repeat(8000);
+    let pings = frame(PING, &[7; 125]).repeat(8000);
     flood(server.address, &pings, PINGING)
 }
 
@@ -76,7 +76,7 @@ fn write_until_refused(peer: &mut TcpStream, bytes: &[u8]) -> Fallible<Duration>
 
 /// Peers that send at full speed to a handler that sleeps, and get every byte back when it wakes.
 pub(crate) fn deaf_handler(server: &mut Server) -> Fallible<String> {
-    let message = frame(OpCode::Binary, true, &vec![9; 64 << 10]);
+    let message = frame(FIN | BINARY, &vec![9; 64 << 10]);
     let (address, mut blocked) = (server.address, Duration::ZERO);
     thread::scope(|scope| {
         let peers: Vec<_> =

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::Shutdown;
 
-use sansock::OpCode;
+use testkit::frame::{BINARY, FIN, PING};
 
 use crate::common::{Fallible, ensure};
 use crate::peer::{End, Tally, frame, header, open, rest};
@@ -16,10 +16,10 @@ pub(crate) const HALF_OPEN: usize = 100;
 pub(crate) fn resets(server: &mut Server) -> Fallible<String> {
     for n in 0..RESETS {
         let mut peer = open(server.address, if n % 2 == 0 { "/" } else { "/split" })?;
-        peer.write_all(&frame(OpCode::Ping, true, b"?"))?;
+        peer.write_all(&frame(PING, b"?"))?;
         // To close a socket with unread bytes, the Pong here, is a reset; no option is needed.
         peer.peek(&mut [0])?;
-        peer.write_all(&header(OpCode::Binary, true, 1000))?;
+        peer.write_all(&header(FIN | BINARY, 1000))?;
         peer.write_all(&[0; 10])?;
     }
     Ok(format!("{RESETS} reset"))

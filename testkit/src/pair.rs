@@ -9,25 +9,26 @@ use sansock::{
 
 use crate::wire::{FixedKey, Seen};
 
-pub(crate) const fn seconds(n: u64) -> Duration {
+pub const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
 /// One end, with what a program keeps beside its connection.
-pub(crate) struct End {
-    pub(crate) connection: Connection,
-    pub(crate) input: ReceiveBuffer,
-    pub(crate) output: SendBuffer,
+#[derive(Debug)]
+pub struct End {
+    pub connection: Connection,
+    pub input: ReceiveBuffer,
+    pub output: SendBuffer,
     /// What has arrived, in order.
-    pub(crate) seen: Vec<Seen>,
-    pub(crate) error: Option<ProtocolError>,
-    pub(crate) timeout: Option<Timeout>,
+    pub seen: Vec<Seen>,
+    pub error: Option<ProtocolError>,
+    pub timeout: Option<Timeout>,
     /// Whether this end has ended its side of the transport.
-    pub(crate) ended: bool,
+    pub ended: bool,
 }
 
 impl End {
-    pub(crate) fn new(role: Role, config: &Config) -> Self {
+    pub fn new(role: Role, config: &Config) -> Self {
         Self {
             connection: Established::elsewhere(role, None).connection_with(config, FixedKey),
             input: ReceiveBuffer::new(),
@@ -39,16 +40,16 @@ impl End {
         }
     }
 
-    pub(crate) fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         self.connection.send(message, &mut self.output)
     }
 
-    pub(crate) fn close(&mut self, code: u16, reason: &str) -> Result<(), SendError> {
+    pub fn close(&mut self, code: u16, reason: &str) -> Result<(), SendError> {
         self.connection.close(sansock::CloseCode::new(code), reason, &mut self.output)
     }
 
     /// Bytes arrive, and the program takes all events; what comes after an error is discarded.
-    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+    pub fn receive(&mut self, bytes: &[u8]) {
         if self.error.is_some() {
             return;
         }
@@ -63,31 +64,31 @@ impl End {
     }
 
     /// All that waits to leave.
-    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+    pub fn take_output(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.output.write_to(&mut bytes).unwrap();
         bytes
     }
 
     /// What was seen since the last time.
-    pub(crate) fn take_seen(&mut self) -> Vec<Seen> {
+    pub fn take_seen(&mut self) -> Vec<Seen> {
         std::mem::take(&mut self.seen)
     }
 
-    pub(crate) fn state(&self) -> State {
+    pub fn state(&self) -> State {
         self.connection.state()
     }
 
-    pub(crate) fn transport(&self) -> Transport {
+    pub fn transport(&self) -> Transport {
         self.connection.transport()
     }
 
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<Outcome> {
         self.connection.outcome()
     }
 
     /// Tells the time, and again while that is due; a program that does so must get done.
-    pub(crate) fn tell(&mut self, now: Instant) {
+    pub fn tell(&mut self, now: Instant) {
         for _ in 0..3 {
             if let Err(timeout) = self.connection.handle_timeout(now, &mut self.output) {
                 self.timeout = Some(timeout);
@@ -100,22 +101,23 @@ impl End {
     }
 }
 
-pub(crate) struct Pair {
-    pub(crate) client: End,
-    pub(crate) server: End,
+#[derive(Debug)]
+pub struct Pair {
+    pub client: End,
+    pub server: End,
     start: Instant,
     now: Instant,
     /// Whether what is sent gets lost: the network is down, and nobody has noticed.
-    pub(crate) down: bool,
+    pub down: bool,
 }
 
 impl Pair {
     /// Both ends are configured alike and have been told the time once.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self::of(config, config)
     }
 
-    pub(crate) fn of(client: &Config, server: &Config) -> Self {
+    pub fn of(client: &Config, server: &Config) -> Self {
         let start = Instant::now();
         let mut pair = Self {
             client: End::new(Role::Client, client),
@@ -131,20 +133,20 @@ impl Pair {
 
     /// Carries bytes to and fro until nothing is under way any more, and the ends of both sides of
     /// the transport, as [`Transport`] says.
-    pub(crate) fn deliver(&mut self) {
+    pub fn deliver(&mut self) {
         while self.client_to_server() | self.server_to_client() {}
     }
 
-    pub(crate) fn client_to_server(&mut self) -> bool {
+    pub fn client_to_server(&mut self) -> bool {
         carry(&mut self.client, &mut self.server, self.down)
     }
 
-    pub(crate) fn server_to_client(&mut self) -> bool {
+    pub fn server_to_client(&mut self) -> bool {
         carry(&mut self.server, &mut self.client, self.down)
     }
 
     /// Time passes, and each end is told when its deadlines come.
-    pub(crate) fn pass(&mut self, time: Duration) {
+    pub fn pass(&mut self, time: Duration) {
         self.deliver();
         let end = self.now + time;
         loop {
@@ -164,7 +166,7 @@ impl Pair {
     }
 
     /// Time passes while the program is not running, a laptop that sleeps for example.
-    pub(crate) fn sleep(&mut self, time: Duration) {
+    pub fn sleep(&mut self, time: Duration) {
         self.now += time;
         self.client.tell(self.now);
         self.server.tell(self.now);
@@ -172,16 +174,16 @@ impl Pair {
     }
 
     /// How long the pair has lived.
-    pub(crate) fn age(&self) -> Duration {
+    pub fn age(&self) -> Duration {
         self.now - self.start
     }
 
-    pub(crate) fn now(&self) -> Instant {
+    pub fn now(&self) -> Instant {
         self.now
     }
 
     /// Both ends see that the transport is gone.
-    pub(crate) fn cut(&mut self) {
+    pub fn cut(&mut self) {
         self.client.connection.receive_eof();
         self.server.connection.receive_eof();
     }

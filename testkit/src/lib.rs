@@ -1,0 +1,23 @@
+//! What the tests, the benches and torture share: frames built by hand as section 5.2 of RFC 6455 draws
+//! them, sources of masking keys, two ends with a clock that only the test moves, and a transport that
+//! fails on demand.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    reason = "a test fails by it, and sees what it is"
+)]
+#![expect(
+    missing_docs,
+    reason = "nothing of this is published; where a name says it all, it is enough"
+)]
+
+pub mod frame;
+pub mod masks;
+pub mod pair;
+pub mod seen;
+pub mod transport;
+pub mod wire;
