@@ -217,8 +217,9 @@ pub use error::{ProtocolError, SendError};
 pub use event::{Compression, Event, Message, MessageKind, OutgoingMessage};
 pub use frame::{EncodedHeader, FrameHeader, OpCode};
 pub use handshake::{
-    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Headers, InvalidOrigin,
-    Offer, Origin, OriginPolicy, Rejection, Request, Response, ServerHandshake,
+    Answer, ClientHandshake, Established, HandshakeError, HeadError, HeadLimits, Headers,
+    Incomplete, InvalidOrigin, Offer, Origin, OriginPolicy, Rejection, Request, RequestError,
+    Response, ResponseError, ServerHandshake, UsageError,
 };
 pub use mask::{Mask, MaskSource};
 #[cfg(feature = "rand")]

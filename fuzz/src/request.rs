@@ -3,7 +3,7 @@
 //!
 //! An input is what a client sends, as it is; lines are mutated as lines.
 
-use sansock::{
+use sansock::{Incomplete, 
     Answer, HandshakeError, HeadLimits, OriginPolicy, ReceiveBuffer, Request, SendBuffer,
     ServerHandshake,
 };
@@ -107,9 +107,9 @@ fn read(bytes: &[u8], cuts: Cuts) -> Outcome {
         Ok(false) => {
             assert!(handshake.request().is_none());
             let end = if bytes.len().is_multiple_of(2) {
-                (handshake.receive_eof(), HandshakeError::UnexpectedEof)
+                (handshake.receive_eof(), HandshakeError::Incomplete(Incomplete::UnexpectedEof))
             } else {
-                (handshake.time_out(), HandshakeError::TimedOut)
+                (handshake.time_out(), HandshakeError::Incomplete(Incomplete::TimedOut))
             };
             assert_eq!(end.0, Err(end.1.clone()));
             assert_eq!(handshake.advance(&mut input), Err(end.1), "once and for all");

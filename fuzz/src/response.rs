@@ -3,7 +3,7 @@
 //!
 //! An input is what a server sends, as it is; lines are mutated as lines.
 
-use sansock::{ClientHandshake, HandshakeError, HeadLimits, Offer, ReceiveBuffer, SendBuffer};
+use sansock::{ResponseError, ClientHandshake, HandshakeError, HeadLimits, Offer, ReceiveBuffer, SendBuffer};
 
 use crate::feed::Cuts;
 use crate::http::{self, Head, Read};
@@ -48,12 +48,12 @@ pub fn check(bytes: &[u8]) {
     }
     match (judge(bytes), &whole.outcome) {
         (Verdict::Incomplete, outcome) => {
-            assert!(!matches!(outcome, Ok(true) | Err(HandshakeError::Status(_))));
+            assert!(!matches!(outcome, Ok(true) | Err(HandshakeError::Response(ResponseError::Status(_)))));
         }
         (Verdict::Wrong, outcome) => {
-            assert!(!matches!(outcome, Ok(_) | Err(HandshakeError::Status(_))), "{outcome:?}");
+            assert!(!matches!(outcome, Ok(_) | Err(HandshakeError::Response(ResponseError::Status(_)))), "{outcome:?}");
         }
-        (Verdict::Refused(status, body), Err(HandshakeError::Status(response))) => {
+        (Verdict::Refused(status, body), Err(HandshakeError::Response(ResponseError::Status(response)))) => {
             assert_eq!(response.status(), status);
             assert!(response.body().len() <= LIMITS.body);
             if let Some(body) = body {

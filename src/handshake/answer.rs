@@ -4,7 +4,7 @@ use crate::buffer::SendBuffer;
 use crate::config::Role;
 use crate::deflate::DeflateConfig;
 
-use super::error::HandshakeError;
+use super::error::{HandshakeError, RequestError, UsageError};
 use super::established::Established;
 use super::extensions;
 use super::headers::{ExtraHeaders, write_field};
@@ -15,7 +15,7 @@ impl Request<'_> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::UpgradeRequired`] for a plain HTTP request; or the answer is at fault: a
+    /// [`RequestError::UpgradeRequired`] for a plain HTTP request; or the answer is at fault: a
     /// subprotocol that is not offered, a header that is not valid or that the handshake writes
     /// itself. Then nothing was written.
     pub fn accept(
@@ -23,8 +23,8 @@ impl Request<'_> {
         answer: &Answer,
         output: &mut SendBuffer,
     ) -> Result<Established, HandshakeError> {
-        let accept = self.accept_value().ok_or(HandshakeError::UpgradeRequired)?;
-        answer.write(*self, accept, output)
+        let accept = self.accept_value().ok_or(RequestError::UpgradeRequired)?;
+        Ok(answer.write(*self, accept, output)?)
     }
 
     /// Writes a response other than 101. Then the program closes the connection.
@@ -33,11 +33,7 @@ impl Request<'_> {
     ///
     /// The rejection is at fault: its status, a body where there is none, or a header that is not
     /// valid or that the handshake writes itself. Then nothing was written.
-    pub fn reject(
-        &self,
-        rejection: &Rejection,
-        output: &mut SendBuffer,
-    ) -> Result<(), HandshakeError> {
+    pub fn reject(&self, rejection: &Rejection, output: &mut SendBuffer) -> Result<(), UsageError> {
         rejection.write_checked(output)
     }
 }
@@ -95,7 +91,7 @@ impl Answer {
         request: Request<'_>,
         accept: &str,
         output: &mut SendBuffer,
-    ) -> Result<Established, HandshakeError> {
+    ) -> Result<Established, UsageError> {
         self.headers.check(&[
             "upgrade",
             "connection",
@@ -110,7 +106,7 @@ impl Answer {
         if let Some(name) = &self.subprotocol {
             // "The value chosen MUST be derived from the client's handshake" (4.2.2)
             if !request.subprotocols().any(|offered| offered == name) {
-                return Err(HandshakeError::SubprotocolNotOffered(name.as_str().into()));
+                return Err(UsageError::UnavailableSubprotocol(name.as_str().into()));
             }
             write_field(&mut head, "Sec-WebSocket-Protocol", name);
         }
@@ -161,13 +157,13 @@ impl Rejection {
         self.status
     }
 
-    fn write_checked(&self, output: &mut SendBuffer) -> Result<(), HandshakeError> {
+    fn write_checked(&self, output: &mut SendBuffer) -> Result<(), UsageError> {
         self.headers.check(&["connection", "content-length", "transfer-encoding"])?;
         if !(200..600).contains(&self.status) {
-            return Err(HandshakeError::InvalidStatus(self.status));
+            return Err(UsageError::InvalidStatus(self.status));
         }
         if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
-            return Err(HandshakeError::BodyNotAllowed(self.status));
+            return Err(UsageError::BodyNotAllowed(self.status));
         }
         self.write(output);
         Ok(())
@@ -198,12 +194,14 @@ impl From<&HandshakeError> for Rejection {
         match error {
             // No body: the method may have been HEAD. "The origin server MUST generate an Allow
             // header field in a 405 response" (RFC 9110, 15.5.6).
-            HandshakeError::Method => return rejection.header("Allow", "GET"),
-            HandshakeError::UpgradeRequired | HandshakeError::UnsupportedVersion => {
-                rejection.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13")
+            HandshakeError::Request(RequestError::Method) => {
+                return rejection.header("Allow", "GET");
             }
+            HandshakeError::Request(
+                RequestError::UpgradeRequired | RequestError::UnsupportedVersion,
+            ) => rejection.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13"),
             // Our own faults are for our logs.
-            _ if rejection.status == 500 => return rejection,
+            HandshakeError::Usage(_) => return rejection,
             _ => rejection,
         }
         .header("Content-Type", "text/plain; charset=utf-8")
@@ -214,6 +212,12 @@ impl From<&HandshakeError> for Rejection {
 impl From<HandshakeError> for Rejection {
     fn from(error: HandshakeError) -> Self {
         Self::from(&error)
+    }
+}
+
+impl From<RequestError> for Rejection {
+    fn from(error: RequestError) -> Self {
+        HandshakeError::from(error).into()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::Role;
 use crate::deflate::DeflateConfig;
 
 use super::body::BodyReader;
-use super::error::HandshakeError;
+use super::error::{HandshakeError, HeadError, Incomplete, ResponseError, UsageError};
 use super::established::Established;
 use super::fields::Headers;
 use super::head::{Head, HeadLimits, HeadReader, StartLine};
@@ -67,7 +67,7 @@ impl ClientHandshake {
         nonce: [u8; 16],
         limits: HeadLimits,
         output: &mut SendBuffer,
-    ) -> Result<Self, HandshakeError> {
+    ) -> Result<Self, UsageError> {
         offer.check()?;
         let key = key::encode(nonce);
         output.extend_from_slice(offer.request(&key).as_bytes());
@@ -85,7 +85,7 @@ impl ClientHandshake {
     ///
     /// # Errors
     ///
-    /// The response is refused, as early as it shows. [`HandshakeError::Status`] comes when the body
+    /// The response is refused, as early as it shows. [`ResponseError::Status`] comes when the body
     /// of that response is complete, or as much of it as [`HeadLimits::body`]. Every later call
     /// returns the same error.
     pub fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
@@ -98,7 +98,7 @@ impl ClientHandshake {
             State::Reading(_) => Ok(false),
             State::Refused(_, body) => {
                 if body.advance(input) {
-                    self.end(HandshakeError::UnexpectedEof)
+                    self.end(Incomplete::UnexpectedEof.into())
                 } else {
                     Ok(false)
                 }
@@ -131,10 +131,10 @@ impl ClientHandshake {
     ///
     /// # Errors
     ///
-    /// If the handshake is not complete: [`HandshakeError::Status`] if this was the end of the body,
-    /// or else [`HandshakeError::UnexpectedEof`]. Every later call returns it.
+    /// If the handshake is not complete: [`ResponseError::Status`] if this was the end of the body,
+    /// or else [`Incomplete::UnexpectedEof`]. Every later call returns it.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
-        self.end(HandshakeError::UnexpectedEof).map(drop)
+        self.end(Incomplete::UnexpectedEof.into()).map(drop)
     }
 
     /// The time for the whole handshake is over. It counts from the start of the connection, not
@@ -142,10 +142,10 @@ impl ClientHandshake {
     ///
     /// # Errors
     ///
-    /// If the handshake is not complete: [`HandshakeError::Status`] with what has come of the body,
-    /// or else [`HandshakeError::TimedOut`]. Every later call returns it.
+    /// If the handshake is not complete: [`ResponseError::Status`] with what has come of the body,
+    /// or else [`Incomplete::TimedOut`]. Every later call returns it.
     pub fn time_out(&mut self) -> Result<(), HandshakeError> {
-        self.end(HandshakeError::TimedOut).map(drop)
+        self.end(Incomplete::TimedOut.into()).map(drop)
     }
 
     /// Reads heads up to the final one, and decides on that.
@@ -170,28 +170,28 @@ impl ClientHandshake {
     /// Section 4.1, what "the client MUST validate": items 2 to 6.
     fn verify(&self, head: Head<StatusLine>) -> Result<State, HandshakeError> {
         if head.start_line.minor_version != 1 {
-            return Err(HandshakeError::HttpVersion);
+            return Err(HeadError::HttpVersion.into());
         }
         let headers = Headers::new(&head.fields);
         // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a
         // value that is not an ASCII case-insensitive match for the value "websocket", the client
         // MUST _Fail the WebSocket Connection_."
-        headers.get("Upgrade").ok_or(HandshakeError::MissingHeader("Upgrade"))?;
+        headers.get("Upgrade").ok_or(HeadError::MissingHeader("Upgrade"))?;
         if !headers.list_has("Upgrade", "websocket")
             || headers.list("Upgrade").any(|value| !value.eq_ignore_ascii_case(b"websocket"))
         {
-            return Err(HandshakeError::InvalidHeader("Upgrade"));
+            return Err(HeadError::InvalidHeader("Upgrade").into());
         }
         // "If the response lacks a |Connection| header field or the |Connection| header field
         // doesn't contain a token that is an ASCII case-insensitive match for the value "Upgrade""
-        headers.get("Connection").ok_or(HandshakeError::MissingHeader("Connection"))?;
+        headers.get("Connection").ok_or(HeadError::MissingHeader("Connection"))?;
         if !headers.list_has("Connection", "upgrade") {
-            return Err(HandshakeError::InvalidHeader("Connection"));
+            return Err(HeadError::InvalidHeader("Connection").into());
         }
         // "If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept|
         // contains a value other than the base64-encoded SHA-1 [...]"
         if headers.exactly_one("Sec-WebSocket-Accept")? != self.accept.as_bytes() {
-            return Err(HandshakeError::AcceptMismatch);
+            return Err(ResponseError::AcceptMismatch.into());
         }
         let deflate = extensions::agree(headers, &self.deflate)?;
         let subprotocol = self.verify_subprotocol(headers)?;
@@ -205,7 +205,7 @@ impl ClientHandshake {
     fn verify_subprotocol(&self, headers: Headers<'_>) -> Result<Option<String>, HandshakeError> {
         let Some(chosen) = headers.at_most_one("Sec-WebSocket-Protocol")? else { return Ok(None) };
         let offered = self.subprotocols.iter().find(|name| name.as_bytes() == chosen);
-        offered.cloned().map(Some).ok_or(HandshakeError::UnofferedSubprotocol)
+        Ok(Some(offered.cloned().ok_or(ResponseError::UnexpectedSubprotocol)?))
     }
 
     /// Ends the reading with `error`, or with the answer that the server gave; does nothing if it has
@@ -216,7 +216,7 @@ impl ClientHandshake {
             State::Reading(_) => error,
             State::Refused(response, body) => {
                 response.set_body(body.take());
-                HandshakeError::Status(response.clone())
+                ResponseError::Status(response.clone()).into()
             }
             State::Failed(error) => return Err(error.clone()),
         };
@@ -260,7 +260,7 @@ impl StartLine for StatusLine {
                     reason: String::from_utf8_lossy(reason.trim_ascii()).into_owned(),
                 })
             }
-            _ => Err(HandshakeError::StartLine),
+            _ => Err(HeadError::StartLine.into()),
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use crate::deflate::{self, DeflateConfig, NegotiatedDeflate};
 
-use super::error::HandshakeError;
+use super::error::{HandshakeError, HeadError, ResponseError};
 use super::fields::{Headers, is_token_byte};
 use super::headers::write_field;
 
@@ -21,7 +21,7 @@ const MOST: usize = 32;
 /// Checks the syntax of all lines and counts the extensions in them: "If a value is received by
 /// either the client or the server during negotiation that does not conform to the ABNF below, the
 /// recipient of such malformed data MUST immediately _Fail the WebSocket Connection_." (9.1)
-pub(crate) fn check(headers: Headers<'_>) -> Result<usize, HandshakeError> {
+pub(crate) fn check(headers: Headers<'_>) -> Result<usize, HeadError> {
     let mut extensions: usize = 0;
     for line in headers.all(HEADER) {
         let before = extensions;
@@ -29,7 +29,7 @@ pub(crate) fn check(headers: Headers<'_>) -> Result<usize, HandshakeError> {
             let Extension { parameters, .. } = extension?;
             extensions = extensions.saturating_add(1);
             if extensions > MOST || parameters > MOST {
-                return Err(HandshakeError::TooManyExtensions { limit: MOST });
+                return Err(HeadError::TooManyExtensions { limit: MOST });
             }
         }
         if extensions == before {
@@ -72,14 +72,14 @@ pub(crate) fn agree(
     // "If the response includes a |Sec-WebSocket-Extensions| header field and this header field
     // indicates the use of an extension that was not present in the client's handshake" (4.1)
     if configs.is_empty() || extension.name != deflate::NAME.as_bytes() {
-        return Err(HandshakeError::UnofferedExtension);
+        return Err(ResponseError::UnexpectedExtension.into());
     }
     if chosen.next().is_some() {
-        return Err(HandshakeError::UnofferedExtension);
+        return Err(ResponseError::UnexpectedExtension.into());
     }
     match configs.iter().find_map(|config| config.agree(extension.parameters())) {
         Some(negotiated) => Ok(Some(negotiated)),
-        None => Err(HandshakeError::ExtensionParameters),
+        None => Err(ResponseError::ExtensionParameters.into()),
     }
 }
 
@@ -88,7 +88,7 @@ fn all(headers: Headers<'_>) -> impl Iterator<Item = Extension<'_>> {
     headers.all(HEADER).flat_map(|line| List(Cursor(line)).flatten())
 }
 
-const MALFORMED: HandshakeError = HandshakeError::InvalidHeader(HEADER);
+const MALFORMED: HeadError = HeadError::InvalidHeader(HEADER);
 
 /// The extensions in a line; the last item is an error if the line is malformed.
 struct List<'h>(Cursor<'h>);
@@ -102,7 +102,7 @@ struct Extension<'h> {
 }
 
 impl<'h> Iterator for List<'h> {
-    type Item = Result<Extension<'h>, HandshakeError>;
+    type Item = Result<Extension<'h>, HeadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = &mut self.0;
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
     use crate::handshake::fields::Field;
 
-    fn checked(lines: &[&str]) -> Result<usize, HandshakeError> {
+    fn checked(lines: &[&str]) -> Result<usize, HeadError> {
         let fields: Vec<_> = lines.iter().map(|line| Field::new(HEADER, line.as_bytes())).collect();
         check(Headers::new(&fields))
     }
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn there_is_a_limit_for_extensions_and_for_parameters() {
-        let too_many = Err(HandshakeError::TooManyExtensions { limit: MOST });
+        let too_many = Err(HeadError::TooManyExtensions { limit: MOST });
         for (name, behind) in [("a", ", a"), ("a", "; b"), ("a", "; b=c")] {
             let most = usize::from(behind.starts_with(';'));
             let line = |repeats| format!("{name}{}", behind.repeat(repeats));

@@ -3,7 +3,7 @@
 
 use crate::buffer::ReceiveBuffer;
 
-use super::error::HandshakeError;
+use super::error::{HandshakeError, HeadError};
 use super::fields::Field;
 
 /// How much a peer may send before the connection is open.
@@ -135,7 +135,7 @@ impl<L: StartLine> HeadReader<L> {
                 At::End => break,
                 // Of a head that is not complete, at least one more byte comes.
                 _ if self.spent < self.limits.bytes => {}
-                _ => return Err(HandshakeError::HeadTooLarge { limit: self.limits.bytes }),
+                _ => return Err(HeadError::TooLarge { limit: self.limits.bytes }.into()),
             }
         }
         input.consume(taken);
@@ -153,18 +153,18 @@ impl<L: StartLine> HeadReader<L> {
             // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112,
             // 2.2). A bare LF may be taken as the end of a line, which is how heads are smuggled
             // past a proxy that does not.
-            (At::Cr | At::LastCr, _) | (_, b'\n') => return Err(HandshakeError::LineEnding),
-            (_, 0..=8 | 11..=12 | 14..=31 | 127) => return Err(HandshakeError::ControlByte(byte)),
+            (At::Cr | At::LastCr, _) | (_, b'\n') => return Err(HeadError::LineEnding.into()),
+            (_, 0..=8 | 11..=12 | 14..=31 | 127) => return Err(HeadError::ControlByte(byte).into()),
             (At::FirstWord, b' ') if !self.bytes.is_empty() => At::InLine,
             (At::FirstWord, _) if L::opens_with(self.bytes.len(), byte) => At::FirstWord,
-            (At::FirstWord, _) => return Err(HandshakeError::StartLine),
+            (At::FirstWord, _) => return Err(HeadError::StartLine.into()),
             (At::LineStart, b'\r') => At::LastCr,
             // "A server that receives an obs-fold in a request message [...] MUST either reject the
             // message by sending a 400 (Bad Request) [...]" (RFC 9112, 5.2)
-            (At::LineStart, b' ' | b'\t') => return Err(HandshakeError::FoldedLine),
+            (At::LineStart, b' ' | b'\t') => return Err(HeadError::FoldedLine.into()),
             (At::LineStart, _) => {
                 if self.headers == self.limits.headers {
-                    return Err(HandshakeError::TooManyHeaders { limit: self.limits.headers });
+                    return Err(HeadError::TooManyHeaders { limit: self.limits.headers }.into());
                 }
                 self.headers = self.headers.saturating_add(1);
                 At::InLine
@@ -188,7 +188,7 @@ impl<L: StartLine> HeadReader<L> {
         let bytes = std::mem::take(&mut self.bytes);
         let headers = std::mem::take(&mut self.headers);
         self.at = At::FirstWord;
-        let (start_line, end) = self.start_line.take().ok_or(HandshakeError::StartLine)?;
+        let (start_line, end) = self.start_line.take().ok_or(HeadError::StartLine)?;
         let lines = bytes.get(end..).unwrap_or_default();
         let mut parsed = vec![httparse::EMPTY_HEADER; headers];
         match httparse::parse_headers(lines, &mut parsed) {
@@ -196,7 +196,7 @@ impl<L: StartLine> HeadReader<L> {
                 let fields = headers.iter().map(|header| Field::new(header.name, header.value));
                 Ok(Some(Head { start_line, fields: fields.collect() }))
             }
-            Ok(httparse::Status::Partial) | Err(_) => Err(HandshakeError::HeaderLine),
+            Ok(httparse::Status::Partial) | Err(_) => Err(HeadError::HeaderLine.into()),
         }
     }
 }
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_head_is_refused() {
-        use HandshakeError::{ControlByte, FoldedLine, HeaderLine, LineEnding, StartLine};
+        use HeadError::{ControlByte, FoldedLine, HeaderLine, LineEnding, StartLine};
         for (bytes, error) in [
             (&b"A B\n"[..], LineEnding),
             (b"A B\r\nX: y\n", LineEnding),
@@ -296,7 +296,7 @@ mod tests {
             (b"A B\r\nX\xe9: y\r\n\r\n", HeaderLine),
             (b"A B\r\nX: y\r\nZ\r\n\r\n", HeaderLine),
         ] {
-            assert_eq!(outcome(bytes), Err(error), "{}", bytes.escape_ascii());
+            assert_eq!(outcome(bytes), Err(error.into()), "{}", bytes.escape_ascii());
             let earlier = outcome(&bytes[..bytes.len() - 1]);
             assert_eq!(earlier, Ok(None), "not at its last byte: {}", bytes.escape_ascii());
         }
@@ -321,7 +321,7 @@ mod tests {
             assert_eq!(read(limits, bytes, step).0, Ok(Some(head("A B", &[("X", b"y")]))));
             for limit in 0..length {
                 let outcome = read(HeadLimits::new().bytes(limit), bytes, step).0;
-                assert_eq!(outcome, Err(HandshakeError::HeadTooLarge { limit }));
+                assert_eq!(outcome, Err(HeadError::TooLarge { limit }.into()));
             }
         }
     }
@@ -333,7 +333,7 @@ mod tests {
         for (limit, shown_by) in [(1, "A B\r\nX: y\r\nX"), (0, "A B\r\nX")] {
             let limits = HeadLimits::new().headers(limit);
             let outcome = read(limits, shown_by.as_bytes(), 1).0;
-            assert_eq!(outcome, Err(HandshakeError::TooManyHeaders { limit }));
+            assert_eq!(outcome, Err(HeadError::TooManyHeaders { limit }.into()));
         }
         assert!(read(HeadLimits::new().headers(0), b"A B\r\n\r\n", 1).0.is_ok());
     }
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(reader.advance(&mut input), Ok(Some(head("A B", &[]))));
         assert_eq!(
             reader.advance(&mut input),
-            Err(HandshakeError::HeadTooLarge { limit: bytes.len() - 1 })
+            Err(HeadError::TooLarge { limit: bytes.len() - 1 }.into())
         );
     }
 }

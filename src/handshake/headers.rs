@@ -2,26 +2,23 @@
 
 use std::fmt;
 
-use super::error::HandshakeError;
+use super::error::{HeadError, UsageError};
 use super::fields::{Headers, is_token};
 
 impl<'h> Headers<'h> {
     /// The value of a header that may be there once.
-    pub(crate) fn at_most_one(
-        self,
-        name: &'static str,
-    ) -> Result<Option<&'h [u8]>, HandshakeError> {
+    pub(crate) fn at_most_one(self, name: &'static str) -> Result<Option<&'h [u8]>, HeadError> {
         let mut lines = self.all(name);
         let first = lines.next();
         match lines.next() {
             None => Ok(first),
-            Some(_) => Err(HandshakeError::RepeatedHeader(name)),
+            Some(_) => Err(HeadError::RepeatedHeader(name)),
         }
     }
 
     /// The value of a header that must be there once.
-    pub(crate) fn exactly_one(self, name: &'static str) -> Result<&'h [u8], HandshakeError> {
-        self.at_most_one(name)?.ok_or(HandshakeError::MissingHeader(name))
+    pub(crate) fn exactly_one(self, name: &'static str) -> Result<&'h [u8], HeadError> {
+        self.at_most_one(name)?.ok_or(HeadError::MissingHeader(name))
     }
 }
 
@@ -44,18 +41,18 @@ impl ExtraHeaders {
 
     /// Checks syntax, and that no header is one of `reserved`, which has names in lower case; one
     /// that ends in `-` stands for all names that begin so.
-    pub(crate) fn check(&self, reserved: &[&str]) -> Result<(), HandshakeError> {
+    pub(crate) fn check(&self, reserved: &[&str]) -> Result<(), UsageError> {
         for (name, value) in &self.0 {
             if !is_token(name.as_bytes()) {
-                return Err(HandshakeError::InvalidName(name.as_str().into()));
+                return Err(UsageError::InvalidHeaderName(name.as_str().into()));
             }
             if !is_field_value(value) {
-                return Err(HandshakeError::InvalidValue(name.as_str().into()));
+                return Err(UsageError::InvalidHeaderValue(name.as_str().into()));
             }
             let lower = name.to_ascii_lowercase();
             if reserved.iter().any(|it| lower == *it || it.ends_with('-') && lower.starts_with(it))
             {
-                return Err(HandshakeError::ReservedHeader(name.as_str().into()));
+                return Err(UsageError::ReservedHeader(name.as_str().into()));
             }
         }
         Ok(())
@@ -99,8 +96,8 @@ mod tests {
         let headers = Headers::new(&fields);
         assert_eq!(headers.at_most_one("Host"), Ok(Some(&b"a"[..])));
         assert_eq!(headers.at_most_one("Origin"), Ok(None));
-        assert_eq!(headers.exactly_one("Origin"), Err(HandshakeError::MissingHeader("Origin")));
-        assert_eq!(headers.exactly_one("X-A"), Err(HandshakeError::RepeatedHeader("X-A")));
+        assert_eq!(headers.exactly_one("Origin"), Err(HeadError::MissingHeader("Origin")));
+        assert_eq!(headers.exactly_one("X-A"), Err(HeadError::RepeatedHeader("X-A")));
     }
 
     #[test]
@@ -112,23 +109,19 @@ mod tests {
             ("X", "a\tb \u{e9}", Ok(())),
             ("Hosts", "y", Ok(())),
             ("Sec-WebSocke", "y", Ok(())),
-            ("", "y", Err(HandshakeError::InvalidName("".into()))),
-            ("X:", "y", Err(HandshakeError::InvalidName("X:".into()))),
-            ("X\r\nY", "y", Err(HandshakeError::InvalidName("X\r\nY".into()))),
-            ("X ", "y", Err(HandshakeError::InvalidName("X ".into()))),
-            ("X", "a\r\nY: z", Err(HandshakeError::InvalidValue("X".into()))),
-            ("X", "a\nY", Err(HandshakeError::InvalidValue("X".into()))),
-            ("X", "a\r", Err(HandshakeError::InvalidValue("X".into()))),
-            ("X", "a\0", Err(HandshakeError::InvalidValue("X".into()))),
-            ("X", "\x7f", Err(HandshakeError::InvalidValue("X".into()))),
-            ("X", " a", Err(HandshakeError::InvalidValue("X".into()))),
-            ("X", "a\t", Err(HandshakeError::InvalidValue("X".into()))),
-            ("HOST", "y", Err(HandshakeError::ReservedHeader("HOST".into()))),
-            (
-                "Sec-WebSocket-Foo",
-                "y",
-                Err(HandshakeError::ReservedHeader("Sec-WebSocket-Foo".into())),
-            ),
+            ("", "y", Err(UsageError::InvalidHeaderName("".into()))),
+            ("X:", "y", Err(UsageError::InvalidHeaderName("X:".into()))),
+            ("X\r\nY", "y", Err(UsageError::InvalidHeaderName("X\r\nY".into()))),
+            ("X ", "y", Err(UsageError::InvalidHeaderName("X ".into()))),
+            ("X", "a\r\nY: z", Err(UsageError::InvalidHeaderValue("X".into()))),
+            ("X", "a\nY", Err(UsageError::InvalidHeaderValue("X".into()))),
+            ("X", "a\r", Err(UsageError::InvalidHeaderValue("X".into()))),
+            ("X", "a\0", Err(UsageError::InvalidHeaderValue("X".into()))),
+            ("X", "\x7f", Err(UsageError::InvalidHeaderValue("X".into()))),
+            ("X", " a", Err(UsageError::InvalidHeaderValue("X".into()))),
+            ("X", "a\t", Err(UsageError::InvalidHeaderValue("X".into()))),
+            ("HOST", "y", Err(UsageError::ReservedHeader("HOST".into()))),
+            ("Sec-WebSocket-Foo", "y", Err(UsageError::ReservedHeader("Sec-WebSocket-Foo".into()))),
         ] {
             let mut headers = ExtraHeaders::new();
             headers.push("Fine".into(), "yes".into());

@@ -22,7 +22,7 @@ mod server;
 
 pub use answer::{Answer, Rejection};
 pub use client::ClientHandshake;
-pub use error::HandshakeError;
+pub use error::{HandshakeError, HeadError, Incomplete, RequestError, ResponseError, UsageError};
 pub use established::Established;
 pub use fields::Headers;
 pub use head::HeadLimits;

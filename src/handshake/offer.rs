@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::deflate::DeflateConfig;
 use crate::uri::Uri;
 
-use super::error::HandshakeError;
+use super::error::UsageError;
 use super::extensions;
 use super::fields::is_token;
 use super::headers::{ExtraHeaders, is_field_value, write_field};
@@ -92,17 +92,17 @@ impl Offer {
     /// # Errors
     ///
     /// A header or subprotocol that is not valid, or that the handshake writes itself.
-    pub fn check(&self) -> Result<(), HandshakeError> {
+    pub fn check(&self) -> Result<(), UsageError> {
         for (index, name) in self.subprotocols.iter().enumerate() {
             // "MUST be non-empty strings with characters in the range U+0021 to U+007E not
             // including separator characters [...] and MUST all be unique strings"
             let first = self.subprotocols.iter().position(|other| other == name);
             if !is_token(name.as_bytes()) || first != Some(index) {
-                return Err(HandshakeError::InvalidSubprotocol(name.as_str().into()));
+                return Err(UsageError::InvalidSubprotocol(name.as_str().into()));
             }
         }
         if self.origin.as_ref().is_some_and(|origin| origin.is_empty() || !is_field_value(origin)) {
-            return Err(HandshakeError::InvalidValue("Origin".into()));
+            return Err(UsageError::InvalidHeaderValue("Origin".into()));
         }
         self.headers.check(&[
             "host",

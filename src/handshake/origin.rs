@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::uri::Authority;
 
-use super::error::HandshakeError;
+use super::error::RequestError;
 use super::fields::is_token;
 use super::request::Request;
 
@@ -51,10 +51,10 @@ impl OriginPolicy {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::OriginDenied`], which is answered with 403: "If the server does not wish to
+    /// [`RequestError::OriginDenied`], which is answered with 403: "If the server does not wish to
     /// accept this connection, it MUST return an appropriate HTTP error code (e.g., 403 Forbidden)"
     /// (RFC 6455, 4.2.2).
-    pub fn check(&self, request: &Request<'_>) -> Result<(), HandshakeError> {
+    pub fn check(&self, request: &Request<'_>) -> Result<(), RequestError> {
         let Some(origin) = request.headers().get("Origin") else { return Ok(()) };
         let origin = || str::from_utf8(origin).ok()?.parse::<Origin>().ok();
         let allowed = match self {
@@ -62,7 +62,7 @@ impl OriginPolicy {
             Self::SameHost => origin().is_some_and(|origin| origin.is_at(request.authority())),
             Self::List(origins) => origin().is_some_and(|origin| origins.contains(&origin)),
         };
-        if allowed { Ok(()) } else { Err(HandshakeError::OriginDenied) }
+        if allowed { Ok(()) } else { Err(RequestError::OriginDenied) }
     }
 }
 

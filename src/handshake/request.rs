@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::uri::{Authority, is_resource_name, split_authority, split_query};
 
-use super::error::HandshakeError;
+use super::error::{HandshakeError, HeadError, RequestError};
 use super::fields::{Field, Headers, is_token, is_token_byte};
 use super::head::{Head, StartLine};
 use super::{extensions, key};
@@ -118,21 +118,21 @@ impl StartLine for RequestLine {
         let (Some(method), Some(target), Some(version), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {
-            return Err(HandshakeError::StartLine);
+            return Err(HeadError::StartLine.into());
         };
         match version {
             b"HTTP/1.1" => {}
             [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-                return Err(HandshakeError::HttpVersion);
+                return Err(HeadError::HttpVersion.into());
             }
-            _ => return Err(HandshakeError::StartLine),
+            _ => return Err(HeadError::StartLine.into()),
         }
         // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." (4.1)
         if method != b"GET" {
-            return Err(HandshakeError::Method);
+            return Err(RequestError::Method.into());
         }
-        let target = str::from_utf8(target).map_err(|_| HandshakeError::Target)?;
-        Self::from_target(target).ok_or(HandshakeError::Target)
+        let target = str::from_utf8(target).map_err(|_| RequestError::Target)?;
+        Ok(Self::from_target(target).ok_or(RequestError::Target)?)
     }
 }
 
@@ -184,7 +184,7 @@ impl Received {
         let headers = Headers::new(&fields);
         let authority = check_host(headers)?;
         if !start_line.matches(&authority) {
-            return Err(HandshakeError::Target);
+            return Err(RequestError::Target.into());
         }
         check_no_body(headers)?;
         check_origin(headers)?;
@@ -197,28 +197,28 @@ impl Received {
 /// "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
 /// lacks a Host header field and to any request message that contains more than one Host header
 /// field line or a Host header field with an invalid field value." (RFC 9112, 3.2)
-fn check_host(headers: Headers<'_>) -> Result<Authority, HandshakeError> {
+fn check_host(headers: Headers<'_>) -> Result<Authority, HeadError> {
     let host = str::from_utf8(headers.exactly_one("Host")?).ok();
-    host.and_then(|host| host.parse().ok()).ok_or(HandshakeError::InvalidHeader("Host"))
+    host.and_then(|host| host.parse().ok()).ok_or(HeadError::InvalidHeader("Host"))
 }
 
 /// A GET has no body, and behind ours come frames. `Content-Length: 0` says the same.
 fn check_no_body(headers: Headers<'_>) -> Result<(), HandshakeError> {
     let length = headers.at_most_one("Content-Length")?.unwrap_or(b"0");
     if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
-        return Err(HandshakeError::InvalidHeader("Content-Length"));
+        return Err(HeadError::InvalidHeader("Content-Length").into());
     }
     if length.iter().any(|digit| *digit != b'0') || headers.get("Transfer-Encoding").is_some() {
-        return Err(HandshakeError::Body);
+        return Err(RequestError::Body.into());
     }
     Ok(())
 }
 
 /// "The user agent MUST NOT include more than one Origin header field in any HTTP request."
 /// (RFC 6454, 7.3)
-fn check_origin(headers: Headers<'_>) -> Result<(), HandshakeError> {
+fn check_origin(headers: Headers<'_>) -> Result<(), HeadError> {
     match headers.at_most_one("Origin")? {
-        Some(origin) if !origin.is_ascii() => Err(HandshakeError::InvalidHeader("Origin")),
+        Some(origin) if !origin.is_ascii() => Err(HeadError::InvalidHeader("Origin")),
         _ => Ok(()),
     }
 }
@@ -236,23 +236,23 @@ fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
     // "An |Upgrade| header field containing the value "websocket", treated as an ASCII
     // case-insensitive value."
     if !headers.list_has("Upgrade", "websocket") {
-        return Err(HandshakeError::UpgradeRequired);
+        return Err(RequestError::UpgradeRequired.into());
     }
     // "A |Connection| header field that includes the token "Upgrade", treated as an ASCII
     // case-insensitive value."
-    headers.get("Connection").ok_or(HandshakeError::MissingHeader("Connection"))?;
+    headers.get("Connection").ok_or(HeadError::MissingHeader("Connection"))?;
     if !headers.list_has("Connection", "upgrade") {
-        return Err(HandshakeError::InvalidHeader("Connection"));
+        return Err(HeadError::InvalidHeader("Connection").into());
     }
     // "A |Sec-WebSocket-Version| header field, with a value of 13."
     if headers.at_most_one(VERSION)? != Some(b"13") {
-        return Err(HandshakeError::UnsupportedVersion);
+        return Err(RequestError::UnsupportedVersion.into());
     }
     // "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when decoded, is
     // 16 bytes in length."
     let key = headers.exactly_one("Sec-WebSocket-Key")?;
     if !key::is_valid(key) {
-        return Err(HandshakeError::InvalidHeader("Sec-WebSocket-Key"));
+        return Err(HeadError::InvalidHeader("Sec-WebSocket-Key").into());
     }
     check_subprotocols(headers)?;
     extensions::check(headers)?;
@@ -262,14 +262,14 @@ fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
 /// "The elements that comprise this value MUST be non-empty strings with characters in the range
 /// U+0021 to U+007E not including separator characters as defined in [RFC2616] and MUST all be
 /// unique strings." (4.1)
-fn check_subprotocols(headers: Headers<'_>) -> Result<(), HandshakeError> {
+fn check_subprotocols(headers: Headers<'_>) -> Result<(), HeadError> {
     let mut offered: Vec<&[u8]> = headers.list(PROTOCOL).collect();
     let is_empty = offered.is_empty() && headers.get(PROTOCOL).is_some();
     // Sorted, so that a head full of them takes no quadratic time.
     offered.sort_unstable();
     let is_unique = offered.is_sorted_by(|one, next| one < next);
     if is_empty || !is_unique || !offered.iter().all(|name| is_token(name)) {
-        return Err(HandshakeError::InvalidHeader(PROTOCOL));
+        return Err(HeadError::InvalidHeader(PROTOCOL));
     }
     Ok(())
 }

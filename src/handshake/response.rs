@@ -22,7 +22,7 @@ impl Response {
         self.body = body;
     }
 
-    /// The HTTP status: 101, or 200 to 999 in [`HandshakeError::Status`](crate::HandshakeError::Status).
+    /// The HTTP status: 101, or 200 to 999 in [`ResponseError::Status`](crate::ResponseError::Status).
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status

@@ -2,7 +2,7 @@
 
 use crate::buffer::ReceiveBuffer;
 
-use super::error::HandshakeError;
+use super::error::{HandshakeError, Incomplete};
 use super::head::{HeadLimits, HeadReader};
 use super::request::{Received, Request, RequestLine};
 
@@ -83,9 +83,9 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::UnexpectedEof`] if the request is not complete; every later call returns it.
+    /// [`Incomplete::UnexpectedEof`] if the request is not complete; every later call returns it.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
-        self.fail(HandshakeError::UnexpectedEof)
+        self.fail(Incomplete::UnexpectedEof.into())
     }
 
     /// The time for the whole handshake is over. It counts from the start of the connection, not
@@ -93,9 +93,9 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::TimedOut`] if the request is not complete; every later call returns it.
+    /// [`Incomplete::TimedOut`] if the request is not complete; every later call returns it.
     pub fn time_out(&mut self) -> Result<(), HandshakeError> {
-        self.fail(HandshakeError::TimedOut)
+        self.fail(Incomplete::TimedOut.into())
     }
 
     /// Ends the reading, if it has not ended.

@@ -10,7 +10,7 @@ use super::tls::Connector;
 use super::{Error, Socket, Stream, WebSocket};
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::config::Config;
-use crate::handshake::{ClientHandshake, HandshakeError, HeadLimits, Offer, Response};
+use crate::handshake::{ClientHandshake, HeadLimits, Incomplete, Offer, Response};
 use crate::mask::random_nonce;
 use crate::timer::Deadline;
 use crate::uri::Uri;
@@ -130,7 +130,7 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Io`] from the last address that was tried, [`Error::Handshake`] (an answer other than
-    /// 101 is in its [`Status`](HandshakeError::Status)). For a `wss:` URL [`Error::Tls`] too, or
+    /// 101 is in its [`response`](crate::HandshakeError::response)). For a `wss:` URL [`Error::Tls`] too, or
     /// [`Error::NoTls`] without the feature `rustls`. If the offer or the configuration of TLS is at
     /// fault, nothing is connected.
     pub fn connect(&self) -> Result<WebSocket, Error> {
@@ -195,7 +195,7 @@ impl Client {
         read_head(&mut stream, &mut input, &mut handshake, deadline)?;
         let (Some(established), Some(response)) = (handshake.established(), handshake.response())
         else {
-            return Err(HandshakeError::UnexpectedEof.into());
+            return Err(Incomplete::UnexpectedEof.into());
         };
         let connection = established.connection(&self.config);
         let mut socket = WebSocket::new(stream, connection, input, output)?;

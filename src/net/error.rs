@@ -5,7 +5,7 @@ use std::io;
 
 use super::tls::TlsError;
 use crate::error::{ProtocolError, SendError};
-use crate::handshake::HandshakeError;
+use crate::handshake::{HandshakeError, Incomplete, RequestError, UsageError};
 use crate::timer::Timeout;
 use crate::uri::UriError;
 
@@ -93,3 +93,16 @@ from!(
     Send(SendError),
     Timeout(Timeout)
 );
+
+/// What a part of the handshake returns that can fail in one way only.
+macro_rules! from_handshake {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Error {
+            fn from(error: $type) -> Self {
+                Self::Handshake(error.into())
+            }
+        }
+    )*};
+}
+
+from_handshake!(UsageError, RequestError, Incomplete);

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::{Close, HandshakeError};
+use crate::{Close, UsageError};
 
 /// Why a method failed: the exceptions of browsers, by their names.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub enum Error {
     /// that was given.
     InvalidAccess(u16),
     /// No exception of browsers: a header or Origin that the builder was given cannot be sent.
-    Header(HandshakeError),
+    Header(UsageError),
     /// No exception of browsers: the operating system did not start a thread.
     Thread(io::Error),
 }
@@ -109,10 +109,10 @@ impl From<SyntaxError> for Error {
     }
 }
 
-impl From<HandshakeError> for Error {
-    fn from(error: HandshakeError) -> Self {
+impl From<UsageError> for Error {
+    fn from(error: UsageError) -> Self {
         match error {
-            HandshakeError::InvalidSubprotocol(name) => SyntaxError::Protocol(name).into(),
+            UsageError::InvalidSubprotocol(name) => SyntaxError::Protocol(name).into(),
             error => Self::Header(error),
         }
     }

@@ -51,7 +51,7 @@ pub struct ErrorEvent {
     /// Why, in words. Pages are not told.
     pub message: Arc<str>,
     /// The error below it, if there is one, such as the server's answer
-    /// ([`HandshakeError::Status`](crate::HandshakeError::Status)).
+    /// ([`HandshakeError::response`](crate::HandshakeError::response)).
     pub cause: Option<Arc<net::Error>>,
 }
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use sansock::net::Error;
-use sansock::{CloseCode, HandshakeError, Outcome};
+use sansock::{CloseCode, HandshakeError, Outcome, ResponseError};
 use serde_json::json;
 
 use crate::Chat;
@@ -115,7 +115,8 @@ fn pages_of_other_sites_are_refused_with_403_unless_they_are_allowed() {
     }
     for origin in ["https://evil.example", "http://a.example", "http://127.0.0.1", "null"] {
         let error = chat.client().origin(origin).connect().unwrap_err();
-        let Error::Handshake(HandshakeError::Status(response)) = error else {
+        let Error::Handshake(HandshakeError::Response(ResponseError::Status(response))) = error
+        else {
             panic!("{origin}: {error}");
         };
         assert_eq!(response.status(), 403, "{origin}");

@@ -1,11 +1,16 @@
 //! The client's side (4.1).
 
-use sansock::{ClientHandshake, HandshakeError, HeadLimits, Offer, SendBuffer};
-
-use HandshakeError::{
-    AcceptMismatch, ControlByte, FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding,
-    MissingHeader, RepeatedHeader, StartLine, UnofferedExtension, UnofferedSubprotocol,
+use sansock::{
+    ClientHandshake, HandshakeError, HeadError, HeadLimits, Offer, ResponseError, SendBuffer,
+    UsageError,
 };
+
+use HandshakeError::{Head, Response};
+use HeadError::{
+    ControlByte, FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding, MissingHeader,
+    RepeatedHeader, StartLine,
+};
+use ResponseError::{AcceptMismatch, UnexpectedExtension, UnexpectedSubprotocol};
 
 use super::{NONCE, RESPONSE, client, feed, feed_at_every_cut, with, with_first_line};
 
@@ -14,7 +19,7 @@ fn offer(uri: &str) -> Offer {
 }
 
 /// What is written for an offer.
-fn request(offer: &Offer) -> Result<String, HandshakeError> {
+fn request(offer: &Offer) -> Result<String, UsageError> {
     let mut output = SendBuffer::new();
     let started = ClientHandshake::start(offer, NONCE, HeadLimits::new(), &mut output);
     assert_eq!(started.is_err(), output.is_empty(), "written if it is right");
@@ -70,19 +75,19 @@ fn subprotocols_origin_authorization_and_headers_follow() {
 fn an_offer_that_is_wrong_is_refused_before_anything_is_written() {
     let offer = || offer("ws://example.com");
     for (offer, error) in [
-        (offer().header("", "x"), HandshakeError::InvalidName("".into())),
-        (offer().header("X Y", "x"), HandshakeError::InvalidName("X Y".into())),
-        (offer().header("X", "a\u{1}"), HandshakeError::InvalidValue("X".into())),
-        (offer().subprotocol(""), HandshakeError::InvalidSubprotocol("".into())),
-        (offer().subprotocol("a b"), HandshakeError::InvalidSubprotocol("a b".into())),
-        (offer().subprotocol("a,b"), HandshakeError::InvalidSubprotocol("a,b".into())),
-        (offer().subprotocol("\u{e9}"), HandshakeError::InvalidSubprotocol("\u{e9}".into())),
+        (offer().header("", "x"), UsageError::InvalidHeaderName("".into())),
+        (offer().header("X Y", "x"), UsageError::InvalidHeaderName("X Y".into())),
+        (offer().header("X", "a\u{1}"), UsageError::InvalidHeaderValue("X".into())),
+        (offer().subprotocol(""), UsageError::InvalidSubprotocol("".into())),
+        (offer().subprotocol("a b"), UsageError::InvalidSubprotocol("a b".into())),
+        (offer().subprotocol("a,b"), UsageError::InvalidSubprotocol("a,b".into())),
+        (offer().subprotocol("\u{e9}"), UsageError::InvalidSubprotocol("\u{e9}".into())),
         (
             offer().subprotocol("a").subprotocol("b").subprotocol("a"),
-            HandshakeError::InvalidSubprotocol("a".into()),
+            UsageError::InvalidSubprotocol("a".into()),
         ),
-        (offer().origin(""), HandshakeError::InvalidValue("Origin".into())),
-        (offer().origin("http://a\r\n"), HandshakeError::InvalidValue("Origin".into())),
+        (offer().origin(""), UsageError::InvalidHeaderValue("Origin".into())),
+        (offer().origin("http://a\r\n"), UsageError::InvalidHeaderValue("Origin".into())),
     ] {
         assert_eq!(request(&offer), Err(error), "{offer:?}");
     }
@@ -100,7 +105,7 @@ fn an_offer_that_is_wrong_is_refused_before_anything_is_written() {
         "Content-Length",
         "Transfer-Encoding",
     ] {
-        let error = HandshakeError::ReservedHeader(name.into());
+        let error = UsageError::ReservedHeader(name.into());
         assert_eq!(request(&offer().header(name, "x")), Err(error), "{name}");
     }
 }
@@ -109,7 +114,7 @@ fn an_offer_that_is_wrong_is_refused_before_anything_is_written() {
 fn authorization_comes_from_the_url_or_from_a_header() {
     let authorization = |uri| request(&offer(uri).header("Authorization", "Bearer x"));
     assert!(authorization("ws://a").unwrap().contains("\r\nAuthorization: Bearer x\r\n"));
-    let error = HandshakeError::ReservedHeader("Authorization".into());
+    let error = UsageError::ReservedHeader("Authorization".into());
     assert_eq!(authorization("ws://user@a"), Err(error));
 }
 
@@ -141,40 +146,40 @@ fn each_header_that_is_wrong_has_its_error() {
     const PROTOCOL: &str = "Sec-WebSocket-Protocol";
     const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
     for (name, lines, error) in [
-        ("Upgrade", &[][..], MissingHeader("Upgrade")),
-        ("Upgrade", &["Upgrade: h2c"], InvalidHeader("Upgrade")),
-        ("Upgrade", &["Upgrade: h2c, websocket"], InvalidHeader("Upgrade")),
-        ("Upgrade", &["Upgrade: websocket", "Upgrade: h2c"], InvalidHeader("Upgrade")),
-        ("Upgrade", &["Upgrade:"], InvalidHeader("Upgrade")),
-        ("Connection", &[], MissingHeader("Connection")),
-        ("Connection", &["Connection: close"], InvalidHeader("Connection")),
-        (ACCEPT, &[], MissingHeader(ACCEPT)),
-        (ACCEPT, &["Sec-WebSocket-Accept:"], AcceptMismatch),
+        ("Upgrade", &[][..], Head(MissingHeader("Upgrade"))),
+        ("Upgrade", &["Upgrade: h2c"], Head(InvalidHeader("Upgrade"))),
+        ("Upgrade", &["Upgrade: h2c, websocket"], Head(InvalidHeader("Upgrade"))),
+        ("Upgrade", &["Upgrade: websocket", "Upgrade: h2c"], Head(InvalidHeader("Upgrade"))),
+        ("Upgrade", &["Upgrade:"], Head(InvalidHeader("Upgrade"))),
+        ("Connection", &[], Head(MissingHeader("Connection"))),
+        ("Connection", &["Connection: close"], Head(InvalidHeader("Connection"))),
+        (ACCEPT, &[], Head(MissingHeader(ACCEPT))),
+        (ACCEPT, &["Sec-WebSocket-Accept:"], Response(AcceptMismatch)),
         (
             ACCEPT,
             &[
                 "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
                 "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
             ],
-            RepeatedHeader(ACCEPT),
+            Head(RepeatedHeader(ACCEPT)),
         ),
-        (PROTOCOL, &["Sec-WebSocket-Protocol: other"], UnofferedSubprotocol),
-        (PROTOCOL, &["Sec-WebSocket-Protocol: CHAT"], UnofferedSubprotocol),
-        (PROTOCOL, &["Sec-WebSocket-Protocol: chat, superchat"], UnofferedSubprotocol),
-        (PROTOCOL, &["Sec-WebSocket-Protocol:"], UnofferedSubprotocol),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: other"], Response(UnexpectedSubprotocol)),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: CHAT"], Response(UnexpectedSubprotocol)),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: chat, superchat"], Response(UnexpectedSubprotocol)),
+        (PROTOCOL, &["Sec-WebSocket-Protocol:"], Response(UnexpectedSubprotocol)),
         (
             PROTOCOL,
             &["Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: chat"],
-            RepeatedHeader(PROTOCOL),
+            Head(RepeatedHeader(PROTOCOL)),
         ),
-        (EXTENSIONS, &["Sec-WebSocket-Extensions: foo"], UnofferedExtension),
-        (EXTENSIONS, &["Sec-WebSocket-Extensions:"], InvalidHeader(EXTENSIONS)),
-        (EXTENSIONS, &["Sec-WebSocket-Extensions: a b"], InvalidHeader(EXTENSIONS)),
-        ("X", &["X"], HeaderLine),
-        ("X", &["X : y"], HeaderLine),
-        ("X", &["X: y", " z"], FoldedLine),
-        ("X", &["X: y\nZ: z"], LineEnding),
-        ("X", &["X: \0"], ControlByte(0)),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions: foo"], Response(UnexpectedExtension)),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions:"], Head(InvalidHeader(EXTENSIONS))),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions: a b"], Head(InvalidHeader(EXTENSIONS))),
+        ("X", &["X"], Head(HeaderLine)),
+        ("X", &["X : y"], Head(HeaderLine)),
+        ("X", &["X: y", " z"], Head(FoldedLine)),
+        ("X", &["X: y\nZ: z"], Head(LineEnding)),
+        ("X", &["X: \0"], Head(ControlByte(0))),
     ] {
         let response = with(RESPONSE, name, lines);
         let outcome = feed_at_every_cut(client, response.as_bytes());
@@ -188,31 +193,34 @@ fn a_subprotocol_that_was_not_offered_is_refused_when_none_was() {
     let client = || {
         ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut SendBuffer::new()).unwrap()
     };
-    assert_eq!(feed_at_every_cut(client, RESPONSE.as_bytes()), Err(UnofferedSubprotocol));
+    assert_eq!(
+        feed_at_every_cut(client, RESPONSE.as_bytes()),
+        Err(Response(UnexpectedSubprotocol))
+    );
 }
 
 #[test]
 fn each_status_line_that_is_wrong_has_its_error() {
     for (line, error) in [
-        ("HTTP/1.0 101 Switching Protocols", HttpVersion),
-        ("HTTP/1.2 101 Switching Protocols", HttpVersion),
-        ("HTTP/1.1  101 Switching Protocols", StartLine),
-        ("HTTP/1.1 1010 Switching Protocols", StartLine),
-        ("HTTP/1.1 10 Switching Protocols", StartLine),
-        ("HTTP/1.1 +101 Switching Protocols", StartLine),
-        ("HTTP/1.1 099 x", StartLine),
-        ("HTTP/1.1 101\tx", StartLine),
-        ("HTTP/1.1 ", StartLine),
-        ("HTTP/1.1", StartLine),
-        ("HTTP/2 101 x", StartLine),
-        ("http/1.1 101 x", StartLine),
-        ("HTTP/1.11 101 x", StartLine),
-        ("ICY 200 OK", StartLine),
-        ("GET /chat HTTP/1.1", StartLine),
-        ("", StartLine),
-        (" HTTP/1.1 101 x", StartLine),
-        ("HTTP/1.1 101 \0", ControlByte(0)),
-        ("HTTP/1.1 101 x\nX: y", LineEnding),
+        ("HTTP/1.0 101 Switching Protocols", Head(HttpVersion)),
+        ("HTTP/1.2 101 Switching Protocols", Head(HttpVersion)),
+        ("HTTP/1.1  101 Switching Protocols", Head(StartLine)),
+        ("HTTP/1.1 1010 Switching Protocols", Head(StartLine)),
+        ("HTTP/1.1 10 Switching Protocols", Head(StartLine)),
+        ("HTTP/1.1 +101 Switching Protocols", Head(StartLine)),
+        ("HTTP/1.1 099 x", Head(StartLine)),
+        ("HTTP/1.1 101\tx", Head(StartLine)),
+        ("HTTP/1.1 ", Head(StartLine)),
+        ("HTTP/1.1", Head(StartLine)),
+        ("HTTP/2 101 x", Head(StartLine)),
+        ("http/1.1 101 x", Head(StartLine)),
+        ("HTTP/1.11 101 x", Head(StartLine)),
+        ("ICY 200 OK", Head(StartLine)),
+        ("GET /chat HTTP/1.1", Head(StartLine)),
+        ("", Head(StartLine)),
+        (" HTTP/1.1 101 x", Head(StartLine)),
+        ("HTTP/1.1 101 \0", Head(ControlByte(0))),
+        ("HTTP/1.1 101 x\nX: y", Head(LineEnding)),
     ] {
         let response = with_first_line(RESPONSE, line);
         let outcome = feed_at_every_cut(client, response.as_bytes());
@@ -225,7 +233,7 @@ fn what_is_not_http_is_refused_at_its_first_bytes() {
     for bytes in [&b"\x15"[..], b"SSH", b"<", b"HTTQ", b"HTTP/2", b"HTTP/1.11", b"\x81"] {
         let outcome = feed(&mut client(), [bytes]);
         assert!(
-            matches!(outcome, Err(StartLine | ControlByte(_))),
+            matches!(outcome, Err(Head(StartLine | ControlByte(_)))),
             "{}: {outcome:?}",
             bytes.escape_ascii()
         );
@@ -241,7 +249,7 @@ fn interim_responses_are_skipped() {
     let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
     assert_eq!(
         feed(&mut client(), [endless.as_bytes()]),
-        Err(HandshakeError::HeadTooLarge { limit: 16384 })
+        Err(HandshakeError::Head(HeadError::TooLarge { limit: 16384 }))
     );
 }
 
@@ -263,7 +271,9 @@ fn status_error(bytes: &[u8], eof: Option<()>) -> (u16, String, usize, Vec<u8>) 
         })
         .collect();
     outcomes.dedup();
-    let [HandshakeError::Status(response)] = &outcomes[..] else { panic!("{outcomes:?}") };
+    let [HandshakeError::Response(ResponseError::Status(response))] = &outcomes[..] else {
+        panic!("{outcomes:?}")
+    };
     let reason = response.reason().to_owned();
     (response.status(), reason, response.headers().len(), response.body().to_vec())
 }
@@ -319,7 +329,9 @@ fn no_more_of_the_body_is_kept_than_the_limit() {
         let offer = offer("ws://a");
         let mut client =
             ClientHandshake::start(&offer, NONCE, limits, &mut SendBuffer::new()).unwrap();
-        let Err(HandshakeError::Status(response)) = feed(&mut client, [&*bytes]) else {
+        let Err(HandshakeError::Response(ResponseError::Status(response))) =
+            feed(&mut client, [&*bytes])
+        else {
             panic!("not at {limit}")
         };
         assert_eq!(response.body().len(), limit);
@@ -331,10 +343,15 @@ fn an_answer_whose_body_never_ends_is_an_error_when_time_is_up() {
     let mut client = client();
     let bytes = b"HTTP/1.1 503 Busy\r\nRetry-After: 5\r\n\r\nlat";
     assert_eq!(feed(&mut client, [&bytes[..]]), Ok((false, vec![])));
-    let Err(HandshakeError::Status(response)) = client.time_out() else { panic!() };
+    let Err(HandshakeError::Response(ResponseError::Status(response))) = client.time_out() else {
+        panic!()
+    };
     assert_eq!((response.status(), response.body()), (503, &b"lat"[..]));
     assert_eq!(response.headers().text("retry-after"), Some("5"));
-    assert_eq!(HandshakeError::Status(response).to_string(), "the server answered 503 Busy");
+    assert_eq!(
+        HandshakeError::Response(ResponseError::Status(response)).to_string(),
+        "the server answered 503 Busy"
+    );
 }
 
 #[test]
@@ -345,10 +362,13 @@ fn limits_are_exact_and_configurable() {
         (HeadLimits::new().bytes(length), Ok((true, vec![]))),
         (
             HeadLimits::new().bytes(length - 1),
-            Err(HandshakeError::HeadTooLarge { limit: length - 1 }),
+            Err(HandshakeError::Head(HeadError::TooLarge { limit: length - 1 })),
         ),
         (HeadLimits::new().headers(4), Ok((true, vec![]))),
-        (HeadLimits::new().headers(3), Err(HandshakeError::TooManyHeaders { limit: 3 })),
+        (
+            HeadLimits::new().headers(3),
+            Err(HandshakeError::Head(HeadError::TooManyHeaders { limit: 3 })),
+        ),
     ] {
         let client =
             || ClientHandshake::start(&offer, NONCE, limits, &mut SendBuffer::new()).unwrap();

@@ -6,8 +6,8 @@ mod rows;
 mod server;
 
 use sansock::{
-    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Offer, ReceiveBuffer, Role,
-    SendBuffer, ServerHandshake,
+    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Incomplete, Offer,
+    ReceiveBuffer, Role, SendBuffer, ServerHandshake,
 };
 
 /// The nonce of the RFC's example: its key is `dGhlIHNhbXBsZSBub25jZQ==`.
@@ -167,13 +167,19 @@ fn nothing_is_decided_before_the_last_byte_of_the_head() {
         let mut handshake = server();
         assert_eq!(feed(&mut handshake, [&REQUEST.as_bytes()[..cut]]), Ok((false, vec![])));
         assert!(handshake.request().is_none());
-        assert_eq!(handshake.receive_eof(), Err(HandshakeError::UnexpectedEof));
+        assert_eq!(
+            handshake.receive_eof(),
+            Err(HandshakeError::Incomplete(Incomplete::UnexpectedEof))
+        );
     }
     for cut in 0..RESPONSE.len() {
         let mut handshake = client();
         assert_eq!(feed(&mut handshake, [&RESPONSE.as_bytes()[..cut]]), Ok((false, vec![])));
         assert!(handshake.response().is_none() && handshake.established().is_none());
-        assert_eq!(handshake.receive_eof(), Err(HandshakeError::UnexpectedEof));
+        assert_eq!(
+            handshake.receive_eof(),
+            Err(HandshakeError::Incomplete(Incomplete::UnexpectedEof))
+        );
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use sansock::{
-    Answer, ClientHandshake, HandshakeError, HeadLimits, Offer, OriginPolicy, ReceiveBuffer,
-    Rejection, SendBuffer, ServerHandshake,
+    Answer, ClientHandshake, HandshakeError, HeadError, HeadLimits, Incomplete, Offer,
+    OriginPolicy, ReceiveBuffer, Rejection, RequestError, ResponseError, SendBuffer,
+    ServerHandshake,
 };
 
 use super::{NONCE, REQUEST, RESPONSE, client, feed, serve, server, with};
@@ -30,7 +31,7 @@ fn row_1_the_head_is_scanned_once_and_limited() {
     let mut handshake = server();
     let (fits, rest) = long.as_bytes().split_at(16 * 1024 - 1);
     assert_eq!(feed(&mut handshake, [fits]), Ok((false, vec![])));
-    let error = HandshakeError::HeadTooLarge { limit: 16 * 1024 };
+    let error = HandshakeError::Head(HeadError::TooLarge { limit: 16 * 1024 });
     assert_eq!(feed(&mut handshake, [&rest[..1]]), Err(error.clone()));
     assert_eq!(error.status(), 431);
 }
@@ -45,7 +46,7 @@ fn row_2_too_many_headers_are_an_error_and_a_lookup_may_find_nothing() {
     assert_eq!((headers.len(), headers.get("Cookie")), (100, None));
 
     let more = hundred.replacen("Host", "X: y\r\nHost", 1);
-    let error = HandshakeError::TooManyHeaders { limit: 100 };
+    let error = HandshakeError::Head(HeadError::TooManyHeaders { limit: 100 });
     assert_eq!(feed(&mut server(), [more.as_bytes()]), Err(error.clone()));
     assert_eq!(error.status(), 431);
 }
@@ -85,7 +86,7 @@ fn row_4_a_quoted_string_that_is_not_closed_takes_linear_time() {
             let mut handshake = ServerHandshake::new(HeadLimits::new().bytes(2 * MANY));
             assert_eq!(
                 feed(&mut handshake, [request.as_bytes()]),
-                Err(HandshakeError::InvalidHeader("Sec-WebSocket-Extensions"))
+                Err(HandshakeError::Head(HeadError::InvalidHeader("Sec-WebSocket-Extensions")))
             );
         });
     }
@@ -108,7 +109,11 @@ fn row_9_another_version_than_13_gets_426_and_is_told_13() {
         let line = format!("Sec-WebSocket-Version: {version}");
         let request = with(REQUEST, "Sec-WebSocket-Version", &[&line]);
         let (response, established) = serve(request.as_bytes(), &Answer::new());
-        assert_eq!(established, Err(HandshakeError::UnsupportedVersion), "{version}");
+        assert_eq!(
+            established,
+            Err(HandshakeError::Request(RequestError::UnsupportedVersion)),
+            "{version}"
+        );
         let response = String::from_utf8(response).unwrap();
         assert!(response.starts_with("HTTP/1.1 426 "), "{response}");
         assert!(response.contains("\r\nSec-WebSocket-Version: 13\r\n"), "{response}");
@@ -117,7 +122,7 @@ fn row_9_another_version_than_13_gets_426_and_is_told_13() {
         Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\nUpgrade: WebSocket\r\n\
         Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://example.com\r\n\r\n^n:ds[4U";
     let (_, established) = serve(hixie_76.as_bytes(), &Answer::new());
-    assert_eq!(established, Err(HandshakeError::UnsupportedVersion));
+    assert_eq!(established, Err(HandshakeError::Request(RequestError::UnsupportedVersion)));
 }
 
 #[test]
@@ -125,7 +130,11 @@ fn row_18_an_extension_that_was_not_offered_fails_the_handshake() {
     for list in ["permessage-deflate", "x", "permessage-deflate; server_no_context_takeover"] {
         let line = format!("Sec-WebSocket-Extensions: {list}");
         let outcome = feed(&mut client(), [with(RESPONSE, "X", &[&line]).as_bytes()]);
-        assert_eq!(outcome, Err(HandshakeError::UnofferedExtension), "{list}");
+        assert_eq!(
+            outcome,
+            Err(HandshakeError::Response(ResponseError::UnexpectedExtension)),
+            "{list}"
+        );
     }
 }
 
@@ -140,7 +149,11 @@ fn row_19_a_long_accept_is_compared_not_decoded() {
     for length in [0, 27, 29, 88, 10_000] {
         let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".chars().cycle().take(length);
         let outcome = accepted(&accept.collect::<String>());
-        assert_eq!(outcome, Err(HandshakeError::AcceptMismatch), "{length}");
+        assert_eq!(
+            outcome,
+            Err(HandshakeError::Response(ResponseError::AcceptMismatch)),
+            "{length}"
+        );
     }
 }
 
@@ -154,7 +167,11 @@ fn row_20_accept_is_always_checked_in_its_case() {
         "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x",
         "dGhlIHNhbXBsZSBub25jZQ==",
     ] {
-        assert_eq!(accepted(accept), Err(HandshakeError::AcceptMismatch), "{accept}");
+        assert_eq!(
+            accepted(accept),
+            Err(HandshakeError::Response(ResponseError::AcceptMismatch)),
+            "{accept}"
+        );
     }
 }
 
@@ -164,7 +181,7 @@ fn row_21_an_origin_is_compared_whole_and_comes_once() {
     let check = |lines: &[&str]| {
         let mut handshake = server();
         feed(&mut handshake, [with(REQUEST, "Origin", lines).as_bytes()])?;
-        policy.check(&handshake.request().unwrap())
+        Ok(policy.check(&handshake.request().unwrap())?)
     };
     assert_eq!(check(&["Origin: https://example.com"]), Ok(()));
     for origin in [
@@ -176,11 +193,11 @@ fn row_21_an_origin_is_compared_whole_and_comes_once() {
         "null",
     ] {
         let outcome = check(&[&format!("Origin: {origin}")]);
-        assert_eq!(outcome, Err(HandshakeError::OriginDenied), "{origin}");
+        assert_eq!(outcome, Err(HandshakeError::Request(RequestError::OriginDenied)), "{origin}");
     }
     assert_eq!(
         check(&["Origin: https://example.com", "Origin: https://evil.org"]),
-        Err(HandshakeError::RepeatedHeader("Origin"))
+        Err(HandshakeError::Head(HeadError::RepeatedHeader("Origin")))
     );
 }
 
@@ -189,7 +206,7 @@ fn row_22_nothing_behind_a_refused_request_is_a_second_request() {
     let refused = with(REQUEST, "Sec-WebSocket-Key", &[]);
     let mut handshake = server();
     let error = feed(&mut handshake, [refused.as_bytes(), REQUEST.as_bytes()]).unwrap_err();
-    assert_eq!(error, HandshakeError::MissingHeader("Sec-WebSocket-Key"));
+    assert_eq!(error, HandshakeError::Head(HeadError::MissingHeader("Sec-WebSocket-Key")));
     assert!(handshake.request().is_none());
     let mut output = SendBuffer::new();
     error.respond(&mut output);
@@ -220,7 +237,9 @@ fn row_23_a_redirect_is_an_error_and_sends_no_credentials_anywhere() {
     let mut client = ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut output).unwrap();
     output.advance(output.as_slice().len());
     let redirect = b"HTTP/1.1 302 Found\r\nLocation: ws://evil.org/\r\nContent-Length: 0\r\n\r\n";
-    let Err(HandshakeError::Status(response)) = feed(&mut client, [&redirect[..]]) else {
+    let Err(HandshakeError::Response(ResponseError::Status(response))) =
+        feed(&mut client, [&redirect[..]])
+    else {
         panic!()
     };
     assert_eq!(response.status(), 302);
@@ -281,12 +300,16 @@ fn row_28_the_deadline_is_for_the_whole_handshake() {
     let (mut server, mut client) = (server(), client());
     feed(&mut server, REQUEST.as_bytes()[..40].chunks(1)).unwrap();
     feed(&mut client, RESPONSE.as_bytes()[..40].chunks(1)).unwrap();
-    assert_eq!(server.time_out(), Err(HandshakeError::TimedOut));
-    assert_eq!(client.time_out(), Err(HandshakeError::TimedOut));
+    assert_eq!(server.time_out(), Err(HandshakeError::Incomplete(Incomplete::TimedOut)));
+    assert_eq!(client.time_out(), Err(HandshakeError::Incomplete(Incomplete::TimedOut)));
     let outcome = feed(&mut server, [&REQUEST.as_bytes()[40..]]);
-    assert_eq!(outcome, Err(HandshakeError::TimedOut), "what drips on does not matter");
+    assert_eq!(
+        outcome,
+        Err(HandshakeError::Incomplete(Incomplete::TimedOut)),
+        "what drips on does not matter"
+    );
     let mut output = SendBuffer::new();
-    HandshakeError::TimedOut.respond(&mut output);
+    HandshakeError::Incomplete(Incomplete::TimedOut).respond(&mut output);
     assert!(
         output.as_slice().starts_with(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n")
     );
@@ -294,7 +317,7 @@ fn row_28_the_deadline_is_for_the_whole_handshake() {
 
 #[test]
 fn row_34_after_an_error_every_call_returns_it_again() {
-    let error = HandshakeError::HttpVersion;
+    let error = HandshakeError::Head(HeadError::HttpVersion);
     let mut handshake = server();
     assert_eq!(feed(&mut handshake, [&b"GET / HTTP/1.0\r\n"[..]]), Err(error.clone()));
     assert_eq!(feed(&mut handshake, [REQUEST.as_bytes()]), Err(error.clone()));

@@ -1,13 +1,16 @@
 //! The server's side (4.2).
 
 use sansock::{
-    Answer, HandshakeError, HeadLimits, OriginPolicy, Rejection, SendBuffer, ServerHandshake,
+    Answer, HandshakeError, HeadError, HeadLimits, OriginPolicy, Rejection, RequestError,
+    SendBuffer, ServerHandshake, UsageError,
 };
 
-use HandshakeError::{
-    Body, ControlByte, FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding, Method,
-    MissingHeader, RepeatedHeader, StartLine, Target, UnsupportedVersion, UpgradeRequired,
+use HandshakeError::{Head, Request};
+use HeadError::{
+    ControlByte, FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding, MissingHeader,
+    RepeatedHeader, StartLine,
 };
+use RequestError::{Body, Method, Target, UnsupportedVersion, UpgradeRequired};
 
 use super::{REQUEST, RESPONSE, feed, feed_at_every_cut, serve, server, with, with_first_line};
 
@@ -59,85 +62,85 @@ fn each_header_that_is_wrong_has_its_error_and_status() {
     const PROTOCOL: &str = "Sec-WebSocket-Protocol";
     const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
     for (name, lines, error, status) in [
-        ("Host", &[][..], MissingHeader("Host"), 400),
-        ("Host", &["Host: a", "Host: a"], RepeatedHeader("Host"), 400),
-        ("Host", &["Host:"], InvalidHeader("Host"), 400),
-        ("Host", &["Host: a b"], InvalidHeader("Host"), 400),
-        ("Host", &["Host: a, b"], InvalidHeader("Host"), 400),
-        ("Host", &["Host: u@a"], InvalidHeader("Host"), 400),
-        ("Host", &["Host: a/b"], InvalidHeader("Host"), 400),
-        ("Host", &["Host: a:b"], InvalidHeader("Host"), 400),
-        ("Host", &["Host: \u{e9}"], InvalidHeader("Host"), 400),
-        ("Upgrade", &[], UpgradeRequired, 426),
-        ("Upgrade", &["Upgrade: websocket/13"], UpgradeRequired, 426),
-        ("Upgrade", &["Upgrade: websockets"], UpgradeRequired, 426),
-        ("Upgrade", &["Upgrade: h2c"], UpgradeRequired, 426),
-        ("Connection", &[], MissingHeader("Connection"), 400),
-        ("Connection", &["Connection: keep-alive"], InvalidHeader("Connection"), 400),
-        ("Connection", &["Connection: Upgraded"], InvalidHeader("Connection"), 400),
-        ("Connection", &["Connection: keep-alive Upgrade"], InvalidHeader("Connection"), 400),
-        (VERSION, &[], UnsupportedVersion, 426),
-        (VERSION, &["Sec-WebSocket-Version: 8"], UnsupportedVersion, 426),
-        (VERSION, &["Sec-WebSocket-Version: 013"], UnsupportedVersion, 426),
-        (VERSION, &["Sec-WebSocket-Version: 13, 8"], UnsupportedVersion, 426),
-        (VERSION, &["Sec-WebSocket-Version:"], UnsupportedVersion, 426),
+        ("Host", &[][..], Head(MissingHeader("Host")), 400),
+        ("Host", &["Host: a", "Host: a"], Head(RepeatedHeader("Host")), 400),
+        ("Host", &["Host:"], Head(InvalidHeader("Host")), 400),
+        ("Host", &["Host: a b"], Head(InvalidHeader("Host")), 400),
+        ("Host", &["Host: a, b"], Head(InvalidHeader("Host")), 400),
+        ("Host", &["Host: u@a"], Head(InvalidHeader("Host")), 400),
+        ("Host", &["Host: a/b"], Head(InvalidHeader("Host")), 400),
+        ("Host", &["Host: a:b"], Head(InvalidHeader("Host")), 400),
+        ("Host", &["Host: \u{e9}"], Head(InvalidHeader("Host")), 400),
+        ("Upgrade", &[], Request(UpgradeRequired), 426),
+        ("Upgrade", &["Upgrade: websocket/13"], Request(UpgradeRequired), 426),
+        ("Upgrade", &["Upgrade: websockets"], Request(UpgradeRequired), 426),
+        ("Upgrade", &["Upgrade: h2c"], Request(UpgradeRequired), 426),
+        ("Connection", &[], Head(MissingHeader("Connection")), 400),
+        ("Connection", &["Connection: keep-alive"], Head(InvalidHeader("Connection")), 400),
+        ("Connection", &["Connection: Upgraded"], Head(InvalidHeader("Connection")), 400),
+        ("Connection", &["Connection: keep-alive Upgrade"], Head(InvalidHeader("Connection")), 400),
+        (VERSION, &[], Request(UnsupportedVersion), 426),
+        (VERSION, &["Sec-WebSocket-Version: 8"], Request(UnsupportedVersion), 426),
+        (VERSION, &["Sec-WebSocket-Version: 013"], Request(UnsupportedVersion), 426),
+        (VERSION, &["Sec-WebSocket-Version: 13, 8"], Request(UnsupportedVersion), 426),
+        (VERSION, &["Sec-WebSocket-Version:"], Request(UnsupportedVersion), 426),
         (
             VERSION,
             &["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13"],
-            RepeatedHeader(VERSION),
+            Head(RepeatedHeader(VERSION)),
             400,
         ),
-        (KEY, &[], MissingHeader(KEY), 400),
-        (KEY, &["Sec-WebSocket-Key:"], InvalidHeader(KEY), 400),
-        (KEY, &["Sec-WebSocket-Key: a"], InvalidHeader(KEY), 400),
-        (KEY, &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"], InvalidHeader(KEY), 400),
-        (KEY, &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSE="], InvalidHeader(KEY), 400),
+        (KEY, &[], Head(MissingHeader(KEY)), 400),
+        (KEY, &["Sec-WebSocket-Key:"], Head(InvalidHeader(KEY)), 400),
+        (KEY, &["Sec-WebSocket-Key: a"], Head(InvalidHeader(KEY)), 400),
+        (KEY, &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"], Head(InvalidHeader(KEY)), 400),
+        (KEY, &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSE="], Head(InvalidHeader(KEY)), 400),
         (
             KEY,
             &[
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
             ],
-            RepeatedHeader(KEY),
+            Head(RepeatedHeader(KEY)),
             400,
         ),
-        (PROTOCOL, &["Sec-WebSocket-Protocol:"], InvalidHeader(PROTOCOL), 400),
-        (PROTOCOL, &["Sec-WebSocket-Protocol: ,"], InvalidHeader(PROTOCOL), 400),
-        (PROTOCOL, &["Sec-WebSocket-Protocol: a b"], InvalidHeader(PROTOCOL), 400),
-        (PROTOCOL, &["Sec-WebSocket-Protocol: a/b"], InvalidHeader(PROTOCOL), 400),
-        (PROTOCOL, &["Sec-WebSocket-Protocol: \u{e9}"], InvalidHeader(PROTOCOL), 400),
-        (PROTOCOL, &["Sec-WebSocket-Protocol: a, b, a"], InvalidHeader(PROTOCOL), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol:"], Head(InvalidHeader(PROTOCOL)), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: ,"], Head(InvalidHeader(PROTOCOL)), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: a b"], Head(InvalidHeader(PROTOCOL)), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: a/b"], Head(InvalidHeader(PROTOCOL)), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: \u{e9}"], Head(InvalidHeader(PROTOCOL)), 400),
+        (PROTOCOL, &["Sec-WebSocket-Protocol: a, b, a"], Head(InvalidHeader(PROTOCOL)), 400),
         (
             PROTOCOL,
             &["Sec-WebSocket-Protocol: a", "Sec-WebSocket-Protocol: a"],
-            InvalidHeader(PROTOCOL),
+            Head(InvalidHeader(PROTOCOL)),
             400,
         ),
-        (EXTENSIONS, &["Sec-WebSocket-Extensions:"], InvalidHeader(EXTENSIONS), 400),
-        (EXTENSIONS, &["Sec-WebSocket-Extensions: a;"], InvalidHeader(EXTENSIONS), 400),
-        ("Origin", &["Origin: http://a", "Origin: http://a"], RepeatedHeader("Origin"), 400),
-        ("Origin", &["Origin: http://\u{e9}"], InvalidHeader("Origin"), 400),
-        ("Content-Length", &["Content-Length: 1"], Body, 400),
-        ("Content-Length", &["Content-Length:"], InvalidHeader("Content-Length"), 400),
-        ("Content-Length", &["Content-Length: -0"], InvalidHeader("Content-Length"), 400),
-        ("Content-Length", &["Content-Length: 0, 0"], InvalidHeader("Content-Length"), 400),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions:"], Head(InvalidHeader(EXTENSIONS)), 400),
+        (EXTENSIONS, &["Sec-WebSocket-Extensions: a;"], Head(InvalidHeader(EXTENSIONS)), 400),
+        ("Origin", &["Origin: http://a", "Origin: http://a"], Head(RepeatedHeader("Origin")), 400),
+        ("Origin", &["Origin: http://\u{e9}"], Head(InvalidHeader("Origin")), 400),
+        ("Content-Length", &["Content-Length: 1"], Request(Body), 400),
+        ("Content-Length", &["Content-Length:"], Head(InvalidHeader("Content-Length")), 400),
+        ("Content-Length", &["Content-Length: -0"], Head(InvalidHeader("Content-Length")), 400),
+        ("Content-Length", &["Content-Length: 0, 0"], Head(InvalidHeader("Content-Length")), 400),
         (
             "Content-Length",
             &["Content-Length: 0", "Content-Length: 0"],
-            RepeatedHeader("Content-Length"),
+            Head(RepeatedHeader("Content-Length")),
             400,
         ),
-        ("Transfer-Encoding", &["Transfer-Encoding: chunked"], Body, 400),
-        ("Transfer-Encoding", &["Transfer-Encoding: identity"], Body, 400),
-        ("X", &["X"], HeaderLine, 400),
-        ("X", &["X : y"], HeaderLine, 400),
-        ("X", &[": y"], HeaderLine, 400),
-        ("X", &["X y: z"], HeaderLine, 400),
-        ("X", &["X: y", " z"], FoldedLine, 400),
-        ("X", &["X: y", "\tz"], FoldedLine, 400),
-        ("X", &["X: y\nZ: z"], LineEnding, 400),
-        ("X", &["X: y\rZ: z"], LineEnding, 400),
-        ("X", &["X: \0"], ControlByte(0), 400),
+        ("Transfer-Encoding", &["Transfer-Encoding: chunked"], Request(Body), 400),
+        ("Transfer-Encoding", &["Transfer-Encoding: identity"], Request(Body), 400),
+        ("X", &["X"], Head(HeaderLine), 400),
+        ("X", &["X : y"], Head(HeaderLine), 400),
+        ("X", &[": y"], Head(HeaderLine), 400),
+        ("X", &["X y: z"], Head(HeaderLine), 400),
+        ("X", &["X: y", " z"], Head(FoldedLine), 400),
+        ("X", &["X: y", "\tz"], Head(FoldedLine), 400),
+        ("X", &["X: y\nZ: z"], Head(LineEnding), 400),
+        ("X", &["X: y\rZ: z"], Head(LineEnding), 400),
+        ("X", &["X: \0"], Head(ControlByte(0)), 400),
     ] {
         refused(&with(REQUEST, name, lines), &error, status);
     }
@@ -146,9 +149,9 @@ fn each_header_that_is_wrong_has_its_error_and_status() {
 #[test]
 fn a_request_with_any_header_of_the_handshake_is_not_plain() {
     for (kept, error) in [
-        ("Upgrade", MissingHeader("Connection")),
-        ("Sec-WebSocket-Key", UpgradeRequired),
-        ("Sec-WebSocket-Version", UpgradeRequired),
+        ("Upgrade", Head(MissingHeader("Connection"))),
+        ("Sec-WebSocket-Key", Request(UpgradeRequired)),
+        ("Sec-WebSocket-Version", Request(UpgradeRequired)),
     ] {
         let names = ["Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"];
         let others = names.iter().filter(|name| **name != kept);
@@ -160,48 +163,48 @@ fn a_request_with_any_header_of_the_handshake_is_not_plain() {
 #[test]
 fn each_request_line_that_is_wrong_has_its_error_and_status() {
     for (line, error, status) in [
-        ("GET /chat", StartLine, 400),
-        ("GET", StartLine, 400),
-        ("", StartLine, 400),
-        ("GET  /chat HTTP/1.1", StartLine, 400),
-        ("GET /chat  HTTP/1.1", StartLine, 400),
-        (" GET /chat HTTP/1.1", StartLine, 400),
-        ("GET /chat HTTP/1.1 ", StartLine, 400),
-        ("GET /a b HTTP/1.1", StartLine, 400),
-        ("GET\t/chat HTTP/1.1", StartLine, 400),
-        ("GET /chat http/1.1", StartLine, 400),
-        ("GET /chat HTTP/1", StartLine, 400),
-        ("GET /chat HTTP/1.10", StartLine, 400),
-        ("GET /chat HTTP/11", StartLine, 400),
-        ("GET /chat SIP/2.0", StartLine, 400),
-        ("G(T /chat HTTP/1.1", StartLine, 400),
-        ("HTTP/1.1 200 OK", StartLine, 400),
-        ("GET /chat HTTP/0.9", HttpVersion, 400),
-        ("GET /chat HTTP/1.0", HttpVersion, 400),
-        ("GET /chat HTTP/1.2", HttpVersion, 400),
-        ("GET /chat HTTP/2.0", HttpVersion, 400),
-        ("PRI * HTTP/2.0", HttpVersion, 400),
-        ("POST /chat HTTP/1.1", Method, 405),
-        ("HEAD /chat HTTP/1.1", Method, 405),
-        ("OPTIONS * HTTP/1.1", Method, 405),
-        ("CONNECT server.example.com:80 HTTP/1.1", Method, 405),
-        ("get /chat HTTP/1.1", Method, 405),
-        ("GETS /chat HTTP/1.1", Method, 405),
-        ("GET * HTTP/1.1", Target, 400),
-        ("GET chat HTTP/1.1", Target, 400),
-        ("GET server.example.com:80 HTTP/1.1", Target, 400),
-        ("GET /chat#part HTTP/1.1", Target, 400),
-        ("GET /ch\u{e9}t HTTP/1.1", Target, 400),
-        ("GET /ch\tat HTTP/1.1", Target, 400),
-        ("GET ws://server.example.com/chat HTTP/1.1", Target, 400),
-        ("GET http://example.com/chat HTTP/1.1", Target, 400),
-        ("GET http://server.example.com:8080/chat HTTP/1.1", Target, 400),
-        ("GET http://server.example.com:443/chat HTTP/1.1", Target, 400),
-        ("GET http://u@server.example.com/chat HTTP/1.1", Target, 400),
-        ("GET http:///chat HTTP/1.1", Target, 400),
-        ("GET /ch\0at HTTP/1.1", ControlByte(0), 400),
-        ("GET /chat HTTP/1.1\nX: y", LineEnding, 400),
-        ("GET /chat\rX HTTP/1.1", LineEnding, 400),
+        ("GET /chat", Head(StartLine), 400),
+        ("GET", Head(StartLine), 400),
+        ("", Head(StartLine), 400),
+        ("GET  /chat HTTP/1.1", Head(StartLine), 400),
+        ("GET /chat  HTTP/1.1", Head(StartLine), 400),
+        (" GET /chat HTTP/1.1", Head(StartLine), 400),
+        ("GET /chat HTTP/1.1 ", Head(StartLine), 400),
+        ("GET /a b HTTP/1.1", Head(StartLine), 400),
+        ("GET\t/chat HTTP/1.1", Head(StartLine), 400),
+        ("GET /chat http/1.1", Head(StartLine), 400),
+        ("GET /chat HTTP/1", Head(StartLine), 400),
+        ("GET /chat HTTP/1.10", Head(StartLine), 400),
+        ("GET /chat HTTP/11", Head(StartLine), 400),
+        ("GET /chat SIP/2.0", Head(StartLine), 400),
+        ("G(T /chat HTTP/1.1", Head(StartLine), 400),
+        ("HTTP/1.1 200 OK", Head(StartLine), 400),
+        ("GET /chat HTTP/0.9", Head(HttpVersion), 400),
+        ("GET /chat HTTP/1.0", Head(HttpVersion), 400),
+        ("GET /chat HTTP/1.2", Head(HttpVersion), 400),
+        ("GET /chat HTTP/2.0", Head(HttpVersion), 400),
+        ("PRI * HTTP/2.0", Head(HttpVersion), 400),
+        ("POST /chat HTTP/1.1", Request(Method), 405),
+        ("HEAD /chat HTTP/1.1", Request(Method), 405),
+        ("OPTIONS * HTTP/1.1", Request(Method), 405),
+        ("CONNECT server.example.com:80 HTTP/1.1", Request(Method), 405),
+        ("get /chat HTTP/1.1", Request(Method), 405),
+        ("GETS /chat HTTP/1.1", Request(Method), 405),
+        ("GET * HTTP/1.1", Request(Target), 400),
+        ("GET chat HTTP/1.1", Request(Target), 400),
+        ("GET server.example.com:80 HTTP/1.1", Request(Target), 400),
+        ("GET /chat#part HTTP/1.1", Request(Target), 400),
+        ("GET /ch\u{e9}t HTTP/1.1", Request(Target), 400),
+        ("GET /ch\tat HTTP/1.1", Request(Target), 400),
+        ("GET ws://server.example.com/chat HTTP/1.1", Request(Target), 400),
+        ("GET http://example.com/chat HTTP/1.1", Request(Target), 400),
+        ("GET http://server.example.com:8080/chat HTTP/1.1", Request(Target), 400),
+        ("GET http://server.example.com:443/chat HTTP/1.1", Request(Target), 400),
+        ("GET http://u@server.example.com/chat HTTP/1.1", Request(Target), 400),
+        ("GET http:///chat HTTP/1.1", Request(Target), 400),
+        ("GET /ch\0at HTTP/1.1", Head(ControlByte(0)), 400),
+        ("GET /chat HTTP/1.1\nX: y", Head(LineEnding), 400),
+        ("GET /chat\rX HTTP/1.1", Head(LineEnding), 400),
     ] {
         refused(&with_first_line(REQUEST, line), &error, status);
     }
@@ -226,18 +229,18 @@ fn refused(request: &str, error: &HandshakeError, status: u16) {
 #[test]
 fn what_is_not_http_is_refused_at_its_first_bytes() {
     for (bytes, error) in [
-        (&b"\x16\x03\x01"[..], ControlByte(0x16)),
-        (b"\0", ControlByte(0)),
-        (b"\r\n", StartLine),
-        (b"\n", LineEnding),
-        (b" ", StartLine),
-        (b"SSH-2.0-OpenSSH\r", StartLine),
-        (b"{\"", StartLine),
-        (b"\x81\x85", StartLine),
-        (b"PRI * HTTP/2.0\r\n", HttpVersion),
-        (b"GET /\r\n", StartLine),
-        (b"POST / HTTP/1.1\r\n", Method),
-        (b"GET / HTTP/1.1\n", LineEnding),
+        (&b"\x16\x03\x01"[..], Head(ControlByte(0x16))),
+        (b"\0", Head(ControlByte(0))),
+        (b"\r\n", Head(StartLine)),
+        (b"\n", Head(LineEnding)),
+        (b" ", Head(StartLine)),
+        (b"SSH-2.0-OpenSSH\r", Head(StartLine)),
+        (b"{\"", Head(StartLine)),
+        (b"\x81\x85", Head(StartLine)),
+        (b"PRI * HTTP/2.0\r\n", Head(HttpVersion)),
+        (b"GET /\r\n", Head(StartLine)),
+        (b"POST / HTTP/1.1\r\n", Request(Method)),
+        (b"GET / HTTP/1.1\n", Head(LineEnding)),
     ] {
         assert_eq!(feed(&mut server(), [bytes]), Err(error), "{}", bytes.escape_ascii());
     }
@@ -295,22 +298,37 @@ fn an_answer_may_choose_a_subprotocol_and_add_headers() {
 #[test]
 fn an_answer_that_is_wrong_is_our_fault_and_writes_nothing() {
     for (answer, error) in [
-        (Answer::new().subprotocol("other"), HandshakeError::SubprotocolNotOffered("other".into())),
-        (Answer::new().subprotocol("CHAT"), HandshakeError::SubprotocolNotOffered("CHAT".into())),
-        (Answer::new().header("X\r\n", "y"), HandshakeError::InvalidName("X\r\n".into())),
-        (Answer::new().header("X", "y\r\n"), HandshakeError::InvalidValue("X".into())),
-        (Answer::new().header("upgrade", "x"), HandshakeError::ReservedHeader("upgrade".into())),
+        (
+            Answer::new().subprotocol("other"),
+            HandshakeError::Usage(UsageError::UnavailableSubprotocol("other".into())),
+        ),
+        (
+            Answer::new().subprotocol("CHAT"),
+            HandshakeError::Usage(UsageError::UnavailableSubprotocol("CHAT".into())),
+        ),
+        (
+            Answer::new().header("X\r\n", "y"),
+            HandshakeError::Usage(UsageError::InvalidHeaderName("X\r\n".into())),
+        ),
+        (
+            Answer::new().header("X", "y\r\n"),
+            HandshakeError::Usage(UsageError::InvalidHeaderValue("X".into())),
+        ),
+        (
+            Answer::new().header("upgrade", "x"),
+            HandshakeError::Usage(UsageError::ReservedHeader("upgrade".into())),
+        ),
         (
             Answer::new().header("Connection", "close"),
-            HandshakeError::ReservedHeader("Connection".into()),
+            HandshakeError::Usage(UsageError::ReservedHeader("Connection".into())),
         ),
         (
             Answer::new().header("Sec-WebSocket-Extensions", "x"),
-            HandshakeError::ReservedHeader("Sec-WebSocket-Extensions".into()),
+            HandshakeError::Usage(UsageError::ReservedHeader("Sec-WebSocket-Extensions".into())),
         ),
         (
             Answer::new().header("Content-Length", "0"),
-            HandshakeError::ReservedHeader("Content-Length".into()),
+            HandshakeError::Usage(UsageError::ReservedHeader("Content-Length".into())),
         ),
     ] {
         let mut output = SendBuffer::new();
@@ -336,7 +354,7 @@ fn a_plain_request_is_answered_as_the_program_likes() {
         let mut output = SendBuffer::new();
         seen(request, |request| {
             assert!(!request.is_websocket());
-            assert_eq!(request.accept(&Answer::new(), &mut output), Err(UpgradeRequired));
+            assert_eq!(request.accept(&Answer::new(), &mut output), Err(Request(UpgradeRequired)));
             assert!(output.is_empty());
             let page = Rejection::new(200).header("Content-Type", "text/html").body("<p>");
             request.reject(&page, &mut output).unwrap();
@@ -353,18 +371,18 @@ fn a_plain_request_is_answered_as_the_program_likes() {
 fn answers_to_errors_byte_by_byte() {
     for (error, response) in [
         (
-            UpgradeRequired,
+            Request(UpgradeRequired),
             "HTTP/1.1 426 Upgrade Required\r\n\
              Connection: close, Upgrade\r\n\
-             Content-Length: 40\r\n\
+             Content-Length: 78\r\n\
              Upgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\n\
              Content-Type: text/plain; charset=utf-8\r\n\
              \r\n\
-             this is a WebSocket endpoint (RFC 6455)\n",
+             this is a WebSocket endpoint (RFC 6455): the request needs Upgrade: websocket\n",
         ),
         (
-            Method,
+            Request(Method),
             "HTTP/1.1 405 Method Not Allowed\r\n\
              Connection: close\r\n\
              Content-Length: 0\r\n\
@@ -372,16 +390,16 @@ fn answers_to_errors_byte_by_byte() {
              \r\n",
         ),
         (
-            HandshakeError::OriginDenied,
+            HandshakeError::Request(RequestError::OriginDenied),
             "HTTP/1.1 403 Forbidden\r\n\
              Connection: close\r\n\
-             Content-Length: 26\r\n\
+             Content-Length: 51\r\n\
              Content-Type: text/plain; charset=utf-8\r\n\
              \r\n\
-             the Origin is not allowed\n",
+             the request's Origin is not allowed (OriginPolicy)\n",
         ),
         (
-            HandshakeError::HeadTooLarge { limit: 16384 },
+            HandshakeError::Head(HeadError::TooLarge { limit: 16384 }),
             "HTTP/1.1 431 Request Header Fields Too Large\r\n\
              Connection: close\r\n\
              Content-Length: 62\r\n\
@@ -402,28 +420,28 @@ fn answers_to_errors_byte_by_byte() {
 #[test]
 fn a_rejection_that_is_wrong_writes_nothing() {
     for (rejection, error) in [
-        (Rejection::new(101), HandshakeError::InvalidStatus(101)),
-        (Rejection::new(199), HandshakeError::InvalidStatus(199)),
-        (Rejection::new(600), HandshakeError::InvalidStatus(600)),
-        (Rejection::new(0), HandshakeError::InvalidStatus(0)),
-        (Rejection::new(204).body("x"), HandshakeError::BodyNotAllowed(204)),
-        (Rejection::new(205).body("x"), HandshakeError::BodyNotAllowed(205)),
-        (Rejection::new(304).body("x"), HandshakeError::BodyNotAllowed(304)),
+        (Rejection::new(101), UsageError::InvalidStatus(101)),
+        (Rejection::new(199), UsageError::InvalidStatus(199)),
+        (Rejection::new(600), UsageError::InvalidStatus(600)),
+        (Rejection::new(0), UsageError::InvalidStatus(0)),
+        (Rejection::new(204).body("x"), UsageError::BodyNotAllowed(204)),
+        (Rejection::new(205).body("x"), UsageError::BodyNotAllowed(205)),
+        (Rejection::new(304).body("x"), UsageError::BodyNotAllowed(304)),
         (
             Rejection::new(404).header("content-length", "9"),
-            HandshakeError::ReservedHeader("content-length".into()),
+            UsageError::ReservedHeader("content-length".into()),
         ),
         (
             Rejection::new(404).header("Connection", "keep-alive"),
-            HandshakeError::ReservedHeader("Connection".into()),
+            UsageError::ReservedHeader("Connection".into()),
         ),
         (
             Rejection::new(404).header("Transfer-Encoding", "chunked"),
-            HandshakeError::ReservedHeader("Transfer-Encoding".into()),
+            UsageError::ReservedHeader("Transfer-Encoding".into()),
         ),
         (
             Rejection::new(302).header("Location", "/a\r\nX: y"),
-            HandshakeError::InvalidValue("Location".into()),
+            UsageError::InvalidHeaderValue("Location".into()),
         ),
     ] {
         let mut output = SendBuffer::new();
@@ -507,10 +525,13 @@ fn limits_are_exact_and_configurable() {
         (HeadLimits::new().bytes(length), Ok((true, vec![]))),
         (
             HeadLimits::new().bytes(length - 1),
-            Err(HandshakeError::HeadTooLarge { limit: length - 1 }),
+            Err(HandshakeError::Head(HeadError::TooLarge { limit: length - 1 })),
         ),
         (HeadLimits::new().headers(7), Ok((true, vec![]))),
-        (HeadLimits::new().headers(6), Err(HandshakeError::TooManyHeaders { limit: 6 })),
+        (
+            HeadLimits::new().headers(6),
+            Err(HandshakeError::Head(HeadError::TooManyHeaders { limit: 6 })),
+        ),
     ] {
         let server = || ServerHandshake::new(limits);
         assert_eq!(feed_at_every_cut(server, REQUEST.as_bytes()), outcome, "{limits:?}");
@@ -550,7 +571,7 @@ fn origin_policies() {
         let allowed = |policy: &OriginPolicy| match seen(&request, |it| policy.check(&it)) {
             Ok(()) => true,
             Err(error) => {
-                assert_eq!((&error, error.status()), (&HandshakeError::OriginDenied, 403));
+                assert_eq!((&error, error.status()), (&RequestError::OriginDenied, 403));
                 false
             }
         };

@@ -8,7 +8,10 @@ use std::time::Instant;
 
 use crate::common::*;
 use sansock::net::{Client, Error, client};
-use sansock::{Answer, Event, HandshakeError, HeadLimits, Message, OpCode, Timeouts};
+use sansock::{
+    Answer, Event, HandshakeError, HeadLimits, Incomplete, Message, OpCode, ResponseError,
+    Timeouts, UsageError,
+};
 
 /// A server that reads one request and does as told with it and its stream.
 fn raw_server<T: Send + 'static>(
@@ -105,7 +108,9 @@ fn an_answer_other_than_101_is_an_error_that_carries_it() {
             Content-Length: 9\r\n\r\nwho's it?";
         stream.write_all(answer.as_bytes()).unwrap();
     });
-    let Err(Error::Handshake(HandshakeError::Status(response))) = client::connect(&url) else {
+    let Err(Error::Handshake(HandshakeError::Response(ResponseError::Status(response)))) =
+        client::connect(&url)
+    else {
         panic!("connected")
     };
     assert_eq!(response.status(), 401);
@@ -123,7 +128,9 @@ fn an_error_page_that_does_not_end_is_given_as_far_as_it_came() {
     });
     let config = timeouts(|timeouts| timeouts.handshake(ms(200)));
     let error = Client::new(&url).unwrap().config(config).connect().unwrap_err();
-    let Error::Handshake(HandshakeError::Status(response)) = error else { panic!("{error:?}") };
+    let Error::Handshake(HandshakeError::Response(ResponseError::Status(response))) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!((response.status(), response.body()), (500, &b"half"[..]));
     drop(server.join().unwrap());
 }
@@ -152,7 +159,10 @@ fn a_server_that_never_answers_times_out() {
     let config = timeouts(|timeouts| timeouts.handshake(ms(150)));
     let start = Instant::now();
     let error = Client::new(&url).unwrap().config(config).connect().unwrap_err();
-    assert!(matches!(error, Error::Handshake(HandshakeError::TimedOut)), "{error:?}");
+    assert!(
+        matches!(error, Error::Handshake(HandshakeError::Incomplete(Incomplete::TimedOut))),
+        "{error:?}"
+    );
     assert!((ms(140)..PATIENCE).contains(&start.elapsed()));
     drop(server.join().unwrap());
 }
@@ -170,7 +180,10 @@ fn the_deadline_is_that_of_the_whole_handshake() {
     });
     let config = timeouts(|timeouts| timeouts.handshake(ms(200)));
     let error = Client::new(&url).unwrap().config(config).connect().unwrap_err();
-    assert!(matches!(error, Error::Handshake(HandshakeError::TimedOut)), "{error:?}");
+    assert!(
+        matches!(error, Error::Handshake(HandshakeError::Incomplete(Incomplete::TimedOut))),
+        "{error:?}"
+    );
     server.join().unwrap();
 }
 
@@ -178,7 +191,10 @@ fn the_deadline_is_that_of_the_whole_handshake() {
 fn a_server_that_hangs_up_is_told_apart() {
     let (url, server) = raw_server(|_, mut stream| stream.write_all(b"HTTP/1.1 101").unwrap());
     let error = client::connect(&url).unwrap_err();
-    assert!(matches!(error, Error::Handshake(HandshakeError::UnexpectedEof)), "{error:?}");
+    assert!(
+        matches!(error, Error::Handshake(HandshakeError::Incomplete(Incomplete::UnexpectedEof))),
+        "{error:?}"
+    );
     server.join().unwrap();
 }
 
@@ -193,7 +209,9 @@ fn redirects_are_not_followed() {
             .unwrap();
     });
     let error = Client::new(&url).unwrap().header("Cookie", "secret=1").connect().unwrap_err();
-    let Error::Handshake(HandshakeError::Status(response)) = error else { panic!("{error:?}") };
+    let Error::Handshake(HandshakeError::Response(ResponseError::Status(response))) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(response.headers().get("Location"), Some(&b"ws://127.0.0.1:1/"[..]));
     server.join().unwrap();
 }
@@ -204,7 +222,10 @@ fn what_the_program_gives_wrong_is_refused_before_anything_is_connected() {
     listener.set_nonblocking(true).unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let error = Client::new(&url).unwrap().header("X", "a\r\nb: c").connect().unwrap_err();
-    assert!(matches!(error, Error::Handshake(HandshakeError::InvalidValue(_))), "{error:?}");
+    assert!(
+        matches!(error, Error::Handshake(HandshakeError::Usage(UsageError::InvalidHeaderValue(_)))),
+        "{error:?}"
+    );
     assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 

@@ -13,7 +13,9 @@ use std::time::Instant;
 
 use crate::common::*;
 use sansock::net::{Client, Error, Server, WebSocket, client};
-use sansock::{Config, HandshakeError, HeadLimits, OriginPolicy, Outcome, Rejection, Timeouts};
+use sansock::{
+    Config, HandshakeError, HeadLimits, OriginPolicy, Outcome, Rejection, ResponseError, Timeouts,
+};
 
 /// Sends and checks that it comes back.
 fn talk(socket: &mut WebSocket) {
@@ -112,8 +114,8 @@ fn refused_clients_are_reported() {
         },
     );
     for (request, expected) in [
-        ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", "Handshake(Method)"),
-        ("GET / HT", "Handshake(TimedOut)"),
+        ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", "Handshake(Request(Method))"),
+        ("GET / HT", "Handshake(Incomplete(TimedOut))"),
     ] {
         let mut stream = connect(server.address());
         stream.write_all(request.as_bytes()).unwrap();
@@ -124,7 +126,7 @@ fn refused_clients_are_reported() {
     let vanished = stream.local_addr().unwrap();
     drop(stream);
     let report = reports.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(report, ("Handshake(UnexpectedEof)".to_owned(), Some(vanished)));
+    assert_eq!(report, ("Handshake(Incomplete(UnexpectedEof))".to_owned(), Some(vanished)));
     // Whoever was served is the handler's own business.
     talk(&mut client::connect(&server.url()).unwrap());
     drop(client::connect(&format!("{}fails", server.url())).unwrap());
@@ -193,7 +195,9 @@ fn a_panic_concerns_its_own_connection_only() {
     );
     let mut good = client::connect(&server.url()).unwrap();
     let error = client::connect(&format!("{}early", server.url())).unwrap_err();
-    let Error::Handshake(HandshakeError::Status(response)) = error else { panic!("{error:?}") };
+    let Error::Handshake(HandshakeError::Response(ResponseError::Status(response))) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(response.status(), 500);
     let mut late = client::connect(&format!("{}late", server.url())).unwrap();
     late.send("x").unwrap();
@@ -209,7 +213,9 @@ fn a_panic_concerns_its_own_connection_only() {
 fn a_handler_that_does_not_answer_means_500() {
     let server = Running::start(|server| server, |_| Ok(()));
     let error = client::connect(&server.url()).unwrap_err();
-    let Error::Handshake(HandshakeError::Status(response)) = error else { panic!("{error:?}") };
+    let Error::Handshake(HandshakeError::Response(ResponseError::Status(response))) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(response.status(), 500);
     server.stop();
 }

@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use sansock::{
-    Answer, ClientHandshake, HandshakeError, HeadLimits, Offer, ReceiveBuffer, Role, SendBuffer,
-    ServerHandshake,
+    Answer, ClientHandshake, HandshakeError, HeadError, HeadLimits, Offer, ReceiveBuffer,
+    ResponseError, Role, SendBuffer, ServerHandshake,
 };
 
 use crate::head::{Head, Manner, accept, list_with, manner, near, token, tokens};
@@ -82,29 +82,37 @@ fn feed(
 type Fault = (fn(&mut Head, &str), HandshakeError);
 
 fn faults() -> Vec<Fault> {
-    use HandshakeError::{
-        AcceptMismatch, FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding,
-        MissingHeader, RepeatedHeader, StartLine, UnofferedExtension, UnofferedSubprotocol,
+    use HandshakeError as E;
+    use HeadError::{
+        FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding, MissingHeader,
+        RepeatedHeader, StartLine,
     };
+    use ResponseError::{AcceptMismatch, UnexpectedExtension, UnexpectedSubprotocol};
     fn accept(head: &mut Head, change: impl Fn(String) -> String) {
         let name = "Sec-WebSocket-Accept";
         let value = head.fields.iter().find(|(it, _)| it == name).unwrap().1.clone();
         head.set(name, &change(value));
     }
     vec![
-        (|head, _| head.first = head.first.replacen("/1.1", "/1.0", 1), HttpVersion),
-        (|head, _| head.first = head.first.replacen("/1.1 ", "/1.1  ", 1), StartLine),
-        (|head, _| head.first = head.first.replacen("101", "10a", 1), StartLine),
-        (|head, _| head.remove("Upgrade"), MissingHeader("Upgrade")),
-        (|head, it| head.set("Upgrade", it), InvalidHeader("Upgrade")),
-        (|head, it| head.add("Upgrade", it), InvalidHeader("Upgrade")),
-        (|head, _| head.remove("Connection"), MissingHeader("Connection")),
-        (|head, it| head.set("Connection", it), InvalidHeader("Connection")),
-        (|head, _| head.remove("Sec-WebSocket-Accept"), MissingHeader("Sec-WebSocket-Accept")),
-        (|head, it| head.add("Sec-WebSocket-Accept", it), RepeatedHeader("Sec-WebSocket-Accept")),
-        (|head, it| accept(head, |_| it.into()), AcceptMismatch),
-        (|head, it| accept(head, |value| value + it), AcceptMismatch),
-        (|head, _| accept(head, |value| value[..27].into()), AcceptMismatch),
+        (|head, _| head.first = head.first.replacen("/1.1", "/1.0", 1), E::Head(HttpVersion)),
+        (|head, _| head.first = head.first.replacen("/1.1 ", "/1.1  ", 1), E::Head(StartLine)),
+        (|head, _| head.first = head.first.replacen("101", "10a", 1), E::Head(StartLine)),
+        (|head, _| head.remove("Upgrade"), E::Head(MissingHeader("Upgrade"))),
+        (|head, it| head.set("Upgrade", it), E::Head(InvalidHeader("Upgrade"))),
+        (|head, it| head.add("Upgrade", it), E::Head(InvalidHeader("Upgrade"))),
+        (|head, _| head.remove("Connection"), E::Head(MissingHeader("Connection"))),
+        (|head, it| head.set("Connection", it), E::Head(InvalidHeader("Connection"))),
+        (
+            |head, _| head.remove("Sec-WebSocket-Accept"),
+            E::Head(MissingHeader("Sec-WebSocket-Accept")),
+        ),
+        (
+            |head, it| head.add("Sec-WebSocket-Accept", it),
+            E::Head(RepeatedHeader("Sec-WebSocket-Accept")),
+        ),
+        (|head, it| accept(head, |_| it.into()), E::Response(AcceptMismatch)),
+        (|head, it| accept(head, |value| value + it), E::Response(AcceptMismatch)),
+        (|head, _| accept(head, |value| value[..27].into()), E::Response(AcceptMismatch)),
         // Base64 has a case.
         (
             |head, _| {
@@ -116,21 +124,27 @@ fn faults() -> Vec<Fault> {
                     value.chars().map(change).collect()
                 });
             },
-            AcceptMismatch,
+            E::Response(AcceptMismatch),
         ),
-        (|head, it| head.set("Sec-WebSocket-Protocol", &format!("not,{it}")), UnofferedSubprotocol),
+        (
+            |head, it| head.set("Sec-WebSocket-Protocol", &format!("not,{it}")),
+            E::Response(UnexpectedSubprotocol),
+        ),
         (
             |head, it| {
                 head.set("Sec-WebSocket-Protocol", it);
                 head.add("Sec-WebSocket-Protocol", it);
             },
-            RepeatedHeader("Sec-WebSocket-Protocol"),
+            E::Head(RepeatedHeader("Sec-WebSocket-Protocol")),
         ),
-        (|head, it| head.add("Sec-WebSocket-Extensions", it), UnofferedExtension),
-        (|head, _| head.add("Sec-WebSocket-Extensions", "permessage-deflate"), UnofferedExtension),
-        (|head, it| head.first.extend(["\n", it]), LineEnding),
-        (|head, it| head.add("X", &format!("a\r\n\t{it}")), FoldedLine),
-        (|head, it| head.add(&format!("{it}\t"), "a"), HeaderLine),
+        (|head, it| head.add("Sec-WebSocket-Extensions", it), E::Response(UnexpectedExtension)),
+        (
+            |head, _| head.add("Sec-WebSocket-Extensions", "permessage-deflate"),
+            E::Response(UnexpectedExtension),
+        ),
+        (|head, it| head.first.extend(["\n", it]), E::Head(LineEnding)),
+        (|head, it| head.add("X", &format!("a\r\n\t{it}")), E::Head(FoldedLine)),
+        (|head, it| head.add(&format!("{it}\t"), "a"), E::Head(HeaderLine)),
     ]
 }
 
@@ -183,7 +197,7 @@ proptest! {
         answered.head.add("Content-Length", &body.len().to_string());
         let bytes = [answered.bytes(), body.clone()].concat();
         let (outcome, _) = feed(&mut answered.client(), &bytes, &cuts);
-        let Err(HandshakeError::Status(response)) = outcome else { panic!("{outcome:?}") };
+        let Err(HandshakeError::Response(ResponseError::Status(response))) = outcome else { panic!("{outcome:?}") };
         prop_assert_eq!(response.status(), status);
         let body = if matches!(status, 204 | 304) { vec![] } else { body };
         prop_assert_eq!(response.body(), body);
@@ -205,7 +219,7 @@ proptest! {
             let established = client.established().unwrap();
             prop_assert_eq!(established.subprotocol(), Some(&*name));
         } else {
-            prop_assert_eq!(outcome, Err(HandshakeError::UnofferedSubprotocol));
+            prop_assert_eq!(outcome, Err(HandshakeError::Response(ResponseError::UnexpectedSubprotocol)));
         }
     }
 

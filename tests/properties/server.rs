@@ -5,7 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sansock::{Answer, HandshakeError, HeadLimits, ReceiveBuffer, SendBuffer, ServerHandshake};
+use sansock::{
+    Answer, HandshakeError, HeadError, HeadLimits, ReceiveBuffer, RequestError, SendBuffer,
+    ServerHandshake, UsageError,
+};
 
 use crate::head::{Head, Manner, accept, list, list_with, manner, near, read, tokens};
 use crate::{Cuts, cuts};
@@ -66,79 +69,81 @@ fn asked() -> impl Strategy<Value = Asked> {
 /// What makes a request wrong, and how the server refuses it.
 type Fault = (fn(&mut Head, &str), HandshakeError, u16);
 
-fn faults() -> Vec<Fault> {
-    use HandshakeError::{
-        Body, FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding, Method,
-        MissingHeader, RepeatedHeader, StartLine, Target, UnsupportedVersion, UpgradeRequired,
-    };
-    fn first(head: &mut Head, from: &str, to: &str) {
-        head.first = head.first.replacen(from, to, 1);
-    }
+/// In a header.
+fn faults_of_headers() -> Vec<Fault> {
+    use HandshakeError as E;
+    use HeadError::{InvalidHeader, MissingHeader, RepeatedHeader};
+    use RequestError::{Body, UnsupportedVersion, UpgradeRequired};
     vec![
-        (|head, _| head.remove("Host"), MissingHeader("Host"), 400),
-        (|head, it| head.add("Host", it), RepeatedHeader("Host"), 400),
-        (|head, _| head.set("Host", "a b"), InvalidHeader("Host"), 400),
-        (|head, _| head.remove("Upgrade"), UpgradeRequired, 426),
-        (|head, it| head.set("Upgrade", &format!("{it}, websocket2")), UpgradeRequired, 426),
-        (|head, _| head.remove("Connection"), MissingHeader("Connection"), 400),
+        (|head, _| head.remove("Host"), E::Head(MissingHeader("Host")), 400),
+        (|head, it| head.add("Host", it), E::Head(RepeatedHeader("Host")), 400),
+        (|head, _| head.set("Host", "a b"), E::Head(InvalidHeader("Host")), 400),
+        (|head, _| head.remove("Upgrade"), E::Request(UpgradeRequired), 426),
+        (
+            |head, it| head.set("Upgrade", &format!("{it}, websocket2")),
+            E::Request(UpgradeRequired),
+            426,
+        ),
+        (|head, _| head.remove("Connection"), E::Head(MissingHeader("Connection")), 400),
         (
             |head, it| head.set("Connection", &format!("{it}, Upgraded")),
-            InvalidHeader("Connection"),
+            E::Head(InvalidHeader("Connection")),
             400,
         ),
-        (|head, _| head.remove("Sec-WebSocket-Version"), UnsupportedVersion, 426),
-        (|head, it| head.set("Sec-WebSocket-Version", it), UnsupportedVersion, 426),
-        (|head, _| head.set("Sec-WebSocket-Version", "13, 8"), UnsupportedVersion, 426),
-        (|head, _| head.set("Sec-WebSocket-Version", "8"), UnsupportedVersion, 426),
+        (|head, _| head.remove("Sec-WebSocket-Version"), E::Request(UnsupportedVersion), 426),
+        (|head, it| head.set("Sec-WebSocket-Version", it), E::Request(UnsupportedVersion), 426),
+        (|head, _| head.set("Sec-WebSocket-Version", "13, 8"), E::Request(UnsupportedVersion), 426),
+        (|head, _| head.set("Sec-WebSocket-Version", "8"), E::Request(UnsupportedVersion), 426),
         (
             |head, _| head.add("Sec-WebSocket-Version", "13"),
-            RepeatedHeader("Sec-WebSocket-Version"),
+            E::Head(RepeatedHeader("Sec-WebSocket-Version")),
             400,
         ),
-        (|head, _| head.remove("Sec-WebSocket-Key"), MissingHeader("Sec-WebSocket-Key"), 400),
-        (|head, it| head.set("Sec-WebSocket-Key", it), InvalidHeader("Sec-WebSocket-Key"), 400),
+        (
+            |head, _| head.remove("Sec-WebSocket-Key"),
+            E::Head(MissingHeader("Sec-WebSocket-Key")),
+            400,
+        ),
+        (
+            |head, it| head.set("Sec-WebSocket-Key", it),
+            E::Head(InvalidHeader("Sec-WebSocket-Key")),
+            400,
+        ),
         (
             |head, it| {
                 head.set("Sec-WebSocket-Key", &STANDARD.encode([it, &"x".repeat(16)].concat()));
             },
-            InvalidHeader("Sec-WebSocket-Key"),
+            E::Head(InvalidHeader("Sec-WebSocket-Key")),
             400,
         ),
         (
             |head, _| head.add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-            RepeatedHeader("Sec-WebSocket-Key"),
+            E::Head(RepeatedHeader("Sec-WebSocket-Key")),
             400,
         ),
-        (|head, _| first(head, "GET", "POST"), Method, 405),
-        (|head, _| first(head, "GET", "get"), Method, 405),
-        (|head, _| first(head, "HTTP/1.1", "HTTP/1.0"), HttpVersion, 400),
-        (|head, _| first(head, "HTTP/1.1", "HTTP/2.0"), HttpVersion, 400),
-        (|head, _| first(head, " HTTP/1.1", ""), StartLine, 400),
-        (|head, _| first(head, " /", "  /"), StartLine, 400),
-        (|head, it| first(head, " /", &format!(" {it}/")), Target, 400),
         (
             |head, it| head.set("Sec-WebSocket-Protocol", &format!("{it}, {it}")),
-            InvalidHeader("Sec-WebSocket-Protocol"),
+            E::Head(InvalidHeader("Sec-WebSocket-Protocol")),
             400,
         ),
         (
             |head, it| head.set("Sec-WebSocket-Protocol", &format!("{it} {it}")),
-            InvalidHeader("Sec-WebSocket-Protocol"),
+            E::Head(InvalidHeader("Sec-WebSocket-Protocol")),
             400,
         ),
         (
             |head, _| head.set("Sec-WebSocket-Protocol", ", ,"),
-            InvalidHeader("Sec-WebSocket-Protocol"),
+            E::Head(InvalidHeader("Sec-WebSocket-Protocol")),
             400,
         ),
         (
             |head, it| head.add("Sec-WebSocket-Extensions", &format!("{it};")),
-            InvalidHeader("Sec-WebSocket-Extensions"),
+            E::Head(InvalidHeader("Sec-WebSocket-Extensions")),
             400,
         ),
         (
             |head, it| head.add("Sec-WebSocket-Extensions", &format!("{it}; a=\"b")),
-            InvalidHeader("Sec-WebSocket-Extensions"),
+            E::Head(InvalidHeader("Sec-WebSocket-Extensions")),
             400,
         ),
         (
@@ -146,21 +151,40 @@ fn faults() -> Vec<Fault> {
                 head.add("Origin", "http://example.com");
                 head.add("Origin", "http://example.com");
             },
-            RepeatedHeader("Origin"),
+            E::Head(RepeatedHeader("Origin")),
             400,
         ),
-        (|head, _| head.add("Content-Length", "1"), Body, 400),
+        (|head, _| head.add("Content-Length", "1"), E::Request(Body), 400),
         (
             |head, it| head.add("Content-Length", &format!("{it}-")),
-            InvalidHeader("Content-Length"),
+            E::Head(InvalidHeader("Content-Length")),
             400,
         ),
-        (|head, _| head.add("Transfer-Encoding", "chunked"), Body, 400),
-        (|head, it| head.first.extend(["\n", it]), LineEnding, 400),
-        (|head, it| head.add("X", &format!("a\r{it}")), LineEnding, 400),
-        (|head, it| head.add("X", &format!("a\r\n {it}")), FoldedLine, 400),
-        (|head, it| head.add(&format!("{it} "), "a"), HeaderLine, 400),
-        (|head, it| head.add("X", &format!("a\r\n{it}")), HeaderLine, 400),
+        (|head, _| head.add("Transfer-Encoding", "chunked"), E::Request(Body), 400),
+    ]
+}
+
+/// In the first line, or in the form of a line.
+fn faults_of_lines() -> Vec<Fault> {
+    use HandshakeError as E;
+    use HeadError::{FoldedLine, HeaderLine, HttpVersion, LineEnding, StartLine};
+    use RequestError::{Method, Target};
+    fn first(head: &mut Head, from: &str, to: &str) {
+        head.first = head.first.replacen(from, to, 1);
+    }
+    vec![
+        (|head, _| first(head, "GET", "POST"), E::Request(Method), 405),
+        (|head, _| first(head, "GET", "get"), E::Request(Method), 405),
+        (|head, _| first(head, "HTTP/1.1", "HTTP/1.0"), E::Head(HttpVersion), 400),
+        (|head, _| first(head, "HTTP/1.1", "HTTP/2.0"), E::Head(HttpVersion), 400),
+        (|head, _| first(head, " HTTP/1.1", ""), E::Head(StartLine), 400),
+        (|head, _| first(head, " /", "  /"), E::Head(StartLine), 400),
+        (|head, it| first(head, " /", &format!(" {it}/")), E::Request(Target), 400),
+        (|head, it| head.first.extend(["\n", it]), E::Head(LineEnding), 400),
+        (|head, it| head.add("X", &format!("a\r{it}")), E::Head(LineEnding), 400),
+        (|head, it| head.add("X", &format!("a\r\n {it}")), E::Head(FoldedLine), 400),
+        (|head, it| head.add(&format!("{it} "), "a"), E::Head(HeaderLine), 400),
+        (|head, it| head.add("X", &format!("a\r\n{it}")), E::Head(HeaderLine), 400),
     ]
 }
 
@@ -229,7 +253,7 @@ proptest! {
             let established = outcome.unwrap();
             prop_assert_eq!(established.subprotocol(), Some(&*name));
         } else {
-            prop_assert_eq!(outcome, Err(HandshakeError::SubprotocolNotOffered(name.into())));
+            prop_assert_eq!(outcome, Err(HandshakeError::Usage(UsageError::UnavailableSubprotocol(name.into()))));
             prop_assert_eq!(output.as_slice(), b"");
         }
     }
@@ -237,7 +261,7 @@ proptest! {
     #[test]
     fn one_fault_is_enough_and_has_its_status(
         asked in asked(),
-        (fault, error, status) in select(faults()),
+        (fault, error, status) in select([faults_of_headers(), faults_of_lines()].concat()),
         name in "[a-z]{1,8}",
         cuts in cuts(),
     ) {

@@ -2,7 +2,8 @@
 
 use sansock::{
     Answer, ClientHandshake, ContextTakeover, DeflateConfig, Established, HandshakeError,
-    HeadLimits, NegotiatedDeflate, Offer, ReceiveBuffer, SendBuffer, ServerHandshake, WindowBits,
+    HeadError, HeadLimits, NegotiatedDeflate, Offer, ReceiveBuffer, ResponseError, SendBuffer,
+    ServerHandshake, WindowBits,
 };
 
 const FREE: DeflateConfig = DeflateConfig::client();
@@ -267,7 +268,7 @@ fn a_malformed_list_is_refused_whatever_is_in_it() {
     ] {
         assert_eq!(
             answer(FREE, &[line]),
-            Err(HandshakeError::InvalidHeader("Sec-WebSocket-Extensions"))
+            Err(HandshakeError::Head(HeadError::InvalidHeader("Sec-WebSocket-Extensions")))
         );
     }
 }
@@ -352,8 +353,8 @@ fn what_a_client_agrees_to() {
 
 #[test]
 fn what_fails_a_client() {
-    const PARAMETERS: HandshakeError = HandshakeError::ExtensionParameters;
-    const UNOFFERED: HandshakeError = HandshakeError::UnofferedExtension;
+    const PARAMETERS: HandshakeError = HandshakeError::Response(ResponseError::ExtensionParameters);
+    const UNOFFERED: HandshakeError = HandshakeError::Response(ResponseError::UnexpectedExtension);
     let small = FREE.server_max_window_bits(bits(10)).client_max_window_bits(bits(11));
     for parameters in BAD {
         let response = format!("permessage-deflate{parameters}");
@@ -377,7 +378,11 @@ fn what_fails_a_client() {
         (FREE, "permessage-deflate, x", UNOFFERED),
         (FREE, "x, permessage-deflate", UNOFFERED),
         (FREE, "permessage-deflate, permessage-deflate", UNOFFERED),
-        (FREE, "permessage-deflate;", HandshakeError::InvalidHeader("Sec-WebSocket-Extensions")),
+        (
+            FREE,
+            "permessage-deflate;",
+            HandshakeError::Head(HeadError::InvalidHeader("Sec-WebSocket-Extensions")),
+        ),
     ] {
         assert_eq!(agree(&[config], &[response]), Err(error), "{response}");
     }
@@ -440,7 +445,11 @@ fn row_17_window_bits_out_of_range_are_declined_or_fail_the_handshake() {
 #[test]
 fn row_18_an_extension_that_was_not_offered_fails_the_handshake() {
     for response in ["permessage-deflate", "permessage-deflate; client_max_window_bits=9", "x"] {
-        assert_eq!(agree(&[], &[response]), Err(HandshakeError::UnofferedExtension), "{response}");
+        assert_eq!(
+            agree(&[], &[response]),
+            Err(HandshakeError::Response(ResponseError::UnexpectedExtension)),
+            "{response}"
+        );
     }
 }
 
@@ -449,8 +458,14 @@ fn there_are_limits_for_offers_and_parameters() {
     let offers = vec!["permessage-deflate; x"; 31].join(", ") + ", permessage-deflate";
     assert!(answer(FREE, &[&offers]).unwrap().is_some());
     let offers = format!("x, {offers}");
-    assert_eq!(answer(FREE, &[&offers]), Err(HandshakeError::TooManyExtensions { limit: 32 }));
+    assert_eq!(
+        answer(FREE, &[&offers]),
+        Err(HandshakeError::Head(HeadError::TooManyExtensions { limit: 32 }))
+    );
     let offer = format!("permessage-deflate{}", "; x".repeat(33));
-    assert_eq!(answer(FREE, &[&offer]), Err(HandshakeError::TooManyExtensions { limit: 32 }));
-    assert_eq!(HandshakeError::TooManyExtensions { limit: 32 }.status(), 431);
+    assert_eq!(
+        answer(FREE, &[&offer]),
+        Err(HandshakeError::Head(HeadError::TooManyExtensions { limit: 32 }))
+    );
+    assert_eq!(HandshakeError::Head(HeadError::TooManyExtensions { limit: 32 }).status(), 431);
 }

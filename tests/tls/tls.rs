@@ -36,7 +36,7 @@ use sansock::net::tls::rustls::pki_types::pem::PemObject as _;
 use sansock::net::tls::rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use sansock::net::tls::{Acceptor, AcceptorBuilder, Connector};
 use sansock::net::{Client, Error, Incoming, Server, TlsError, WebSocket, client};
-use sansock::{HandshakeError, Timeouts};
+use sansock::{HandshakeError, HeadError, Incomplete, ResponseError, Timeouts};
 
 /// A server with this certificate that echoes.
 pub(crate) fn serve(identity: &Identity) -> Running {
@@ -139,9 +139,9 @@ fn the_default_checks_certificates() {
 fn a_plain_client_on_a_tls_port_learns_what_is_wrong() {
     let server = serve(&ours().server());
     match client::connect(&server.url()) {
-        Err(Error::Handshake(HandshakeError::Status(response))) => {
+        Err(Error::Handshake(HandshakeError::Response(ResponseError::Status(response)))) => {
             assert_eq!(response.status(), 400);
-            let text = HandshakeError::Status(response).to_string();
+            let text = HandshakeError::Response(ResponseError::Status(response)).to_string();
             assert!(text.contains("TLS") && text.contains("wss:"), "{text}");
         }
         result => panic!("{result:?}"),
@@ -158,7 +158,10 @@ fn a_plain_client_that_gets_an_alert_says_that_it_is_tls() {
     });
     let client = Client::new("ws://localhost/").unwrap();
     let error = client.handshake(sansock::net::Stream::from(ours)).unwrap_err();
-    assert!(matches!(error, Error::Handshake(HandshakeError::ControlByte(0x15))), "{error:?}");
+    assert!(
+        matches!(error, Error::Handshake(HandshakeError::Head(HeadError::ControlByte(0x15)))),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("TLS"), "{error}");
     server.join().unwrap();
 }
@@ -178,7 +181,10 @@ fn a_server_that_says_nothing_has_the_time_of_the_handshake() {
     let client = Client::new(&url).unwrap().config(timeouts(|all| all.handshake(ms(300))));
     let start = Instant::now();
     let error = client.tls(ours().connector()).connect().unwrap_err();
-    assert!(matches!(error, Error::Handshake(HandshakeError::TimedOut)), "{error:?}");
+    assert!(
+        matches!(error, Error::Handshake(HandshakeError::Incomplete(Incomplete::TimedOut))),
+        "{error:?}"
+    );
     assert!((ms(280)..PATIENCE).contains(&start.elapsed()));
 }
 

@@ -1,6 +1,6 @@
 //! "The new WebSocket(url, protocols) constructor steps are:"
 
-use sansock::HandshakeError;
+use sansock::UsageError;
 use sansock::web::{Error, PortPolicy, ReadyState, SyntaxError, WebSocket};
 
 use super::server::{PATIENCE, echo, serve, silent};
@@ -111,7 +111,7 @@ fn the_builder_sends_headers_and_an_origin() {
 fn a_header_that_cannot_be_sent_is_an_error_at_once() {
     let builder = WebSocket::builder("ws://127.0.0.1:9/").unwrap().ports(PortPolicy::Any);
     let error = builder.header("Upgrade", "h2c").open().unwrap_err();
-    assert!(matches!(error, Error::Header(HandshakeError::ReservedHeader(_))), "{error}");
+    assert!(matches!(error, Error::Header(UsageError::ReservedHeader(_))), "{error}");
 }
 
 #[test]

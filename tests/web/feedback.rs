@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sansock::web::{Event, WebSocket};
-use sansock::{Answer, CloseCode, Config, Limits, Timeout, Timeouts, net};
+use sansock::{Answer, CloseCode, Config, Limits, ResponseError, Timeout, Timeouts, net};
 
 use super::server::{PATIENCE, all, echo, raw, serve, silent, watch};
 
@@ -107,7 +107,7 @@ fn a_handshake_that_fails_fires_error_with_the_reason_and_then_close() {
         ("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "302 Found"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "200 OK"),
         ("SSH-2.0-OpenSSH\r\n", "the first line is not one of HTTP/1.1"),
-        ("", "the connection ended during the handshake"),
+        ("", "the connection ended before the handshake was complete"),
         (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: AAAA\r\n\r\n",
@@ -136,7 +136,9 @@ fn the_error_event_carries_the_servers_answer() {
     let socket = WebSocket::new(&url).unwrap();
     let Some(Event::Error(event)) = socket.events().recv() else { panic!("no error event") };
     match event.cause.as_deref() {
-        Some(net::Error::Handshake(sansock::HandshakeError::Status(response))) => {
+        Some(net::Error::Handshake(sansock::HandshakeError::Response(ResponseError::Status(
+            response,
+        )))) => {
             assert_eq!((response.status(), response.body()), (401, &b"log in"[..]));
         }
         other => panic!("{other:?}"),
@@ -161,7 +163,10 @@ fn a_handshake_without_an_answer_ends_in_time() {
     let config = Config::new().timeouts(Timeouts::new().handshake(Duration::from_millis(100)));
     let socket = WebSocket::builder(&silent()).unwrap().config(config).open().unwrap();
     let events = all(&watch(&socket));
-    assert_eq!(events, ["3 error the handshake took too long", "3 close false 1006"]);
+    assert_eq!(
+        events,
+        ["3 error the handshake took too long (Timeouts::handshake)", "3 close false 1006"]
+    );
 }
 
 #[test]

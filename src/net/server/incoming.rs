@@ -13,7 +13,7 @@ use super::super::{Error, Socket, Stream, WebSocket};
 use super::Options;
 use super::registry::Guard;
 use crate::buffer::{ReceiveBuffer, SendBuffer};
-use crate::handshake::{Answer, HandshakeError, Rejection, Request, ServerHandshake};
+use crate::handshake::{Answer, HandshakeError, Incomplete, Rejection, Request, ServerHandshake};
 
 /// A client whose request has arrived and is right: accept it or reject it.
 ///
@@ -95,7 +95,7 @@ impl Incoming {
         };
         match result {
             Ok(()) => self.say_goodbye(),
-            Err(error) => self.refuse(error),
+            Err(error) => self.refuse(error.into()),
         }
     }
 
@@ -165,10 +165,12 @@ impl Incoming {
             return Err(error);
         }
         match read_head(stream, &mut self.input, &mut self.handshake, &deadline) {
-            Err(Error::Handshake(HandshakeError::UnexpectedEof)) => {
+            Err(Error::Handshake(
+                error @ HandshakeError::Incomplete(Incomplete::UnexpectedEof),
+            )) => {
                 // Nobody is there to be told.
                 self.stream = None;
-                Err(HandshakeError::UnexpectedEof.into())
+                Err(error.into())
             }
             Err(Error::Handshake(error)) => self.refuse(error),
             Ok(()) if !self.slot.open() => {

@@ -16,7 +16,7 @@ use rustls::Connection;
 use super::error::TlsError;
 use super::records::{Received, Unsent};
 use crate::Deadline;
-use crate::HandshakeError;
+use crate::Incomplete;
 use crate::net::Error;
 use crate::net::blocking::{is_would_block, time_until};
 use crate::net::lock::lock;
@@ -80,7 +80,7 @@ impl Session {
             tcp.set_read_timeout(time_left(deadline)?)?;
             unless_it_passes(received.read_from(tcp))?;
             if received.has_ended() {
-                return Err(HandshakeError::UnexpectedEof.into());
+                return Err(Incomplete::UnexpectedEof.into());
             }
             if let Some(byte) = received.first() {
                 // A request begins with a method, a TLS connection with 0x16; only the first byte of
@@ -195,7 +195,7 @@ impl fmt::Debug for Session {
 
 fn time_left(deadline: &Deadline) -> Result<Option<Duration>, Error> {
     if deadline.handle_timeout(Instant::now()).is_err() {
-        return Err(HandshakeError::TimedOut.into());
+        return Err(Incomplete::TimedOut.into());
     }
     Ok(deadline.poll_timeout().map(time_until))
 }

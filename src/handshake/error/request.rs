@@ -1,0 +1,56 @@
+//! The client's fault: what it asks for.
+
+use std::fmt;
+
+/// The client's request is an HTTP request, but not a valid WebSocket handshake, or is not allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The method is not GET (RFC 6455, 4.2.1).
+    Method,
+    /// The request target is neither a path with an optional query, nor an `http:` or `https:` URL of
+    /// the host that the Host header names (4.2.1).
+    Target,
+    /// The request has a body.
+    Body,
+    /// The request does not ask for WebSocket: it has no Upgrade header with `websocket` (4.2.1).
+    UpgradeRequired,
+    /// The WebSocket version is missing, or is not 13 (4.4).
+    UnsupportedVersion,
+    /// The [`OriginPolicy`](crate::OriginPolicy) does not allow the request's Origin (10.2).
+    OriginDenied,
+}
+
+impl RequestError {
+    /// The HTTP status that a server answers with.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Target | Self::Body => 400,
+            Self::OriginDenied => 403,
+            Self::Method => 405,
+            // "the server MUST abort the WebSocket handshake [...] and instead send an appropriate
+            // HTTP error code (such as 426 Upgrade Required)" (RFC 6455, 4.2.2)
+            Self::UpgradeRequired | Self::UnsupportedVersion => 426,
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Method => "the method is not GET",
+            Self::Target => {
+                "the request target is neither a path nor a URL of the host in the Host header"
+            }
+            Self::Body => "the request has a body",
+            Self::UpgradeRequired => {
+                "this is a WebSocket endpoint (RFC 6455): the request needs Upgrade: websocket"
+            }
+            Self::UnsupportedVersion => "the WebSocket version (Sec-WebSocket-Version) is not 13",
+            Self::OriginDenied => "the request's Origin is not allowed (OriginPolicy)",
+        })
+    }
+}
+
+impl std::error::Error for RequestError {}
