@@ -21,3 +21,19 @@ tool() {
   echo "installing $1 (cargo install, into $tools)" >&2
   cargo install --locked --root "$tools" "$1"
 }
+
+# The same of a component of a toolchain: component NAME [TOOLCHAIN]
+component() {
+  rustup component list --installed ${2:+--toolchain "$2"} 2>/dev/null | grep -q "^$1\b" && return
+  echo "installing $1 (rustup component${2:+ of $2})" >&2
+  rustup component add "$1" ${2:+--toolchain "$2"}
+}
+
+# Arguments for cargo that choose the tests of the root package, but for those that are named here.
+tests_but() {
+  local test
+  for test in "$root"/tests/*.rs "$root"/tests/*/main.rs; do
+    test=${test#"$root"/tests/} test=${test%/main.rs} test=${test%.rs}
+    [[ " $* " == *" $test "* ]] || printf -- '--test=%s\n' "$test"
+  done
+}
