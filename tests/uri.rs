@@ -201,3 +201,9 @@ fn debug_hides_the_password() {
     let shown = format!("{:?}", parse("ws://user:secret@h:1/a").unwrap());
     assert_eq!(shown, "Uri(ws://***@h:1/a)");
 }
+
+#[test]
+fn try_from_is_parse() {
+    assert_eq!(Uri::try_from("ws://a/b").map(|uri| uri.to_string()), Ok("ws://a/b".into()));
+    assert_eq!(Uri::try_from("http://a/b"), Err(UriError::Scheme));
+}

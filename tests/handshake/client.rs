@@ -375,3 +375,13 @@ fn limits_are_exact_and_configurable() {
         assert_eq!(feed_at_every_cut(client, RESPONSE.as_bytes()), outcome, "{limits:?}");
     }
 }
+
+/// In a line: bytes that are no text are escaped.
+#[test]
+fn debug_output_shows_the_response() {
+    let refusal = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nX: y\r\n\r\n\xffz";
+    let text = format!("{:?}", feed(&mut client(), [&refusal[..]]).unwrap_err());
+    for part in ["404", "Content-Length: 2, X: y", "\\xffz"] {
+        assert!(text.contains(part), "{text} does not have {part}");
+    }
+}

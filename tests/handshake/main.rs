@@ -229,3 +229,8 @@ fn client_and_server_understand_each_other() {
         assert_eq!(client.response().unwrap().headers().text("set-cookie"), Some("a=b"));
     }
 }
+
+#[test]
+fn the_default_limits_are_those_of_new() {
+    assert_eq!(HeadLimits::default(), HeadLimits::new());
+}

@@ -1,8 +1,7 @@
 //! The server's side (4.2).
 
 use sansock::{
-    Answer, HandshakeError, HeadError, HeadLimits, OriginPolicy, Rejection, RequestError,
-    SendBuffer, ServerHandshake, UsageError,
+    Answer, HandshakeError, HeadError, HeadLimits, Origin, OriginPolicy, Rejection, RequestError, SendBuffer, ServerHandshake, UsageError,
 };
 
 use HandshakeError::{Head, Request};
@@ -584,4 +583,18 @@ fn origin_policies() {
         assert_eq!(seen(&request, |it| policy.check(&it)), Ok(()), "not a browser: {policy:?}");
     }
     assert_eq!(OriginPolicy::default(), OriginPolicy::SameHost);
+}
+
+/// What a log needs to show of what arrived, in a line.
+#[test]
+fn debug_output_shows_the_request() {
+    let text = seen(REQUEST, |request| format!("{request:?}"));
+    for part in ["/chat", "is_websocket: true", "Upgrade: websocket"] {
+        assert!(text.contains(part), "{text} does not have {part}");
+    }
+}
+
+#[test]
+fn an_origin_is_shown_in_lower_case_without_the_default_port() {
+    assert_eq!("https://A:443".parse::<Origin>().unwrap().to_string(), "https://a");
 }

@@ -1,10 +1,14 @@
 //! A receive buffer belongs to the program, which may give it to another connection.
 
-use sansock::{Config, Delivery, Event, Message, ReceiveBuffer, Receiver, Role};
+use sansock::{
+    Config, Delivery, Established, Event, Message, ReceiveBuffer, Receiver, Role, SendBuffer,
+    Sender,
+};
 
 use crate::splits::Numbers;
 use crate::wire::{
-    BINARY, BOTH, CONTINUATION, FIN, PING, Seen, TEXT, close_frame, frame, raw_header, text,
+    BINARY, BOTH, CONTINUATION, FIN, FixedKey, PING, Seen, TEXT, close_frame, frame, raw_header,
+    text,
 };
 
 fn next(receiver: &mut Receiver, buffer: &mut ReceiveBuffer, bytes: &[u8]) -> Option<Seen> {
@@ -224,4 +228,22 @@ fn text_is_utf8_even_if_buffers_are_mixed_up() {
         }
     }
     assert!(texts > 200 && errors > 200, "{texts} texts, {errors} errors: too few to tell");
+}
+
+/// Of what is still to come, nothing but how much it is.
+#[test]
+fn debug_output_shows_no_payload_that_waits() {
+    let mut input = ReceiveBuffer::new();
+    input.extend_from_slice(b"\x81\x06secret");
+    let mut connection =
+        Established::elsewhere(Role::Client, None).connection_with(&Config::new(), FixedKey);
+    assert!(format!("{input:?}").contains("unread: 8"), "{input:?}");
+    let (mut sender, mut output) = (Sender::client(&Config::new(), FixedKey), SendBuffer::new());
+    sender.send_fragment("secret", false, &mut output).unwrap();
+    assert!(format!("{sender:?}").contains("message: Some(Text), closed: false"), "{sender:?}");
+    for text in [format!("{input:?}{connection:?}"), format!("{sender:?}{output:?}")] {
+        assert!(!text.contains("secret") && !text.contains("115, 101"), "{text}");
+    }
+    assert!(connection.advance(&mut input, &mut output).unwrap());
+    assert!(format!("{input:?}").contains("unread: 0"), "{input:?}");
 }

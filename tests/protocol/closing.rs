@@ -309,3 +309,8 @@ fn what_to_do_with_the_transport() {
         }
     }
 }
+
+#[test]
+fn a_close_code_is_shown_as_its_number() {
+    assert_eq!(format!("{:?} {0}", CloseCode::NORMAL), "CloseCode(1000) 1000");
+}

@@ -171,3 +171,12 @@ fn section_5_5_1_the_answer_to_a_close_frame() {
         assert_eq!(answer, close_frame(peer, 4000, b""));
     }
 }
+
+/// "Text" and "Binary" (5.6) are two things, whatever bytes they hold.
+#[test]
+fn section_5_6_text_is_not_binary() {
+    assert_eq!(Message::Binary(b"text").as_text(), None);
+    assert_eq!(Message::Text("text").as_text(), Some("text"));
+    assert!(Message::Text("").is_empty() && !Message::Binary(b"\0").is_empty());
+    assert_ne!(Message::Binary(b"text"), Message::Text("text"));
+}

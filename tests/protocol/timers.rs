@@ -423,3 +423,17 @@ fn the_opening_handshake_has_one_deadline_for_all_of_it() {
     assert_eq!(Timeouts::none().opening(start).poll_timeout(), None);
     assert_eq!(Timeouts::none().opening(start).handle_timeout(start + seconds(9_999)), Ok(()));
 }
+
+/// No peer is left that could be waited for.
+#[test]
+fn a_connection_whose_transport_has_ended_has_no_deadlines() {
+    let now = Instant::now();
+    let mut server = End::new(Role::Server, &Config::new());
+    server.close(1000, "").unwrap();
+    server.tell(now);
+    assert!(server.connection.poll_timeout().is_some());
+    server.connection.receive_eof();
+    assert_eq!(server.connection.poll_timeout(), None);
+    server.tell(now + seconds(1_000));
+    assert_eq!(server.timeout, None);
+}

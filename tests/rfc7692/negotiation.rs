@@ -1,10 +1,10 @@
 //! Offers and answers (RFC 7692, 5 and 7.1).
 
 use sansock::{
-    Answer, ClientHandshake, ContextTakeover, DeflateConfig, Established, HandshakeError,
-    HeadError, HeadLimits, NegotiatedDeflate, Offer, ReceiveBuffer, ResponseError, SendBuffer,
+    Answer, ClientHandshake, Config, ContextTakeover, DeflateConfig, DeflateLevel, Established, HandshakeError, HeadError, HeadLimits, NegotiatedDeflate, Offer, ReceiveBuffer, ResponseError, Role, SendBuffer,
     ServerHandshake, WindowBits,
 };
+use testkit::masks::FixedKey;
 
 const FREE: DeflateConfig = DeflateConfig::client();
 const LEAN: DeflateConfig = DeflateConfig::server();
@@ -468,4 +468,18 @@ fn there_are_limits_for_offers_and_parameters() {
         Err(HandshakeError::Head(HeadError::TooManyExtensions { limit: 32 }))
     );
     assert_eq!(HandshakeError::Head(HeadError::TooManyExtensions { limit: 32 }).status(), 431);
+}
+
+#[test]
+fn what_was_set_for_compression_is_what_was_negotiated() {
+    let config = DeflateConfig::server().level(DeflateLevel::Fast).threshold(77);
+    let negotiated = config.as_negotiated();
+    assert_eq!((negotiated.level(), negotiated.threshold()), (DeflateLevel::Fast, 77));
+    let connection = Established::elsewhere(Role::Server, None)
+        .with_deflate(negotiated)
+        .connection_with(&Config::new(), FixedKey);
+    let text = format!("{connection:?}");
+    for part in ["Inflate", "takeover", "in_use: false"] {
+        assert!(text.contains(part), "{text} does not have {part}");
+    }
 }
