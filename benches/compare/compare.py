@@ -1,0 +1,174 @@
+"""Compares with other libraries, and puts the result into the README's table and a plot.
+
+Takes a few minutes, most of them to build the libraries. Writes results.json and results.svg beside
+this script, and the README between its marks. --render draws again what was measured before.
+"""
+
+import argparse
+import csv
+import json
+import math
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib import ticker
+
+HERE = Path(__file__).resolve().parent
+README = HERE.parent.parent / "README.md"
+RESULTS = HERE / "results.json"
+PLOT = HERE / "results.svg"
+BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+
+OURS = "sansock"
+OTHERS = ["tungstenite", "fastwebsockets", "tokio-websockets", "yawc", "wtx"]
+PLOTTED = [
+    "receive binary as server",
+    "receive ASCII as server",
+    "send as server",
+    "send as client",
+]
+# Colours of Okabe and Ito, which people with any vision tell apart, and a shape for each besides.
+MARKS = {
+    "sansock, core": ("#56b4e9", "o"),
+    "tungstenite": ("#e69f00", "s"),
+    "fastwebsockets": ("#009e73", "^"),
+    "tokio-websockets": ("#cc79a7", "D"),
+    "yawc": ("#d55e00", "X"),
+    "wtx": ("#0072b2", "v"),
+}
+
+
+def measure(rounds):
+    command = ["cargo", "run", "--release", "--locked", "--", str(rounds)]
+    printed = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, check=True).stdout
+    rows = [
+        {**row, "size": int(row["size"]), "nanoseconds": float(row["nanoseconds"])}
+        for row in csv.DictReader(printed.splitlines())
+    ]
+    results = {"machine": machine(), "rounds": rounds, "versions": versions(), "rows": rows}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def machine():
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        flags = ""
+    vectors = next((f" with {n}" for f, n in [("avx512bw", "AVX-512"), ("avx2", "AVX2")] if f in flags), "")
+    kind = "a virtual machine" if "hypervisor" in flags else "a machine"
+    return f"{kind} with {os.cpu_count()} cores, {platform.machine()}{vectors}, {platform.system()}"
+
+
+def versions():
+    lock = (HERE / "Cargo.lock").read_text()
+    locked = dict(re.findall(r'name = "(.+)"\nversion = "(.+)"', lock))
+    return {name: locked[name] for name in OTHERS}
+
+
+class Figures:
+    def __init__(self, rows):
+        self.least = {(r["bench"], r["size"], r["library"]): r["nanoseconds"] for r in rows}
+        self.benches = list(dict.fromkeys(r["bench"] for r in rows))
+        self.sizes = sorted({r["size"] for r in rows})
+
+    def ratios(self, bench, library):
+        """How many times as long as ours it takes, for each size."""
+        of = self.least
+        return [
+            of[bench, size, library] / of[bench, size, OURS]
+            for size in self.sizes
+            if (bench, size, library) in of
+        ]
+
+
+def size_name(size):
+    for unit, name in [(1 << 20, "MiB"), (1 << 10, "KiB")]:
+        if size >= unit:
+            return f"{size // unit} {name}"
+    return f"{size} B"
+
+
+def time_name(nanoseconds):
+    if nanoseconds >= 1000:
+        return f"{nanoseconds / 1000:.3g} µs"
+    return f"{nanoseconds:.3g} ns"
+
+
+def table(results, figures):
+    names = [OURS, *(f"{name} {results['versions'][name]}" for name in OTHERS)]
+    lines = [f"| | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+    ends = figures.sizes[0], figures.sizes[-1]
+    for bench in figures.benches:
+        cells = [", ".join(time_name(figures.least[bench, size, OURS]) for size in ends)]
+        for library in OTHERS:
+            ratios = figures.ratios(bench, library)
+            if ratios:
+                mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+                cells.append(f"{mean:.1f} ({min(ratios):.1f} to {max(ratios):.1f})")
+            else:
+                cells.append("–")
+        lines.append(f"| {bench} | {' | '.join(cells)} |")
+    sizes = [size_name(size) for size in figures.sizes]
+    note = (
+        f"{OURS}: time per message of {sizes[0]} and of {sizes[-1]}. The others: how many times as long "
+        f"they take, as the geometric mean over messages of {', '.join(sizes[:-1])} and {sizes[-1]} (least "
+        f"to most). The least of {results['rounds']} rounds, all in one run on {results['machine']}."
+    )
+    return "\n".join([*lines, "", note])
+
+
+def write_readme(text):
+    readme = README.read_text()
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def plot(figures):
+    """A panel for each bench: a row for each size, and a mark for each library."""
+    matplotlib.rcParams.update({
+        "svg.fonttype": "none", "svg.hashsalt": OURS, "font.size": 9, "font.family": "sans-serif",
+    })
+    panels, axes = plt.subplots(len(PLOTTED), sharex=True, figsize=(8, 2 + 1.5 * len(PLOTTED)), layout="constrained")
+    rows = range(len(figures.sizes))
+    for bench, axis in zip(PLOTTED, axes):
+        for library, (colour, shape) in MARKS.items():
+            axis.plot(figures.ratios(bench, library), rows, shape, color=colour, markersize=7, label=library)
+        axis.axvline(1, color="black", zorder=0)
+        axis.set_title(bench, loc="left", fontsize=9, fontweight="bold")
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axis.set_yticks(rows, [size_name(size) for size in figures.sizes])
+        axis.invert_yaxis()
+        axis.margins(y=0.15)
+        axis.grid(alpha=0.35)
+        axis.tick_params(labelbottom=True)
+    panels.supxlabel(f"time per message, as a multiple of {OURS}'s (logarithmic; left of 1 is faster)", fontsize=9)
+    panels.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(MARKS), frameon=False)
+    panels.savefig(PLOT, metadata={"Date": None})
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=15, help="of which the least counts (15)")
+    parser.add_argument("--render", action="store_true", help="measure nothing")
+    arguments = parser.parse_args()
+    if not arguments.render:
+        measure(arguments.rounds)
+    results = json.loads(RESULTS.read_text())
+    figures = Figures(results["rows"])
+    text = table(results, figures)
+    write_readme(text)
+    plot(figures)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
