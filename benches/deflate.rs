@@ -41,7 +41,7 @@ fn json(size: usize, message: usize) -> String {
 
 fn connection(role: Role, takeover: ContextTakeover) -> Connection {
     let deflate = DeflateConfig::client().server_context(takeover).client_context(takeover);
-    Established::elsewhere(role, None)
+    Established::after_handshake(role, None)
         .with_deflate(deflate.as_negotiated())
         .connection_with(&Config::new(), FixedKey)
 }

@@ -59,7 +59,8 @@ impl Pair {
     fn new(sender: Role, config: &Config, read: usize) -> Self {
         let receiver = if sender == Role::Client { Role::Server } else { Role::Client };
         let ends = [sender, receiver].map(|role| {
-            let connection = Established::elsewhere(role, None).connection_with(config, Keys(7));
+            let connection =
+                Established::after_handshake(role, None).connection_with(config, Keys(7));
             (connection, ReceiveBuffer::new(), SendBuffer::new())
         });
         Self { ends, read }
@@ -236,7 +237,7 @@ fn a_message_that_was_encoded_once_costs_no_allocation() {
 #[cfg(feature = "rand")]
 #[test]
 fn a_random_masking_key_costs_no_allocation() {
-    let mut client = Established::elsewhere(Role::Client, None).connection(&Config::new());
+    let mut client = Established::after_handshake(Role::Client, None).connection(&Config::new());
     let mut output = SendBuffer::new();
     assert_steady(&"keys", || {
         for _ in 0..1_000 {
@@ -252,7 +253,9 @@ fn an_idle_connection_holds_next_to_nothing() {
     for role in [Role::Client, Role::Server] {
         let mut end = None;
         let made = allocations(|| {
-            end = Some(Established::elsewhere(role, None).connection_with(&Config::new(), Keys(1)));
+            end = Some(
+                Established::after_handshake(role, None).connection_with(&Config::new(), Keys(1)),
+            );
         });
         // A client's source of keys.
         assert!(made <= 1, "{made}");
@@ -280,7 +283,7 @@ fn a_compressed_message_costs_no_allocation() {
                     let config = Config::new().delivery(delivery);
                     let mut pair = Pair::new(sender, &config, read);
                     for (connection, ..) in &mut pair.ends {
-                        *connection = Established::elsewhere(connection.role(), None)
+                        *connection = Established::after_handshake(connection.role(), None)
                             .with_deflate(deflate.as_negotiated())
                             .connection_with(&config, Keys(7));
                     }

@@ -49,7 +49,7 @@ fn held(work: impl FnOnce()) -> isize {
 }
 
 fn connection(role: Role, deflate: &DeflateConfig) -> Connection {
-    Established::elsewhere(role, None)
+    Established::after_handshake(role, None)
         .with_deflate(deflate.as_negotiated())
         .connection_with(&Config::new(), FixedKey)
 }

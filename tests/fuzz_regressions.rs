@@ -19,7 +19,7 @@ fn error(bytes: &[u8], role: Role, step: usize) -> Option<ProtocolError> {
 #[cfg(feature = "deflate")]
 fn inflating(config: &Config) -> Receiver {
     let deflate = DeflateConfig::client().as_negotiated();
-    let established = Established::elsewhere(Role::Client, None).with_deflate(deflate);
+    let established = Established::after_handshake(Role::Client, None).with_deflate(deflate);
     established.connection_with(config, FixedKey).split().0
 }
 

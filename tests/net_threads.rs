@@ -14,7 +14,7 @@ fn with_raw_peer() -> (WebSocket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let stream = Stream::from(listener.accept().unwrap().0);
-    let connection = Established::elsewhere(Role::Server, None).connection(&Config::new());
+    let connection = Established::after_handshake(Role::Server, None).connection(&Config::new());
     let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
     (WebSocket::new(stream, connection, input, output).unwrap(), peer)
 }

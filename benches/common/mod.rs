@@ -30,7 +30,7 @@ pub(crate) fn quick() -> Criterion {
 
 /// With keys that differ, and nothing more: what a CSPRNG costs is in `benches/mask.rs`.
 pub(crate) fn connection(role: Role) -> Connection {
-    Established::elsewhere(role, None).connection_with(&Config::new(), Keys(7))
+    Established::after_handshake(role, None).connection_with(&Config::new(), Keys(7))
 }
 
 /// What messages are made of.

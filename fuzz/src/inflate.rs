@@ -55,7 +55,7 @@ impl Setup {
         let deflate =
             DeflateConfig::client().server_context(self.takeover).client_context(self.takeover);
         let established =
-            Established::elsewhere(self.role, None).with_deflate(deflate.as_negotiated());
+            Established::after_handshake(self.role, None).with_deflate(deflate.as_negotiated());
         established.connection_with(config, NoKeys).split().0
     }
 }

@@ -43,7 +43,7 @@ impl BodyReader {
         } else if headers.list_has("Transfer-Encoding", "chunked") {
             Framing::Chunked(Chunk::Size(0))
         } else {
-            match headers.text("Content-Length").and_then(|length| length.parse().ok()) {
+            match headers.get_str("Content-Length").and_then(|length| length.parse().ok()) {
                 Some(length) => Framing::Length(length),
                 None => Framing::UntilEof,
             }

@@ -47,15 +47,16 @@ impl Established {
         self.deflate.as_ref()
     }
 
-    /// A handshake that other code has done, such as an HTTP server that hands over its upgraded
-    /// stream. The bytes that arrived behind the head belong into the
+    /// After a handshake that other code has done, such as an HTTP server that hands over its
+    /// upgraded stream. Bytes that arrived after the head belong in the
     /// [`ReceiveBuffer`](crate::ReceiveBuffer).
     #[must_use]
-    pub const fn elsewhere(role: Role, subprotocol: Option<String>) -> Self {
+    pub const fn after_handshake(role: Role, subprotocol: Option<String>) -> Self {
         Self::new(role, subprotocol, None)
     }
 
-    /// With what a handshake [elsewhere](Self::elsewhere) has negotiated of permessage-deflate.
+    /// Sets what [the other code's handshake](Self::after_handshake) negotiated of
+    /// permessage-deflate.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(self, negotiated: NegotiatedDeflate) -> Self {

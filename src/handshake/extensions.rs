@@ -23,7 +23,7 @@ const MOST: usize = 32;
 /// recipient of such malformed data MUST immediately _Fail the WebSocket Connection_." (9.1)
 pub(crate) fn check(headers: Headers<'_>) -> Result<usize, HeadError> {
     let mut extensions: usize = 0;
-    for line in headers.all(HEADER) {
+    for line in headers.get_all(HEADER) {
         let before = extensions;
         for extension in List(Cursor(line)) {
             let Extension { parameters, .. } = extension?;
@@ -85,7 +85,7 @@ pub(crate) fn agree(
 
 /// The extensions of a header that was checked.
 fn all(headers: Headers<'_>) -> impl Iterator<Item = Extension<'_>> {
-    headers.all(HEADER).flat_map(|line| List(Cursor(line)).flatten())
+    headers.get_all(HEADER).flat_map(|line| List(Cursor(line)).flatten())
 }
 
 const MALFORMED: HeadError = HeadError::InvalidHeader(HEADER);

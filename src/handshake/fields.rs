@@ -42,17 +42,17 @@ impl<'h> Headers<'h> {
     /// The value of the first line of this name.
     #[must_use]
     pub fn get(self, name: &str) -> Option<&'h [u8]> {
-        self.all(name).next()
+        self.get_all(name).next()
     }
 
     /// The value of the first line of this name, if it is UTF-8.
     #[must_use]
-    pub fn text(self, name: &str) -> Option<&'h str> {
+    pub fn get_str(self, name: &str) -> Option<&'h str> {
         self.get(name).and_then(|value| str::from_utf8(value).ok())
     }
 
     /// The values of all lines of this name.
-    pub fn all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+    pub fn get_all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         let lines = self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
         lines.map(|field| &*field.value)
     }
@@ -72,7 +72,7 @@ impl<'h> Headers<'h> {
     /// The elements of a list header, from all its lines: "A recipient MUST parse and ignore a
     /// reasonable number of empty list elements" (RFC 9110, 5.6.1.2).
     pub(crate) fn list(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        let elements = self.all(name).flat_map(|value| value.split(|byte| *byte == b','));
+        let elements = self.get_all(name).flat_map(|value| value.split(|byte| *byte == b','));
         elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
     }
 
@@ -111,8 +111,8 @@ mod tests {
         let fields = fields(&[("Host", "a"), ("X-A", " b "), ("x-a", "c")]);
         let headers = Headers::new(&fields);
         assert_eq!(headers.get("HOST"), Some(&b"a"[..]));
-        assert_eq!(headers.text("x-A"), Some("b"));
-        assert_eq!(headers.all("X-a").collect::<Vec<_>>(), [b"b", b"c"]);
+        assert_eq!(headers.get_str("x-A"), Some("b"));
+        assert_eq!(headers.get_all("X-a").collect::<Vec<_>>(), [b"b", b"c"]);
         assert_eq!(headers.get("Hos"), None);
         assert_eq!(
             headers.iter().map(|(name, _)| name).collect::<Vec<_>>(),
@@ -126,7 +126,7 @@ mod tests {
     fn text_is_utf_8_or_nothing() {
         let fields = [Field::new("a", b"\xc3\xa9"), Field::new("b", b"\xe9")];
         let headers = Headers::new(&fields);
-        assert_eq!((headers.text("a"), headers.text("b")), (Some("\u{e9}"), None));
+        assert_eq!((headers.get_str("a"), headers.get_str("b")), (Some("\u{e9}"), None));
         assert_eq!(headers.get("b"), Some(&b"\xe9"[..]));
         assert_eq!(format!("{headers:?}"), r"[a: \xc3\xa9, b: \xe9]");
     }

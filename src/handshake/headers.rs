@@ -8,7 +8,7 @@ use super::fields::{Headers, is_token};
 impl<'h> Headers<'h> {
     /// The value of a header that may be there once.
     pub(crate) fn at_most_one(self, name: &'static str) -> Result<Option<&'h [u8]>, HeadError> {
-        let mut lines = self.all(name);
+        let mut lines = self.get_all(name);
         let first = lines.next();
         match lines.next() {
             None => Ok(first),

@@ -70,7 +70,7 @@ impl<'h> Request<'h> {
     /// [`OriginPolicy`](crate::OriginPolicy).
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
-        self.headers().text("Origin")
+        self.headers().get_str("Origin")
     }
 
     /// The subprotocols that the client offers, "ordered by preference" (4.1).

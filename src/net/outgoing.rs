@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn a_full_buffer_is_written_before_more_is_queued() {
         let config = Config::new().limits(Limits::new().buffered(10));
-        let connection = Established::elsewhere(Role::Server, None).connection(&config);
+        let connection = Established::after_handshake(Role::Server, None).connection(&config);
         let mut outgoing = Outgoing::new(Vec::new(), connection, SendBuffer::new());
         outgoing.queue("Hello").unwrap();
         assert_eq!(outgoing.stream, b"");

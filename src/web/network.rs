@@ -50,7 +50,8 @@ fn connect(shared: &Arc<Shared>, client: &Client) -> Result<Option<Reader>, Erro
         }
         None => "".into(),
     };
-    let extensions = response.headers().text("Sec-WebSocket-Extensions").unwrap_or_default().into();
+    let extensions =
+        response.headers().get_str("Sec-WebSocket-Extensions").unwrap_or_default().into();
     let (reader, writer) = socket.split()?;
     Ok(shared.update(|state| {
         if !state.is_alive() {

@@ -30,7 +30,7 @@ pub struct End {
 impl End {
     pub fn new(role: Role, config: &Config) -> Self {
         Self {
-            connection: Established::elsewhere(role, None).connection_with(config, FixedKey),
+            connection: Established::after_handshake(role, None).connection_with(config, FixedKey),
             input: ReceiveBuffer::new(),
             output: SendBuffer::new(),
             seen: Vec::new(),

@@ -93,8 +93,8 @@ fn line(output: &mut impl BufRead) -> String {
 fn the_client_sends_lines_and_shows_what_arrives() {
     let (url, served) = serve(|incoming| {
         let request = incoming.request().unwrap();
-        assert_eq!(request.headers().text("Cookie"), Some("session=1"));
-        assert_eq!(request.headers().text("X-Other"), Some("a: b"));
+        assert_eq!(request.headers().get_str("Cookie"), Some("session=1"));
+        assert_eq!(request.headers().get_str("X-Other"), Some("a: b"));
         assert!(request.subprotocols().eq(["one", "two"]));
         let mut socket = incoming.accept_with(&Answer::new().subprotocol("two"))?;
         socket.send("\u{1b}[31mred\n")?;

@@ -347,7 +347,7 @@ fn an_answer_whose_body_never_ends_is_an_error_when_time_is_up() {
         panic!()
     };
     assert_eq!((response.status(), response.body()), (503, &b"lat"[..]));
-    assert_eq!(response.headers().text("retry-after"), Some("5"));
+    assert_eq!(response.headers().get_str("retry-after"), Some("5"));
     assert_eq!(
         HandshakeError::Response(ResponseError::Status(response)).to_string(),
         "the server answered 503 Busy"

@@ -243,7 +243,7 @@ fn row_23_a_redirect_is_an_error_and_sends_no_credentials_anywhere() {
         panic!()
     };
     assert_eq!(response.status(), 302);
-    assert_eq!(response.headers().text("location"), Some("ws://evil.org/"));
+    assert_eq!(response.headers().get_str("location"), Some("ws://evil.org/"));
     assert!(output.is_empty());
 }
 

@@ -270,7 +270,7 @@ fn the_program_sees_host_origin_subprotocols_and_headers() {
         assert_eq!(request.origin(), Some("http://example.com"));
         assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["chat", "superchat"]);
         assert_eq!(request.headers().len(), 7);
-        assert_eq!(request.headers().text("upgrade"), Some("websocket"));
+        assert_eq!(request.headers().get_str("upgrade"), Some("websocket"));
     });
     seen(&with(REQUEST, "Host", &["Host: [0:0::1]:9001"]), |request| {
         assert_eq!((request.host(), request.port()), ("[::1]", Some(9001)));

@@ -48,7 +48,7 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
 
 /// One end of a connection over a stream, its opening handshake done.
 pub(crate) fn socket(stream: TcpStream, role: Role, config: Config) -> WebSocket {
-    let connection = Established::elsewhere(role, None).connection(&config);
+    let connection = Established::after_handshake(role, None).connection(&config);
     let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
     WebSocket::new(Stream::from(stream), connection, input, output).unwrap()
 }

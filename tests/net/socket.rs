@@ -30,7 +30,7 @@ const _: () = {
 };
 
 fn over<S: Read + Write>(stream: S, role: Role, config: Config) -> WebSocket<S> {
-    let connection = Established::elsewhere(role, None).connection(&config);
+    let connection = Established::after_handshake(role, None).connection(&config);
     WebSocket::over(stream, connection, ReceiveBuffer::new(), SendBuffer::new())
 }
 

@@ -163,7 +163,7 @@ proptest! {
         prop_assert_eq!(established.subprotocol(), answered.chosen.as_deref());
         let response = client.response().unwrap();
         for (name, value) in &answered.manner.extra {
-            let mut lines = response.headers().all(name);
+            let mut lines = response.headers().get_all(name);
             prop_assert!(lines.any(|line| line == value.as_bytes()), "{}: {}", name, value);
         }
     }

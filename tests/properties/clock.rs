@@ -49,7 +49,7 @@ impl End {
     fn new(role: Role, timeouts: Timeouts) -> Self {
         let config = Config::new().timeouts(timeouts);
         Self {
-            connection: Established::elsewhere(role, None).connection_with(&config, Keys(1)),
+            connection: Established::after_handshake(role, None).connection_with(&config, Keys(1)),
             input: ReceiveBuffer::new(),
             output: SendBuffer::new(),
             expired: None,

@@ -83,7 +83,7 @@ impl End {
     fn new(role: Role, keys: u32) -> Self {
         Self {
             role,
-            connection: Established::elsewhere(role, None)
+            connection: Established::after_handshake(role, None)
                 .connection_with(&Config::new(), Keys(keys)),
             input: ReceiveBuffer::new(),
             output: SendBuffer::new(),

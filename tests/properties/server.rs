@@ -219,7 +219,7 @@ proptest! {
         let offered: Vec<_> = request.subprotocols().collect();
         prop_assert_eq!(&offered, &asked.subprotocols);
         for (name, value) in &asked.manner.extra {
-            let mut lines = request.headers().all(name);
+            let mut lines = request.headers().get_all(name);
             prop_assert!(lines.any(|line| line == value.as_bytes()), "{}: {}", name, value);
         }
 

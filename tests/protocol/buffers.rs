@@ -236,7 +236,7 @@ fn debug_output_shows_no_payload_that_waits() {
     let mut input = ReceiveBuffer::new();
     input.extend_from_slice(b"\x81\x06secret");
     let mut connection =
-        Established::elsewhere(Role::Client, None).connection_with(&Config::new(), FixedKey);
+        Established::after_handshake(Role::Client, None).connection_with(&Config::new(), FixedKey);
     assert!(format!("{input:?}").contains("unread: 8"), "{input:?}");
     let (mut sender, mut output) = (Sender::client(&Config::new(), FixedKey), SendBuffer::new());
     sender.send_fragment("secret", false, &mut output).unwrap();

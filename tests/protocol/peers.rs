@@ -192,7 +192,7 @@ fn row_25_each_frame_has_a_key_of_its_own() {
     let draw = || {
         let mut end = End::new(Role::Client, &Config::new());
         end.connection =
-            sansock::Established::elsewhere(Role::Client, None).connection(&Config::new());
+            sansock::Established::after_handshake(Role::Client, None).connection(&Config::new());
         for round in 0..FRAMES {
             match round % 3 {
                 0 => end.send("the same").unwrap(),

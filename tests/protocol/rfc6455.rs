@@ -9,7 +9,7 @@ use crate::wire::{
 };
 
 fn connection(role: Role) -> Connection {
-    Established::elsewhere(role, None).connection_with(&Config::new(), FixedKey)
+    Established::after_handshake(role, None).connection_with(&Config::new(), FixedKey)
 }
 
 /// What `from` writes.

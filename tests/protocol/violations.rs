@@ -244,7 +244,7 @@ fn limits(table: &mut Table) {
 }
 
 fn connection(role: Role) -> Connection {
-    Established::elsewhere(role, None).connection_with(&config(), FixedKey)
+    Established::after_handshake(role, None).connection_with(&config(), FixedKey)
 }
 
 /// All events up to the error.

@@ -475,7 +475,7 @@ fn what_was_set_for_compression_is_what_was_negotiated() {
     let config = DeflateConfig::server().level(DeflateLevel::Fast).threshold(77);
     let negotiated = config.as_negotiated();
     assert_eq!((negotiated.level(), negotiated.threshold()), (DeflateLevel::Fast, 77));
-    let connection = Established::elsewhere(Role::Server, None)
+    let connection = Established::after_handshake(Role::Server, None)
         .with_deflate(negotiated)
         .connection_with(&Config::new(), FixedKey);
     let text = format!("{connection:?}");

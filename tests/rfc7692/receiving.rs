@@ -210,7 +210,7 @@ fn reserved_bits_are_for_the_first_frame_of_a_message() {
 fn a_compressed_message_needs_the_extension() {
     for role in [Role::Client, Role::Server] {
         let connection =
-            Established::elsewhere(role, None).connection_with(&Config::new(), Keys(1));
+            Established::after_handshake(role, None).connection_with(&Config::new(), Keys(1));
         let mut end = End { connection, ..End::new(role, &Config::new(), KEPT) };
         assert_eq!(end.receive(&[0xC1], 1), Err(ProtocolError::ReservedBits(0xC1)));
     }

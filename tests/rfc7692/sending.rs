@@ -73,7 +73,7 @@ fn the_threshold_and_the_program_decide() {
 
 #[test]
 fn without_the_extension_nothing_is_compressed() {
-    let connection = sansock::Established::elsewhere(Role::Server, None)
+    let connection = sansock::Established::after_handshake(Role::Server, None)
         .connection_with(&Config::new(), Keys(1));
     let mut end = End { connection, ..server(KEPT) };
     for compression in [Compression::Auto, Compression::Always] {
@@ -293,7 +293,7 @@ fn a_message_is_compressed_once_for_many() {
     let long = json(2_000);
     let message = EncodedMessage::compressed(&long, &KEPT);
     assert_eq!(message.as_message(), Message::Text(&long));
-    let plain = sansock::Established::elsewhere(Role::Server, None)
+    let plain = sansock::Established::after_handshake(Role::Server, None)
         .connection_with(&Config::new(), Keys(1));
     let bits = |bits| WindowBits::new(bits).unwrap();
     for (end, compressed) in [

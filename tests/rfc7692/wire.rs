@@ -76,7 +76,7 @@ pub(crate) fn binary_frame(payload: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn connection(role: Role, config: &Config, deflate: DeflateConfig) -> Connection {
-    Established::elsewhere(role, None)
+    Established::after_handshake(role, None)
         .with_deflate(deflate.as_negotiated())
         .connection_with(config, Keys(3))
 }

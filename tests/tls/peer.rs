@@ -104,6 +104,6 @@ impl Peer {
 }
 
 pub(crate) fn websocket(stream: Stream, role: Role, config: &Config) -> WebSocket {
-    let connection = Established::elsewhere(role, None).connection(config);
+    let connection = Established::after_handshake(role, None).connection(config);
     WebSocket::new(stream, connection, ReceiveBuffer::new(), SendBuffer::new()).unwrap()
 }

@@ -90,7 +90,7 @@ fn the_states_have_the_numbers_of_browsers() {
 fn the_builder_sends_headers_and_an_origin() {
     let (url, requests) = serve(|incoming| {
         let headers = incoming.request().unwrap().headers();
-        let text = |name| headers.text(name).map(str::to_owned);
+        let text = |name| headers.get_str(name).map(str::to_owned);
         Ok((text("Cookie"), text("Origin"), text("Sec-WebSocket-Protocol")))
     });
     let socket = WebSocket::builder(&url)

@@ -83,7 +83,7 @@ impl Side {
         deflate: Option<DeflateConfig>,
         now: Instant,
     ) -> Self {
-        let mut established = Established::elsewhere(role, None);
+        let mut established = Established::after_handshake(role, None);
         if let Some(config) = &deflate {
             established = established.with_deflate(config.as_negotiated());
         }

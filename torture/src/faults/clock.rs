@@ -34,7 +34,7 @@ impl Virtual {
             .idle(HOUR * 24)
             .message(HOUR * 24);
         let config = Config::new().timeouts(timeouts);
-        let connection = Established::elsewhere(Role::Server, None).connection(&config);
+        let connection = Established::after_handshake(Role::Server, None).connection(&config);
         let mut new = Self { connection, input: ReceiveBuffer::new(), output: SendBuffer::new() };
         new.connection.handle_timeout(now, &mut new.output)?;
         Ok(new)

@@ -35,7 +35,7 @@ fn blocking(role: Role, transport: Memory) -> WebSocket<Memory> {
 }
 
 fn connection(role: Role) -> Connection {
-    Established::elsewhere(role, None).connection(&Config::new())
+    Established::after_handshake(role, None).connection(&Config::new())
 }
 
 fn receive(role: Role, mut transport: Memory) -> Run {

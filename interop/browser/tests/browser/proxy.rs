@@ -87,7 +87,7 @@ fn who_accepts_sees_what_the_proxy_says_of_the_client() {
     let running = thread::spawn(|| {
         server.run(|incoming: &mut Incoming| {
             let seen = incoming.request().map(|request| {
-                let header = |name| request.headers().text(name).unwrap_or_default();
+                let header = |name| request.headers().get_str(name).unwrap_or_default();
                 let (by, over) = (header("X-Forwarded-For"), header("X-Forwarded-Proto"));
                 format!("{} for {by} over {over}", request.target())
             });
