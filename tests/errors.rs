@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::error::Error;
 
 use sansock::{
-    ClientHandshake, CloseCode, Config, Established, HandshakeError, HeadError, HeadLimits, Incomplete, InvalidOrigin, MaskSource, Message, Offer, Origin, ProtocolError, ReceiveBuffer, RequestError, ResponseError, Role, SendBuffer, SendError, Sender, ServerHandshake, Timeout, Uri, UriError, UsageError,
+    ClientHandshake, CloseCode, HandshakeError, HeadError, HeadLimits, Incomplete, InvalidOrigin,
+    Offer, ProtocolError, ReceiveBuffer, RequestError, ResponseError, SendBuffer, SendError,
+    Timeout, UriError, UsageError,
 };
 
 /// The texts, each with what it must say.

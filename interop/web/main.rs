@@ -11,7 +11,7 @@ use std::sync::mpsc;
 
 use peer::{both, lines, until};
 use sansock::web::{Error, Event, PortPolicy, ReadyState, SyntaxError, WebSocket};
-use sansock::{ResponseError, HandshakeError, Message, net};
+use sansock::{HandshakeError, Message, ResponseError, net};
 
 #[test]
 fn the_four_events_and_the_four_states() {
@@ -135,7 +135,9 @@ fn the_answer_of_a_server_that_refuses_is_in_the_error() {
         let socket = WebSocket::new(&peer.url("/refuse")).unwrap();
         let Some(Event::Error(error)) = socket.events().recv() else { panic!("no error") };
         match error.cause.as_deref() {
-            Some(net::Error::Handshake(HandshakeError::Response(ResponseError::Status(response)))) => {
+            Some(net::Error::Handshake(HandshakeError::Response(ResponseError::Status(
+                response,
+            )))) => {
                 assert_eq!((response.status(), response.body()), (403, &b"no\n"[..]));
             }
             other => panic!("{other:?}"),

@@ -1,7 +1,8 @@
 //! The server's side (4.2).
 
 use sansock::{
-    Answer, HandshakeError, HeadError, HeadLimits, Origin, OriginPolicy, Rejection, RequestError, SendBuffer, ServerHandshake, UsageError,
+    Answer, HandshakeError, HeadError, HeadLimits, Origin, OriginPolicy, Rejection, RequestError,
+    SendBuffer, ServerHandshake, UsageError,
 };
 
 use HandshakeError::{Head, Request};

@@ -1,8 +1,9 @@
 //! Offers and answers (RFC 7692, 5 and 7.1).
 
 use sansock::{
-    Answer, ClientHandshake, Config, ContextTakeover, DeflateConfig, DeflateLevel, Established, HandshakeError, HeadError, HeadLimits, NegotiatedDeflate, Offer, ReceiveBuffer, ResponseError, Role, SendBuffer,
-    ServerHandshake, WindowBits,
+    Answer, ClientHandshake, Config, ContextTakeover, DeflateConfig, DeflateLevel, Established,
+    HandshakeError, HeadError, HeadLimits, NegotiatedDeflate, Offer, ReceiveBuffer, ResponseError,
+    Role, SendBuffer, ServerHandshake, WindowBits,
 };
 use testkit::masks::FixedKey;
 
