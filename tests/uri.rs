@@ -30,9 +30,9 @@ fn the_parts_of_a_url() {
         ("ws://h//a/../b/./%2e", Scheme::Ws, "h", 80, "//a/../b/./%2e", "h"),
         ("ws://h/[a]{b}|\"\\", Scheme::Ws, "h", 80, "/[a]{b}|\"\\", "h"),
         ("ws://127.0.0.1:9001/x", Scheme::Ws, "127.0.0.1", 9001, "/x", "127.0.0.1:9001"),
-        ("ws://[::1]", Scheme::Ws, "::1", 80, "/", "[::1]"),
-        ("ws://[2001:DB8:0::1]:9/x", Scheme::Ws, "2001:db8::1", 9, "/x", "[2001:db8::1]:9"),
-        ("ws://u:p@[::1]:8080?q", Scheme::Ws, "::1", 8080, "/?q", "[::1]:8080"),
+        ("ws://[::1]", Scheme::Ws, "[::1]", 80, "/", "[::1]"),
+        ("ws://[2001:DB8:0::1]:9/x", Scheme::Ws, "[2001:db8::1]", 9, "/x", "[2001:db8::1]:9"),
+        ("ws://u:p@[::1]:8080?q", Scheme::Ws, "[::1]", 8080, "/?q", "[::1]:8080"),
         (
             "ws://xn--bcher-kva.example",
             Scheme::Ws,
@@ -47,6 +47,7 @@ fn the_parts_of_a_url() {
         assert_eq!(uri.scheme(), scheme, "{text}");
         assert_eq!(uri.is_secure(), scheme == Scheme::Wss, "{text}");
         assert_eq!((uri.host(), uri.port()), (host, port), "{text}");
+        assert_eq!(uri.bare_host(), host.trim_matches(['[', ']']), "{text}");
         assert_eq!(uri.resource_name(), resource_name, "{text}");
         assert_eq!(uri.authority().to_string(), authority, "{text}");
     }

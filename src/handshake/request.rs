@@ -54,7 +54,8 @@ impl<'h> Request<'h> {
         Headers::new(&self.received.fields)
     }
 
-    /// The host that the Host header names, in lower case; an IPv6 address in brackets.
+    /// The host that the Host header names, in lower case; an IPv6 address in brackets, as in
+    /// [`Uri::host`](crate::Uri::host).
     #[must_use]
     pub fn host(&self) -> &'h str {
         &self.received.authority.host

@@ -156,8 +156,8 @@ impl Client {
         let uri = self.offer.uri();
         let tls = match &self.tls {
             _ if !uri.is_secure() => None,
-            Some(connector) => Some(connector.session(uri.host())?),
-            None => Some(Connector::preset()?.session(uri.host())?),
+            Some(connector) => Some(connector.session(uri.bare_host())?),
+            None => Some(Connector::preset()?.session(uri.bare_host())?),
         };
         let tcp = self.open()?;
         tcp.set_nodelay(true)?;
@@ -217,7 +217,7 @@ impl Client {
 
     fn open(&self) -> Result<TcpStream, Error> {
         let uri = self.offer.uri();
-        let host = uri.host();
+        let host = uri.bare_host();
         let addresses: Vec<SocketAddr> = (host, uri.port()).to_socket_addrs()?.collect();
         connect_to_any(&addresses, self.connect_timeout)?
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, NoAddress(host.into())).into())

@@ -58,9 +58,17 @@ impl Uri {
         matches!(self.scheme, Scheme::Wss)
     }
 
-    /// The name or address to connect to, in lower case; an IPv6 address without its brackets.
+    /// The name or address of the host, in lower case; an IPv6 address in brackets, as in the crates
+    /// `url` and `http` and in [`Request::host`](crate::Request::host).
     #[must_use]
     pub fn host(&self) -> &str {
+        &self.authority.host
+    }
+
+    /// The [host](Self::host) without the brackets of an IPv6 address, as name resolution
+    /// ([`std::net::ToSocketAddrs`]) and TLS take it.
+    #[must_use]
+    pub fn bare_host(&self) -> &str {
         self.authority.bare_host()
     }
 

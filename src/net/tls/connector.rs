@@ -81,7 +81,8 @@ impl Connector {
     }
 
     pub(crate) fn session(&self, host: &str) -> Result<Session, Error> {
-        let name = ServerName::try_from(host).map_err(|_| TlsError::Host(host.into()))?;
+        let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(bare).map_err(|_| TlsError::Host(host.into()))?;
         let config = Arc::clone(&self.config);
         let tls = ClientConnection::new(config, name.to_owned()).map_err(TlsError::from)?;
         Ok(Session::new(tls))
@@ -217,5 +218,22 @@ impl fmt::Debug for ConnectorBuilder {
             .field("roots", &self.roots)
             .field("anyone", &self.anyone)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_a_name_or_an_address_with_or_without_brackets() {
+        let connector = Connector::builder().dangerous_accept_any_certificate().build().unwrap();
+        for host in ["localhost", "127.0.0.1", "::1", "[::1]"] {
+            assert!(connector.session(host).is_ok(), "{host}");
+        }
+        for host in ["", "[::1", "a b", "[]"] {
+            let error = connector.session(host).unwrap_err();
+            assert!(matches!(error, Error::Tls(TlsError::Host(it)) if *it == *host), "{host}");
+        }
     }
 }
