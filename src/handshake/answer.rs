@@ -78,10 +78,13 @@ impl Answer {
         self
     }
 
-    /// Accepts what `config` allows, if nothing else was set.
-    #[cfg(feature = "net")]
-    pub(crate) fn or_deflate(mut self, config: Option<&DeflateConfig>) -> Self {
-        self.deflate = self.deflate.or_else(|| config.copied());
+    /// Takes over the other answer's choice of permessage-deflate, if this one has made none: for
+    /// servers with a default.
+    #[must_use]
+    pub const fn or_deflate_of(mut self, other: &Self) -> Self {
+        if self.deflate.is_none() {
+            self.deflate = other.deflate;
+        }
         self
     }
 

@@ -42,11 +42,6 @@ impl Established {
         self.deflate.as_ref()
     }
 
-    #[cfg(feature = "net")]
-    pub(crate) const fn negotiated_deflate(&self) -> Option<&NegotiatedDeflate> {
-        self.deflate.as_ref()
-    }
-
     /// After a handshake that other code has done, such as an HTTP server that hands over its
     /// upgraded stream. Bytes that arrived after the head belong in the
     /// [`ReceiveBuffer`](crate::ReceiveBuffer).

@@ -86,6 +86,11 @@ impl Offer {
         &self.uri
     }
 
+    /// The subprotocols, in the order of preference.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.subprotocols.iter().map(String::as_str)
+    }
+
     /// Checks what section 4.1 wants of a request. [`ClientHandshake::start`](crate::ClientHandshake)
     /// does so too; this is for who wants to know before there is a transport.
     ///
@@ -114,12 +119,6 @@ impl Offer {
             "transfer-encoding",
         ])?;
         if self.uri.userinfo().is_some() { self.headers.check(&["authorization"]) } else { Ok(()) }
-    }
-
-    /// Whether any subprotocol is offered.
-    #[cfg(feature = "web")]
-    pub(crate) const fn has_subprotocols(&self) -> bool {
-        !self.subprotocols.is_empty()
     }
 
     /// The request of section 4.1.

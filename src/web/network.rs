@@ -41,7 +41,7 @@ fn connect(shared: &Arc<Shared>, client: &Client) -> Result<Option<Reader>, Erro
     })?;
     let protocol = match socket.subprotocol() {
         Some(protocol) => protocol.into(),
-        None if client.offer().has_subprotocols() => {
+        None if client.offer().subprotocols().next().is_some() => {
             // "If protocols is not the empty list and extracting header list values given
             // `Sec-WebSocket-Protocol` and response's header list results in null, failure, or the
             // empty byte sequence, then fail the WebSocket connection. NOTE: This is different from

@@ -59,7 +59,7 @@ impl Incoming {
     /// [`Error::Handshake`] if the request does not ask for WebSocket, its Origin is refused, or the
     /// answer is not valid: then the client has got an error. [`Error::Io`].
     pub fn accept_with(&mut self, answer: &Answer) -> Result<WebSocket, Error> {
-        let answer = answer.clone().or_deflate(self.options.deflate.as_ref());
+        let answer = answer.clone().or_deflate_of(&self.options.answer);
         let established = match self.request().map(|request| {
             self.options.origins.check(&request)?;
             let mut output = SendBuffer::new();

@@ -17,8 +17,7 @@ use self::registry::{RETRY, Shared};
 use super::tls::Acceptor;
 use super::{Error, Stream};
 use crate::config::Config;
-use crate::deflate::DeflateConfig;
-use crate::handshake::{HeadLimits, OriginPolicy};
+use crate::handshake::{Answer, HeadLimits, OriginPolicy};
 
 /// A server: a thread for each connection, its opening handshake included.
 ///
@@ -50,7 +49,8 @@ pub(super) struct Options {
     config: Config,
     head_limits: HeadLimits,
     origins: OriginPolicy,
-    deflate: Option<DeflateConfig>,
+    /// What an answer of the program leaves open.
+    answer: Answer,
     max_connections: usize,
     write_timeout: Option<Duration>,
     stack_size: Option<usize>,
@@ -80,7 +80,7 @@ impl Server {
             config: Config::new(),
             head_limits: HeadLimits::new(),
             origins: OriginPolicy::Any,
-            deflate: None,
+            answer: Answer::new(),
             max_connections: 10_000,
             write_timeout: Some(Duration::from_secs(30)),
             stack_size: None,
@@ -116,8 +116,8 @@ impl Server {
     /// [`Answer`](crate::Answer) says nothing else; nothing is compressed unless set.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn deflate(mut self, config: DeflateConfig) -> Self {
-        self.options.deflate = Some(config);
+    pub fn deflate(mut self, config: crate::DeflateConfig) -> Self {
+        self.options.answer = self.options.answer.deflate(config);
         self
     }
 

@@ -13,7 +13,6 @@ use super::{Error, Outgoing};
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::close::CloseCode;
 use crate::connection::{Connection, Outcome, State};
-use crate::deflate::NegotiatedDeflate;
 use crate::event::{Event, OutgoingMessage};
 use crate::handshake::Established;
 use crate::sender::EncodedMessage;
@@ -51,8 +50,8 @@ pub struct WebSocket<S = Stream> {
     broken: Option<io::Error>,
     /// Whether the last answer to a control frame could not be written: the network is full.
     stuck: bool,
-    subprotocol: Option<Box<str>>,
-    deflate: Option<NegotiatedDeflate>,
+    /// The handshake, where the program did not do it.
+    established: Option<Established>,
     /// Whether everything is over, the transport's end included.
     finished: bool,
 }
@@ -112,8 +111,7 @@ impl<S: Read + Write> WebSocket<S> {
             looked: None,
             broken: None,
             stuck: false,
-            subprotocol: None,
-            deflate: None,
+            established: None,
             finished: false,
         }
     }
@@ -284,19 +282,18 @@ impl<S: Read + Write> WebSocket<S> {
     /// The subprotocol that was negotiated.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
+        self.established.as_ref()?.subprotocol()
     }
 
     /// What was negotiated of permessage-deflate (RFC 7692); `None` if messages are not compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn deflate(&self) -> Option<&NegotiatedDeflate> {
-        self.deflate.as_ref()
+    pub fn deflate(&self) -> Option<&crate::NegotiatedDeflate> {
+        self.established.as_ref()?.deflate()
     }
 
     pub(super) fn set_negotiated(&mut self, established: &Established) {
-        self.subprotocol = established.subprotocol().map(Into::into);
-        self.deflate = established.negotiated_deflate().copied();
+        self.established = Some(established.clone());
     }
 
     pub(super) fn set_slot(&mut self, slot: Arc<Slot>) {
