@@ -115,7 +115,8 @@ impl Options {
 
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let (server, s) = options.listen.bind("127.0.0.1:9002")?;
-    let server = server.config(options.config()).stack_size(STACK);
+    // `serve` decides which pages may connect.
+    let server = server.config(options.config()).stack_size(STACK).origins(OriginPolicy::Any);
     listen::end_with_signals(&server)?;
     let room = Arc::new(Room::new());
     let herald = Arc::clone(&room);

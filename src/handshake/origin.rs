@@ -9,15 +9,14 @@ use super::error::RequestError;
 use super::fields::is_token;
 use super::request::Request;
 
-/// Which Origins a server takes connections from.
+/// Which web pages a server accepts connections from.
 ///
-/// A browser connects from any page to any server and sends the cookies of that server along; the
-/// Origin header is how the server knows whose page it is (RFC 6455, 10.2). Programs that are not
-/// browsers can write what they like there, so a request without Origin passes every policy: it
-/// comes from no page.
+/// A browser lets any page connect to any server and sends that server's cookies along; the Origin
+/// header tells the server which page it is (RFC 6455, 10.2). Programs that are not browsers can
+/// write anything there, so a request without an Origin passes every policy: it comes from no page.
 ///
-/// Origins are compared whole: scheme, host and port, the default ports of http and https filled
-/// in. `null`, the Origin of sandboxed pages and of files, is only allowed by [`Any`](Self::Any).
+/// Origins are compared whole: scheme, host and port, with the default ports of http and https filled
+/// in. `null`, the Origin of sandboxed pages and of files, is allowed by [`Any`](Self::Any) only.
 ///
 /// ```
 /// use sansock::OriginPolicy;
@@ -27,18 +26,19 @@ use super::request::Request;
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OriginPolicy {
-    /// Every Origin: for servers that are the same to every caller.
+    /// Every Origin: for servers that do the same for every client, whoever its user is.
     Any,
-    /// `http://` or `https://` with the host and port of the request's Host header. A Host without
-    /// port stands for the default port of the Origin's scheme.
+    /// Pages of the server's own host: `http://` or `https://` with the host and port of the request's
+    /// Host header. A Host without a port stands for the default port of the Origin's scheme. This is
+    /// the default, also that of `net::Server`.
     #[default]
     SameHost,
-    /// One of these.
+    /// One of these Origins.
     List(Vec<Origin>),
 }
 
 impl OriginPolicy {
-    /// A [`List`](Self::List) from texts.
+    /// Makes a [`List`](Self::List) from texts.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl OriginPolicy {
         origins.into_iter().map(str::parse).collect::<Result<_, _>>().map(Self::List)
     }
 
-    /// Whether the policy allows the request.
+    /// Checks the Origin of a request.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl OriginPolicy {
     }
 }
 
-/// An Origin: `scheme "://" host [ ":" port ]` (RFC 6454, 7.1), nothing behind it.
+/// An Origin: `scheme "://" host [ ":" port ]` (RFC 6454, 7.1), without a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// In lower case.
@@ -76,7 +76,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether it is a page's whose host and port are those of a Host header.
+    /// Whether it is the Origin of pages at the host and port of a Host header.
     fn is_at(&self, host: &Authority) -> bool {
         let default = default_port(&self.scheme);
         default.is_some()

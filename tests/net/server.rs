@@ -94,6 +94,32 @@ fn wrong_requests_get_their_status_and_never_reach_the_handler() {
     server.stop();
 }
 
+/// A page of another site must not connect with the user's cookies unless the server says so.
+#[test]
+fn pages_of_other_hosts_are_refused_by_default() {
+    let server = Running::start(|server| server, |incoming| incoming.accept().map(|_| ()));
+    let any = Running::start(
+        |server| server.origins(OriginPolicy::Any),
+        |incoming| incoming.accept().map(|_| ()),
+    );
+    for (origin, status) in [
+        ("", 101),
+        ("Origin: http://server.example.com\r\n", 101),
+        ("Origin: https://server.example.com\r\n", 101),
+        ("Origin: https://evil.example\r\n", 403),
+        ("Origin: null\r\n", 403),
+    ] {
+        for (address, status) in [(server.address(), status), (any.address(), 101)] {
+            let mut stream = connect(address);
+            stream.write_all(format!("{REQUEST}{origin}\r\n").as_bytes()).unwrap();
+            let head = read_head(&mut stream);
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{origin:?}: {head}");
+        }
+    }
+    server.stop();
+    any.stop();
+}
+
 /// Who never comes to the handler is reported, once, with the address; a report that panics ends
 /// nothing.
 #[test]

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use sansock::net::{Client, Incoming, Outgoing, Server, Stream, WebSocket};
 use sansock::{
     CloseCode, Compression, ContextTakeover, DeflateConfig, Event, Message, NegotiatedDeflate,
-    WindowBits,
+    OriginPolicy, WindowBits,
 };
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn config(takeover: &str, bits: &str) -> Result<DeflateConfig, Box<dyn Error>> {
 
 /// Echoes on every connection, all compressed; tells its port on the first line.
 fn serve(config: DeflateConfig) -> Result<(), Box<dyn Error>> {
-    let server = Server::bind("127.0.0.1:0")?.deflate(config);
+    let server = Server::bind("127.0.0.1:0")?.deflate(config).origins(OriginPolicy::Any);
     println!("{}", server.local_addr().port());
     server.run(move |incoming: &mut Incoming| {
         let mut socket = incoming.accept()?;

@@ -79,7 +79,7 @@ impl Server {
         let options = Options {
             config: Config::new(),
             head_limits: HeadLimits::new(),
-            origins: OriginPolicy::Any,
+            origins: OriginPolicy::SameHost,
             answer: Answer::new(),
             max_connections: 10_000,
             write_timeout: Some(Duration::from_secs(30)),
@@ -104,8 +104,10 @@ impl Server {
         self
     }
 
-    /// Sets which pages may connect from a browser (RFC 6455, 10.2); any, unless set. It concerns
-    /// requests that ask for WebSocket, and those it refuses are answered with 403.
+    /// Sets which web pages may connect (RFC 6455, 10.2). By default pages of the server's own host
+    /// may, and every client without an Origin, which is every program that is not a browser
+    /// ([`OriginPolicy::SameHost`]). Requests that ask for WebSocket and are not allowed are answered
+    /// with 403.
     #[must_use]
     pub fn origins(mut self, policy: OriginPolicy) -> Self {
         self.options.origins = policy;
