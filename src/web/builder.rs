@@ -1,4 +1,4 @@
-//! What browsers do not offer.
+//! Connecting, with options that browsers do not have.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ impl WebSocket {
         Self::builder(url)?.open()
     }
 
-    /// [`new`](Self::new) that offers subprotocols, the preferred one first. The server must choose
-    /// one of them, or the connection fails.
+    /// Connects like [`new`](Self::new) and offers subprotocols, the preferred one first. The connection
+    /// fails unless the server chooses one of them.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and [`Error::Syntax`] for a subprotocol that is not valid or that is
-    /// given twice.
+    /// [`Error::Syntax`] for a bad URL, or a subprotocol that is not valid or is given twice;
+    /// [`Error::Security`] for a blocked port; [`Error::Thread`].
     ///
     /// ```no_run
     /// use sansock::web::WebSocket;
@@ -45,7 +45,7 @@ impl WebSocket {
         Self::builder(url)?.protocols(protocols).open()
     }
 
-    /// Options that browsers do not offer: headers, limits, timeouts, TLS, ports.
+    /// Starts with options that browsers do not have: headers, limits, timeouts, TLS, ports.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl WebSocket {
     }
 }
 
-/// A [`WebSocket`] with options. From [`WebSocket::builder`].
+/// Connects a [`WebSocket`] with options. Made by [`WebSocket::builder`].
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -80,7 +80,7 @@ pub struct Builder {
 impl Builder {
     fn new(text: &str) -> Result<Self, Error> {
         let url = url::parse(text)?;
-        // No policy makes this one work.
+        // No policy allows this one.
         if url.port() == Some(0) {
             return Err(Error::Security(0));
         }
@@ -92,8 +92,8 @@ impl Builder {
         })
     }
 
-    /// Offers subprotocols, the preferred one first, after those that were offered before. The server
-    /// must choose one of them, or the connection fails.
+    /// Offers subprotocols, the preferred one first, after those that were offered before. The
+    /// connection fails unless the server chooses one of them.
     pub fn protocols<P: Into<String>>(mut self, names: impl IntoIterator<Item = P>) -> Self {
         self.client = names.into_iter().fold(self.client, Client::subprotocol);
         self
@@ -105,71 +105,73 @@ impl Builder {
         self
     }
 
-    /// Sets the Origin header, which browsers send; none is sent otherwise.
+    /// Sets the Origin header, which browsers send. None is sent by default.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.client = self.client.origin(origin);
         self
     }
 
-    /// Offers permessage-deflate (RFC 7692), as browsers do, after what was offered of it before.
+    /// Offers permessage-deflate (RFC 7692), as browsers do. Each call adds an offer that is preferred
+    /// less than those before.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, config: crate::DeflateConfig) -> Self {
         self.client = self.client.deflate(config);
         self
     }
 
-    /// Sets limits and timeouts. Messages are always handed over whole.
+    /// Sets limits and timeouts. Messages are always delivered whole, whatever
+    /// [`Config::delivery`] says.
     pub fn config(mut self, config: Config) -> Self {
         self.client = self.client.config(config);
         self
     }
 
-    /// Sets the limits of the server's response.
+    /// Sets the limits of the server's response head.
     pub fn head_limits(mut self, limits: HeadLimits) -> Self {
         self.client = self.client.head_limits(limits);
         self
     }
 
-    /// How long connecting may take; see [`Client::connect_timeout`].
+    /// Sets how long connecting may take; see [`Client::connect_timeout`].
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.client = self.client.connect_timeout(time);
         self
     }
 
-    /// How long a write may make no progress; see [`Client::write_timeout`].
+    /// Sets how long a write may make no progress; see [`Client::write_timeout`].
     pub fn write_timeout(mut self, time: Duration) -> Self {
         self.client = self.client.write_timeout(time);
         self
     }
 
-    /// Sets whatever else the blocking client has, such as the configuration of TLS:
+    /// Changes other settings of the blocking client, such as the configuration of TLS:
     /// `.client(|client| client.tls(connector))`.
     pub fn client(mut self, change: impl FnOnce(Client) -> Client) -> Self {
         self.client = change(self.client);
         self
     }
 
-    /// Which ports may be connected to; those of browsers unless set.
+    /// Sets which ports may be connected to. By default those that browsers allow.
     pub const fn ports(mut self, policy: PortPolicy) -> Self {
         self.ports = policy;
         self
     }
 
-    /// How many bytes of messages may wait for handlers or for who pulls, before reading pauses; 1 MiB
-    /// unless set. A message more may wait, whatever its size. Messages that nobody has listened for
-    /// yet are kept up to this size.
+    /// Sets how many bytes of messages may wait for handlers or [`Events`](super::Events) before reading
+    /// pauses. Default 1 MiB. One more message may exceed this, whatever its size. Messages that nothing
+    /// has listened for yet are kept up to this size.
     pub const fn backlog(mut self, bytes: usize) -> Self {
         self.backlog = bytes;
         self
     }
 
-    /// Makes the object, which starts to connect in the background.
+    /// Makes the object and starts to connect in the background.
     ///
     /// # Errors
     ///
     /// [`Error::Security`] for a blocked port, [`Error::Syntax`] for a subprotocol that is not valid or
-    /// that is given twice, [`Error::Header`] for a header or Origin that cannot be sent,
-    /// [`Error::Thread`].
+    /// is given twice, [`Error::Header`] for a header or Origin that cannot be sent,
+    /// [`Error::Thread`] if the operating system does not start a thread.
     pub fn open(self) -> Result<WebSocket, Error> {
         let config = self.client.settings().delivery(Delivery::Messages);
         let client = self.client.config(config);
@@ -181,7 +183,7 @@ impl Builder {
         // requirements for elements that comprise the value of `Sec-WebSocket-Protocol` fields as
         // defined by The WebSocket Protocol, then throw a "SyntaxError" DOMException."
         client.offer().check()?;
-        let shared = Arc::new(Shared::new(self.url, patience(&client), self.backlog));
+        let shared = Arc::new(Shared::new(self.url, drop_timeout(&client), self.backlog));
         shared.lock().networking = true;
         let thread = thread::Builder::new().name("sansock-network".into());
         let background = Arc::clone(&shared);
@@ -193,7 +195,7 @@ impl Builder {
 }
 
 impl fmt::Debug for Builder {
-    /// Without the URL's text, which may hold a password.
+    /// Leaves out the URL's text, which may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("client", &self.client)
@@ -203,9 +205,9 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// The closing handshake, as long again for the server to end the connection and for what is queued,
-/// and something for the machine.
-fn patience(client: &Client) -> Duration {
+/// How long dropping the object may block: the time for what is queued, for the closing handshake and
+/// for the server to end the connection, and a second in which the threads end.
+fn drop_timeout(client: &Client) -> Duration {
     let closing = client.settings().timeouts.closing.unwrap_or(Duration::from_secs(10));
     closing.saturating_mul(3).saturating_add(Duration::from_secs(1))
 }

@@ -9,8 +9,8 @@ use super::shared::Shared;
 use super::state::{Call, Dispatcher, State};
 
 impl Shared {
-    /// Changes the state, runs the tasks that can be run at once, and wakes those who wait for what
-    /// came of it.
+    /// Changes the state, runs the tasks that can run at once, and wakes every thread that waits for a
+    /// change.
     pub(super) fn update<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state);
@@ -18,7 +18,7 @@ impl Shared {
         if state.has_call() && state.dispatcher == Dispatcher::None {
             let shared = Arc::clone(self);
             let thread = thread::Builder::new().name("sansock-events".into());
-            // Without a thread the next change tries again.
+            // If the thread cannot be started, the next change tries again.
             if let Ok(thread) = thread.spawn(move || dispatch(&shared)) {
                 state.dispatcher = Dispatcher::Waits;
                 self.threads().dispatcher = Some(thread);
@@ -30,7 +30,7 @@ impl Shared {
     }
 }
 
-/// Runs until the object is dropped or its last event was handed out.
+/// Runs until the object is dropped or its last event was delivered.
 fn dispatch(shared: &Arc<Shared>) {
     let mut state = shared.lock();
     loop {
@@ -54,16 +54,16 @@ fn dispatch(shared: &Arc<Shared>) {
         state = shared.lock();
         state.dispatcher = Dispatcher::Waits;
     }
-    // Handlers may hold what holds the socket; nothing follows for them.
+    // Handlers may own something that owns the socket, and they get no more events.
     let listeners = state.clear_listeners();
     drop(state);
     let _ = catch_unwind(AssertUnwindSafe(|| drop(listeners)));
-    // If a handler came meanwhile for what was missed, a thread starts anew.
+    // If a handler was set meanwhile that missed events, this starts another thread.
     shared.update(|state| state.dispatcher = Dispatcher::None);
 }
 
-/// "invoke": every handler, in the order of their registration. One that panics takes no other with
-/// it.
+/// "invoke": calls every handler, in the order of their registration. A panic of one does not keep
+/// the others from running.
 fn run(shared: &Arc<Shared>, call: Call) {
     let Call { event, listeners } = call;
     let event = &event;
@@ -72,7 +72,7 @@ fn run(shared: &Arc<Shared>, call: Call) {
             return;
         }
         let id = listener.id();
-        // What a removed handler holds is dropped with it, and may panic too.
+        // Dropping what a removed handler owns may panic too.
         let called = catch_unwind(AssertUnwindSafe(move || {
             listener.call(event);
             drop(listener);

@@ -1,47 +1,47 @@
-//! What the methods of browsers throw.
+//! The errors of the methods, which are exceptions in browsers.
 
 use std::{fmt, io};
 
 use crate::{Close, UsageError};
 
-/// Why a method failed: the exceptions of browsers, by their names.
+/// Why a method failed, by the names of the exceptions in browsers.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// `SyntaxError`: a URL, subprotocol or close reason that is not valid.
     Syntax(SyntaxError),
-    /// `SecurityError`: the URL's port is one that browsers block; the value is the port.
+    /// `SecurityError`: browsers block the URL's port. The value is the port.
     /// [`PortPolicy::Any`](super::PortPolicy::Any) switches the check off.
     Security(u16),
     /// `InvalidStateError`: data cannot be sent before the connection is open.
     InvalidState,
-    /// `InvalidAccessError`: a program may close with 1000 or 3000 to 4999 only; the value is the code
+    /// `InvalidAccessError`: a program may only close with 1000 or 3000 to 4999. The value is the code
     /// that was given.
     InvalidAccess(u16),
-    /// No exception of browsers: a header or Origin that the builder was given cannot be sent.
+    /// A header or Origin given to the builder cannot be sent. Browsers have no such exception.
     Header(UsageError),
-    /// No exception of browsers: the operating system did not start a thread.
+    /// The operating system did not start a thread. Browsers have no such exception.
     Thread(io::Error),
 }
 
-/// What is not valid.
+/// Which argument is not valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SyntaxError {
-    /// The text is not a URL of a server; the value says why.
+    /// The text is not a URL of a server. The value says why.
     Url(Box<str>),
-    /// Another scheme than `ws`, `wss`, `http` or `https`. The value is the scheme.
+    /// The scheme is not `ws`, `wss`, `http` or `https`. The value is the scheme.
     Scheme(Box<str>),
     /// The URL has a fragment (`#`).
     Fragment,
-    /// A subprotocol that is not a token (RFC 6455, 4.1), or that is given twice.
+    /// A subprotocol is not a token (RFC 6455, 4.1), or is given twice. The value is the subprotocol.
     Protocol(Box<str>),
-    /// A close reason of more than 123 bytes of UTF-8. The value is its length.
+    /// The close reason is longer than 123 bytes of UTF-8. The value is its length.
     Reason(usize),
 }
 
 impl Error {
-    /// The name of the exception in browsers; `OperationError` for what they do not have.
+    /// The name of the exception in browsers, or `OperationError` for errors that they do not have.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -62,9 +62,9 @@ impl fmt::Display for Error {
             Self::Security(port) => {
                 write!(f, "port {port} is blocked, as in browsers (PortPolicy::Any allows it)")
             }
-            Self::InvalidState => f.write_str("the connection is not open yet"),
+            Self::InvalidState => f.write_str("the connection is not open yet: wait for `open`"),
             Self::InvalidAccess(code) => {
-                write!(f, "close code {code}: a program may use 1000 or 3000 to 4999")
+                write!(f, "close code {code} is not allowed: use 1000 or 3000 to 4999")
             }
             Self::Header(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "no thread could be started: {error}"),
@@ -84,7 +84,11 @@ impl fmt::Display for SyntaxError {
                 write!(f, "subprotocol {name:?} is not a token, or is given twice")
             }
             Self::Reason(length) => {
-                write!(f, "close reason of {length} bytes; {} is the most", Close::MAX_REASON)
+                write!(
+                    f,
+                    "the close reason has {length} bytes, and at most {} are allowed",
+                    Close::MAX_REASON
+                )
             }
         }
     }

@@ -48,9 +48,9 @@ pub struct MessageEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ErrorEvent {
-    /// Why, in words. Pages are not told.
+    /// The reason, in words. Pages do not get it.
     pub message: Arc<str>,
-    /// The error below it, if there is one, such as the server's answer
+    /// The underlying error, if there is one, such as the server's response
     /// ([`HandshakeError::response`](crate::HandshakeError::response)).
     pub cause: Option<Arc<net::Error>>,
 }
@@ -61,10 +61,10 @@ pub struct ErrorEvent {
 pub struct CloseEvent {
     /// Whether the closing handshake was completed (RFC 6455, 7.1.4).
     pub was_clean: bool,
-    /// "_The WebSocket Connection Close Code_" (RFC 6455, 7.1.5): what the server gave, 1005 if its
-    /// Close frame had no code, 1006 if there was no Close frame.
+    /// "_The WebSocket Connection Close Code_" (RFC 6455, 7.1.5): the code in the server's Close frame,
+    /// 1005 if it had none, 1006 if there was no Close frame.
     pub code: u16,
-    /// What the server gave (7.1.6), or empty.
+    /// The reason in the server's Close frame (7.1.6), or an empty text.
     pub reason: Arc<str>,
 }
 
@@ -91,7 +91,7 @@ impl Event {
 }
 
 impl Event {
-    /// What it counts in [`Builder::backlog`](super::Builder::backlog).
+    /// What the event adds to [`Builder::backlog`](super::Builder::backlog).
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Message(message) => message.size(),
@@ -101,7 +101,7 @@ impl Event {
 }
 
 impl MessageEvent {
-    /// The payload and something for the rest, so that empty messages are not free.
+    /// The payload and some overhead, so that empty messages are not free.
     pub(super) fn size(&self) -> usize {
         self.data.len().saturating_add(64)
     }
@@ -131,7 +131,7 @@ impl CloseEvent {
 }
 
 impl Data {
-    /// The message, for [`send`](super::WebSocket::send) and others that take one.
+    /// The data as a message, for [`send`](super::WebSocket::send) and others that take one.
     #[must_use]
     pub fn as_message(&self) -> Message<'_> {
         self.into()

@@ -1,4 +1,4 @@
-//! Events for those who pull.
+//! Events from an iterator.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::event::Event;
 use super::shared::Shared;
 
-/// The events of a [`WebSocket`](super::WebSocket), one by one: an iterator that waits, and ends after
-/// the `close` event. From [`WebSocket::events`](super::WebSocket::events).
+/// The events of a [`WebSocket`](super::WebSocket), one by one. As an iterator it blocks until the next
+/// event, and ends after the `close` event. Made by
+/// [`WebSocket::events`](super::WebSocket::events).
 ///
 /// ```no_run
 /// use sansock::web::{Event, WebSocket};
@@ -38,19 +39,20 @@ impl Events {
         Self { shared: Arc::clone(shared), id }
     }
 
-    /// Waits for the next event; `None` after the `close` event.
+    /// Waits for the next event. Returns `None` after the `close` event.
     #[must_use]
     pub fn recv(&self) -> Option<Event> {
         self.recv_until(None)
     }
 
-    /// [`recv`](Self::recv) that waits for `timeout` at most; `None` also when nothing came in time.
+    /// Waits for the next event, but not longer than `timeout`. Returns `None` after the `close` event,
+    /// or if no event came in time.
     #[must_use]
     pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
         self.recv_until(Some(Instant::now().checked_add(timeout)?))
     }
 
-    /// The next event, if one is there.
+    /// Returns the next event if there is one already.
     #[must_use]
     pub fn try_recv(&self) -> Option<Event> {
         self.recv_until(Some(Instant::now()))

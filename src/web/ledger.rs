@@ -4,33 +4,34 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// What `send()` was given and the network has not taken.
+/// The payloads given to `send()` that the network has not taken.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// Where each message's frame lies in all that is sent, and the bytes of its payload.
+    /// For each message the range of its frame in the whole stream, and the length of its payload.
     sent: VecDeque<(Range<u64>, u64)>,
-    /// The payloads in `sent`, all together.
+    /// The length of all payloads in `sent`.
     waiting: u64,
     /// "This does not include framing overhead", and "it does not reset to zero once the connection
     /// closes": data that could not be sent.
     lost: u64,
-    /// How much of all that is sent the network has taken.
+    /// How many bytes of the stream the network has taken.
     written: u64,
 }
 
 impl Ledger {
-    /// A message was queued.
+    /// Records a message that was queued.
     pub(super) fn queued(&mut self, length: usize, frame: Range<u64>) {
         self.sent.push_back((frame, length as u64));
         self.waiting = self.waiting.saturating_add(length as u64);
     }
 
-    /// A message was dropped, because the connection is closing or its buffer is full.
+    /// Records a message that was dropped, because the connection is closing or its buffer is full.
     pub(super) fn dropped(&mut self, length: usize) {
         self.lost = self.lost.saturating_add(length as u64);
     }
 
-    /// The network has taken so many bytes, framing included; `None` if nothing waits for it.
+    /// Records how many bytes of the stream the network has taken, framing included; `None` if nothing
+    /// waits to be written.
     pub(super) fn written(&mut self, written: Option<u64>) {
         let Some(written) = written else {
             self.sent.clear();
@@ -51,10 +52,10 @@ impl Ledger {
             let size = frame.end.saturating_sub(frame.start);
             let left = frame.end.saturating_sub(self.written);
             if size >= *length {
-                // The payload is the end of its frame.
+                // The payload is at the end of its frame.
                 return length.saturating_sub(left);
             }
-            // It is compressed: as much of it as of the frame.
+            // The payload is compressed: it is written in proportion to its frame.
             let gone = u128::from(*length).saturating_mul(size.saturating_sub(left).into());
             let gone = gone.checked_div(size.into()).unwrap_or_default();
             u64::try_from(gone).unwrap_or(*length)
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dropped_counts_for_ever() {
+    fn what_was_dropped_counts_forever() {
         let mut ledger = Ledger::default();
         ledger.queued(5, 0..11);
         ledger.dropped(7);

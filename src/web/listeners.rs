@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::event::{Event, EventKind};
 use crate::net::lock::lock;
 
-/// Names a handler that was added, to remove it
+/// Identifies an added handler, so that it can be removed
 /// ([`remove_event_listener`](super::WebSocket::remove_event_listener)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerId(u64);
@@ -17,15 +17,15 @@ pub(super) type Function = Box<dyn FnMut(&Event) + Send>;
 pub(super) struct Listener {
     id: ListenerId,
     kind: EventKind,
-    /// Whether it is the one that `on_open` and its like set.
+    /// Whether `on_open` or one of its siblings set it.
     is_attribute: bool,
     removed: AtomicBool,
-    /// Only the thread that runs handlers locks it.
+    /// Locked only by the thread that runs handlers.
     function: Mutex<Function>,
 }
 
 impl Listener {
-    /// Runs it, unless it was removed since the event was on its way.
+    /// Calls the function, unless it was removed after the event was dispatched.
     pub(super) fn call(&self, event: &Event) {
         if !self.removed.load(Ordering::Acquire) {
             let mut function = lock(&self.function);
@@ -44,7 +44,7 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// In the order in which they are called, that of their registration.
+/// The handlers in the order of their registration, in which they are called.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     list: Vec<Arc<Listener>>,
@@ -60,8 +60,8 @@ impl Listeners {
     }
 
     /// Sets the event handler attribute of a type: one handler, which keeps its place when it is set
-    /// again. Gives back the one it replaces: it is to be dropped where no lock is held, since that
-    /// runs code of the program.
+    /// again. Returns the handler that it replaces. The caller must drop that one without holding a
+    /// lock, because dropping it runs code of the program.
     pub(super) fn set(&mut self, kind: EventKind, function: Function) -> Option<Arc<Listener>> {
         let new = self.listener(kind, true, function);
         let place = self.list.iter_mut().find(|it| it.is_attribute && it.kind == kind);
@@ -73,7 +73,7 @@ impl Listeners {
         Some(std::mem::replace(place, new))
     }
 
-    /// Gives the handler back, to be dropped as in [`set`](Self::set).
+    /// Removes and returns a handler, to be dropped without holding a lock.
     pub(super) fn remove(&mut self, id: ListenerId) -> Option<Arc<Listener>> {
         let index = self.list.iter().position(|it| it.id == id)?;
         let listener = self.list.remove(index);
@@ -81,7 +81,7 @@ impl Listeners {
         Some(listener)
     }
 
-    /// Gives all of them back, to be dropped as in [`set`](Self::set).
+    /// Removes and returns all handlers, to be dropped without holding a lock.
     pub(super) fn clear(&mut self) -> Vec<Arc<Listener>> {
         for listener in &self.list {
             listener.removed.store(true, Ordering::Release);

@@ -12,7 +12,7 @@ use crate::{Event, Outcome};
 pub(super) fn run(shared: &Arc<Shared>, client: &Client) {
     let (failure, close) = match connect(shared, client) {
         Ok(Some(reader)) => read(shared, reader),
-        // close() has come before, and all is said.
+        // close() was called before, and has queued the last events.
         Ok(None) => (None, CloseEvent::abnormal()),
         Err(failure) => (Some(failure), CloseEvent::abnormal()),
     };
@@ -21,7 +21,7 @@ pub(super) fn run(shared: &Arc<Shared>, client: &Client) {
         state.end(failure, close);
         state.writer.take()
     });
-    // The last half: what the split's thread does ends here.
+    // Dropping the last half ends the thread of the split.
     drop(writer);
     shared.update(|state| {
         state.transport = None;
@@ -63,7 +63,7 @@ fn connect(shared: &Arc<Shared>, client: &Client) -> Result<Option<Reader>, Erro
     }))
 }
 
-/// Queues a task for everything that arrives, and says how it ended.
+/// Queues a task for everything that arrives. Returns how the connection ended.
 fn read(shared: &Arc<Shared>, mut reader: Reader) -> (Option<ErrorEvent>, CloseEvent) {
     let mut reason: Arc<str> = "".into();
     loop {
@@ -87,7 +87,7 @@ fn read(shared: &Arc<Shared>, mut reader: Reader) -> (Option<ErrorEvent>, CloseE
     }
 }
 
-/// Reading pauses while too much waits for the program.
+/// Waits while too many messages wait for the program.
 fn wait_for_room(shared: &Shared) {
     let mut state = shared.lock();
     while state.is_full() {

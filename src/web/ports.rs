@@ -1,14 +1,14 @@
-//! The ports that browsers do not connect to.
+//! The ports that browsers refuse to connect to.
 
 /// Which ports a [`WebSocket`](super::WebSocket) may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum PortPolicy {
-    /// All but the bad ports of the Fetch standard, on which other protocols are spoken: a page must
+    /// All ports but the bad ports of the Fetch standard, which belong to other protocols: a page must
     /// not be able to make a browser talk to a mail server.
     #[default]
     Browser,
-    /// All. For programs that choose their URLs themselves.
+    /// All ports, for programs that choose their URLs themselves.
     Any,
 }
 

@@ -1,6 +1,6 @@
-//! Where a socket is in its life.
+//! The states of a socket.
 
-/// Where a [`WebSocket`](super::WebSocket) is in its life; `as u16` gives the numbers of browsers.
+/// The state of a [`WebSocket`](super::WebSocket). `as u16` gives the numbers that browsers use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum ReadyState {
@@ -8,7 +8,7 @@ pub enum ReadyState {
     Connecting = 0,
     /// The connection is established and messages can be sent.
     Open = 1,
-    /// The closing handshake goes on, or [`close`](super::WebSocket::close) was called.
+    /// The closing handshake has started, or [`close`](super::WebSocket::close) was called.
     Closing = 2,
     /// The connection is closed, or could not be opened.
     Closed = 3,

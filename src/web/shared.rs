@@ -1,4 +1,4 @@
-//! What the object, its threads and its [`Events`](super::Events) share.
+//! The state that the object, its threads and its [`Events`](super::Events) share.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -10,30 +10,30 @@ use crate::net::lock::{lock, wait};
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) url: String,
-    /// How long the end of the connection may take.
-    pub(super) patience: Duration,
+    /// How long dropping the object may block.
+    pub(super) drop_timeout: Duration,
     state: Mutex<State>,
     threads: Mutex<Threads>,
-    /// Notified when anything in the state changes that somebody may wait for.
+    /// Notified when anything in the state changes that a thread may wait for.
     changed: Condvar,
 }
 
-/// The two threads of the object; that of the split ends with its halves.
+/// The two threads of the object. The split has one of its own, which ends with its halves.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
     /// Connects and reads.
     pub(super) network: Option<JoinHandle<()>>,
-    /// Runs handlers. There may be one after the other, if a handler is set after the end.
+    /// Runs handlers. A handler that is set after the end of this thread starts another one.
     pub(super) dispatcher: Option<JoinHandle<()>>,
 }
 
 pub(super) type Locked<'a> = MutexGuard<'a, State>;
 
 impl Shared {
-    pub(super) fn new(url: String, patience: Duration, backlog: usize) -> Self {
+    pub(super) fn new(url: String, drop_timeout: Duration, backlog: usize) -> Self {
         Self {
             url,
-            patience,
+            drop_timeout,
             state: Mutex::new(State::new(backlog)),
             threads: Mutex::default(),
             changed: Condvar::new(),

@@ -15,22 +15,22 @@ use crate::{Close, CloseCode, Message};
 
 /// A WebSocket as browsers have it. See the [module's page](super).
 ///
-/// To drop it closes the connection without a code and drops the handlers; it waits until the
-/// connection is closed, which takes three times [`Timeouts::closing`](crate::Timeouts::closing) at
-/// most, and much less with a server that answers.
+/// Dropping it closes the connection without a code, drops the handlers, and blocks until the connection
+/// is closed. That takes at most three times [`Timeouts::closing`](crate::Timeouts::closing) and a
+/// second, and much less with a server that answers.
 pub struct WebSocket {
     shared: Arc<Shared>,
-    /// Whether this is the program's object, and not the one that handlers are shown.
+    /// Whether this is the program's object, and not one that is passed to a handler.
     is_owner: bool,
 }
 
 impl WebSocket {
     /// Sends a message: `&str` as text, bytes as binary. It is queued, and another thread writes it;
-    /// [`buffered_amount`](Self::buffered_amount) counts what waits. When the connection is closing or
-    /// closed the message is dropped, and counted for ever.
+    /// [`buffered_amount`](Self::buffered_amount) counts the bytes that wait. If the connection is closing
+    /// or closed, the message is dropped, and its bytes stay in `buffered_amount` until the end.
     ///
-    /// If more would wait than [`Limits::buffered`](crate::Limits::buffered) the connection fails, as
-    /// the standard wants it: `error` says so.
+    /// If more bytes would wait than [`Limits::buffered`](crate::Limits::buffered), the connection fails,
+    /// as the standard requires, and the `error` event says so.
     ///
     /// # Errors
     ///
@@ -39,19 +39,20 @@ impl WebSocket {
         self.shared.send(data.into())
     }
 
-    /// Closes the connection without a code, after what was sent; in CONNECTING the connection fails.
-    /// Nothing happens if it is closing or closed.
+    /// Closes the connection without a code, after the messages that were sent. A connection that is
+    /// still [`Connecting`](ReadyState::Connecting) fails. Does nothing if the connection is closing or
+    /// closed.
     pub fn close(&self) {
         self.shared.close(None, "");
     }
 
-    /// [`close`](Self::close) with a code, 1000 or 3000 to 4999, and a reason of at most 123 bytes of
+    /// Closes the connection with a code, 1000 or 3000 to 4999, and a reason of at most 123 bytes of
     /// UTF-8.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidAccess`] for another code and [`Error::Syntax`] for a longer reason, in every
-    /// state; then nothing happens.
+    /// [`Error::InvalidAccess`] for any other code and [`Error::Syntax`] for a longer reason, in every
+    /// state. Nothing is closed then.
     pub fn close_with(&self, code: u16, reason: &str) -> Result<(), Error> {
         // "If code is present, but is neither an integer equal to 1000 nor an integer in the range
         // 3000 to 4999, inclusive, throw an "InvalidAccessError" DOMException."
@@ -65,40 +66,40 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Where the connection is in its life. It changes with the events: before the handlers of `open`
-    /// run it becomes OPEN, before those of `error` and `close` CLOSED.
+    /// The state of the connection. It becomes [`Open`](ReadyState::Open) before the handlers of `open`
+    /// run, and [`Closed`](ReadyState::Closed) before those of `error` and `close`.
     #[must_use]
     pub fn ready_state(&self) -> ReadyState {
         self.shared.lock().ready
     }
 
-    /// Bytes of data that were given to [`send`](Self::send) and that the network has not taken yet,
-    /// without framing; and those that were dropped because the connection was closing or closed.
+    /// Number of payload bytes given to [`send`](Self::send) that the network has not taken yet. Messages
+    /// that were dropped because the connection was closing or closed are included.
     #[must_use]
     pub fn buffered_amount(&self) -> u64 {
         self.shared.buffered_amount()
     }
 
-    /// The URL, normalised: `http` and `https` have become `ws` and `wss`.
+    /// The normalised URL: `http` and `https` have become `ws` and `wss`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.shared.url
     }
 
-    /// The subprotocol that the server chose; empty if none, or before `open`.
+    /// The subprotocol that the server chose. Empty if there is none, and before `open`.
     #[must_use]
     pub fn protocol(&self) -> Arc<str> {
         Arc::clone(&self.shared.lock().protocol)
     }
 
-    /// The extensions in use, as in the server's header; empty if none, or before `open`.
+    /// The extensions in use, as in the server's header. Empty if there are none, and before `open`.
     #[must_use]
     pub fn extensions(&self) -> Arc<str> {
         Arc::clone(&self.shared.lock().extensions)
     }
 
-    /// Sets the handler for `open`, in the place of the one that was set before. It gets the socket
-    /// and the event, on a thread of the socket's own.
+    /// Sets the handler for `open`, which replaces the one set before. It is called with the socket and
+    /// the event, on the socket's handler thread.
     pub fn on_open(&self, mut handler: impl FnMut(&Self, &OpenEvent) + Send + 'static) {
         self.set(EventKind::Open, move |socket, event| {
             if let Event::Open(event) = event {
@@ -107,7 +108,8 @@ impl WebSocket {
         });
     }
 
-    /// Sets the handler for `message`, as [`on_open`](Self::on_open).
+    /// Sets the handler for `message`, which replaces the one set before. It is called with the socket
+    /// and the event, on the socket's handler thread.
     pub fn on_message(&self, mut handler: impl FnMut(&Self, &MessageEvent) + Send + 'static) {
         self.set(EventKind::Message, move |socket, event| {
             if let Event::Message(event) = event {
@@ -116,7 +118,8 @@ impl WebSocket {
         });
     }
 
-    /// Sets the handler for `error`, as [`on_open`](Self::on_open). `close` follows it.
+    /// Sets the handler for `error`, which replaces the one set before. It is called with the socket and
+    /// the event, on the socket's handler thread. `close` follows.
     pub fn on_error(&self, mut handler: impl FnMut(&Self, &ErrorEvent) + Send + 'static) {
         self.set(EventKind::Error, move |socket, event| {
             if let Event::Error(event) = event {
@@ -125,7 +128,8 @@ impl WebSocket {
         });
     }
 
-    /// Sets the handler for `close`, as [`on_open`](Self::on_open). Nothing follows it.
+    /// Sets the handler for `close`, which replaces the one set before. It is called with the socket and
+    /// the event, on the socket's handler thread. No event follows.
     pub fn on_close(&self, mut handler: impl FnMut(&Self, &CloseEvent) + Send + 'static) {
         self.set(EventKind::Close, move |socket, event| {
             if let Event::Close(event) = event {
@@ -134,8 +138,8 @@ impl WebSocket {
         });
     }
 
-    /// Adds a handler for one type of event, beside those that there are: they are called in the order
-    /// of their registration, `on_open` and its like included.
+    /// Adds a handler for one type of event. All handlers of a type are called in the order of their
+    /// registration, including the one that `on_open` or its siblings set.
     pub fn add_event_listener(
         &self,
         kind: EventKind,
@@ -145,24 +149,25 @@ impl WebSocket {
         self.shared.update(|state| state.add_listener(kind, handler))
     }
 
-    /// Removes a handler that was added, which is not called again; `false` if it is not there.
-    #[expect(clippy::must_use_candidate, reason = "few care whether it was there")]
+    /// Removes an added handler, which is not called again. Returns `false` if there is none with this
+    /// id.
+    #[expect(clippy::must_use_candidate, reason = "few programs need to know whether it was there")]
     pub fn remove_event_listener(&self, id: ListenerId) -> bool {
-        // Dropped outside the lock: a handler may hold anything.
+        // Dropped without the lock: a handler may own anything.
         let listener = self.shared.update(|state| state.remove_listener(id));
         listener.is_some()
     }
 
-    /// The events from now on, and those that nobody has listened for before, for those who prefer to
-    /// pull. The connection does not end with the object that this gives, but with the [`WebSocket`].
+    /// Returns an iterator over the events from now on, after those that nothing has listened for yet.
+    /// Dropping it does not close the connection; dropping the [`WebSocket`] does.
     #[must_use]
     pub fn events(&self) -> Events {
         Events::new(&self.shared)
     }
 
-    /// Waits until the connection is closed and the handlers of `close` have run. `None` at once
-    /// inside a handler, which would wait for itself.
-    #[expect(clippy::must_use_candidate, reason = "to wait is what it is called for")]
+    /// Waits until the connection is closed and the handlers of `close` have run. Inside a handler, which
+    /// would wait for itself, it returns `None` at once.
+    #[expect(clippy::must_use_candidate, reason = "programs call it to wait")]
     pub fn wait(&self) -> Option<CloseEvent> {
         let me = thread::current().id();
         if self.shared.threads().dispatcher.as_ref().is_some_and(|it| it.thread().id() == me) {
@@ -193,7 +198,7 @@ impl WebSocket {
 
     fn set(&self, kind: EventKind, handler: impl FnMut(&Self, &Event) + Send + 'static) {
         let handler = self.handler(handler);
-        // Dropped outside the lock: a handler may hold anything.
+        // Dropped without the lock: a handler may own anything.
         let replaced = self.shared.update(|state| state.set_listener(kind, handler));
         drop(replaced);
     }

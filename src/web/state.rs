@@ -1,8 +1,8 @@
 //! The state of one socket, and the tasks that change it.
 //!
-//! The standard lets the network queue tasks, which the page's event loop runs one by one: "queue a
-//! task to run these steps". Here too what the network tells is queued as a [`Task`], and the state
-//! that the program sees changes when its turn comes. A task that no handler waits for is run by
+//! In the standard the network queues tasks, which the page's event loop runs one by one: "queue a
+//! task to run these steps". Here, too, everything that happens on the network is queued as a [`Task`],
+//! and the state that the program sees changes when that task runs. A task without a handler is run by
 //! whichever thread holds the lock ([`State::pump`]); the others are run by the thread that runs
 //! handlers ([`State::take_call`]).
 
@@ -29,24 +29,24 @@ pub(super) struct State {
     /// The sending half, from the opening handshake to the end.
     pub(super) writer: Option<Writer>,
     pub(super) ledger: Ledger,
-    /// What to shut down in order to end everything at once; from the TCP connection to the end.
+    /// Shut down in order to end everything at once. Set while there is a TCP connection.
     pub(super) transport: Option<Stream>,
-    /// Why the connection failed, if that is known before its end.
+    /// Why the connection failed, if that is known before it has ended.
     pub(super) failure: Option<ErrorEvent>,
-    /// Whether the last tasks are queued.
+    /// Whether the last tasks have been queued.
     pub(super) ended: bool,
-    /// The `close` event, once it was handed out: nothing follows.
+    /// The `close` event, once it was delivered. No event follows.
     pub(super) closed: Option<CloseEvent>,
     /// Whether the object was dropped.
     pub(super) abandoned: bool,
-    /// Whether the thread that connects and reads exists.
+    /// Whether the thread that connects and reads is running.
     pub(super) networking: bool,
     pub(super) dispatcher: Dispatcher,
     tasks: VecDeque<Task>,
     listeners: Listeners,
-    /// The types that somebody has listened for.
+    /// The types that the program has listened for.
     listened: [bool; EventKind::COUNT],
-    /// Events that nobody has listened for yet, in their order.
+    /// Events that the program has not listened for yet, in their order.
     missed: VecDeque<Event>,
     missed_size: usize,
     settled: Option<Instant>,
@@ -56,18 +56,18 @@ pub(super) struct State {
     backlog: usize,
 }
 
-/// What the thread that runs handlers does.
+/// What the thread that runs handlers is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dispatcher {
     /// There is none.
     None,
     /// It waits for events.
     Waits,
-    /// It runs handlers, and only it may run tasks.
+    /// It runs handlers. No other thread may run tasks meanwhile.
     Runs,
 }
 
-/// What the network has told.
+/// What has happened on the network.
 #[derive(Debug)]
 pub(super) enum Task {
     /// "When the WebSocket connection is established"
@@ -82,7 +82,7 @@ pub(super) enum Task {
     Closed(CloseEvent),
 }
 
-/// An event and the handlers that wait for it.
+/// An event and the handlers to call with it.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) event: Event,
@@ -123,7 +123,7 @@ impl State {
         self.tasks.push_back(task);
     }
 
-    /// Queues the last tasks, unless that was done.
+    /// Queues the last tasks, once.
     pub(super) fn end(&mut self, failure: Option<ErrorEvent>, close: CloseEvent) {
         if std::mem::replace(&mut self.ended, true) {
             return;
@@ -139,12 +139,12 @@ impl State {
         self.is_alive() && self.waiting.saturating_add(self.pulls.waiting()) > self.backlog
     }
 
-    /// CONNECTING or OPEN.
+    /// Whether it is connecting or open.
     pub(super) const fn is_alive(&self) -> bool {
         matches!(self.ready, ReadyState::Connecting | ReadyState::Open)
     }
 
-    /// Runs the tasks that no handler waits for.
+    /// Runs the tasks that have no handler, up to the first that has one.
     pub(super) fn pump(&mut self) {
         while self.dispatcher != Dispatcher::Runs
             && let Some(task) = self.tasks.front()
@@ -164,12 +164,12 @@ impl State {
                 || self.missed.iter().any(|event| waits(event.kind())))
     }
 
-    /// When handlers may be called: not at once if some may still be missing.
+    /// When handlers may be called, if that is later than now: the program may still be setting them.
     pub(super) const fn settled(&self) -> Option<Instant> {
         self.settled
     }
 
-    /// The next event for handlers; what they missed comes first.
+    /// Takes the next event for handlers. Events that they missed come first.
     pub(super) fn take_call(&mut self) -> Option<Call> {
         let missed = self.missed.iter().position(|event| self.listeners.any(event.kind()));
         let event = if let Some(event) = missed.and_then(|index| self.missed.remove(index)) {
@@ -208,7 +208,7 @@ impl State {
         self.listeners.clear()
     }
 
-    /// Opens a queue for somebody who pulls, with what was missed.
+    /// Opens a queue for an [`Events`](super::Events), which begins with the missed events.
     pub(super) fn pull(&mut self) -> u64 {
         self.listened = [true; EventKind::COUNT];
         self.settled = None;
@@ -217,7 +217,7 @@ impl State {
         self.pulls.open(missed)
     }
 
-    #[expect(clippy::indexing_slicing, reason = "there are COUNT kinds, numbered from 0 on")]
+    #[expect(clippy::indexing_slicing, reason = "there are COUNT kinds, numbered from 0")]
     fn listened(&mut self, kind: EventKind) -> &mut bool {
         &mut self.listened[kind as usize]
     }
@@ -241,7 +241,7 @@ impl State {
     fn run(&mut self) -> Option<Event> {
         match self.tasks.pop_front()? {
             Task::Established { protocol, extensions } => {
-                // close() has come before.
+                // close() was called before.
                 if self.ready != ReadyState::Connecting {
                     return None;
                 }
@@ -279,7 +279,7 @@ impl State {
         }
     }
 
-    /// Keeps an event for the first who listens for its type.
+    /// Keeps an event until the program listens for its type.
     fn keep(&mut self, event: Event) {
         if *self.listened(event.kind()) {
             return;
@@ -287,7 +287,7 @@ impl State {
         self.missed_size = self.missed_size.saturating_add(event.size());
         self.missed.push_back(event);
         if self.missed_size > self.backlog {
-            // Nobody wants them: a part of them would be of no use.
+            // The program does not want messages, and some of them without the others are of no use.
             *self.listened(EventKind::Message) = true;
             self.missed.retain(|event| event.kind() != EventKind::Message);
             self.missed_size = 0;
@@ -301,21 +301,21 @@ impl State {
         }
     }
 
-    /// Whether the network's thread is at work that ends in bounded time.
+    /// Whether the network's thread is running and will end in bounded time.
     pub(super) fn is_network_held(&self) -> bool {
         self.networking && self.transport.is_some()
     }
 
-    /// Asks the writer what the network has taken.
+    /// Updates how many bytes the network has taken.
     pub(super) fn count_written(&mut self) {
         if let Some(writer) = &self.writer {
             self.ledger.written(writer.written());
         }
     }
 
-    /// The closing handshake has started, or messages no longer matter.
+    /// Queues a message, unless the connection is closing.
     pub(super) fn received(&mut self, message: MessageEvent) {
-        // What could only be discarded when its turn comes is not kept until then.
+        // Its task would discard it.
         if self.is_alive() {
             self.queue(Task::Received(message));
         }

@@ -46,8 +46,8 @@ impl Shared {
                 drop(state);
                 self.fail(error.into());
             }
-            // The closing handshake has started, or the connection is lost: the task that says so is
-            // on its way.
+            // The closing handshake has started, or the connection is lost: the task for that is queued
+            // or will be.
             Some((Err(_), _)) | None => state.ledger.dropped(length),
         }
         Ok(())
@@ -73,8 +73,8 @@ impl Shared {
                 state.abort();
             }
             // "If the WebSocket closing handshake has not yet been started, start the WebSocket
-            // closing handshake and set this's ready state to CLOSING (2)." If it has, the task that
-            // says so is on its way.
+            // closing handshake and set this's ready state to CLOSING (2)." If it has, its task is queued
+            // or will be.
             ReadyState::Open => {
                 state.ready = ReadyState::Closing;
                 if let Some(writer) = &state.writer {
@@ -87,7 +87,7 @@ impl Shared {
         });
     }
 
-    /// Ends an open connection at once; `error` and `close` follow when the reader has seen it.
+    /// Ends an open connection at once. `error` and `close` follow when the reader notices.
     fn fail(self: &Arc<Self>, error: ErrorEvent) {
         self.update(|state| {
             if state.is_alive() {
@@ -98,7 +98,7 @@ impl Shared {
         });
     }
 
-    /// A handler has panicked: the connection is closed with 1011, and `error` comes before `close`.
+    /// After a panic of a handler: closes the connection with 1011; `error` comes before `close`.
     pub(super) fn panicked(self: &Arc<Self>) {
         let open = {
             let mut state = self.lock();
@@ -115,8 +115,9 @@ impl Shared {
 
     /// "If a WebSocket object is garbage collected while its connection is still open, the user agent
     /// must start the WebSocket closing handshake, with no status code for the Close message."
-    /// Handlers are not called any more. Waits for the threads, but not for a handler in progress, nor
-    /// for a connection attempt that cannot be stopped.
+    ///
+    /// No more handlers are called. Waits for the threads, but not for a handler that is running, nor for
+    /// a connection attempt that cannot be cancelled.
     pub(super) fn abandon(self: &Arc<Self>) {
         let listeners = self.update(|state| {
             state.abandoned = true;
@@ -131,7 +132,7 @@ impl Shared {
         if is_mine(&self.threads().dispatcher) || is_mine(&self.threads().network) {
             return;
         }
-        let until = Instant::now().checked_add(self.patience);
+        let until = Instant::now().checked_add(self.drop_timeout);
         let mut state = self.lock();
         while state.is_network_held() || state.dispatcher == Dispatcher::Waits {
             if until.is_some_and(|until| until <= Instant::now()) {

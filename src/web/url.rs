@@ -1,16 +1,16 @@
-//! The URL that a program gives, as browsers read it.
+//! Parses the program's URL as browsers do.
 //!
-//! The standard begins with "the URL parser", which repairs much: it encodes what needs it, resolves
-//! `..`, writes names that are not ASCII as `xn--`, and reads `0x7f.1` as an address. Our own
-//! [`Uri`] refuses all of that on purpose; the `url` crate is that parser, with the same tables as
-//! browsers have, and only the feature `web` brings it.
+//! The standard begins with "the URL parser", which repairs a lot: it percent-encodes, resolves `..`,
+//! writes non-ASCII names as `xn--`, and reads `0x7f.1` as an address. [`Uri`] refuses all of that on
+//! purpose. The crate `url` is that parser, with the tables that browsers use; only the feature `web`
+//! depends on it.
 
 use url::Url;
 
 use super::error::SyntaxError;
 use crate::{Uri, UriError};
 
-/// The constructor's steps for the URL.
+/// The steps of the constructor that concern the URL.
 pub(super) fn parse(text: &str) -> Result<Url, SyntaxError> {
     // "If urlRecord is failure, then throw a "SyntaxError" DOMException."
     let mut url = Url::parse(text).map_err(|error| SyntaxError::Url(error.to_string().into()))?;
@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Url, SyntaxError> {
     Ok(url)
 }
 
-/// What to connect to.
+/// Converts it into the URL to connect to.
 pub(super) fn to_uri(url: &Url) -> Result<Uri, SyntaxError> {
     url.as_str().parse().map_err(|error: UriError| SyntaxError::Url(error.to_string().into()))
 }
