@@ -63,9 +63,10 @@ fn compress(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new("sansock", size), |bencher| {
                 bencher.iter(|| {
                     let message = Message::Text(next.next().map_or("", String::as_str));
-                    let sent = server.send(black_box(message).with(When::Always), &mut output);
+                    let sent =
+                        server.send(black_box(message).with_compression(When::Always), &mut output);
                     black_box(output.as_slice());
-                    output.advance(output.as_slice().len());
+                    output.consume(output.as_slice().len());
                     sent
                 });
             });
@@ -97,7 +98,7 @@ fn frames<'m>(
     messages
         .map(|message| {
             let mut output = SendBuffer::new();
-            let _ = server.send(message.with(When::Always), &mut output);
+            let _ = server.send(message.with_compression(When::Always), &mut output);
             output.as_slice().to_vec()
         })
         .collect()

@@ -14,7 +14,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use sansock::Event;
 use sansock::net::{Incoming, Server, WebSocket, client};
 
-fn answer(incoming: &mut Incoming) -> Result<(), sansock::net::Error> {
+fn answer(incoming: &Incoming) -> Result<(), sansock::net::Error> {
     let mut socket = incoming.accept()?;
     while let Some((event, outgoing)) = socket.exchange()? {
         if let Event::Message(message) = event {
@@ -34,7 +34,7 @@ fn receive(socket: &mut WebSocket) -> usize {
 fn echo(criterion: &mut Criterion) {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let (url, handle) = (format!("ws://{}/", server.local_addr()), server.handle());
-    let running = thread::spawn(|| server.run(answer));
+    let running = thread::spawn(|| server.run(|incoming| Ok(answer(incoming)?)));
     let mut socket = client::connect(&url).unwrap();
 
     let mut group = criterion.benchmark_group("echo/one by one");

@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use lexopt::{Arg, ValueExt as _};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use sansock::{
-    Answer, CloseCode, Config, Connection, Deadline, Event, HeadLimits, Message, ReceiveBuffer,
-    SendBuffer, SendError, ServerHandshake, Transport,
+    Answer, BufferPool, Buffers, CloseCode, Config, Connection, Deadline, Event, HeadLimits,
+    ReceiveBuffer, SendBuffer, SendError, ServerHandshake, Teardown,
 };
 
 mod command_line;
@@ -39,10 +39,6 @@ Options:
 Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
 ";
 
-/// From this payload on a copy costs more than a vectored write.
-const WORTH_VECTORED: usize = 4 << 10;
-/// How long a peer may take to end its side of a connection that is over.
-const LINGER: Duration = Duration::from_secs(10);
 /// How long a peer may read nothing of what waits for it.
 const STALL: Duration = Duration::from_secs(30);
 /// How often deadlines are looked at.
@@ -88,16 +84,8 @@ struct Server {
     listener: TcpListener,
     clients: HashMap<Token, Client>,
     next_token: usize,
-    /// Buffers that nobody uses.
-    #[expect(clippy::vec_box, reason = "the boxes go to clients and come back")]
-    pool: Vec<Box<Buffers>>,
-}
-
-/// What has arrived and what waits to leave.
-#[derive(Default)]
-struct Buffers {
-    input: ReceiveBuffer,
-    output: SendBuffer,
+    /// Buffers of clients that are idle.
+    pool: BufferPool,
 }
 
 struct Client {
@@ -107,15 +95,15 @@ struct Client {
     buffers: Option<Box<Buffers>>,
     /// How much waits that the peer does not read, and since when.
     stalled: Option<(usize, Instant)>,
+    /// Whether our side of the stream has ended.
+    half_closed: bool,
 }
 
 enum Phase {
     Opening(Box<(ServerHandshake, Deadline)>),
     Open(Box<Connection>),
-    /// The answer was not 101.
-    Refused,
-    /// Our side has ended; the peer has until then to end its own.
-    Ending(Instant),
+    /// The answer was not 101. The peer has until then to end its side.
+    Refused(Deadline),
 }
 
 impl Server {
@@ -123,7 +111,13 @@ impl Server {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(address)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Self { poll, listener, clients: HashMap::new(), next_token: 0, pool: Vec::new() })
+        Ok(Self {
+            poll,
+            listener,
+            clients: HashMap::new(),
+            next_token: 0,
+            pool: BufferPool::new(1024),
+        })
     }
 
     fn run(&mut self) -> io::Result<()> {
@@ -193,16 +187,14 @@ impl Server {
         let Some(client) = self.clients.get_mut(&token) else { return };
         let mut buffers = match client.buffers.take() {
             Some(own) => own,
-            None => self.pool.pop().unwrap_or_default(),
+            None => self.pool.take(),
         };
         let acted = act(client, &mut buffers.output);
         if acted.and_then(|()| client.drive(&mut buffers, ended)).is_err() {
             // A `TcpStream` that is dropped leaves the poll by itself.
             self.clients.remove(&token);
-        } else if buffers.input.is_idle() && buffers.output.is_empty() {
-            self.pool.push(buffers);
         } else {
-            client.buffers = Some(buffers);
+            client.buffers = self.pool.put_back(buffers);
         }
     }
 }
@@ -211,7 +203,13 @@ impl Client {
     fn new(stream: TcpStream) -> Self {
         let deadline = Config::new().timeouts.opening(Instant::now());
         let opening = Box::new((ServerHandshake::new(HeadLimits::new()), deadline));
-        Self { stream, phase: Phase::Opening(opening), buffers: None, stalled: None }
+        Self {
+            stream,
+            phase: Phase::Opening(opening),
+            buffers: None,
+            stalled: None,
+            half_closed: false,
+        }
     }
 
     /// Reads, processes and writes until the socket has nothing more or takes nothing more. An error
@@ -230,9 +228,14 @@ impl Client {
                 return Ok(());
             }
             self.stalled = None;
-            if self.phase.wants_to_end() {
-                self.stream.shutdown(Shutdown::Write)?;
-                self.phase = Phase::Ending(Instant::now() + LINGER);
+            match self.phase.teardown() {
+                Teardown::NotYet | Teardown::AwaitPeer => {}
+                Teardown::HalfClose if self.half_closed => {}
+                Teardown::HalfClose => {
+                    self.half_closed = true;
+                    self.stream.shutdown(Shutdown::Write)?;
+                }
+                Teardown::Drop { .. } => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
             if drained {
                 return Ok(());
@@ -240,7 +243,7 @@ impl Client {
             let spare = input.spare_mut();
             let room = spare.len();
             match self.stream.read(spare) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(0) => self.phase.receive_eof(output)?,
                 Ok(n) => {
                     input.filled(n);
                     // Less than there was room for: nothing is left in the socket, and what comes
@@ -263,21 +266,29 @@ impl Client {
             Phase::Opening(opening) if opening.1.handle_timeout(now).is_err() => {
                 if let Err(error) = opening.0.time_out() {
                     error.respond(output);
-                    self.phase = Phase::Refused;
+                    self.phase = Phase::refused();
                 }
             }
             Phase::Open(connection) if connection.poll_timeout().is_some_and(|at| at <= now) => {
                 // After an error the Close frame that tells is in `output`.
                 let _ = connection.handle_timeout(now, output);
             }
-            Phase::Ending(until) if *until <= now => return Err(io::ErrorKind::TimedOut.into()),
+            Phase::Refused(deadline) => deadline.handle_timeout(now).map_err(io::Error::other)?,
             _ => {}
+        }
+        if matches!(self.phase.teardown(), Teardown::Drop { until } if until.is_none_or(|it| it <= now))
+        {
+            return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(())
     }
 }
 
 impl Phase {
+    fn refused() -> Self {
+        Self::Refused(Config::new().timeouts.ending(Instant::now()))
+    }
+
     /// Processes what has arrived.
     fn process(
         &mut self,
@@ -303,35 +314,46 @@ impl Phase {
                 }
                 Some(Err(error)) => {
                     error.respond(output);
-                    Self::Refused
+                    Self::refused()
                 }
-                None => Self::Refused,
+                None => Self::refused(),
             };
         }
         match self {
             Self::Open(connection) => echo(connection, input, output, stream),
             Self::Opening(_) => Ok(()),
-            Self::Refused | Self::Ending(_) => {
-                // What comes now is not for us, but must be read: see `Transport::Close`.
+            Self::Refused(_) => {
+                // What comes now is not for us, but must be read: see `Teardown::HalfClose`.
                 *input = ReceiveBuffer::new();
                 Ok(())
             }
         }
     }
 
-    /// Whether our side of the stream ends when all is written that waits.
-    fn wants_to_end(&self) -> bool {
+    /// What to do with the stream when all is written that waits.
+    fn teardown(&self) -> Teardown {
         match self {
-            Self::Opening(_) | Self::Ending(_) => false,
-            Self::Open(connection) => connection.transport() == Transport::Close,
-            Self::Refused => true,
+            Self::Opening(_) => Teardown::NotYet,
+            Self::Open(connection) => connection.teardown(),
+            Self::Refused(_) => Teardown::HalfClose,
         }
+    }
+
+    /// The peer has ended its side of the stream.
+    fn receive_eof(&mut self, output: &mut SendBuffer) -> io::Result<()> {
+        let Self::Open(connection) = self else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        connection.receive_eof();
+        // The time for what waits begins.
+        let _ = connection.handle_timeout(Instant::now(), output);
+        Ok(())
     }
 
     fn go_away(&mut self, output: &mut SendBuffer) -> io::Result<()> {
         if let Self::Open(connection) = self {
             // Refused if it is closing already.
-            let _ = connection.close(CloseCode::GOING_AWAY, "", output);
+            let _ = connection.start_close(CloseCode::GOING_AWAY, "", output);
             return Ok(());
         }
         Err(io::ErrorKind::ConnectionAborted.into())
@@ -345,58 +367,36 @@ fn echo(
     output: &mut SendBuffer,
     stream: &mut TcpStream,
 ) -> io::Result<()> {
-    loop {
-        match connection.next_event(input, output) {
-            Ok(Some(Event::Message(message))) => {
-                let sent = if message.len() >= WORTH_VECTORED && output.is_empty() {
-                    send_large(connection, message, output, stream)?
-                } else {
-                    connection.send(message, output)
-                };
-                match sent {
-                    // It has been told that we go away.
-                    Ok(()) | Err(SendError::Closed) => {}
-                    Err(error) => return Err(io::Error::other(error)),
+    // An error is the peer's fault, and `output` has the Close frame that says so.
+    while let Ok(Some(event)) = connection.next_event(input, output) {
+        match event {
+            Event::Message(message) => match connection.send_in_place(message, output) {
+                // A long one is written from where it lies; what the socket does not take is queued.
+                Ok(unwritten) if unwritten.is_worth_a_write() => {
+                    would_block(unwritten.write_to(stream))?;
                 }
-            }
+                // It is queued, or we go away.
+                Ok(_) | Err(SendError::Closed) => {}
+                Err(error) => return Err(io::Error::other(error)),
+            },
             // A newer Pong would take the place of this one.
-            Ok(Some(Event::Ping(_))) => {
+            Event::Ping(_) => {
                 write(output, stream)?;
             }
-            Ok(Some(_)) => {}
-            // All is processed; or the peer is at fault, and `output` has the Close frame.
-            Ok(None) | Err(_) => return Ok(()),
+            _ => {}
         }
     }
-}
-
-/// Header and payload leave in one write, and only what the socket does not take is copied.
-fn send_large(
-    connection: &mut Connection,
-    message: Message<'_>,
-    output: &mut SendBuffer,
-    stream: &mut TcpStream,
-) -> io::Result<Result<(), SendError>> {
-    let header = match connection.begin(message.kind(), true, message.len() as u64) {
-        Ok(header) => header.encode(),
-        Err(error) => return Ok(Err(error)),
-    };
-    let payload = message.as_bytes();
-    let parts = [IoSlice::new(&header), IoSlice::new(payload)];
-    let written = match stream.write_vectored(&parts) {
-        Ok(written) => written,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-        Err(error) => return Err(error),
-    };
-    output.extend_from_slice(header.get(written..).unwrap_or_default());
-    output.extend_from_slice(&payload[written.saturating_sub(header.len())..]);
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Writes what waits; `false` if the socket takes no more.
 fn write(output: &mut SendBuffer, stream: &mut TcpStream) -> io::Result<bool> {
-    match output.write_to(stream) {
+    would_block(output.write_to(stream))
+}
+
+/// `false` if the socket takes no more.
+fn would_block(written: io::Result<()>) -> io::Result<bool> {
+    match written {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(error) => Err(error),

@@ -59,7 +59,7 @@ fn write(writer: &Writer, messages: u64) -> Result<(), net::Error> {
     }
     // What was queued before goes first, and the echoes still arrive: the server answers with its
     // own Close frame when it gets here.
-    writer.close(CloseCode::NORMAL, "all sent")
+    writer.start_close(CloseCode::NORMAL, "all sent")
 }
 
 /// Reads until the connection is over.
@@ -80,11 +80,11 @@ fn read(mut reader: Reader) -> Result<u64, Box<dyn Error>> {
 fn start_echo_server() -> Result<Client, net::Error> {
     let server = Server::bind("127.0.0.1:0")?;
     let address = server.local_addr();
-    thread::spawn(|| server.run(echo));
+    thread::spawn(|| server.run(|incoming| Ok(echo(incoming)?)));
     Client::new(&format!("ws://{address}/"))
 }
 
-fn echo(incoming: &mut Incoming) -> Result<(), net::Error> {
+fn echo(incoming: &Incoming) -> Result<(), net::Error> {
     let mut socket = incoming.accept()?;
     while let Some((event, outgoing)) = socket.exchange()? {
         if let Event::Message(message) = event {

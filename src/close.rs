@@ -15,7 +15,7 @@ use std::fmt;
 /// assert_eq!(CloseCode::try_from(4711)?.get(), 4711);
 /// # Ok::<(), sansock::InvalidCloseCode>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 
 impl CloseCode {
@@ -80,12 +80,6 @@ impl fmt::Display for CloseCode {
     }
 }
 
-impl fmt::Debug for CloseCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CloseCode({})", self.0)
-    }
-}
-
 /// The number given to [`CloseCode::try_from`] may not stand in a Close frame (RFC 6455, 7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidCloseCode(pub u16);
@@ -110,6 +104,14 @@ pub struct Close<'a> {
 impl Close<'_> {
     /// The longest reason, in bytes of UTF-8: a control frame's 125 less the code's 2 (5.5).
     pub const MAX_REASON: usize = 123;
+}
+
+/// The code and, if there is one, the reason: `1000`, `1008: bad token`; 1005 if there is no code.
+impl fmt::Display for Close<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code.map_or(1005, CloseCode::get))?;
+        if self.reason.is_empty() { Ok(()) } else { write!(f, ": {}", self.reason) }
+    }
 }
 
 #[cfg(test)]

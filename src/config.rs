@@ -93,7 +93,7 @@ impl Default for Limits {
 /// let config = Config::new().limits(Limits::new().message(1 << 20)).delivery(Delivery::Chunks);
 /// assert_eq!(config.limits.message, 1 << 20);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// What is accepted from the peer and may wait for it.
@@ -102,13 +102,26 @@ pub struct Config {
     pub delivery: Delivery,
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// The most bytes that one read asks the transport for. Default 32 KiB, so that what a read brings
+    /// is still in the processor's first cache, or close to it, when it is unmasked. At least 4 KiB.
+    pub read_size: usize,
+    /// Whether a [`Connection`](crate::Connection) hands over messages that arrive after our own Close
+    /// frame. Default no: they are discarded, as browsers do, so a loop that answers messages need not
+    /// think of them. A connection that is split hands them over, since its reader does not answer.
+    pub messages_after_close: bool,
 }
 
 impl Config {
     /// The defaults.
     #[must_use]
     pub const fn new() -> Self {
-        Self { limits: Limits::new(), delivery: Delivery::Messages, timeouts: Timeouts::new() }
+        Self {
+            limits: Limits::new(),
+            delivery: Delivery::Messages,
+            timeouts: Timeouts::new(),
+            read_size: 32 << 10,
+            messages_after_close: false,
+        }
     }
 
     /// Sets [`limits`](Self::limits).
@@ -130,5 +143,24 @@ impl Config {
     pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
+    }
+    /// Sets [`read_size`](Self::read_size).
+    #[must_use]
+    pub const fn read_size(mut self, bytes: usize) -> Self {
+        self.read_size = bytes;
+        self
+    }
+
+    /// Sets [`messages_after_close`](Self::messages_after_close).
+    #[must_use]
+    pub const fn messages_after_close(mut self, deliver: bool) -> Self {
+        self.messages_after_close = deliver;
+        self
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -1,120 +1,76 @@
-//! Both halves and the closing handshake (RFC 6455, 7).
+//! Both halves of a connection in one.
 
 use std::time::Instant;
 
-use crate::buffer::{ReceiveBuffer, SendBuffer, What};
+use crate::buffer::{ReceiveBuffer, SendBuffer, Unwritten, What};
 use crate::close::CloseCode;
+use crate::closing::{Outcome, State, Teardown};
 use crate::config::{Config, Role};
 use crate::deflate::NegotiatedDeflate;
 use crate::error::{ProtocolError, SendError};
-use crate::event::{Event, MessageKind, OutgoingMessage};
-use crate::frame::FrameHeader;
+use crate::event::Event;
 use crate::mask::MaskSource;
+use crate::message::OutgoingMessage;
 use crate::receiver::Receiver;
 use crate::sender::{EncodedMessage, Sender};
-use crate::timer::{Observed, Timeout, Timers};
-
-/// Where the connection is in its life (RFC 6455, 7.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Messages go both ways.
-    Open,
-    /// A Close frame went one way: "_The WebSocket Closing Handshake is Started_" (7.1.3).
-    Closing,
-    /// Close frames went both ways, or the connection failed, or its transport ended.
-    Closed,
-}
-
-/// What to do with the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// Read and write.
-    Open,
-    /// Write what waits, then read until the peer ends its side, and discard what comes: the server
-    /// closes the TCP connection first (7.1.1), so a client waits for that.
-    AwaitClose,
-    /// Write what waits, end our side (half-close), read and discard for a bounded time until the
-    /// peer ends its side, then drop. To drop at once while bytes of the peer are unread makes TCP
-    /// send a reset, and the peer may lose our last words.
-    Close,
-}
-
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The closing handshake was completed. The peer's code; `None` if it gave none (1005).
-    Clean(Option<CloseCode>),
-    /// The transport ended without the peer's Close frame (1006).
-    Abnormal,
-    /// The peer broke the protocol or went over a limit.
-    Failed(ProtocolError),
-    /// Something took too long.
-    TimedOut(Timeout),
-}
-
-impl Outcome {
-    /// The number that the APIs of browsers show: "_The WebSocket Connection Close Code_" (7.1.5), so
-    /// 1005 for a Close frame without a code, and 1006 where none was received.
-    #[must_use]
-    pub const fn code(self) -> u16 {
-        match self {
-            Self::Clean(Some(code)) => code.get(),
-            Self::Clean(None) => 1005,
-            _ => 1006,
-        }
-    }
-}
+use crate::timer::Timeout;
 
 /// One end of a connection after the opening handshake: both halves, the closing handshake and the
 /// timers. It does no I/O and reads no clock; the [crate's page](crate) shows the loop around it.
 ///
 /// The methods are of four kinds: [`advance`](Self::advance), [`receive_eof`](Self::receive_eof) and
 /// [`handle_timeout`](Self::handle_timeout) take in what happened; [`send`](Self::send) and its like
-/// queue; [`poll_timeout`](Self::poll_timeout) and [`transport`](Self::transport) say what to do next;
-/// the rest tell the state.
+/// queue; [`poll_timeout`](Self::poll_timeout) and [`teardown`](Self::teardown) say what to do next;
+/// the rest show the state.
+///
+/// | what happened | [`State`] | [`Outcome`] | [`Teardown`] |
+/// |---|---|---|---|
+/// | nothing of the following | `Open` | none | `NotYet` |
+/// | our Close frame was queued, the peer's is awaited | `Closing` | none | `NotYet` |
+/// | Close frames went both ways, on a server | `Closed` | `Clean` | `HalfClose` |
+/// | Close frames went both ways, on a client | `Closed` | `Clean` | `AwaitPeer` |
+/// | the peer broke the protocol | `Closed` | `Failed` | `HalfClose` |
+/// | a time limit of the open connection or of the closing handshake passed | `Closed` | `TimedOut` | `Drop`, now |
+/// | the peer ended its side of the transport, with no Close frame before | `Closed` | `Abnormal` | `Drop`, in time |
+/// | the peer ended its side of the transport after one of the above | as it was | as it was | `Drop`, in time |
+/// | [`Timeouts::closing`](crate::Timeouts::closing) passed since our Close frame, and the peer has not ended its side | as it was | as it was | `Drop`, now |
+///
+/// "In time" means: what waits may still be written until [`Timeouts::closing`](crate::Timeouts::closing)
+/// after our Close frame, or after the end of the transport if there was none.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Connection {
     receiver: Receiver,
     sender: Sender,
-    timers: Timers,
-    /// Whether anything is timed between the two handshakes.
-    timed: bool,
-    heard: bool,
-    used: bool,
-    outcome: Option<Outcome>,
-    /// What took too long.
-    expired: Option<Timeout>,
-    /// Whether the peer has ended its side of the transport.
-    ended: bool,
+    /// Whether messages that arrive after our Close frame are lent.
+    lends_after_close: bool,
 }
 
 impl Connection {
-    pub(crate) fn server(config: &Config, deflate: Option<&NegotiatedDeflate>) -> Self {
-        Self::new(Sender::server(config), config, deflate)
+    /// A server's end of a connection whose opening handshake is done, without extensions.
+    ///
+    /// [`Established::connection`](crate::Established::connection) gives one with what was negotiated.
+    #[must_use]
+    pub fn server(config: &Config) -> Self {
+        Self::new(Sender::server(config), config, None)
     }
 
-    pub(crate) fn client(
+    /// A client's end of a connection whose opening handshake is done, without extensions. Each frame
+    /// is masked with a fresh key from `masks`.
+    #[must_use]
+    pub fn client(config: &Config, masks: impl MaskSource + 'static) -> Self {
+        Self::new(Sender::client(config, masks), config, None)
+    }
+
+    pub(crate) fn new(
+        sender: Sender,
         config: &Config,
         deflate: Option<&NegotiatedDeflate>,
-        masks: impl MaskSource + 'static,
     ) -> Self {
-        Self::new(Sender::client(config, masks), config, deflate)
-    }
-
-    fn new(sender: Sender, config: &Config, deflate: Option<&NegotiatedDeflate>) -> Self {
         let role = sender.role();
         Self {
             receiver: Receiver::new(role, config).with_inflate(deflate.map(|it| it.inflate(role))),
             sender: sender.with_deflate(deflate.and_then(|it| it.deflate(role))),
-            timers: Timers::new(config.timeouts),
-            timed: config.timeouts.time_messages(),
-            heard: false,
-            used: false,
-            outcome: None,
-            expired: None,
-            ended: false,
+            lends_after_close: config.messages_after_close,
         }
     }
 
@@ -124,27 +80,34 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The peer broke the protocol or went over a limit. The Close frame that tells it was queued;
-    /// every later call returns the error again.
+    /// The peer broke the protocol or went over a limit. The Close frame that says so was queued;
+    /// every later call returns the error again, and discards what has arrived.
     #[inline]
     pub fn advance(
         &mut self,
         input: &mut ReceiveBuffer,
         output: &mut SendBuffer,
     ) -> Result<bool, ProtocolError> {
-        self.heard |= input.take_fresh();
-        match self.receiver.advance(input) {
-            Ok(false) => Ok(false),
-            Ok(true) => {
-                match input.what() {
-                    Some(What::Message(_) | What::Chunk { .. }) => self.used = true,
-                    _ => self.respond(input, output),
+        loop {
+            match self.receiver.advance(input) {
+                Ok(false) => {
+                    self.sender.note(self.receiver.progress(input));
+                    return Ok(false);
                 }
-                Ok(true)
-            }
-            Err(error) => {
-                self.fail(error, output);
-                Err(error)
+                Ok(true) => {
+                    // The program now has something to do, and the next bytes lie unread.
+                    self.sender.note_unread();
+                    if !matches!(input.what(), Some(What::Message(_) | What::Chunk { .. })) {
+                        self.respond(input, output);
+                    } else if self.sender.is_closed() && !self.lends_after_close {
+                        continue;
+                    }
+                    return Ok(true);
+                }
+                Err(error) => {
+                    self.fail(error, input, output);
+                    return Err(error);
+                }
             }
         }
     }
@@ -153,7 +116,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`advance`](Self::advance).
+    /// [`ProtocolError`], as [`advance`](Self::advance) returns it.
     #[inline]
     pub fn next_event<'b>(
         &mut self,
@@ -163,82 +126,57 @@ impl Connection {
         Ok(if self.advance(input, output)? { input.event() } else { None })
     }
 
-    /// Tells that the peer ended its side of the transport, or that the transport broke.
+    /// Records that the peer ended its side of the transport, or that the transport broke. What waits
+    /// may still be written.
     pub fn receive_eof(&mut self) {
-        self.sender.shut();
-        self.outcome.get_or_insert(Outcome::Abnormal);
-        self.ended = true;
+        self.sender.receive_eof();
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest. A moment that has passed
-    /// means now. `None` if nothing is timed.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` if nothing
+    /// is timed. A moment in the past means now.
     #[inline]
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        // Asked before each read, and most connections have nothing timed but their end.
-        if self.timed || self.sender.is_closed() { self.poll_timers() } else { None }
+        self.sender.poll_timeout()
     }
 
-    #[inline(never)]
-    fn poll_timers(&self) -> Option<Instant> {
-        if self.waits() { self.timers.poll(&self.observed()) } else { None }
-    }
-
-    /// Tells the time: once at the start, then whenever [`poll_timeout`](Self::poll_timeout) has
-    /// passed. More often is more exact, since this is also when the connection learns since when the
-    /// peer is silent.
+    /// Takes the time: once at the start, then whenever [`poll_timeout`](Self::poll_timeout) has
+    /// passed. To call it more often is more exact, since the connection also learns then since when
+    /// the peer is silent.
     ///
-    /// It may queue a keepalive Ping, or a Close frame with 1001 when the connection is idle.
+    /// It may queue a keepalive Ping, or a Close frame with 1001 for a connection that is idle.
+    ///
+    /// A deadline for the peer acts at the second look, 100 milliseconds or more after the first one
+    /// that found it passed. So what has arrived can be read in between, in whatever order a loop reads
+    /// and looks.
     ///
     /// # Errors
     ///
-    /// Something took too long: the connection is over, and the Close frame that tells was queued.
-    /// Every later call returns it again.
+    /// [`Timeout`]: something took too long and the connection is over. A Close frame that says so was
+    /// queued. Every later call returns it again.
     pub fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> Result<(), Timeout> {
-        if let Some(timeout) = self.expired {
-            return Err(timeout);
-        }
-        if !self.waits() {
-            return Ok(());
-        }
-        let observed = self.observed();
-        (self.heard, self.used) = (false, false);
-        let Some(due) = self.timers.handle(now, &observed) else { return Ok(()) };
-        self.sender.act_on(due, output).inspect_err(|&timeout| {
-            self.outcome.get_or_insert(Outcome::TimedOut(timeout));
-            self.expired = Some(timeout);
-        })
+        self.sender.handle_timeout(now, output)
     }
 
-    /// Where the connection is in its life.
+    /// Returns where the connection is in its life.
     #[must_use]
     pub fn state(&self) -> State {
-        match (self.outcome, self.sender.is_closed() || self.receiver.is_closed()) {
-            (Some(_), _) => State::Closed,
-            (None, true) => State::Closing,
-            (None, false) => State::Open,
-        }
+        self.sender.state()
     }
 
-    /// What to do with the transport.
+    /// Returns what to do with the transport.
     #[must_use]
-    pub fn transport(&self) -> Transport {
-        match self.outcome {
-            None => Transport::Open,
-            Some(Outcome::Clean(_)) if self.role() == Role::Client && self.waits() => {
-                Transport::AwaitClose
-            }
-            Some(_) => Transport::Close,
-        }
+    pub fn teardown(&self) -> Teardown {
+        self.sender.teardown()
     }
 
-    /// How the connection ended, once it has.
+    /// Returns how the connection ended, once it has.
     #[must_use]
-    pub const fn outcome(&self) -> Option<Outcome> {
-        self.outcome
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.sender.outcome()
     }
 
-    /// Which end this is.
+    /// Returns which end this is.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.sender.role()
@@ -248,180 +186,154 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`Sender::send`].
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`] or [`SendError::BufferFull`]; then
+    /// nothing was queued.
     #[inline]
     pub fn send<'m>(
         &mut self,
         message: impl Into<OutgoingMessage<'m>>,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        self.sender.send(message, output).inspect(|()| self.used = true)
+        self.sender.send(message, output)
     }
 
     /// Queues the next fragment of a message.
     ///
     /// # Errors
     ///
-    /// As [`Sender::send_fragment`].
+    /// [`SendError::Closed`], [`SendError::KindChanged`] or [`SendError::BufferFull`]; then nothing
+    /// was queued.
     pub fn send_fragment<'m>(
         &mut self,
         fragment: impl Into<OutgoingMessage<'m>>,
         fin: bool,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        self.sender.send_fragment(fragment, fin, output).inspect(|()| self.used = true)
+        self.sender.send_fragment(fragment, fin, output)
     }
 
-    /// Starts a frame of a message without its payload.
+    /// Queues a message whose payload, if it is long, is then written from where it lies
+    /// ([`Sender::send_in_place`]).
     ///
     /// # Errors
     ///
-    /// As [`Sender::begin`].
-    pub fn begin(
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`] or [`SendError::BufferFull`]; then
+    /// nothing was queued.
+    pub fn send_in_place<'m>(
         &mut self,
-        kind: MessageKind,
-        fin: bool,
-        payload_len: u64,
-    ) -> Result<FrameHeader, SendError> {
-        self.sender.begin(kind, fin, payload_len).inspect(|_| self.used = true)
+        message: impl Into<OutgoingMessage<'m>>,
+        output: &'m mut SendBuffer,
+    ) -> Result<Unwritten<'m>, SendError> {
+        self.sender.send_in_place(message, output)
+    }
+
+    /// [`send_in_place`](Self::send_in_place) of a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`] or [`SendError::BufferFull`]; then
+    /// nothing was queued.
+    pub fn send_encoded_in_place<'m>(
+        &mut self,
+        message: &'m EncodedMessage,
+        output: &'m mut SendBuffer,
+    ) -> Result<Unwritten<'m>, SendError> {
+        self.sender.send_encoded_in_place(message, output)
     }
 
     /// Queues a message that was encoded once for many connections.
     ///
     /// # Errors
     ///
-    /// As [`Sender::send_encoded`].
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`] or [`SendError::BufferFull`]; then
+    /// nothing was queued.
     pub fn send_encoded(
         &mut self,
         message: &EncodedMessage,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        self.sender.send_encoded(message, output).inspect(|()| self.used = true)
+        self.sender.send_encoded(message, output)
     }
 
-    /// Queues a Ping.
+    /// Queues a Ping with a payload of at most 125 bytes.
     ///
     /// # Errors
     ///
-    /// As [`Sender::ping`].
+    /// [`SendError::Closed`], [`SendError::ControlTooLong`] or [`SendError::BufferFull`].
     pub fn ping(&mut self, payload: &[u8], output: &mut SendBuffer) -> Result<(), SendError> {
         self.sender.ping(payload, output)
     }
 
-    /// Queues a Pong that nobody asked for.
+    /// Queues an unsolicited Pong, with a payload of at most 125 bytes.
     ///
     /// # Errors
     ///
-    /// As [`Sender::pong`].
+    /// [`SendError::Closed`], [`SendError::ControlTooLong`] or [`SendError::BufferFull`].
     pub fn pong(&mut self, payload: &[u8], output: &mut SendBuffer) -> Result<(), SendError> {
         self.sender.pong(payload, output)
     }
 
-    /// Starts the closing handshake (7.1.2). Messages of the peer still arrive until its Close frame
-    /// does.
+    /// Queues a Close frame, which starts the closing handshake (7.1.2) and is the last frame that goes
+    /// out. A reason needs a code. Messages that the peer sent before its own Close frame are
+    /// discarded, as browsers do, unless
+    /// [`Config::messages_after_close`](crate::Config::messages_after_close) asks for them.
     ///
     /// # Errors
     ///
-    /// As [`Sender::close`].
-    pub fn close(
+    /// [`SendError::Closed`] if one was queued before, [`SendError::ReasonTooLong`] above 123 bytes,
+    /// [`SendError::ReasonWithoutCode`].
+    pub fn start_close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
         reason: &str,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        self.sender.close(code, reason, output)
+        self.sender.start_close(code, reason, output)
     }
 
-    /// The two halves, for two threads. Who takes them answers Pings and Close frames with
-    /// [`Sender::respond`] and [`Sender::fail`]; the timers end.
+    /// Records that a Close frame left another way, such as through a second handle of the transport:
+    /// nothing more may be sent.
+    pub fn mark_closed(&mut self) {
+        self.sender.mark_closed();
+    }
+
+    /// Records that the program does something else than to read, such as a long write: what the peer has
+    /// sent may lie unread, so until [`advance`](Self::advance) has found nothing more its silence says
+    /// nothing.
+    pub fn note_unread(&mut self) {
+        self.sender.note_unread();
+    }
+
+    /// Checks that a payload of `length` bytes may be queued behind `waiting` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::BufferFull`].
+    #[inline]
+    pub fn check_room(&self, length: usize, waiting: usize) -> Result<(), SendError> {
+        self.sender.check_room(length, waiting)
+    }
+
+    /// The two halves, for two threads or tasks. The sender keeps the closing handshake and the timers,
+    /// and the receiver's thread tells it what happens: [`Sender::note`] before each wait and
+    /// [`Sender::note_unread`] behind it, [`Sender::respond`] for each control frame,
+    /// [`Sender::fail`], [`Sender::receive_eof`]. The receiver lends messages whatever the sender has sent.
     #[must_use]
     pub fn split(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)
     }
 
-    /// Closes with 1001 unless that has begun: the server shuts down.
-    #[cfg(feature = "net")]
-    pub(crate) fn go_away(&mut self, output: &mut SendBuffer) {
-        self.sender.last_words(CloseCode::GOING_AWAY, output);
-    }
-
-    /// A Close frame of ours was written on another way.
-    #[cfg(feature = "net")]
-    pub(crate) fn has_left(&mut self) {
-        self.sender.shut();
-    }
-
-    /// [`Timeouts::closing`](crate::Timeouts::closing).
-    #[cfg(feature = "net")]
-    pub(crate) fn closing_time(&self) -> Option<std::time::Duration> {
-        self.timers.timeouts().closing
-    }
-
-    /// The halves with their timers.
-    #[cfg(feature = "net")]
-    pub(crate) fn into_halves(self) -> (Receiver, Sender, Timers) {
-        (self.receiver, self.sender, self.timers)
-    }
-
-    /// Whether a whole message is to be compressed.
-    #[cfg(feature = "net")]
-    pub(crate) fn compresses(&self, message: &OutgoingMessage<'_>) -> bool {
-        self.sender.compresses(message)
-    }
-
-    /// Whether messages that were compressed for many connections may be sent.
-    #[cfg(feature = "net")]
-    pub(crate) const fn has_deflate(&self) -> bool {
-        self.sender.has_deflate()
-    }
-
-    /// Whether a payload of `length` bytes may wait behind what waits.
-    #[cfg(feature = "net")]
-    #[inline]
-    pub(crate) fn has_room(&self, length: usize, output: &SendBuffer) -> bool {
-        self.sender.check_room(length, output.buffered_amount()).is_ok()
-    }
-
-    /// Whether a whole message of `length` bytes may be sent now, behind what waits.
-    #[cfg(feature = "net")]
-    pub(crate) fn check_whole(&self, length: usize, output: &SendBuffer) -> Result<(), SendError> {
-        self.sender.check_whole()?;
-        self.sender.check_room(length, output.buffered_amount())
-    }
-
     /// Answers a control frame.
     #[cold]
     fn respond(&mut self, input: &ReceiveBuffer, output: &mut SendBuffer) {
-        let Some(event) = input.event() else { return };
-        self.sender.respond(&event, output);
-        if let Event::Close(close) = event {
-            // "Upon either sending or receiving a Close control frame" and the other's: both have
-            // happened now, since `respond` has sent ours.
-            self.outcome.get_or_insert(Outcome::Clean(close.code));
+        if let Some(event) = input.event() {
+            self.sender.respond(&event, output);
         }
     }
 
     #[cold]
-    fn fail(&mut self, error: ProtocolError, output: &mut SendBuffer) {
-        if self.outcome.is_none() {
-            self.sender.fail(error, output);
-            self.outcome = Some(Outcome::Failed(error));
-        }
-    }
-
-    /// Whether anything of the peer is waited for: at the last the end of its side of the transport.
-    fn waits(&self) -> bool {
-        self.expired.is_none() && !self.ended
-    }
-
-    fn observed(&self) -> Observed {
-        Observed {
-            heard: self.heard,
-            used: self.used,
-            // One that a Close frame or an error has cut off will not go on.
-            message: (self.outcome.is_none() && self.receiver.is_in_message())
-                .then(|| self.receiver.begun()),
-            closing: self.sender.is_closed(),
-        }
+    fn fail(&mut self, error: ProtocolError, input: &mut ReceiveBuffer, output: &mut SendBuffer) {
+        self.sender.fail(error, output);
+        self.sender.note(self.receiver.progress(input));
     }
 }

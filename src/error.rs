@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::close::CloseCode;
+use crate::utf8::InvalidUtf8;
 
 /// The peer broke the protocol or went over a limit. Fatal: the Close frame with
 /// [`close_code`](Self::close_code) has been queued and every later call returns the same error.
@@ -107,6 +108,14 @@ impl fmt::Display for ProtocolError {
 }
 
 impl std::error::Error for ProtocolError {}
+
+impl From<InvalidUtf8> for ProtocolError {
+    /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not,
+    /// in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_." (8.1)
+    fn from(_: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}
 
 /// A message, fragment or control frame was refused. Nothing of it was written and the connection
 /// is as it was.

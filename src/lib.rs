@@ -6,16 +6,15 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "net")] fn example() -> Result<(), sansock::net::Error> {
-//! use sansock::{CloseCode, Event};
+//! use sansock::CloseCode;
 //!
 //! let mut socket = sansock::net::client::connect("ws://127.0.0.1:9001/")?;
 //! socket.send("Hello")?;
-//! while let Some(event) = socket.next_event()? {
-//!     if let Event::Message(message) = event {
-//!         println!("{message:?}");
-//!         socket.start_close(CloseCode::NORMAL, "")?;
-//!     }
+//! if let Some(message) = socket.next_message()? {
+//!     println!("{message}");
 //! }
+//! let outcome = socket.close(CloseCode::NORMAL, "bye")?;
+//! println!("{outcome}");
 //! # Ok(()) }
 //! ```
 //!
@@ -24,9 +23,9 @@
 //! ```no_run
 //! # #[cfg(feature = "net")] fn example() -> std::io::Result<()> {
 //! use sansock::Event;
-//! use sansock::net::{Incoming, Server};
+//! use sansock::net::Server;
 //!
-//! Server::bind("127.0.0.1:9001")?.run(|incoming: &mut Incoming| {
+//! Server::bind("127.0.0.1:9001")?.run(|incoming| {
 //!     let mut socket = incoming.accept()?;
 //!     while let Some((event, outgoing)) = socket.exchange()? {
 //!         if let Event::Message(message) = event {
@@ -54,69 +53,68 @@
 //! use std::io::{Read, Write};
 //! use std::time::Instant;
 //! use sansock::{
-//!     Answer, Config, Event, HeadLimits, ReceiveBuffer, SendBuffer, ServerHandshake, Transport,
+//!     Answer, Config, Connection, Event, HeadLimits, ReceiveBuffer, SendBuffer, ServerHandshake,
+//!     Teardown,
 //! };
 //! # #[cfg(feature = "rand")]
 //! # use sansock::Outcome;
 //!
 //! # #[cfg(feature = "rand")]
-//! fn echo(transport: &mut (impl Read + Write)) -> Result<Outcome, Box<dyn Error>> {
+//! fn serve(transport: &mut (impl Read + Write)) -> Result<Outcome, Box<dyn Error>> {
 //!     let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
 //!
-//!     // 1. The opening handshake. One request is all that is read of HTTP.
+//!     // The opening handshake. One request is all that is read of HTTP.
 //!     let mut handshake = ServerHandshake::new(HeadLimits::new());
-//!     loop {
-//!         match handshake.advance(&mut input) {
-//!             Ok(true) => break,
-//!             Ok(false) => match input.read_from(transport)? {
-//!                 0 => handshake.receive_eof()?,
-//!                 _ => continue,
-//!             },
-//!             Err(error) => {
-//!                 // 400, 405, 426, 431: whatever the error asks for. Then the transport is closed
-//!                 // as in step 4.
-//!                 error.respond(&mut output);
-//!                 output.write_to(transport)?;
-//!                 return Err(error.into());
-//!             }
+//!     while !handshake.advance(&mut input).inspect_err(|error| {
+//!         // 400, 405, 426, 431: whatever the error asks for. Then the transport is ended as in
+//!         // `Teardown::HalfClose`, by the deadline `Timeouts::ending`.
+//!         error.respond(&mut output);
+//!         let _ = output.write_to(transport);
+//!     })? {
+//!         if input.read_from(transport)? == 0 {
+//!             handshake.receive_eof()?;
 //!         }
 //!     }
 //!     // The program looks at target, headers, subprotocols and Origin, and accepts or rejects.
 //!     let request = handshake.request().ok_or("no request")?;
-//!     let established = request.accept(&Answer::new(), &mut output)?;
-//!     let mut connection = established.connection(&Config::new());
+//!     let mut connection = request.accept(&Answer::new(), &mut output)?.connection(&Config::new());
+//!     echo(&mut connection, &mut input, &mut output, transport)?;
+//!     connection.outcome().cloned().ok_or_else(|| "not over".into())
+//! }
 //!
-//!     // 2. Events, until the transport is no longer needed for them. An event borrows `input`, not
-//!     //    the connection, so the payload can be sent on without a copy of it.
-//!     while connection.transport() == Transport::Open {
-//!         match connection.next_event(&mut input, &mut output) {
-//!             Ok(Some(Event::Message(message))) => connection.send(message, &mut output)?,
-//!             // Pings and the peer's Close have been answered already; write a Pong before the
-//!             // next Ping is processed, or the newer one takes its place.
-//!             Ok(Some(Event::Ping(_))) => output.write_to(transport)?,
-//!             Ok(Some(_)) => {}
-//!             // The peer broke the protocol: the Close frame that says so is in `output`.
-//!             Err(_) => {}
-//!             // 3. All that has arrived is processed. Write before waiting: one write for all the
-//!             //    messages that one read brought.
-//!             Ok(None) => {
-//!                 if connection.handle_timeout(Instant::now(), &mut output).is_err() {
-//!                     break;
-//!                 }
-//!                 output.write_to(transport)?;
-//!                 // A real program waits until `connection.poll_timeout()` at most.
-//!                 if input.read_from(transport)? == 0 {
-//!                     connection.receive_eof();
-//!                 }
+//! fn echo(
+//!     connection: &mut Connection,
+//!     input: &mut ReceiveBuffer,
+//!     output: &mut SendBuffer,
+//!     transport: &mut (impl Read + Write),
+//! ) -> Result<(), Box<dyn Error>> {
+//!     loop {
+//!         // 1. Process all that has arrived. An event borrows `input`, not the connection, so the
+//!         //    payload can be sent on without a copy of it. An error means that the peer broke the
+//!         //    protocol; the Close frame that says so is in `output`.
+//!         while let Ok(Some(event)) = connection.next_event(input, output) {
+//!             match event {
+//!                 Event::Message(message) => connection.send(message, output)?,
+//!                 // It is answered already. Write the Pong, or that of the next Ping takes its place.
+//!                 Event::Ping(_) => output.write_to(transport)?,
+//!                 _ => {}
 //!             }
 //!         }
+//!         // 2. Look at the clock. What takes too long shows in `teardown` and `outcome`.
+//!         let _ = connection.handle_timeout(Instant::now(), output);
+//!         // 3. Write before waiting: one write for all the messages that one read brought.
+//!         output.write_to(transport)?;
+//!         // 4. Go on until the transport is to be dropped.
+//!         match connection.teardown() {
+//!             Teardown::NotYet | Teardown::AwaitPeer => {}
+//!             Teardown::HalfClose => { /* end our side of the transport, once */ }
+//!             Teardown::Drop { .. } => return Ok(()),
+//!         }
+//!         // 5. Read. A real program waits until `connection.poll_timeout()` at most.
+//!         if input.read_from(transport)? == 0 {
+//!             connection.receive_eof();
+//!         }
 //!     }
-//!
-//!     // 4. Last words. `Transport::Close`: end our side of the transport (half-close), then read
-//!     //    and discard for a bounded time until the peer has ended its side, and only then drop it.
-//!     //    `Transport::AwaitClose`, on a client: the server ends its side first.
-//!     output.write_to(transport)?;
-//!     connection.outcome().ok_or_else(|| "not over".into())
 //! }
 //! #
 //! # #[cfg(feature = "rand")]
@@ -133,7 +131,7 @@
 //! #     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
 //! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\
 //! #     \x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x88\x82\0\0\0\0\x03\xe8", Vec::new());
-//! # let outcome = echo(&mut wire)?;
+//! # let outcome = serve(&mut wire)?;
 //! # assert_eq!(outcome.code(), 1000);
 //! # assert!(wire.1.ends_with(b"\r\n\r\n\x81\x05Hello\x88\x02\x03\xe8"));
 //! # Ok(())
@@ -142,9 +140,10 @@
 //! # fn main() {}
 //! ```
 //!
-//! A client differs in step 1 only ([`ClientHandshake`]). Where a function must return the event
-//! that it has found, use [`Connection::advance`] and then [`ReceiveBuffer::event`]: the first
-//! changes, the second lends.
+//! A client differs in the handshake only ([`ClientHandshake`]). If a function must return the event
+//! that it has found, use [`Connection::advance`] and then [`ReceiveBuffer::event`]: `advance` changes,
+//! `event` lends. The table at [`Connection`] has every state and what to do then; the document
+//! `docs/EMBEDDING.md` shows the loop for event loops, completion I/O and async.
 //!
 //! # What it holds to
 //!
@@ -185,6 +184,7 @@
 
 mod buffer;
 mod close;
+mod closing;
 mod config;
 mod connection;
 #[cfg(feature = "deflate")]
@@ -197,6 +197,7 @@ mod event;
 mod frame;
 mod handshake;
 mod mask;
+mod message;
 #[cfg(feature = "net")]
 pub mod net;
 mod receiver;
@@ -207,15 +208,16 @@ mod utf8;
 #[cfg(feature = "web")]
 pub mod web;
 
-pub use buffer::{ReceiveBuffer, SendBuffer};
+pub use buffer::{BufferPool, Buffers, ReceiveBuffer, SendBuffer, SendQueue, Unwritten};
 pub use close::{Close, CloseCode, InvalidCloseCode};
+pub use closing::{Outcome, Progress, State, Teardown};
 pub use config::{Config, Delivery, Limits, Role};
-pub use connection::{Connection, Outcome, State, Transport};
+pub use connection::Connection;
 #[cfg(feature = "deflate")]
 pub use deflate::{ContextTakeover, DeflateConfig, DeflateLevel, NegotiatedDeflate, WindowBits};
 pub use error::{ProtocolError, SendError};
-pub use event::{Compression, Event, Message, MessageKind, OutgoingMessage};
-pub use frame::{EncodedHeader, FrameHeader, OpCode};
+pub use event::Event;
+pub use frame::{EncodedHeader, FrameHeader, Opcode};
 pub use handshake::{
     Answer, ClientHandshake, Established, HandshakeError, HeadError, HeadLimits, Headers,
     Incomplete, InvalidOrigin, Offer, Origin, OriginPolicy, Rejection, Request, RequestError,
@@ -224,6 +226,7 @@ pub use handshake::{
 pub use mask::{Mask, MaskSource};
 #[cfg(feature = "rand")]
 pub use mask::{RandomMasks, random_nonce};
+pub use message::{Compression, Message, MessageKind, OutgoingMessage, OwnedMessage};
 pub use receiver::Receiver;
 pub use sender::{EncodedMessage, Sender};
 pub use timer::{Deadline, Keepalive, Timeout, Timeouts};

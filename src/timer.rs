@@ -15,15 +15,24 @@ pub struct Keepalive {
     pub timeout: Duration,
 }
 
-/// How long things may take; `None` waits for ever.
+impl Keepalive {
+    /// A Ping after `time` of silence, and as much time for its answer.
+    #[must_use]
+    pub const fn every(time: Duration) -> Self {
+        Self { interval: time, timeout: time }
+    }
+}
+
+/// How long things may take; `None` waits forever.
 ///
 /// ```
 /// use std::time::Duration;
 /// use sansock::{Keepalive, Timeouts};
 /// let seconds = Duration::from_secs;
 /// let timeouts = Timeouts::new()
-///     .keepalive(Keepalive { interval: seconds(20), timeout: seconds(20) })
-///     .handshake(seconds(5));
+///     .keepalive(Keepalive::every(seconds(20)))
+///     .handshake(seconds(5))
+///     .closing(None);
 /// assert_eq!(timeouts.idle, None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +48,8 @@ pub struct Timeouts {
     /// From the first bytes of a message to its last; then the connection fails with 1008. Default
     /// none.
     pub message: Option<Duration>,
-    /// From our Close frame to the end of the transport. Default 10 seconds.
+    /// From our Close frame until the transport may be dropped: the peer's Close frame and the end of its
+    /// side of the transport included. Default 10 seconds.
     pub closing: Option<Duration>,
 }
 
@@ -57,38 +67,38 @@ impl Timeouts {
         Self { handshake: None, keepalive: None, idle: None, message: None, closing: None }
     }
 
-    /// Sets [`handshake`](Self::handshake).
+    /// Sets [`handshake`](Self::handshake), or unsets it with `None`.
     #[must_use]
-    pub const fn handshake(mut self, time: Duration) -> Self {
-        self.handshake = Some(time);
+    pub fn handshake(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.handshake = time.into();
         self
     }
 
-    /// Sets [`keepalive`](Self::keepalive).
+    /// Sets [`keepalive`](Self::keepalive), or unsets it with `None`.
     #[must_use]
-    pub const fn keepalive(mut self, keepalive: Keepalive) -> Self {
-        self.keepalive = Some(keepalive);
+    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        self.keepalive = keepalive.into();
         self
     }
 
-    /// Sets [`idle`](Self::idle).
+    /// Sets [`idle`](Self::idle), or unsets it with `None`.
     #[must_use]
-    pub const fn idle(mut self, time: Duration) -> Self {
-        self.idle = Some(time);
+    pub fn idle(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.idle = time.into();
         self
     }
 
-    /// Sets [`message`](Self::message).
+    /// Sets [`message`](Self::message), or unsets it with `None`.
     #[must_use]
-    pub const fn message(mut self, time: Duration) -> Self {
-        self.message = Some(time);
+    pub fn message(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.message = time.into();
         self
     }
 
-    /// Sets [`closing`](Self::closing).
+    /// Sets [`closing`](Self::closing), or unsets it with `None`.
     #[must_use]
-    pub const fn closing(mut self, time: Duration) -> Self {
-        self.closing = Some(time);
+    pub fn closing(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.closing = time.into();
         self
     }
 
@@ -100,10 +110,14 @@ impl Timeouts {
     /// The deadline of an opening handshake that starts now.
     #[must_use]
     pub fn opening(&self, now: Instant) -> Deadline {
-        Deadline {
-            what: Timeout::Handshake,
-            at: self.handshake.and_then(|time| now.checked_add(time)),
-        }
+        Deadline::new(Timeout::Handshake, self.handshake, now)
+    }
+
+    /// The deadline of a transport that ends now and never had a connection, such as that of a refused
+    /// handshake: by then the answer must be written, and the peer must have ended its side.
+    #[must_use]
+    pub fn ending(&self, now: Instant) -> Deadline {
+        Deadline::new(Timeout::Closing, self.closing, now)
     }
 }
 
@@ -150,6 +164,10 @@ pub struct Deadline {
 }
 
 impl Deadline {
+    fn new(what: Timeout, time: Option<Duration>, now: Instant) -> Self {
+        Self { what, at: time.and_then(|time| now.checked_add(time)) }
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` if never.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
@@ -169,17 +187,31 @@ impl Deadline {
     }
 }
 
+/// How long a deadline that has passed waits for a second look: long enough for a loop to read once,
+/// short beside any time that a program would set.
+const SECOND_LOOK: Duration = Duration::from_millis(100);
+/// How long what waits may still be written after the end of the transport, if
+/// [`Timeouts::closing`] is `None`.
+const LAST_WRITE: Duration = Duration::from_secs(10);
+
 /// What has happened since the timers last looked.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Observed {
     /// Bytes have arrived.
     pub(crate) heard: bool,
-    /// A message went either way.
+    /// Part of a message went either way.
     pub(crate) used: bool,
-    /// The number of the message that is arriving.
-    pub(crate) message: Option<u32>,
-    /// A Close frame of ours was queued.
+    /// Something that has arrived may lie unread, so the peer's silence says nothing.
+    pub(crate) unread: bool,
+    /// A message is arriving.
+    pub(crate) in_message: bool,
+    /// The number of the message that is arriving, or arrived last.
+    pub(crate) message: u32,
+    /// A Close frame of ours was queued, or the transport ended.
     pub(crate) closing: bool,
+    /// The transport ended.
+    pub(crate) ended: bool,
 }
 
 /// What is due.
@@ -193,122 +225,164 @@ pub(crate) enum Due {
     Expired(Timeout),
 }
 
+/// What the peer is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// The end of the transport.
+    End,
+    /// The rest of a message.
+    Message,
+    /// A message at all.
+    Use,
+    /// The answer to a keepalive Ping.
+    Pong,
+}
+
 /// The deadlines of one connection. They learn what has happened when they look at the time, so a
 /// connection without timeouts needs no clock.
 #[derive(Debug)]
 pub(crate) struct Timers {
-    timeouts: Timeouts,
+    keepalive: Option<Keepalive>,
+    idle: Option<Duration>,
+    message: Option<Duration>,
+    closing: Option<Duration>,
     /// When the timers last looked; `None` before the first time.
     now: Option<Instant>,
+    /// When the peer was heard last, or asked by a Ping since.
     heard: Option<Instant>,
-    /// When the keepalive Ping that is in flight was sent.
-    pinged: Option<Instant>,
+    /// Whether a keepalive Ping is in flight.
+    pinged: bool,
+    /// What `passed` is about.
+    awaited: Awaited,
+    /// The message that is arriving ...
+    number: u32,
+    /// ... and since when.
+    arriving: Option<Instant>,
     pings: u64,
     used: Option<Instant>,
-    /// The message that is arriving and since when.
-    message: Option<(u32, Instant)>,
-    closing: Option<Instant>,
+    /// Since when the connection is closing.
+    closes: Option<Instant>,
+    /// When a look found a deadline passed. What the peer has sent in time may lie unread, so the
+    /// deadline acts at a second look, and only if it still stands.
+    passed: Option<Instant>,
 }
 
 impl Timers {
     pub(crate) const fn new(timeouts: Timeouts) -> Self {
         Self {
-            timeouts,
+            keepalive: timeouts.keepalive,
+            idle: timeouts.idle,
+            message: timeouts.message,
+            closing: timeouts.closing,
             now: None,
             heard: None,
-            pinged: None,
+            pinged: false,
+            awaited: Awaited::End,
+            number: 0,
+            arriving: None,
             pings: 0,
             used: None,
-            message: None,
-            closing: None,
+            closes: None,
+            passed: None,
         }
     }
 
-    #[cfg(feature = "net")]
-    pub(crate) const fn timeouts(&self) -> &Timeouts {
-        &self.timeouts
-    }
-
-    /// When to look next. A moment that has passed already says that something has begun whose time
-    /// is not known yet.
+    /// When to look next. A moment in the past means: something has started whose start time is still
+    /// to be recorded.
     pub(crate) fn poll(&self, observed: &Observed) -> Option<Instant> {
-        let unseen =
-            (observed.closing && self.closing.is_none() && self.timeouts.closing.is_some())
-                || (self.timeouts.message.is_some()
-                    && observed.message.is_some()
-                    && observed.message != self.message.map(|(number, _)| number));
+        let is_timed = self.closing.is_some() || observed.ended;
+        let begins = self.arriving.is_none() || self.number != observed.message;
+        let unseen = (observed.closing && is_timed && self.closes.is_none())
+            || (self.message.is_some() && observed.in_message && begins);
         if unseen {
             return self.now;
         }
-        let deadlines = [self.keepalive(), self.idle(), self.message(), self.closing()];
-        deadlines.into_iter().flatten().min()
+        let second = self.passed.and_then(|at| at.checked_add(SECOND_LOOK));
+        let deadlines = self.deadlines(observed.unread).into_iter().filter_map(|(_, at)| at);
+        let next = deadlines.map(|at| second.map_or(at, |second| second.max(at)));
+        next.chain(self.ping()).min()
     }
 
-    /// Takes note of what has happened, and says what is due.
+    /// Records what has happened, and returns what is due.
     pub(crate) fn handle(&mut self, now: Instant, observed: &Observed) -> Option<Due> {
-        let first = self.now.is_none();
-        self.now = Some(now);
-        if observed.heard || first {
-            self.heard = Some(now);
-            self.pinged = None;
+        self.record(now, observed);
+        let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let deadlines = self.deadlines(observed.unread).into_iter();
+        let first = deadlines.filter(|&(_, at)| passed(at)).min_by_key(|&(_, at)| at);
+        let before = self.passed.take();
+        if let Some((awaited, _)) = first {
+            let is_same = std::mem::replace(&mut self.awaited, awaited) == awaited;
+            self.passed = before.filter(|_| is_same).or(Some(now));
         }
-        // A long message is not unused time.
-        let arriving = observed.heard && observed.message.is_some();
-        if observed.used || arriving || first {
-            self.used = Some(now);
+        if passed(self.passed.and_then(|at| at.checked_add(SECOND_LOOK))) {
+            return Some(match self.awaited {
+                Awaited::End => Due::Expired(Timeout::Closing),
+                Awaited::Message => Due::Expired(Timeout::Message),
+                Awaited::Use => Due::Idle,
+                Awaited::Pong => Due::Expired(Timeout::Keepalive),
+            });
         }
-        self.message = match (observed.message, self.message) {
-            (Some(number), Some((same, since))) if number == same => Some((number, since)),
-            (Some(number), _) => Some((number, now)),
-            (None, _) => None,
-        };
-        if observed.closing && self.closing.is_none() {
-            self.closing = Some(now);
-        }
-        let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        if passed(self.closing()) {
-            return Some(Due::Expired(Timeout::Closing));
-        }
-        if passed(self.message()) {
-            return Some(Due::Expired(Timeout::Message));
-        }
-        if passed(self.idle()) {
-            return Some(Due::Idle);
-        }
-        if passed(self.keepalive()) {
-            if self.pinged.is_some() {
-                return Some(Due::Expired(Timeout::Keepalive));
-            }
-            self.pinged = Some(now);
+        if passed(self.ping()) {
+            (self.pinged, self.heard) = (true, Some(now));
             self.pings = self.pings.wrapping_add(1);
             return Some(Due::Ping(self.pings.to_be_bytes()));
         }
         None
     }
 
-    fn keepalive(&self) -> Option<Instant> {
-        let keepalive = self.timeouts.keepalive?;
-        if self.closing.is_some() {
+    fn record(&mut self, now: Instant, observed: &Observed) {
+        let first = self.now.replace(now).is_none();
+        if observed.heard || observed.unread || first {
+            (self.pinged, self.heard) = (false, Some(now));
+        }
+        if observed.used || first {
+            self.used = Some(now);
+        }
+        self.arriving = match self.arriving {
+            _ if !observed.in_message => None,
+            Some(since) if self.number == observed.message => Some(since),
+            _ => Some(now),
+        };
+        self.number = observed.message;
+        if observed.closing && self.closes.is_none() {
+            self.closes = Some(now);
+        }
+    }
+
+    /// Until when what waits may still be written after the end of the transport; `None` until the
+    /// timers have looked at the time since.
+    pub(crate) fn last_write(&self) -> Option<Instant> {
+        self.closes?.checked_add(self.closing.unwrap_or(LAST_WRITE))
+    }
+
+    /// What the peer is waited for, and until when; of two at the same time the first counts. What lies
+    /// unread may be a part of a message, but the end of the connection is not put off by a program
+    /// that does not read.
+    fn deadlines(&self, unread: bool) -> [(Awaited, Option<Instant>); 4] {
+        let after = |since: Option<Instant>, time: Option<Duration>| since?.checked_add(time?);
+        let [mut message, mut idle, mut pong] = [None; 3];
+        if !unread {
+            message = after(self.arriving, self.message);
+            if self.closes.is_none() {
+                idle = after(self.used, self.idle);
+                let asked = self.heard.filter(|_| self.pinged);
+                pong = after(asked, self.keepalive.map(|it| it.timeout));
+            }
+        }
+        let end = after(self.closes, self.closing);
+        [
+            (Awaited::End, end),
+            (Awaited::Message, message),
+            (Awaited::Use, idle),
+            (Awaited::Pong, pong),
+        ]
+    }
+
+    /// When the next keepalive Ping is to be sent.
+    fn ping(&self) -> Option<Instant> {
+        if self.closes.is_some() || self.pinged {
             return None;
         }
-        match self.pinged {
-            Some(pinged) => pinged.checked_add(keepalive.timeout),
-            None => self.heard?.checked_add(keepalive.interval),
-        }
-    }
-
-    fn idle(&self) -> Option<Instant> {
-        if self.closing.is_some() {
-            return None;
-        }
-        self.used?.checked_add(self.timeouts.idle?)
-    }
-
-    fn message(&self) -> Option<Instant> {
-        self.message?.1.checked_add(self.timeouts.message?)
-    }
-
-    fn closing(&self) -> Option<Instant> {
-        self.closing?.checked_add(self.timeouts.closing?)
+        self.heard?.checked_add(self.keepalive?.interval)
     }
 }

@@ -77,7 +77,7 @@ impl Pair {
             let n = ready.len().min(spare.len()).min(self.read);
             spare[..n].copy_from_slice(&ready[..n]);
             to.1.filled(n);
-            from.2.advance(n);
+            from.2.consume(n);
             while let Some(event) = to.0.next_event(&mut to.1, &mut to.2).unwrap() {
                 if let Event::Message(data) | Event::Chunk { data, .. } = event {
                     received += data.len();
@@ -208,7 +208,7 @@ fn an_echo_costs_no_allocation() {
                     let n = spare.len().min(output.as_slice().len());
                     spare[..n].copy_from_slice(&output.as_slice()[..n]);
                     received.filled(n);
-                    output.advance(n);
+                    output.consume(n);
                     while let Some(event) = second.next_event(received, answer).unwrap() {
                         let Event::Message(echo) = event else { continue };
                         second.send(echo, answer).unwrap();
@@ -242,7 +242,7 @@ fn a_random_masking_key_costs_no_allocation() {
     assert_steady(&"keys", || {
         for _ in 0..1_000 {
             client.send("x", &mut output).unwrap();
-            output.advance(output.as_slice().len());
+            output.consume(output.as_slice().len());
         }
     });
 }
@@ -292,7 +292,9 @@ fn a_compressed_message_costs_no_allocation() {
                         let what = (sender, delivery, takeover, read, size);
                         assert_steady(&what, || {
                             let (connection, _, output) = &mut pair.ends[0];
-                            connection.send(message.with(Compression::Always), output).unwrap();
+                            connection
+                                .send(message.with_compression(Compression::Always), output)
+                                .unwrap();
                             connection.send_fragment(message, false, output).unwrap();
                             connection.send_fragment(message, true, output).unwrap();
                             assert_eq!(pair.carry(0), 3 * message.len(), "{what:?}");

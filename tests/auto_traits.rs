@@ -6,7 +6,7 @@ use sansock::{
     Answer, ClientHandshake, Close, CloseCode, Compression, Config, Connection, Deadline, Delivery,
     EncodedHeader, EncodedMessage, Established, Event, FrameHeader, HandshakeError, HeadLimits,
     Headers, InvalidCloseCode, InvalidOrigin, Keepalive, Limits, Mask, Message, MessageKind, Offer,
-    OpCode, Origin, OriginPolicy, Outcome, OutgoingMessage, ProtocolError, ReceiveBuffer, Receiver,
+    Opcode, Origin, OriginPolicy, Outcome, OutgoingMessage, ProtocolError, ReceiveBuffer, Receiver,
     Rejection, Request, Response, Role, Scheme, SendBuffer, SendError, Sender, ServerHandshake,
     State, Timeout, Timeouts, Uri, UriError,
 };
@@ -28,7 +28,7 @@ fn the_core_is_free() {
     all!(is_free: Connection, Receiver, Sender, ReceiveBuffer, SendBuffer, Mask, EncodedMessage);
     all!(is_free: Event<'_>, Message<'_>, OutgoingMessage<'_>, Close<'_>, MessageKind, Compression);
     all!(is_free: Config, Limits, Delivery, Role, Timeouts, Keepalive, Timeout, Deadline);
-    all!(is_free: CloseCode, InvalidCloseCode, FrameHeader, EncodedHeader, OpCode);
+    all!(is_free: CloseCode, InvalidCloseCode, FrameHeader, EncodedHeader, Opcode);
     all!(is_free: State, Outcome, ProtocolError, SendError);
     #[cfg(feature = "rand")]
     all!(is_free: sansock::RandomMasks);

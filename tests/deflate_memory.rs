@@ -65,7 +65,7 @@ fn exchange(deflate: &DeflateConfig) -> (Connection, isize, Connection, isize) {
     input.extend_from_slice(&[0x8A, 0]);
     client.next_event(&mut input, &mut output).unwrap();
     let sent = held(|| {
-        let message = Message::Text("Hello").with(Compression::Always);
+        let message = Message::Text("Hello").with_compression(Compression::Always);
         server.send(message, &mut output).unwrap();
     });
     let grown = isize::try_from(output.as_slice().len()).unwrap();

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sansock::net::{Incoming, Server};
+use sansock::net::Server;
 use sansock::web::{ReadyState, WebSocket};
 use sansock::{Config, Event, Timeouts};
 
@@ -26,7 +26,7 @@ fn server() -> String {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", server.local_addr());
     thread::spawn(|| {
-        server.run(|incoming: &mut Incoming| {
+        server.run(|incoming| {
             let mut socket = incoming.accept()?;
             while let Some((event, outgoing)) = socket.exchange()? {
                 if let Event::Message(message) = event {
@@ -87,7 +87,7 @@ fn no_thread_outlives_its_socket() {
     let silent = Server::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", silent.local_addr());
     thread::spawn(|| {
-        silent.run(|incoming: &mut Incoming| {
+        silent.run(|incoming| {
             let socket = incoming.accept()?;
             thread::sleep(Duration::from_secs(30));
             drop(socket);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::Criterion;
 use sansock::{
     Config, Connection, Established, Event, MaskSource, Message, MessageKind, ReceiveBuffer, Role,
-    SendBuffer,
+    SendBuffer, Unwritten,
 };
 use testkit::frame::{BINARY, CONTINUATION, FIN, Frame, TEXT};
 use testkit::masks::Keys;
@@ -177,14 +177,10 @@ impl Sending {
     #[inline]
     pub(crate) fn send(&mut self, message: Message<'_>) {
         let Self { connection, output } = self;
-        if connection.role() == Role::Server && message.len() >= 4 << 10 {
-            let length = message.len() as u64;
-            let header = connection.begin(message.kind(), true, length).unwrap().encode();
-            let slices = [io::IoSlice::new(&header), io::IoSlice::new(message.as_bytes())];
-            assert_eq!(
-                io::sink().write_vectored(black_box(&slices)).unwrap() as u64,
-                length + header.len() as u64
-            );
+        if connection.role() == Role::Server && message.len() >= Unwritten::WORTH_A_PIECE {
+            let mut unwritten = connection.send_in_place(message, output).unwrap();
+            black_box(unwritten.slices());
+            unwritten.write_to(&mut io::sink()).unwrap();
         } else {
             connection.send(message, output).unwrap();
             self.flush();
@@ -206,7 +202,7 @@ pub(crate) struct Blocking(sansock::net::WebSocket<Endless>);
 impl Blocking {
     pub(crate) fn receiving(role: Role, transport: Endless) -> Self {
         let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
-        Self(sansock::net::WebSocket::over(transport, connection(role), input, output))
+        Self(sansock::net::WebSocket::untimed(transport, connection(role), input, output))
     }
 
     pub(crate) fn sending(role: Role) -> Self {

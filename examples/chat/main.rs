@@ -126,18 +126,19 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     server.run(move |incoming| {
         let peer = incoming.peer_addr();
         serve(incoming, &others, &room, options.rate)
-            .inspect_err(|error| eprintln!("{peer}: {error}"))
+            .inspect_err(|error| eprintln!("{peer}: {error}"))?;
+        Ok(())
     })?;
     Ok(())
 }
 
 fn serve(
-    incoming: &mut Incoming,
+    incoming: &Incoming,
     others: &OriginPolicy,
     room: &Room,
     rate: NonZeroU32,
 ) -> Result<(), net::Error> {
-    let Some(request) = incoming.request() else { return Ok(()) };
+    let request = incoming.request();
     if !request.is_websocket() {
         let page = page::answer(request.path());
         return incoming.reject(&page);

@@ -173,14 +173,13 @@ impl Visitors {
 }
 
 impl Visitor {
-    /// Queues a message, and has another thread write it. `false` if the visitor is to be let go.
+    /// Queues a message, which another thread writes. `false` if the visitor is to be let go.
     fn tell(&self, message: &EncodedMessage) -> bool {
         let result = self.writer.queue_encoded(message);
         if matches!(result, Err(Error::Send(SendError::BufferFull { .. }))) {
             // Those who come back to reading learn why they were let go.
             let _ = self.writer.queue_close(CloseCode::TRY_AGAIN_LATER, "you read too slowly");
         }
-        self.writer.wake();
         result.is_ok()
     }
 }

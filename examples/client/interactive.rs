@@ -13,7 +13,7 @@ pub(crate) fn run(socket: WebSocket) -> Result<(), Box<dyn Error>> {
     let (mut reader, writer) = socket.split()?;
     let on_signal = writer.clone();
     ctrlc::set_handler(move || {
-        if on_signal.close(CloseCode::NORMAL, "").is_err() {
+        if on_signal.start_close(CloseCode::NORMAL, "").is_err() {
             // It is closing already, and the server takes its time.
             exit(130);
         }
@@ -36,7 +36,7 @@ fn send_lines(writer: &Writer) -> Result<(), net::Error> {
     for line in io::stdin().lines() {
         writer.send(&line?)?;
     }
-    writer.close(CloseCode::NORMAL, "")
+    writer.start_close(CloseCode::NORMAL, "")
 }
 
 /// One line for each event, whatever the server puts into it.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use sansock::net::{Next, WebSocket};
-use sansock::{CloseCode, Event, Message, Outcome};
+use sansock::{CloseCode, Event, Message};
 
 /// Around the borders between the three forms of a frame's length (RFC 6455, 5.2), and a large one.
 const SIZES: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];
@@ -66,12 +66,12 @@ fn check_ping(socket: &mut WebSocket, payload: &[u8]) -> Result<(), Box<dyn Erro
 fn check_close(socket: &mut WebSocket) -> Result<(), Box<dyn Error>> {
     socket.close(CloseCode::NORMAL, "")?;
     match socket.outcome() {
-        Some(Outcome::Clean(Some(CloseCode::NORMAL))) => Ok(()),
+        Some(outcome) if outcome.was_clean() && outcome.code() == 1000 => Ok(()),
         outcome => Err(format!("the connection ended with {outcome:?}").into()),
     }
 }
 
-fn unexpected(next: &Next<'_>) -> Box<dyn Error> {
+fn unexpected(next: &Next<Event<'_>>) -> Box<dyn Error> {
     match next {
         Next::TimedOut => format!("no answer for {PATIENCE:?}"),
         Next::Ended => "the connection is over".into(),

@@ -43,9 +43,6 @@ Options:
 Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
 ";
 
-/// Bytes of a message from which on a write of its own costs less than a copy.
-const WORTH_WRITING: usize = 32 << 10;
-
 fn main() -> ExitCode {
     command_line::main(HELP, Options::parse, run)
 }
@@ -102,13 +99,14 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     println!("listening on ws{s}://{address}/\nopen http{s}://{address}/ in a browser to try it");
     server.run(move |incoming| {
         let peer = incoming.peer_addr();
-        serve(incoming, &options.subprotocols).inspect_err(|error| eprintln!("{peer}: {error}"))
+        serve(incoming, &options.subprotocols).inspect_err(|error| eprintln!("{peer}: {error}"))?;
+        Ok(())
     })?;
     Ok(())
 }
 
-fn serve(incoming: &mut Incoming, subprotocols: &[String]) -> Result<(), net::Error> {
-    let Some(request) = incoming.request() else { return Ok(()) };
+fn serve(incoming: &Incoming, subprotocols: &[String]) -> Result<(), net::Error> {
+    let request = incoming.request();
     if !request.is_websocket() {
         let page = page(request.path());
         return incoming.reject(&page);
@@ -121,13 +119,8 @@ fn serve(incoming: &mut Incoming, subprotocols: &[String]) -> Result<(), net::Er
 fn echo(mut socket: net::WebSocket) -> Result<(), net::Error> {
     while let Some((event, outgoing)) = socket.exchange()? {
         if let Event::Message(message) = event {
-            // Short answers leave together, one write for all that one read brought. A long one is
-            // not worth the copy that waiting takes.
-            if message.len() < WORTH_WRITING {
-                outgoing.queue(message)?;
-            } else {
-                outgoing.send(message)?;
-            }
+            // Short answers leave together, one write for all that one read brought.
+            outgoing.queue(message)?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! `frame`: header decoding against a plain reading of RFC 6455, 5.2, and decode(encode(x)) = x.
 
-use sansock::{FrameHeader, OpCode, ProtocolError};
+use sansock::{FrameHeader, Opcode, ProtocolError};
 
 use crate::wire;
 
@@ -64,12 +64,12 @@ fn encode(bytes: &[u8]) {
     let n = rest.len().min(8);
     value[8 - n..].copy_from_slice(&rest[..n]);
     let opcodes = [
-        OpCode::Continuation,
-        OpCode::Text,
-        OpCode::Binary,
-        OpCode::Close,
-        OpCode::Ping,
-        OpCode::Pong,
+        Opcode::Continuation,
+        Opcode::Text,
+        Opcode::Binary,
+        Opcode::Close,
+        Opcode::Ping,
+        Opcode::Pong,
     ];
     let opcode = opcodes[usize::from(opcode) % opcodes.len()];
     let most = if opcode.is_control() { 125 } else { u64::MAX >> 1 };

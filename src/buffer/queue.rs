@@ -66,14 +66,21 @@ impl ByteQueue {
         self.start = self.end;
     }
 
-    /// Grows to so much room, if there is less.
+    /// Gives away the memory, with the first `n` bytes of it.
+    pub(super) fn take(&mut self, n: usize) -> Vec<u8> {
+        let mut memory = std::mem::take(self).memory;
+        memory.truncate(n);
+        memory
+    }
+
+    /// Grows to this much room, if there is less.
     pub(super) fn grow(&mut self, room: usize) {
         if self.memory.len() < room {
             self.memory.resize(room, 0);
         }
     }
 
-    /// Grows to so much room and takes no more memory than that, as [`grow`](Self::grow) may.
+    /// Grows to this much room and takes no more memory than that, as [`grow`](Self::grow) may.
     pub(super) fn grow_exact(&mut self, room: usize) {
         self.memory.reserve_exact(room.saturating_sub(self.memory.len()));
         self.grow(room);

@@ -5,13 +5,13 @@ use super::*;
 const LARGEST: u64 = (1 << 63) - 1;
 const KEY: [u8; 4] = [1, 2, 3, 4];
 
-fn header(opcode: OpCode, payload_len: u64) -> FrameHeader {
+fn header(opcode: Opcode, payload_len: u64) -> FrameHeader {
     FrameHeader::new(opcode, payload_len)
 }
 
 /// Each header and its bytes, without a key.
 fn table() -> Vec<(FrameHeader, Vec<u8>)> {
-    use OpCode::{Binary, Close, Continuation, Ping, Pong, Text};
+    use Opcode::{Binary, Close, Continuation, Ping, Pong, Text};
     let part = |opcode| FrameHeader { fin: false, ..header(opcode, 7) };
     vec![
         (header(Binary, 0), vec![0x82, 0]),
@@ -81,7 +81,7 @@ fn a_header_is_waited_for() {
 
 #[test]
 fn the_longest_header() {
-    let longest = FrameHeader { masking_key: Some(KEY), ..header(OpCode::Binary, LARGEST) };
+    let longest = FrameHeader { masking_key: Some(KEY), ..header(Opcode::Binary, LARGEST) };
     assert_eq!(longest.encode().len(), FrameHeader::MAX_LEN);
 }
 
@@ -123,7 +123,7 @@ fn what_a_header_shows_to_be_wrong() {
 
 #[test]
 fn control_frames_have_the_high_bit_of_the_opcode() {
-    let all = (0..16).filter_map(|value| OpCode::try_from(value).ok());
+    let all = (0..16).filter_map(|value| Opcode::try_from(value).ok());
     let control: Vec<_> = all.filter(|opcode| opcode.is_control()).collect();
-    assert_eq!(control, [OpCode::Close, OpCode::Ping, OpCode::Pong]);
+    assert_eq!(control, [Opcode::Close, Opcode::Ping, Opcode::Pong]);
 }

@@ -4,6 +4,7 @@ use crate::config::{Config, Role};
 use crate::connection::Connection;
 use crate::deflate::NegotiatedDeflate;
 use crate::mask::MaskSource;
+use crate::sender::Sender;
 
 /// An opening handshake that succeeded: who we are and what was negotiated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +70,10 @@ impl Established {
     #[must_use]
     pub fn connection_with(&self, config: &Config, masks: impl MaskSource + 'static) -> Connection {
         match self.role {
-            Role::Client => Connection::client(config, self.deflate.as_ref(), masks),
-            Role::Server => Connection::server(config, self.deflate.as_ref()),
+            Role::Client => {
+                Connection::new(Sender::client(config, masks), config, self.deflate.as_ref())
+            }
+            Role::Server => Connection::new(Sender::server(config), config, self.deflate.as_ref()),
         }
     }
 }

@@ -1,25 +1,24 @@
 //! Connecting to a server.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
-use std::{fmt, io};
 
+use super::cancel::CancelConnect;
+use super::connect::connect as connect_tcp;
+use super::linger::{until, write_until};
 use super::opening::read_head;
-use super::stream::time_until;
 use super::tls::Connector;
-use super::{Error, Socket, Stream, WebSocket};
-use crate::buffer::{ReceiveBuffer, SendBuffer};
-use crate::config::Config;
-use crate::handshake::{ClientHandshake, HeadLimits, Incomplete, Offer, Response};
-use crate::mask::random_nonce;
-use crate::timer::Deadline;
-use crate::uri::Uri;
+use super::{Error, Stream, Transport, WebSocket};
+use crate::{
+    ClientHandshake, Config, Deadline, HeadLimits, Incomplete, Offer, ReceiveBuffer, Response,
+    SendBuffer, Uri, random_nonce,
+};
 
 /// Connects to a `ws:` URL with the defaults, or to a `wss:` URL if the crate has its feature `rustls`.
 ///
 /// # Errors
 ///
-/// As [`Client::new`] and [`Client::connect`].
+/// [`Error`], as [`Client::new`] and [`Client::connect`] return it.
 pub fn connect(url: &str) -> Result<WebSocket, Error> {
     Client::new(url)?.connect()
 }
@@ -46,6 +45,7 @@ pub struct Client {
     head_limits: HeadLimits,
     connect_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
+    cancel: Option<CancelConnect>,
     /// How to do TLS, if not as preset.
     pub(super) tls: Option<Connector>,
 }
@@ -67,7 +67,8 @@ impl Client {
             config: Config::new(),
             head_limits: HeadLimits::new(),
             connect_timeout: Some(Duration::from_secs(10)),
-            write_timeout: None,
+            write_timeout: Some(Duration::from_secs(30)),
+            cancel: None,
             tls: None,
         }
     }
@@ -78,9 +79,14 @@ impl Client {
         self
     }
 
+    /// Offers subprotocols, in order of preference, after those that were offered before.
+    pub fn subprotocols<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
+        names.into_iter().fold(self, Self::subprotocol)
+    }
+
     /// Offers permessage-deflate (RFC 7692), after what was offered of it before.
     #[cfg(feature = "deflate")]
-    pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
+    pub fn deflate(mut self, config: crate::DeflateConfig) -> Self {
         self.offer = self.offer.deflate(config);
         self
     }
@@ -109,18 +115,26 @@ impl Client {
         self
     }
 
-    /// How long connecting may take, all addresses together; 10 seconds unless set. To look up the
-    /// host's addresses takes the time that the operating system allows, and the opening handshake
-    /// has [`Timeouts::handshake`](crate::Timeouts::handshake) after that.
-    pub const fn connect_timeout(mut self, time: Duration) -> Self {
-        self.connect_timeout = Some(time);
+    /// Sets how long connecting may take, all addresses together. Default 10 seconds; `None` waits as long
+    /// as TCP does. DNS resolution is not covered by this timeout, nor is the opening handshake, which has
+    /// [`Timeouts::handshake`](crate::Timeouts::handshake).
+    pub fn connect_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.connect_timeout = time.into();
         self
     }
 
-    /// How long a write may make no progress, after which it fails and with it the connection;
-    /// unless set it waits as long as TCP does.
-    pub const fn write_timeout(mut self, time: Duration) -> Self {
-        self.write_timeout = Some(time);
+    /// Sets how long the server may read next to nothing of what is sent to it: in each such time it must
+    /// take 16 KiB, or all that waits. Otherwise the write fails, and the connection with it. Default 30
+    /// seconds; `None` waits forever.
+    pub fn write_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.write_timeout = time.into();
+        self
+    }
+
+    /// Lets `cancel` end [`connect`](Self::connect) from another thread, the lookup of the host included.
+    /// It costs a thread while TCP connects.
+    pub fn cancel(mut self, cancel: &CancelConnect) -> Self {
+        self.cancel = Some(cancel.clone());
         self
     }
 
@@ -129,10 +143,11 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] from the last address that was tried, [`Error::Handshake`] (an answer other than
-    /// 101 is in its [`response`](crate::HandshakeError::response)). For a `wss:` URL [`Error::Tls`] too, or
-    /// [`Error::NoTls`] without the feature `rustls`. If the offer or the configuration of TLS is at
-    /// fault, nothing is connected.
+    /// - [`Error::Connect`] if no address could be connected to, [`Error::Io`].
+    /// - [`Error::Handshake`]: an answer other than 101 is in its
+    ///   [`response`](crate::HandshakeError::response). If the offer is at fault, nothing is connected.
+    /// - [`Error::Cancelled`].
+    /// - For a `wss:` URL [`Error::Tls`] too, or [`Error::NoTls`] without the feature `rustls`.
     pub fn connect(&self) -> Result<WebSocket, Error> {
         Ok(self.connect_with_response()?.0)
     }
@@ -141,142 +156,87 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// [`Error`], as [`connect`](Self::connect) returns it.
     pub fn connect_with_response(&self) -> Result<(WebSocket, Response), Error> {
-        self.connect_watched(|_| ())
-    }
-
-    /// [`connect_with_response`](Self::connect_with_response), which shows the transport before the
-    /// handshakes: to shut it down ends the wait for the server.
-    pub(crate) fn connect_watched(
-        &self,
-        connected: impl FnOnce(&Stream),
-    ) -> Result<(WebSocket, Response), Error> {
         self.offer.check()?;
         let uri = self.offer.uri();
         let tls = match &self.tls {
             _ if !uri.is_secure() => None,
-            Some(connector) => Some(connector.session(uri.bare_host())?),
-            None => Some(Connector::preset()?.session(uri.bare_host())?),
+            Some(connector) => Some(connector.session(uri.host())?),
+            None => Some(Connector::preset()?.session(uri.host())?),
         };
-        let tcp = self.open()?;
+        let tcp = self.dial()?;
         tcp.set_nodelay(true)?;
-        tcp.set_write_timeout(self.write_timeout)?;
         let deadline = self.config.timeouts.opening(Instant::now());
         let stream = match tls {
             None => Stream::from(tcp),
             Some(session) => Stream::secure(tcp, session),
         };
-        connected(&stream);
-        stream.open(&deadline)?;
-        self.handshake_until(stream, &deadline)
+        let handshake = || {
+            stream.open(&deadline)?;
+            self.handshake_until(stream.clone(), &deadline)
+        };
+        match &self.cancel {
+            None => handshake(),
+            Some(cancel) => cancel.watch(&stream, handshake),
+        }
     }
 
-    /// Does the opening handshake over a transport that is connected already, such as one with TLS.
-    /// It must be blocking.
+    fn dial(&self) -> Result<TcpStream, Error> {
+        let (host, port) = (self.offer.uri().host().to_owned(), self.offer.uri().port());
+        let timeout = self.connect_timeout;
+        let dial = move || Ok(connect_tcp(&host, port, timeout)?);
+        match &self.cancel {
+            None => dial(),
+            Some(cancel) => cancel.dial(dial),
+        }
+    }
+
+    /// Does the opening handshake over a transport that is connected already, such as a Unix socket or TLS
+    /// by other code. It must be blocking.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] and [`Error::Handshake`].
-    pub fn handshake<S: Socket>(&self, stream: S) -> Result<(WebSocket<S>, Response), Error> {
+    pub fn handshake<S: Transport>(&self, stream: S) -> Result<(WebSocket<S>, Response), Error> {
         self.handshake_until(stream, &self.config.timeouts.opening(Instant::now()))
     }
 
-    fn handshake_until<S: Socket>(
+    fn handshake_until<S: Transport>(
         &self,
         mut stream: S,
         deadline: &Deadline,
     ) -> Result<(WebSocket<S>, Response), Error> {
-        let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
+        let mut input = ReceiveBuffer::with_read_size(self.config.read_size);
+        let mut output = SendBuffer::new();
         let limits = self.head_limits;
         let mut handshake =
             ClientHandshake::start(&self.offer, random_nonce(), limits, &mut output)?;
-        output.write_to(&mut stream)?;
+        if !write_until(&mut stream, &mut output, until(deadline))? {
+            handshake.time_out()?;
+        }
         read_head(&mut stream, &mut input, &mut handshake, deadline)?;
         let (Some(established), Some(response)) = (handshake.established(), handshake.response())
         else {
-            return Err(Incomplete::UnexpectedEof.into());
+            return Err(crate::HandshakeError::from(Incomplete::UnexpectedEof).into());
         };
         let connection = established.connection(&self.config);
+        let response = response.clone();
         let mut socket = WebSocket::new(stream, connection, input, output)?;
-        socket.set_negotiated(&established);
-        Ok((socket, response.clone()))
+        socket.set_write_timeout(self.write_timeout);
+        socket.set_established(established);
+        Ok((socket, response))
     }
 
-    /// What is offered.
-    #[cfg(feature = "web")]
-    pub(crate) const fn offer(&self) -> &Offer {
+    /// Returns what is offered.
+    #[must_use]
+    pub const fn offer(&self) -> &Offer {
         &self.offer
     }
 
-    /// Limits, delivery and timeouts.
-    #[cfg(feature = "web")]
-    pub(crate) const fn settings(&self) -> &Config {
+    /// Returns limits, delivery and timeouts.
+    #[must_use]
+    pub const fn settings(&self) -> &Config {
         &self.config
-    }
-
-    fn open(&self) -> Result<TcpStream, Error> {
-        let uri = self.offer.uri();
-        let host = uri.bare_host();
-        let addresses: Vec<SocketAddr> = (host, uri.port()).to_socket_addrs()?.collect();
-        connect_to_any(&addresses, self.connect_timeout)?
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, NoAddress(host.into())).into())
-    }
-}
-
-/// The first address that answers; the error is the last one's. An address that does not answer
-/// leaves the others their share of the time.
-fn connect_to_any(
-    addresses: &[SocketAddr],
-    timeout: Option<Duration>,
-) -> io::Result<Option<TcpStream>> {
-    let until = timeout.and_then(|time| Instant::now().checked_add(time));
-    let mut failed = None;
-    for (address, untried) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let connected = match until {
-            None => TcpStream::connect(address),
-            Some(until) => {
-                let untried = u32::try_from(untried).unwrap_or(u32::MAX);
-                let share = time_until(until).checked_div(untried).unwrap_or_default();
-                TcpStream::connect_timeout(address, share.max(Duration::from_millis(1)))
-            }
-        };
-        match connected {
-            Ok(stream) => return Ok(Some(stream)),
-            Err(error) => failed = Some(error),
-        }
-    }
-    failed.map_or(Ok(None), Err)
-}
-
-/// The host has no address.
-#[derive(Debug)]
-struct NoAddress(String);
-
-impl fmt::Display for NoAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} has no address", self.0)
-    }
-}
-
-impl std::error::Error for NoAddress {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::TcpListener;
-
-    #[test]
-    fn every_address_is_tried_and_the_last_error_told() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let open = listener.local_addr().unwrap();
-        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        for timeout in [None, Some(Duration::from_secs(10))] {
-            let stream = connect_to_any(&[closed, closed, open, closed], timeout).unwrap();
-            assert_eq!(stream.unwrap().peer_addr().unwrap(), open);
-            let error = connect_to_any(&[closed, closed], timeout).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-            assert!(connect_to_any(&[], timeout).unwrap().is_none());
-        }
     }
 }

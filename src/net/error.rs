@@ -3,26 +3,31 @@
 use std::fmt;
 use std::io;
 
+use super::connect::ConnectError;
 use super::tls::TlsError;
-use crate::error::{ProtocolError, SendError};
-use crate::handshake::{HandshakeError, Incomplete, RequestError, UsageError};
-use crate::timer::Timeout;
-use crate::uri::UriError;
+use crate::{
+    HandshakeError, Incomplete, ProtocolError, RequestError, SendError, Timeout, UriError,
+    UsageError,
+};
 
 /// Why a blocking call failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The transport. After a failed write, what was accepted still waits
+    /// The transport failed. After a failed write, what was accepted still waits
     /// ([`buffered_amount`](super::Outgoing::buffered_amount)), and `flush` goes on with it.
     Io(io::Error),
-    /// The URL.
+    /// No address of the host could be connected to.
+    Connect(ConnectError),
+    /// Connecting was cancelled ([`CancelConnect`](super::CancelConnect)).
+    Cancelled,
+    /// The URL is not valid.
     Uri(UriError),
     /// The URL is a `wss:` one, and the crate was built without its feature `rustls`.
     NoTls,
-    /// TLS: a certificate that is refused, a peer that does not speak TLS, an end that was cut off.
+    /// TLS failed: a certificate is refused, the peer does not speak TLS, or its end was cut off.
     Tls(TlsError),
-    /// The opening handshake.
+    /// The opening handshake failed.
     Handshake(HandshakeError),
     /// The peer broke the protocol or went over a limit. It was told, and the connection is over.
     Protocol(ProtocolError),
@@ -30,7 +35,8 @@ pub enum Error {
     Send(SendError),
     /// Something took too long, and the connection is over.
     Timeout(Timeout),
-    /// The transport ended without a Close frame: close code 1006 in the API of browsers.
+    /// The transport ended without a Close frame, in order or by a reset: close code 1006 in the API of
+    /// browsers.
     Abnormal,
 }
 
@@ -38,6 +44,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
+            Self::Connect(error) => error.fmt(f),
+            Self::Cancelled => f.write_str("connecting was cancelled"),
             Self::Uri(error) => error.fmt(f),
             Self::Handshake(error) => error.fmt(f),
             Self::Protocol(error) => error.fmt(f),
@@ -57,13 +65,14 @@ impl std::error::Error for Error {
         // `Display` shows the cause itself, so its own cause comes next.
         match self {
             Self::Io(error) => error.source(),
+            Self::Connect(error) => error.source(),
             Self::Uri(error) => error.source(),
             Self::Handshake(error) => error.source(),
             Self::Protocol(error) => error.source(),
             Self::Send(error) => error.source(),
             Self::Timeout(error) => error.source(),
             Self::Tls(error) => error.source(),
-            Self::NoTls | Self::Abnormal => None,
+            Self::NoTls | Self::Abnormal | Self::Cancelled => None,
         }
     }
 }
@@ -86,6 +95,7 @@ macro_rules! from {
 }
 
 from!(
+    Connect(ConnectError),
     Tls(TlsError),
     Uri(UriError),
     Handshake(HandshakeError),

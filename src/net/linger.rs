@@ -1,42 +1,72 @@
-//! The end of a connection on the wire.
+//! The end of a transport that has no connection: a refused handshake, or a handler that has returned.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::{Duration, Instant};
 
-use super::stream::{Socket, time_until};
+use super::blocking::{is_would_block, time_until, was_our_timeout};
+use super::pace::STEP;
+use super::transport::Transport;
+use crate::{Deadline, SendBuffer};
 
-/// What is read and discarded at most while the peer has not seen our last words.
-const LINGER_BYTES: usize = 64 << 20;
-/// How long that may take where [`Timeouts::closing`](crate::Timeouts::closing) sets no time.
-const LINGER_TIME: Duration = Duration::from_secs(10);
+/// The most that is read and discarded of a client that was refused.
+pub(super) const OF_REFUSED: usize = 64 << 20;
+/// How long the end may take where [`Timeouts::closing`](crate::Timeouts::closing) is `None`.
+const FALLBACK: Duration = Duration::from_secs(10);
 
-/// Until when to wait for the peer at the end of a connection.
-pub(super) fn linger_until(closing: Option<Duration>) -> Instant {
+/// Until when the end may take.
+pub(super) fn until(deadline: &Deadline) -> Instant {
     let now = Instant::now();
-    let until = closing.and_then(|closing| now.checked_add(closing));
-    until.or_else(|| now.checked_add(LINGER_TIME)).unwrap_or(now)
+    deadline.poll_timeout().or_else(|| now.checked_add(FALLBACK)).unwrap_or(now)
 }
 
-/// [`discard`] from a transport that can bound its waiting.
-pub(super) fn linger<S: Socket>(stream: &mut S, until: Instant) {
-    discard(stream, until, S::set_read_timeout);
+/// Writes what waits and ends our side; `false` if that did not succeed by the deadline.
+pub(super) fn write_and_end<T: Transport>(
+    transport: &mut T,
+    output: &mut SendBuffer,
+    deadline: &Deadline,
+) -> bool {
+    matches!(write_until(transport, output, until(deadline)), Ok(true))
+        && transport.shutdown_write().is_ok()
 }
 
-/// Reads and discards until the peer has ended its side, for a bounded time and amount: to drop the
-/// transport while bytes of the peer are unread makes TCP send a reset, and the peer may lose the
-/// Close frame or the HTTP answer that was written last.
-pub(super) fn discard<S: Read>(
-    stream: &mut S,
+/// Writes what waits, until `until` at most, but tries once; `false` if some of it was not written in
+/// time.
+pub(super) fn write_until<T: Transport>(
+    transport: &mut T,
+    output: &mut SendBuffer,
     until: Instant,
-    set_read_timeout: impl Fn(&S, Option<Duration>) -> io::Result<()>,
-) {
+) -> io::Result<bool> {
+    while !output.is_empty() {
+        let started = Instant::now();
+        let timeout = time_until(until).min(STEP);
+        transport.set_write_timeout(Some(timeout))?;
+        match output.write_once(transport) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_would_block(&error) && was_our_timeout(started.elapsed(), timeout) => {
+            }
+            Err(error) => return Err(error),
+        }
+        if started >= until && !output.is_empty() {
+            return Ok(false);
+        }
+    }
+    transport.flush().map(|()| true)
+}
+
+/// Reads and discards until the peer has ended its side: until the deadline at most, and no more than
+/// `most` bytes. A transport that is dropped while bytes of the peer are unread makes TCP send a reset,
+/// and the peer may lose the answer or the Close frame that was written last.
+pub(super) fn discard<T: Transport>(transport: &mut T, deadline: &Deadline, most: usize) {
+    let until = until(deadline);
     let mut discarded: usize = 0;
-    let mut bytes = [0; 16 << 10];
-    while discarded < LINGER_BYTES && Instant::now() < until {
-        if set_read_timeout(stream, Some(time_until(until))).is_err() {
+    let mut bytes = [0; 4 << 10];
+    while discarded < most && Instant::now() < until {
+        if transport.set_read_timeout(Some(time_until(until))).is_err() {
             return;
         }
-        match stream.read(&mut bytes) {
+        match transport.read(&mut bytes) {
             Ok(0) => return,
             Ok(n) => discarded = discarded.saturating_add(n),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

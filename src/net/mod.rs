@@ -7,12 +7,16 @@
 //! `wss:` URLs, and `tls` has the options of clients and servers.
 
 mod blocking;
+mod cancel;
 pub mod client;
+mod connect;
+mod core;
 mod error;
 mod linger;
 pub(crate) mod lock;
 mod opening;
 mod outgoing;
+mod pace;
 mod server;
 mod slot;
 mod split;
@@ -22,13 +26,17 @@ pub mod tls;
 #[cfg(not(feature = "rustls"))]
 #[path = "no_tls.rs"]
 mod tls;
+mod transport;
 mod websocket;
 
+pub use cancel::CancelConnect;
 pub use client::Client;
+pub use connect::ConnectError;
 pub use error::Error;
 pub use outgoing::Outgoing;
-pub use server::{Incoming, Server, ServerHandle};
+pub use server::{HandlerResult, Incoming, Server, ServerError, ServerHandle};
 pub use split::{Reader, Writer};
-pub use stream::{Socket, Stream};
+pub use stream::Stream;
 pub use tls::TlsError;
+pub use transport::Transport;
 pub use websocket::{Next, WebSocket};

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::net::TcpStream;
 
 use super::Error;
-use crate::timer::Deadline;
+use crate::Deadline;
 
 /// What is wrong about TLS: nothing, without the feature `rustls`.
 #[derive(Clone, Debug)]

@@ -3,11 +3,9 @@
 use std::io;
 use std::time::Instant;
 
-use super::stream::{is_would_block, time_until};
-use super::{Error, Socket};
-use crate::buffer::ReceiveBuffer;
-use crate::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
-use crate::timer::Deadline;
+use super::blocking::{is_would_block, time_until};
+use super::{Error, Transport};
+use crate::{ClientHandshake, Deadline, HandshakeError, ReceiveBuffer, ServerHandshake};
 
 /// What both roles' handshakes take in.
 pub(super) trait Opening {
@@ -37,7 +35,7 @@ opening!(ServerHandshake);
 
 /// Reads until the handshake is complete. The deadline is that of the whole handshake: a peer that
 /// drips its head byte by byte does not push it back.
-pub(super) fn read_head<S: Socket>(
+pub(super) fn read_head<S: Transport>(
     stream: &mut S,
     input: &mut ReceiveBuffer,
     handshake: &mut impl Opening,

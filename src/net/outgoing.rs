@@ -1,71 +1,83 @@
 //! The sending half of a blocking connection.
 
-use std::io::{self, IoSlice, Write};
-use std::sync::Arc;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use super::Error;
-use super::slot::Slot;
-use super::stream::is_would_block;
-use crate::buffer::SendBuffer;
-use crate::close::CloseCode;
-use crate::config::Role;
-use crate::connection::Connection;
-use crate::event::{Message, OutgoingMessage};
-use crate::frame::FrameHeader;
-use crate::mask::Mask;
-use crate::sender::EncodedMessage;
+use super::blocking::{is_would_block, was_our_timeout};
+use super::core::Core;
+use super::pace::{Pace, STEP};
+use crate::{
+    CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer, Teardown, Unwritten,
+};
 
 /// The sending half of a [`WebSocket`](super::WebSocket), lent beside an event so that a program can
 /// answer while it holds the payload.
 ///
-/// `send` is `queue` and `flush`. What is queued also goes out before the connection waits for the
+/// `send` is `queue` and `flush`. Queued messages are also written before the connection waits for the
 /// peer, so a loop that queues its answers writes once for all the messages that one read brought.
+///
+/// A thread that sends much before it reads may wait for a peer that does the same. After the write
+/// timeout ([`Server::write_timeout`](super::Server::write_timeout),
+/// [`Client::write_timeout`](super::Client::write_timeout)) that is an error. Read in between, or
+/// [`split`](super::WebSocket::split) the connection.
 #[derive(Debug)]
 pub struct Outgoing<S> {
     pub(super) stream: S,
-    pub(super) connection: Connection,
-    pub(super) buffer: SendBuffer,
-    /// The place in the server that accepted the connection.
-    pub(super) slot: Option<Arc<Slot>>,
+    pub(super) core: Core,
+    /// What each slow write may take. `None` if writes of the transport cannot be bounded.
+    pub(super) pace: Option<Pace>,
     /// Whether the transport has taken bytes that it may still hold ([`Write::flush`]).
     unflushed: bool,
+    /// Whether a write took long, so that the peer may have sent something meanwhile.
+    pub(super) was_slow: bool,
+    /// Whether the peer takes too little: nothing more is written.
+    pub(super) gave_up: bool,
 }
-
-/// From this payload on, header and payload leave in one vectored write; below, a copy into the
-/// buffer is cheaper: for the kernel to gather two pieces costs as much as to copy some 8 KiB.
-pub(super) const WORTH_VECTORED: usize = 8 << 10;
-/// A client masks so much at a time: it stays in the cache until it is written.
-const MASK_STEP: usize = 128 << 10;
 
 impl<S> Outgoing<S> {
     pub(super) fn new(stream: S, connection: Connection, buffer: SendBuffer) -> Self {
-        Self { stream, connection, buffer, slot: None, unflushed: true }
+        Self {
+            stream,
+            core: Core::new(connection, buffer),
+            pace: None,
+            unflushed: true,
+            was_slow: false,
+            gave_up: false,
+        }
     }
 }
 
 impl<S: Write> Outgoing<S> {
-    /// Queues a message: it leaves with the next [`flush`](Self::flush) or before the next wait. If
-    /// there is no room ([`Limits::buffered`](crate::Limits::buffered)), what waits is written first.
-    /// What is queued when the connection is dropped does not leave. To wait, the payload is copied:
-    /// a long one, from about 32 KiB on, costs less with [`send`](Self::send).
+    /// Queues a message: it is written with the next [`flush`](Self::flush) or before the next wait. If
+    /// there is no room ([`Limits::buffered`](crate::Limits::buffered)), what waits is written first. A
+    /// payload that would cost more to copy than to write, from 32 KiB on, is written at once; what the
+    /// network does not take of it within some 100 milliseconds is queued.
+    ///
+    /// Messages still queued when the connection is dropped are lost, except in a handler of a
+    /// [`Server`](super::Server), which writes them.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`]: nothing was queued. It is
-    /// [`BufferFull`](crate::SendError::BufferFull) only if the transport would block. [`Error::Io`]: there
-    /// was no room, and the transport is broken.
+    /// - [`Error::Send`]: nothing was queued. It is [`BufferFull`](crate::SendError::BufferFull) only if the transport would
+    ///   block.
+    /// - [`Error::Io`], [`Error::Timeout`]: there was no room, and what waited before could not be
+    ///   written; nothing was queued. [`Error::Io`] also if the transport broke under a long message.
     #[inline]
     pub fn queue<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
         self.make_room(message.len())?;
-        Ok(self.connection.send(message, &mut self.buffer)?)
+        if message.len() >= Unwritten::WORTH_A_WRITE {
+            return self.send_in_place(message, false);
+        }
+        Ok(self.core.connection.send(message, &mut self.core.buffer)?)
     }
 
     /// Queues the next fragment of a message, as [`queue`](Self::queue) does; `fin` marks the last.
     ///
     /// # Errors
     ///
-    /// As [`queue`](Self::queue).
+    /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`]; nothing was queued.
     pub fn queue_fragment<'m>(
         &mut self,
         fragment: impl Into<OutgoingMessage<'m>>,
@@ -73,7 +85,7 @@ impl<S: Write> Outgoing<S> {
     ) -> Result<(), Error> {
         let fragment = fragment.into();
         self.make_room(fragment.len())?;
-        Ok(self.connection.send_fragment(fragment, fin, &mut self.buffer)?)
+        Ok(self.core.connection.send_fragment(fragment, fin, &mut self.core.buffer)?)
     }
 
     /// Sends a message and all that was queued before. A large payload is not copied, unless it is
@@ -81,32 +93,27 @@ impl<S: Write> Outgoing<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`]: nothing was sent. [`Error::Io`]: what was not written still waits, and the
-    /// next [`flush`](Self::flush) goes on with it; the message must not be sent again.
+    /// - [`Error::Send`]: nothing was sent.
+    /// - [`Error::Io`]: what was not written still waits, and the next [`flush`](Self::flush) goes on with
+    ///   it; the message must not be sent again. [`io::ErrorKind::TimedOut`]: the peer does not read.
+    /// - [`Error::Timeout`]: a deadline passed while the peer did not read, and the connection is over.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
-        if message.len() >= WORTH_VECTORED && !self.connection.compresses(&message) {
-            return self.send_long(message.message);
-        }
-        self.queue(message)?;
-        self.flush_here()
-    }
-
-    fn send_long(&mut self, message: Message<'_>) -> Result<(), Error> {
         self.make_room(message.len())?;
-        self.connection.check_whole(message.len(), &self.buffer)?;
-        let header = self.connection.begin(message.kind(), true, message.len() as u64)?;
-        self.unflushed = true;
-        write_frame(&mut self.stream, &mut self.buffer, &header, message.as_bytes())?;
-        self.flush()
+        if message.len() >= Unwritten::WORTH_A_PIECE {
+            self.send_in_place(message, true)?;
+        } else {
+            self.core.connection.send(message, &mut self.core.buffer)?;
+        }
+        self.flush_here()
     }
 
     /// Sends the next fragment of a message and all that was queued before; `fin` marks the last.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`send`](Self::send) returns them.
     pub fn send_fragment<'m>(
         &mut self,
         fragment: impl Into<OutgoingMessage<'m>>,
@@ -120,20 +127,9 @@ impl<S: Write> Outgoing<S> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`send`](Self::send) returns them.
     pub fn send_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
-        let bytes = message.as_bytes();
-        if self.connection.role() == Role::Client {
-            return self.send(message.as_message());
-        }
-        if bytes.len() < WORTH_VECTORED || self.connection.has_deflate() {
-            self.queue_encoded(message)?;
-            return self.flush();
-        }
-        self.make_room(bytes.len())?;
-        self.connection.check_whole(bytes.len(), &self.buffer)?;
-        self.unflushed = true;
-        write_behind(&mut self.stream, &mut self.buffer, bytes)?;
+        self.queue_encoded(message)?;
         self.flush()
     }
 
@@ -141,10 +137,16 @@ impl<S: Write> Outgoing<S> {
     ///
     /// # Errors
     ///
-    /// As [`queue`](Self::queue).
+    /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`queue`](Self::queue) returns them.
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         self.make_room(message.as_bytes().len())?;
-        Ok(self.connection.send_encoded(message, &mut self.buffer)?)
+        let Core { connection, buffer, .. } = &mut self.core;
+        let unwritten = connection.send_encoded_in_place(message, buffer)?;
+        if !unwritten.is_worth_a_write() {
+            return Ok(());
+        }
+        let written = write_in_place(unwritten, &mut self.stream);
+        self.wrote_in_place(written, false)
     }
 
     /// Sends a Ping with a payload of at most 125 bytes; the answer is an
@@ -152,36 +154,39 @@ impl<S: Write> Outgoing<S> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`send`](Self::send) returns them.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.make_room(payload.len())?;
-        self.connection.ping(payload, &mut self.buffer)?;
+        self.core.connection.ping(payload, &mut self.core.buffer)?;
         self.flush()
     }
 
-    /// Sends a Pong that nobody asked for.
+    /// Sends an unsolicited Pong, with a payload of at most 125 bytes.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`send`](Self::send) returns them.
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.make_room(payload.len())?;
-        self.connection.pong(payload, &mut self.buffer)?;
+        self.core.connection.pong(payload, &mut self.core.buffer)?;
         self.flush()
     }
 
-    /// Sends a Close frame, which starts the closing handshake; the peer's messages still arrive
-    /// until it answers. A reason needs a code.
+    /// Sends a Close frame, which starts the closing handshake: the connection then ends with the peer's
+    /// Close frame. Messages that arrive until then are discarded, unless
+    /// [`Config::messages_after_close`](crate::Config::messages_after_close) asks for them. WebSocket has
+    /// no half-close: nothing can be sent any more. A reason needs a code.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] if a Close frame was sent before or the reason is too long, [`Error::Io`] or
+    /// [`Error::Timeout`], as [`send`](Self::send) returns them.
     pub fn start_close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
         reason: &str,
     ) -> Result<(), Error> {
-        self.connection.close(code, reason, &mut self.buffer)?;
+        self.core.connection.start_close(code, reason, &mut self.core.buffer)?;
         self.flush()
     }
 
@@ -189,49 +194,140 @@ impl<S: Write> Outgoing<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]: what was not written still waits.
+    /// [`Error::Io`]: what was not written still waits. [`Error::Timeout`]: the connection is over.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.flush_here()
+    }
+
+    /// Returns how many bytes were accepted for sending and not yet handed to the transport.
+    #[must_use]
+    pub fn buffered_amount(&self) -> usize {
+        self.core.buffer.buffered_amount()
+    }
+
+    /// Returns whether nothing more can be sent: a Close frame was sent, or the connection is over.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.core.connection.state() != crate::State::Open
     }
 
     /// [`flush`](Self::flush) for the shortest way out, in the code of its caller.
     #[expect(clippy::inline_always, reason = "a call would cost a third of a short message")]
     #[inline(always)]
     fn flush_here(&mut self) -> Result<(), Error> {
-        if let Some(slot) = &self.slot
-            && slot.must_leave()
+        if let Some(slot) = &self.core.slot
+            && let Some(notice) = slot.must_close()
         {
             // Behind all that was accepted for sending; from now on nothing more is.
-            self.connection.go_away(&mut self.buffer);
+            self.core.close(notice);
         }
-        Ok(self.write_out()?)
+        self.write_out()
     }
 
     /// Writes what was queued, through whatever buffer the transport may have.
     #[expect(clippy::inline_always, reason = "a call would cost a third of a short message")]
     #[inline(always)]
-    pub(super) fn write_out(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() && !self.unflushed {
+    pub(super) fn write_out(&mut self) -> Result<(), Error> {
+        if !self.core.buffer.is_empty() {
+            self.unflushed = true;
+            let written = self.core.buffer.write_once(&mut self.stream);
+            if !(matches!(written, Ok(1..)) && self.core.buffer.is_empty()) {
+                self.write_rest(written)?;
+            }
+        } else if !self.unflushed {
             return Ok(());
         }
-        self.unflushed = true;
-        self.buffer.write_to(&mut self.stream)?;
         self.stream.flush()?;
         self.unflushed = false;
         Ok(())
     }
 
-    /// Bytes that were accepted for sending and not yet handed to the transport.
-    #[must_use]
-    pub fn buffered_amount(&self) -> usize {
-        self.buffer.buffered_amount()
+    /// Goes on behind a write that did not take all: write by write, with a look at the clock between.
+    #[cold]
+    fn write_rest(&mut self, mut written: io::Result<usize>) -> Result<(), Error> {
+        if self.gave_up {
+            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        }
+        let mut pace = self.pace;
+        let mut started = None;
+        self.core.connection.note_unread();
+        self.was_slow = true;
+        loop {
+            let n = match written {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                Err(error) if is_would_block(&error) && self.is_ours(started) => 0,
+                Err(error) => return Err(error.into()),
+            };
+            if self.core.buffer.is_empty() {
+                return Ok(());
+            }
+            let now = Instant::now();
+            if let Some(pace) = &mut pace {
+                self.look_at_clock(now)?;
+                pace.took(n, now).inspect_err(|_| {
+                    self.gave_up = true;
+                    self.core.connection.receive_eof();
+                })?;
+            }
+            started = Some(now);
+            written = self.core.buffer.write_once(&mut self.stream);
+        }
+    }
+
+    /// Whether a write that would have blocked ended by our step, and not because the program has made
+    /// the transport non-blocking. The start of the first write is not known.
+    fn is_ours(&self, started: Option<Instant>) -> bool {
+        self.pace.is_some() && started.is_none_or(|at| was_our_timeout(at.elapsed(), STEP))
+    }
+
+    /// What the timers say while a write waits for the peer.
+    fn look_at_clock(&mut self, now: Instant) -> Result<(), Error> {
+        let Core { connection, buffer, .. } = &mut self.core;
+        if connection.poll_timeout().is_some_and(|at| at <= now) {
+            connection.handle_timeout(now, buffer)?;
+        }
+        match connection.teardown() {
+            Teardown::Drop { until } if until.is_none_or(|until| until <= now) => {
+                Err(io::Error::from(io::ErrorKind::TimedOut).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a payload from where it lies, without a flush of the transport. One that is compressed is
+    /// queued, unless it is to be written `at_once`.
+    fn send_in_place(&mut self, message: OutgoingMessage<'_>, at_once: bool) -> Result<(), Error> {
+        let Core { connection, buffer, .. } = &mut self.core;
+        let unwritten = connection.send_in_place(message, buffer)?;
+        if !at_once && !unwritten.is_worth_a_write() {
+            return Ok(());
+        }
+        let written = write_in_place(unwritten, &mut self.stream);
+        self.wrote_in_place(written, at_once)
+    }
+
+    /// Goes on behind a write of a payload from where it lies. What the transport did not take is queued,
+    /// so there is no need to wait for it, unless all is to be written `at_once`.
+    fn wrote_in_place(&mut self, written: io::Result<usize>, at_once: bool) -> Result<(), Error> {
+        self.unflushed = true;
+        match written {
+            Ok(1..) if self.core.buffer.is_empty() || !at_once => Ok(()),
+            Err(error) if is_would_block(&error) && !at_once => Ok(()),
+            written => self.write_rest(written),
+        }
     }
 
     /// Writes what waits if a payload of this length has no room behind it: this thread is the one
     /// that would write it anyway.
     #[inline]
     fn make_room(&mut self, length: usize) -> Result<(), Error> {
-        if self.connection.has_room(length, &self.buffer) { Ok(()) } else { self.write_for_room() }
+        let Core { connection, buffer, .. } = &self.core;
+        match connection.check_room(length, buffer.buffered_amount()) {
+            Ok(()) => Ok(()),
+            Err(_) => self.write_for_room(),
+        }
     }
 
     #[cold]
@@ -239,74 +335,43 @@ impl<S: Write> Outgoing<S> {
         match self.flush() {
             // What has no room now is refused (`BufferFull`); an `Error::Io` would say that it was
             // accepted.
-            Err(Error::Io(error)) if is_would_block(&error) => Ok(()),
+            Err(Error::Io(error)) if is_would_block(&error) && !self.gave_up => Ok(()),
             result => result,
         }
     }
-}
 
-/// Writes what waits and a frame behind it, without a copy of a payload that is not masked. After an
-/// error the rest of the frame waits as well: the message was accepted.
-pub(super) fn write_frame(
-    stream: &mut impl Write,
-    buffer: &mut SendBuffer,
-    header: &FrameHeader,
-    payload: &[u8],
-) -> io::Result<()> {
-    buffer.push_header(header);
-    let Some(key) = header.masking_key else { return write_behind(stream, buffer, payload) };
-    let mut mask = Mask::new(key);
-    let mut result = Ok(());
-    for step in payload.chunks(MASK_STEP) {
-        buffer.push_masked(step, &mut mask);
-        if result.is_ok() {
-            result = buffer.write_to(stream);
+    /// Sets how long a write may make too little progress ([`Pace`]).
+    pub(super) fn set_write_timeout(&mut self, timeout: Option<Duration>) {
+        if self.pace.is_some() {
+            self.pace = Some(Pace::new(timeout));
         }
     }
-    result
 }
 
-/// Writes what waits and `bytes` behind it, in one vectored write if the transport takes it. After an
-/// error the rest of `bytes` waits.
-pub(super) fn write_behind(
-    stream: &mut impl Write,
-    buffer: &mut SendBuffer,
-    mut bytes: &[u8],
-) -> io::Result<()> {
-    while !(bytes.is_empty() && buffer.is_empty()) {
-        let waiting = buffer.as_slice();
-        let written = if waiting.len() == buffer.buffered_amount() {
-            stream.write_vectored(&[IoSlice::new(waiting), IoSlice::new(bytes)])
-        } else {
-            stream.write(waiting)
-        };
-        let error = match written {
-            Ok(0) => io::ErrorKind::WriteZero.into(),
-            Ok(n) => {
-                let waited = waiting.len().min(n);
-                buffer.advance(waited);
-                bytes = bytes.get(n.saturating_sub(waited)..).unwrap_or_default();
-                continue;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => error,
-        };
-        buffer.extend_from_slice(bytes);
-        return Err(error);
+/// Writes while the transport takes all it is offered; what is left is queued. Returns what the last
+/// write did.
+fn write_in_place(mut unwritten: Unwritten<'_>, stream: &mut impl Write) -> io::Result<usize> {
+    let started = Instant::now();
+    loop {
+        let slices = unwritten.slices();
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = stream.write_vectored(&slices)?;
+        unwritten.consume(written);
+        if written < offered || unwritten.is_empty() || started.elapsed() > STEP {
+            return Ok(written);
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Limits};
-    use crate::handshake::Established;
+    use crate::{Config, Limits};
 
     #[test]
     fn a_full_buffer_is_written_before_more_is_queued() {
         let config = Config::new().limits(Limits::new().buffered(10));
-        let connection = Established::after_handshake(Role::Server, None).connection(&config);
+        let connection = Connection::server(&config);
         let mut outgoing = Outgoing::new(Vec::new(), connection, SendBuffer::new());
         outgoing.queue("Hello").unwrap();
         assert_eq!(outgoing.stream, b"");
@@ -317,5 +382,15 @@ mod tests {
         outgoing.ping(b"the buffer").unwrap();
         assert_eq!(outgoing.buffered_amount(), 0);
         assert!(outgoing.stream.ends_with(b"\x01\x0blarger than\x89\x0athe buffer"));
+    }
+
+    #[test]
+    fn a_long_message_is_written_at_once_where_it_lies() {
+        let connection = Connection::server(&Config::new());
+        let mut outgoing = Outgoing::new(Vec::new(), connection, SendBuffer::new());
+        outgoing.queue("short").unwrap();
+        outgoing.queue(&vec![0; 40_000]).unwrap();
+        assert_eq!((outgoing.stream.len(), outgoing.buffered_amount()), (7 + 4 + 40_000, 0));
+        assert!(outgoing.core.buffer.capacity() < 1_000);
     }
 }

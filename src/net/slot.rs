@@ -1,4 +1,4 @@
-//! How a server that shuts down reaches its connections.
+//! How a server reaches its connections when it shuts down, and when their handlers have returned.
 //!
 //! A blocking read cannot be interrupted. But a connection that waits has nothing left to send, so
 //! another thread may write the Close frame for it; the peer's answer then ends the wait. A
@@ -7,58 +7,89 @@
 
 use std::fmt;
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use super::Stream;
-use crate::buffer::SendBuffer;
-use crate::close::CloseCode;
-use crate::config::Config;
-use crate::sender::Sender;
+use super::lock::{lock, wait};
+use crate::{CloseCode, Config, SendBuffer, Sender};
 
-/// The client's request has not arrived yet.
-const OPENING: u8 = 0;
-/// The connection's thread is busy.
-const RUNNING: u8 = 1;
-/// It waits for the peer, and nothing is queued.
-const PARKED: u8 = 2;
-/// The server shuts down, and the connection's thread must say so to the peer.
-const LEAVING: u8 = 3;
-/// The server's thread writes the Close frame.
-const WRITING: u8 = 4;
-/// The Close frame was written, or the connection's thread does it.
-const LEFT: u8 = 5;
-
-/// How to close a connection that was split.
-type Leave = Box<dyn Fn() + Send>;
-
-/// One connection's place in its server.
-pub(super) struct Slot {
-    state: AtomicU8,
-    stream: Stream,
-    leave: Mutex<Option<Leave>>,
-    settled: AtomicBool,
+/// What the connection's thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// It waits for the client's request.
+    Opening,
+    /// It is busy.
+    Running,
+    /// It waits for the peer, and nothing is queued.
+    Parked,
+    /// The connection must close, and its thread must send the Close frame.
+    CloseWanted,
+    /// The server's thread writes the Close frame.
+    Writing,
+    /// The Close frame was written, or the connection's thread does it.
+    Closed,
 }
 
-/// What a connection has to do about the shutdown of its server.
+/// What a connection has to do because its server closes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
     /// Nothing.
     Stay,
-    /// Close with 1001.
-    Leave,
+    /// Close.
+    Close(CloseNotice),
     /// A Close frame was written on its behalf.
-    Left,
+    Closed,
+}
+
+/// How to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CloseNotice {
+    pub(super) code: CloseCode,
+    /// How many bytes of the Close frame the network has taken already.
+    pub(super) written: usize,
+}
+
+/// Starts the closing handshake of a connection that was split.
+type StartClose = Box<dyn Fn(CloseCode) + Send>;
+/// Queues a Close frame behind what a dropped connection had queued, and returns what waits.
+type Remains = Box<dyn FnOnce(CloseCode) -> SendBuffer + Send>;
+
+/// One connection's place in its server.
+pub(super) struct Slot {
+    phase: AtomicU8,
+    close_code: AtomicU16,
+    /// How much of the Close frame the server's thread has written.
+    close_written: AtomicUsize,
+    stream: Stream,
+    start_close: Mutex<Option<StartClose>>,
+    end: Mutex<End>,
+    /// Notified when `end` changes.
+    ended: Condvar,
+}
+
+/// How the connection's thread has left it.
+#[derive(Default)]
+struct End {
+    /// Whether the connection has come to its end on the wire.
+    settled: bool,
+    /// If it was dropped before.
+    remains: Option<Remains>,
 }
 
 impl Slot {
     pub(super) fn new(stream: Stream) -> Self {
         Self {
-            state: AtomicU8::new(OPENING),
+            phase: AtomicU8::new(Phase::Opening as u8),
+            close_code: AtomicU16::new(CloseCode::GOING_AWAY.get()),
+            close_written: AtomicUsize::new(0),
             stream,
-            leave: Mutex::new(None),
-            settled: AtomicBool::new(false),
+            start_close: Mutex::new(None),
+            end: Mutex::default(),
+            ended: Condvar::new(),
         }
     }
 
@@ -66,107 +97,146 @@ impl Slot {
         &self.stream
     }
 
-    /// The client's request has arrived; `false` if the server shuts down.
+    /// Records that the client's request has arrived; `false` if the server shuts down.
     pub(super) fn open(&self) -> bool {
-        self.change(OPENING, RUNNING)
+        self.change(Phase::Opening, Phase::Running)
     }
 
-    /// Whether the connection must close now; asked while its thread is busy, and told once.
+    /// Whether the connection must close now; asked while its thread is busy, and answered once.
     #[inline]
-    pub(super) fn must_leave(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == LEAVING && self.change(LEAVING, LEFT)
+    pub(super) fn must_close(&self) -> Option<CloseNotice> {
+        let wanted = self.phase.load(Ordering::Relaxed) == Phase::CloseWanted as u8
+            && self.change(Phase::CloseWanted, Phase::Closed);
+        wanted.then(|| self.close_notice())
     }
 
-    /// Before a wait, with nothing queued.
+    #[cold]
+    fn close_notice(&self) -> CloseNotice {
+        let code = CloseCode::new(self.close_code.load(Ordering::Relaxed));
+        let written = self.close_written.load(Ordering::Relaxed);
+        CloseNotice { code: code.unwrap_or(CloseCode::GOING_AWAY), written }
+    }
+
+    /// Called before a wait, with nothing queued.
     #[inline]
     pub(super) fn park(&self) -> Notice {
-        if !self.change(RUNNING, PARKED) && self.must_leave() {
-            Notice::Leave
-        } else {
-            Notice::Stay
+        if self.change(Phase::Running, Phase::Parked) {
+            return Notice::Stay;
         }
+        self.must_close().map_or(Notice::Stay, Notice::Close)
     }
 
-    /// After a wait.
+    /// Called after a wait.
     #[inline]
     pub(super) fn unpark(&self) -> Notice {
-        if self.change(PARKED, RUNNING) { Notice::Stay } else { self.unpark_late() }
+        if self.change(Phase::Parked, Phase::Running) { Notice::Stay } else { self.unpark_late() }
     }
 
     #[cold]
     fn unpark_late(&self) -> Notice {
         // The other thread writes four bytes and does not wait.
-        while self.state.load(Ordering::Acquire) == WRITING {
+        while self.phase.load(Ordering::Acquire) == Phase::Writing as u8 {
             thread::yield_now();
         }
-        if self.must_leave() { Notice::Leave } else { Notice::Left }
+        self.must_close().map_or(Notice::Closed, Notice::Close)
     }
 
-    /// The connection is split: `leave` is how to close it from now on.
-    pub(super) fn set_leave(&self, leave: impl Fn() + Send + 'static) {
-        let mut place = self.lock_leave();
-        if self.must_leave() {
-            leave();
+    /// Records that the connection is split: `start_close` is how to close it from now on.
+    pub(super) fn set_start_close(&self, start_close: impl Fn(CloseCode) + Send + 'static) {
+        let mut place = lock(&self.start_close);
+        if let Some(notice) = self.must_close() {
+            start_close(notice.code);
         }
-        *place = Some(Box::new(leave));
+        *place = Some(Box::new(start_close));
     }
 
-    /// The server shuts down. Does not wait for the peer.
-    pub(super) fn go_away(&self) {
+    /// Starts the closing handshake from another thread, unless that has begun. Does not wait for the
+    /// peer.
+    pub(super) fn close(&self, code: CloseCode) {
         // Held to the end: the connection must not be split between the look and the notice.
-        let leave = self.lock_leave();
-        if let Some(leave) = &*leave {
-            return leave();
+        let start_close = lock(&self.start_close);
+        if let Some(start_close) = &*start_close {
+            return start_close(code);
         }
-        loop {
-            match self.state.load(Ordering::Acquire) {
-                OPENING if self.change(OPENING, LEAVING) => {
-                    // Ends the wait for the request.
-                    let _ = self.stream.get_ref().shutdown(Shutdown::Read);
-                    return;
-                }
-                RUNNING if self.change(RUNNING, LEAVING) => return,
-                PARKED if self.change(PARKED, WRITING) => {
-                    let left = self.write_close();
-                    // A peer that reads so little is told when its next bytes end the wait.
-                    let state = if left { LEFT } else { LEAVING };
-                    return self.state.store(state, Ordering::Release);
-                }
-                // The connection goes back and forth meanwhile.
-                OPENING | RUNNING | PARKED => {}
-                _ => return,
-            }
-        }
+        self.close_code.store(code.get(), Ordering::Relaxed);
+        while !self.try_close(code) {}
     }
 
-    /// Writes a Close frame if the network takes it at once.
-    fn write_close(&self) -> bool {
+    /// `false` if the connection goes from one phase to another meanwhile.
+    fn try_close(&self, code: CloseCode) -> bool {
+        if self.change(Phase::Opening, Phase::CloseWanted) {
+            // Ends the wait for the request.
+            let _ = self.stream.get_ref().shutdown(Shutdown::Read);
+            return true;
+        }
+        if self.change(Phase::Running, Phase::CloseWanted) {
+            return true;
+        }
+        if self.change(Phase::Parked, Phase::Writing) {
+            let is_written = self.write_close(code);
+            // A peer that reads so little gets the rest when its next bytes end the wait.
+            let phase = if is_written { Phase::Closed } else { Phase::CloseWanted };
+            self.phase.store(phase as u8, Ordering::Release);
+            return true;
+        }
+        let phase = self.phase.load(Ordering::Acquire);
+        [Phase::CloseWanted, Phase::Writing, Phase::Closed]
+            .map(|phase| phase as u8)
+            .contains(&phase)
+    }
+
+    /// Writes what the network takes of a Close frame at once; `false` if that is not all.
+    fn write_close(&self, code: CloseCode) -> bool {
         let (mut sender, mut frame) = (Sender::server(&Config::new()), SendBuffer::new());
-        sender.last_words(CloseCode::GOING_AWAY, &mut frame);
-        self.stream.write_now(frame.as_slice()).is_ok()
+        // Nothing was sent before that could refuse it.
+        let _ = sender.start_close(code, "", &mut frame);
+        let written = self.stream.write_now(frame.as_slice()).unwrap_or(0);
+        self.close_written.store(written, Ordering::Relaxed);
+        written == frame.buffered_amount()
     }
 
-    /// The connection has come to its end on the wire: nobody needs to wait for the peer any more.
+    /// Keeps what a connection that is dropped before its end had queued.
+    pub(super) fn keep_remains(
+        &self,
+        remains: impl FnOnce(CloseCode) -> SendBuffer + Send + 'static,
+    ) {
+        lock(&self.end).remains = Some(Box::new(remains));
+        self.ended.notify_all();
+    }
+
+    /// Queues a Close frame on a connection that was dropped before its end, and returns what waits.
+    pub(super) fn take_remains(&self, code: CloseCode) -> Option<SendBuffer> {
+        let remains = lock(&self.end).remains.take()?;
+        Some(remains(code))
+    }
+
+    /// Records that the connection has come to its end on the wire.
     pub(super) fn settle(&self) {
-        self.settled.store(true, Ordering::Release);
+        lock(&self.end).settled = true;
+        self.ended.notify_all();
     }
 
     pub(super) fn is_settled(&self) -> bool {
-        self.settled.load(Ordering::Acquire)
+        lock(&self.end).settled
     }
 
-    fn lock_leave(&self) -> MutexGuard<'_, Option<Leave>> {
-        self.leave.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until the connection has come to its end or was dropped, until `until` at most.
+    pub(super) fn wait_for_end(&self, until: Instant) {
+        let mut end = lock(&self.end);
+        while !end.settled && end.remains.is_none() && Instant::now() < until {
+            end = wait(&self.ended, end, Some(until));
+        }
     }
 
     #[inline]
-    fn change(&self, from: u8, to: u8) -> bool {
-        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn change(&self, from: Phase, to: Phase) -> bool {
+        let (from, to) = (from as u8, to as u8);
+        self.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Slot").field("phase", &self.phase).finish_non_exhaustive()
     }
 }

@@ -1,47 +1,16 @@
-//! The transports that the blocking adapters can time and half-close.
+//! A TCP stream, with or without TLS on it.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Error;
-pub(super) use super::blocking::{is_would_block, time_until};
-use super::linger::discard;
+use super::linger::{OF_REFUSED, discard};
 use super::tls::Session;
-use crate::timer::Deadline;
-
-/// A transport whose waiting can be bounded and whose sending side can be ended.
-///
-/// [`WebSocket`](super::WebSocket) works over anything that reads and writes; timeouts, keepalive and
-/// a closing that loses no last words need this too.
-pub trait Socket: Read + Write {
-    /// Bounds each read: one that takes longer fails with [`io::ErrorKind::WouldBlock`] or
-    /// [`io::ErrorKind::TimedOut`] and loses nothing. `None` waits for ever; zero is not given.
-    ///
-    /// # Errors
-    ///
-    /// The transport's.
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
-
-    /// Bounds each write: one that can put nothing into the network's buffers for so long fails with
-    /// [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`]. `None` waits for ever; zero is
-    /// not given. Used only for the last words of a connection, whose waiting is bounded by then.
-    ///
-    /// # Errors
-    ///
-    /// The transport's.
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
-
-    /// Ends the sending side (half-close): the peer reads the end of the stream, and what it still
-    /// sends can be read.
-    ///
-    /// # Errors
-    ///
-    /// The transport's.
-    fn shutdown_write(&mut self) -> io::Result<()>;
-}
+use super::transport::{Transport, ignore_not_connected};
+use crate::Deadline;
 
 /// A TCP stream, with or without TLS on it. Clones share the one connection, so that two threads, or a
 /// server that shuts down, can use it without a second descriptor.
@@ -76,22 +45,33 @@ impl Stream {
         }
     }
 
-    /// The end of a stream whose TLS handshake has failed: what still arrives is discarded as it is,
-    /// or TCP may take away the alert that tells the peer why.
-    pub(super) fn hang_up(&self, until: Instant) {
+    /// Ends both directions at once, for all clones: whoever reads or writes gets the end or an error.
+    /// The peer may lose what it has not read yet.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's.
+    pub fn abort(&self) -> io::Result<()> {
+        ignore_not_connected(self.0.tcp.shutdown(Shutdown::Both))
+    }
+
+    /// Ends a stream whose TLS handshake has failed. What still arrives is discarded as it is, or TCP may
+    /// take away the alert that tells the peer why.
+    pub(super) fn linger_without_tls(&self, deadline: &Deadline) {
         let mut tcp = &self.0.tcp;
-        if tcp.shutdown(Shutdown::Write).is_ok() {
-            discard(&mut tcp, until, |tcp, timeout| tcp.set_read_timeout(timeout));
+        if tcp.shutdown_write().is_ok() {
+            discard(&mut tcp, deadline, OF_REFUSED);
         }
     }
 
-    /// Writes a few bytes if the network takes them at once. Nobody else may be writing.
-    pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes what the network takes of a few bytes at once, and returns how many. No other thread may
+    /// be writing.
+    pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut tcp = &self.0.tcp;
         if let Some(tls) = &self.0.tls {
-            return tls.write_now(tcp, bytes);
+            return tls.write_now(tcp, bytes).map(|()| bytes.len());
         }
-        let written = tcp.set_nonblocking(true).and_then(|()| tcp.write_all(bytes));
+        let written = tcp.set_nonblocking(true).and_then(|()| tcp.write(bytes));
         let _ = tcp.set_nonblocking(false);
         written
     }
@@ -148,7 +128,7 @@ impl Write for Stream {
     }
 }
 
-impl Socket for Stream {
+impl Transport for Stream {
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.0.tcp.set_read_timeout(timeout)
     }
@@ -161,10 +141,6 @@ impl Socket for Stream {
         if let Some(tls) = &self.0.tls {
             tls.close(&self.0.tcp);
         }
-        match self.0.tcp.shutdown(Shutdown::Write) {
-            // The peer was quicker, and has ended both sides.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            result => result,
-        }
+        ignore_not_connected(self.0.tcp.shutdown(Shutdown::Write))
     }
 }

@@ -4,7 +4,7 @@ use super::{Frame, Receiver, Step};
 use crate::buffer::{InflateError, ReceiveBuffer};
 use crate::config::Delivery;
 use crate::error::ProtocolError;
-use crate::event::MessageKind;
+use crate::message::MessageKind;
 
 impl Receiver {
     /// Inflates what has arrived of a frame. Lends the message when it ends, or piece by piece.

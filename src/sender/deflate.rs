@@ -3,8 +3,8 @@
 use super::{EncodedMessage, Sender};
 use crate::buffer::SendBuffer;
 use crate::error::SendError;
-use crate::event::{Compression, Message, OutgoingMessage};
-use crate::frame::OpCode;
+use crate::frame::Opcode;
+use crate::message::{Compression, Message, OutgoingMessage};
 
 impl Sender {
     /// The compressed frame of a message, if there is one that this peer can inflate.
@@ -17,19 +17,13 @@ impl Sender {
 
     /// Whether a whole message is to be compressed.
     #[inline]
-    pub(crate) fn compresses(&self, message: &OutgoingMessage<'_>) -> bool {
+    pub(super) fn compresses(&self, message: &OutgoingMessage<'_>) -> bool {
         let Some(deflate) = &self.deflate else { return false };
         match message.compression {
             Compression::Auto => message.len() >= deflate.threshold(),
             Compression::Always => true,
             Compression::Never => false,
         }
-    }
-
-    /// Whether a message that was compressed for many connections may be sent as it is.
-    #[cfg(feature = "net")]
-    pub(crate) const fn has_deflate(&self) -> bool {
-        self.deflate.is_some()
     }
 
     /// Whether a fragment is to be compressed: as the message's first was.
@@ -86,7 +80,7 @@ impl Sender {
         }
         // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first
         // fragments of a data message." (RFC 7692, 6.1)
-        header.rsv1 = header.opcode != OpCode::Continuation;
+        header.rsv1 = header.opcode != Opcode::Continuation;
         header.payload_len = made as u64;
         self.compressed = true;
         buffer.push_deflated(&header, made);
@@ -111,7 +105,7 @@ impl EncodedMessage {
         let mut sender =
             Sender::server(&crate::config::Config::new()).with_deflate(Some(config.deflate_once()));
         let mut buffer = SendBuffer::new();
-        let sent = sender.send(message.with(Compression::Always), &mut buffer);
+        let sent = sender.send(message.with_compression(Compression::Always), &mut buffer);
         debug_assert!(sent.is_ok(), "nothing else was sent");
         let shared = crate::deflate::SharedDeflate::new(buffer.as_slice(), message.len(), config);
         let mut encoded = Self::new(message);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::deflate::SharedDeflate;
-use crate::event::{Message, MessageKind};
-use crate::frame::{FrameHeader, OpCode};
+use crate::frame::{FrameHeader, Opcode};
+use crate::message::{Message, MessageKind};
 
 /// A message encoded once, for many connections. Clones share the bytes.
 ///
@@ -36,8 +36,8 @@ impl EncodedMessage {
     pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
         let message = message.into();
         let opcode = match message.kind() {
-            MessageKind::Text => OpCode::Text,
-            MessageKind::Binary => OpCode::Binary,
+            MessageKind::Text => Opcode::Text,
+            MessageKind::Binary => Opcode::Binary,
         };
         let header = FrameHeader::new(opcode, message.len() as u64).encode();
         let frame = [&header, message.as_bytes()].concat().into();

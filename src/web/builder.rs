@@ -10,7 +10,7 @@ use super::ports::PortPolicy;
 use super::shared::Shared;
 use super::socket::WebSocket;
 use super::{network, url};
-use crate::net::Client;
+use crate::net::{CancelConnect, Client};
 use crate::{Config, Delivery, HeadLimits, Offer};
 
 impl WebSocket {
@@ -174,7 +174,8 @@ impl Builder {
     /// [`Error::Thread`] if the operating system does not start a thread.
     pub fn open(self) -> Result<WebSocket, Error> {
         let config = self.client.settings().delivery(Delivery::Messages);
-        let client = self.client.config(config);
+        let cancel = CancelConnect::new();
+        let client = self.client.config(config).cancel(&cancel);
         let port = client.offer().uri().port();
         if !self.ports.allows(port) {
             return Err(Error::Security(port));
@@ -183,7 +184,7 @@ impl Builder {
         // requirements for elements that comprise the value of `Sec-WebSocket-Protocol` fields as
         // defined by The WebSocket Protocol, then throw a "SyntaxError" DOMException."
         client.offer().check()?;
-        let shared = Arc::new(Shared::new(self.url, drop_timeout(&client), self.backlog));
+        let shared = Arc::new(Shared::new(self.url, drop_timeout(&client), self.backlog, cancel));
         shared.lock().networking = true;
         let thread = thread::Builder::new().name("sansock-network".into());
         let background = Arc::clone(&shared);
@@ -205,9 +206,9 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// How long dropping the object may block: the time for what is queued, for the closing handshake and
-/// for the server to end the connection, and a second in which the threads end.
+/// How long dropping the object may block: the time of the closing handshake, from our Close frame to the
+/// end of the transport, and a second in which the threads end.
 fn drop_timeout(client: &Client) -> Duration {
     let closing = client.settings().timeouts.closing.unwrap_or(Duration::from_secs(10));
-    closing.saturating_mul(3).saturating_add(Duration::from_secs(1))
+    closing.saturating_add(Duration::from_secs(1))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Message, net};
+use crate::{Message, Outcome, net};
 
 /// Something that happened to a [`WebSocket`](super::WebSocket). Clones share the data.
 #[derive(Clone, Debug)]
@@ -120,6 +120,16 @@ impl ErrorEvent {
 impl From<net::Error> for ErrorEvent {
     fn from(error: net::Error) -> Self {
         Self { message: error.to_string().into(), cause: Some(Arc::new(error)) }
+    }
+}
+
+impl From<Outcome> for CloseEvent {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            was_clean: outcome.was_clean(),
+            code: outcome.code(),
+            reason: outcome.reason().into(),
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::event::{CloseEvent, ErrorEvent, MessageEvent};
 use super::shared::Shared;
 use super::state::Task;
+use crate::Event;
 use crate::net::{Client, Reader};
-use crate::{Event, Outcome};
 
 /// Runs until the connection is over.
 pub(super) fn run(shared: &Arc<Shared>, client: &Client) {
@@ -23,22 +23,12 @@ pub(super) fn run(shared: &Arc<Shared>, client: &Client) {
     });
     // Dropping the last half ends the thread of the split.
     drop(writer);
-    shared.update(|state| {
-        state.transport = None;
-        state.networking = false;
-    });
+    shared.update(|state| state.networking = false);
 }
 
 /// "Establish a WebSocket connection".
 fn connect(shared: &Arc<Shared>, client: &Client) -> Result<Option<Reader>, ErrorEvent> {
-    let (socket, response) = client.connect_watched(|transport| {
-        shared.update(|state| {
-            state.transport = Some(transport.clone());
-            if !state.is_alive() {
-                state.abort();
-            }
-        });
-    })?;
+    let (socket, response) = client.connect_with_response()?;
     let protocol = match socket.subprotocol() {
         Some(protocol) => protocol.into(),
         None if client.offer().subprotocols().next().is_some() => {
@@ -65,7 +55,6 @@ fn connect(shared: &Arc<Shared>, client: &Client) -> Result<Option<Reader>, Erro
 
 /// Queues a task for everything that arrives. Returns how the connection ended.
 fn read(shared: &Arc<Shared>, mut reader: Reader) -> (Option<ErrorEvent>, CloseEvent) {
-    let mut reason: Arc<str> = "".into();
     loop {
         match reader.next_event() {
             Ok(Some(Event::Message(message))) => {
@@ -73,14 +62,11 @@ fn read(shared: &Arc<Shared>, mut reader: Reader) -> (Option<ErrorEvent>, CloseE
                 shared.update(|state| state.received(message));
                 wait_for_room(shared);
             }
-            Ok(Some(Event::Close(close))) => {
-                reason = close.reason.into();
-                shared.update(|state| state.queue(Task::Closing));
-            }
+            Ok(Some(Event::Close(_))) => shared.update(|state| state.queue(Task::Closing)),
             Ok(Some(_)) => {}
             Ok(None) => {
-                let code = reader.outcome().map_or(1006, Outcome::code);
-                return (None, CloseEvent { was_clean: true, code, reason });
+                let close = reader.outcome().map_or_else(CloseEvent::abnormal, Into::into);
+                return (None, close);
             }
             Err(error) => return (Some(error.into()), CloseEvent::abnormal()),
         }

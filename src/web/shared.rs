@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::state::State;
+use crate::net::CancelConnect;
 use crate::net::lock::{lock, wait};
 
 #[derive(Debug)]
@@ -30,11 +31,16 @@ pub(super) struct Threads {
 pub(super) type Locked<'a> = MutexGuard<'a, State>;
 
 impl Shared {
-    pub(super) fn new(url: String, drop_timeout: Duration, backlog: usize) -> Self {
+    pub(super) fn new(
+        url: String,
+        drop_timeout: Duration,
+        backlog: usize,
+        cancel: CancelConnect,
+    ) -> Self {
         Self {
             url,
             drop_timeout,
-            state: Mutex::new(State::new(backlog)),
+            state: Mutex::new(State::new(backlog, cancel)),
             threads: Mutex::default(),
             changed: Condvar::new(),
         }

@@ -16,7 +16,7 @@ use crate::{Close, CloseCode, Message};
 /// A WebSocket as browsers have it. See the [module's page](super).
 ///
 /// Dropping it closes the connection without a code, drops the handlers, and blocks until the connection
-/// is closed. That takes at most three times [`Timeouts::closing`](crate::Timeouts::closing) and a
+/// is closed. That takes at most [`Timeouts::closing`](crate::Timeouts::closing) and a
 /// second, and much less with a server that answers.
 pub struct WebSocket {
     shared: Arc<Shared>,

@@ -7,7 +7,6 @@
 //! handlers ([`State::take_call`]).
 
 use std::collections::VecDeque;
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use super::ledger::Ledger;
 use super::listeners::{Function, Listener, ListenerId, Listeners};
 use super::pulls::Pulls;
 use super::ready_state::ReadyState;
-use crate::net::{Stream, Writer};
+use crate::net::{CancelConnect, Writer};
 
 /// How long events wait for handlers that are being set.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -29,8 +28,8 @@ pub(super) struct State {
     /// The sending half, from the opening handshake to the end.
     pub(super) writer: Option<Writer>,
     pub(super) ledger: Ledger,
-    /// Shut down in order to end everything at once. Set while there is a TCP connection.
-    pub(super) transport: Option<Stream>,
+    /// Ends the attempt to connect.
+    pub(super) cancel: CancelConnect,
     /// Why the connection failed, if that is known before it has ended.
     pub(super) failure: Option<ErrorEvent>,
     /// Whether the last tasks have been queued.
@@ -90,14 +89,14 @@ pub(super) struct Call {
 }
 
 impl State {
-    pub(super) fn new(backlog: usize) -> Self {
+    pub(super) fn new(backlog: usize, cancel: CancelConnect) -> Self {
         Self {
             ready: ReadyState::Connecting,
             protocol: "".into(),
             extensions: "".into(),
             writer: None,
             ledger: Ledger::default(),
-            transport: None,
+            cancel,
             failure: None,
             ended: false,
             closed: None,
@@ -294,16 +293,13 @@ impl State {
         }
     }
 
-    /// Ends the transport at once.
+    /// Ends the attempt to connect, or the connection, at once.
     pub(super) fn abort(&self) {
-        if let Some(transport) = &self.transport {
-            let _ = transport.get_ref().shutdown(Shutdown::Both);
+        self.cancel.cancel();
+        if let Some(writer) = &self.writer {
+            // A stream that is broken has ended already.
+            let _ = writer.abort();
         }
-    }
-
-    /// Whether the network's thread is running and will end in bounded time.
-    pub(super) fn is_network_held(&self) -> bool {
-        self.networking && self.transport.is_some()
     }
 
     /// Updates how many bytes the network has taken.

@@ -116,8 +116,7 @@ impl Shared {
     /// "If a WebSocket object is garbage collected while its connection is still open, the user agent
     /// must start the WebSocket closing handshake, with no status code for the Close message."
     ///
-    /// No more handlers are called. Waits for the threads, but not for a handler that is running, nor for
-    /// a connection attempt that cannot be cancelled.
+    /// No more handlers are called. Waits for the threads, but not for a handler that is running.
     pub(super) fn abandon(self: &Arc<Self>) {
         let listeners = self.update(|state| {
             state.abandoned = true;
@@ -134,7 +133,7 @@ impl Shared {
         }
         let until = Instant::now().checked_add(self.drop_timeout);
         let mut state = self.lock();
-        while state.is_network_held() || state.dispatcher == Dispatcher::Waits {
+        while state.networking || state.dispatcher == Dispatcher::Waits {
             if until.is_some_and(|until| until <= Instant::now()) {
                 break;
             }

@@ -4,10 +4,23 @@ use std::time::{Duration, Instant};
 
 use sansock::{
     Config, Connection, Established, Message, Outcome, ProtocolError, ReceiveBuffer, Role,
-    SendBuffer, SendError, State, Timeout, Transport,
+    SendBuffer, SendError, State, Teardown, Timeout,
 };
 
 use crate::wire::{FixedKey, Seen};
+
+/// How long after a deadline has passed it acts, if the program looks at the time as soon as it should.
+pub const SECOND_LOOK: Duration = Duration::from_millis(100);
+
+/// A clean end without a reason; 1005 stands for a Close frame without a code.
+pub fn clean(code: u16) -> Outcome {
+    closed(code, "")
+}
+
+/// A clean end.
+pub fn closed(code: u16, reason: &str) -> Outcome {
+    Outcome::Clean { code: sansock::CloseCode::new(code), reason: reason.into() }
+}
 
 pub const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -45,14 +58,11 @@ impl End {
     }
 
     pub fn close(&mut self, code: u16, reason: &str) -> Result<(), SendError> {
-        self.connection.close(sansock::CloseCode::new(code), reason, &mut self.output)
+        self.connection.start_close(sansock::CloseCode::new(code), reason, &mut self.output)
     }
 
     /// Bytes arrive, and the program takes all events; what comes after an error is discarded.
     pub fn receive(&mut self, bytes: &[u8]) {
-        if self.error.is_some() {
-            return;
-        }
         self.input.extend_from_slice(bytes);
         loop {
             match self.connection.next_event(&mut self.input, &mut self.output) {
@@ -79,12 +89,18 @@ impl End {
         self.connection.state()
     }
 
-    pub fn transport(&self) -> Transport {
-        self.connection.transport()
+    pub fn teardown(&self) -> Teardown {
+        self.connection.teardown()
     }
 
     pub fn outcome(&self) -> Option<Outcome> {
-        self.connection.outcome()
+        self.connection.outcome().cloned()
+    }
+
+    /// Looks at the time twice, as long after one another as a deadline takes to act.
+    pub fn tell_twice(&mut self, now: Instant) {
+        self.tell(now);
+        self.tell(now + SECOND_LOOK);
     }
 
     /// Tells the time, and again while that is due; a program that does so must get done.
@@ -106,7 +122,7 @@ pub struct Pair {
     pub client: End,
     pub server: End,
     start: Instant,
-    now: Instant,
+    pub now: Instant,
     /// Whether what is sent gets lost: the network is down, and nobody has noticed.
     pub down: bool,
 }
@@ -132,7 +148,7 @@ impl Pair {
     }
 
     /// Carries bytes to and fro until nothing is under way any more, and the ends of both sides of
-    /// the transport, as [`Transport`] says.
+    /// the transport, as [`Teardown`] says.
     pub fn deliver(&mut self) {
         while self.client_to_server() | self.server_to_client() {}
     }
@@ -199,7 +215,8 @@ fn carry(from: &mut End, to: &mut End, lost: bool) -> bool {
         }
         return true;
     }
-    if from.transport() == Transport::Close && !from.ended {
+    let ends = matches!(from.teardown(), Teardown::HalfClose | Teardown::Drop { .. });
+    if ends && !from.ended {
         from.ended = true;
         if !lost {
             to.connection.receive_eof();

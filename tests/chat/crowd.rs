@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Instant;
 
-use sansock::{CloseCode, Outcome};
+use testkit::pair::{clean, closed};
 
 use crate::Chat;
 use crate::program::{PATIENCE, Visitor};
@@ -29,7 +29,7 @@ fn a_visitor_who_does_not_read_is_let_go_with_1013_and_the_others_go_on() {
             }
         }
     }
-    assert_eq!(slow.outcome(), Some(Outcome::Clean(Some(CloseCode::TRY_AGAIN_LATER))));
+    assert_eq!(slow.outcome(), Some(closed(1013, "you read too slowly")));
     anna.say("still here");
     anna.until("message", |message| message["text"] == "still here");
 }
@@ -68,6 +68,6 @@ fn ctrl_c_closes_every_connection_with_1001() {
     let ends = visitors.map(|visitor| thread::spawn(|| visitor.outcome()));
     assert_eq!(chat.interrupt(), Some(0));
     for end in ends {
-        assert_eq!(end.join().unwrap(), Some(Outcome::Clean(Some(CloseCode::GOING_AWAY))));
+        assert_eq!(end.join().unwrap(), Some(clean(1001)));
     }
 }

@@ -164,6 +164,6 @@ impl Visitor {
     /// Reads to the end, and tells how it ended.
     pub(crate) fn outcome(mut self) -> Option<Outcome> {
         while let Ok(Some(_)) = self.socket.next_event() {}
-        self.socket.outcome()
+        self.socket.outcome().cloned()
     }
 }

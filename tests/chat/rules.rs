@@ -4,8 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use sansock::net::Error;
-use sansock::{CloseCode, HandshakeError, Outcome, ResponseError};
+use sansock::{HandshakeError, ResponseError};
 use serde_json::json;
+use testkit::pair::{clean, closed};
 
 use crate::Chat;
 
@@ -62,7 +63,7 @@ fn names_and_texts_have_limits_in_characters() {
     anna.until("message", |message| message["text"] == "\u{1f600}".repeat(2000));
     // What no text can be is not read to its end.
     anna.say(&"x".repeat(70_000));
-    assert_eq!(anna.outcome(), Some(Outcome::Clean(Some(CloseCode::MESSAGE_TOO_BIG))));
+    assert_eq!(anna.outcome(), Some(clean(1009)));
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn a_flood_is_dropped_and_told_once_and_ends_with_1008_if_it_goes_on() {
             break;
         }
     }
-    assert_eq!(anna.outcome(), Some(Outcome::Clean(Some(CloseCode::POLICY_VIOLATION))));
+    assert_eq!(anna.outcome(), Some(closed(1008, "too many messages")));
     chat.join("Anna");
 }
 

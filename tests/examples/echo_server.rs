@@ -17,7 +17,7 @@ fn the_server_echoes_each_type_on_every_path() {
             assert_eq!(socket.next_event().unwrap(), Some(Event::Message(message)), "{path}");
         }
         socket.close(CloseCode::NORMAL, "").unwrap();
-        assert_eq!(socket.outcome(), Some(clean(CloseCode::NORMAL)), "{path}");
+        assert_eq!(socket.outcome(), Some(&clean(CloseCode::NORMAL)), "{path}");
     }
 }
 

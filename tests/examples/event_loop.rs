@@ -69,7 +69,7 @@ fn a_client_that_does_not_read_stops_being_read_and_loses_nothing() {
         for _ in 0..32 {
             writer.send(&payload).unwrap();
         }
-        writer.close(CloseCode::NORMAL, "").unwrap();
+        writer.start_close(CloseCode::NORMAL, "").unwrap();
     });
     // Until then the server has nowhere to write.
     std::thread::sleep(Duration::from_millis(300));

@@ -108,7 +108,7 @@ fn two_threads_count_all_echoes() {
 #[test]
 fn the_autobahn_client_plays_every_case_and_asks_for_the_reports() {
     let (url, served) = serve(|incoming| {
-        let target = incoming.request().unwrap().target().to_owned();
+        let target = incoming.request().target().to_owned();
         let mut socket = incoming.accept()?;
         match &*target {
             "/getCaseCount" => socket.send("3")?,

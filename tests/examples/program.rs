@@ -137,7 +137,7 @@ impl EchoServer {
 
 /// A server in this process, for clients; each connection's result is received.
 pub(crate) fn serve<T: Send + 'static>(
-    serve: impl Fn(&mut Incoming) -> Result<T, Error> + Send + Sync + 'static,
+    serve: impl Fn(&Incoming) -> Result<T, Error> + Send + Sync + 'static,
 ) -> (String, Receiver<Result<T, Error>>) {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", server.local_addr());
@@ -159,9 +159,9 @@ pub(crate) fn rest(socket: &mut WebSocket) -> (Vec<String>, Option<Outcome>) {
             messages.push(text.to_owned());
         }
     }
-    (messages, socket.outcome())
+    (messages, socket.outcome().cloned())
 }
 
 pub(crate) fn clean(code: CloseCode) -> Outcome {
-    Outcome::Clean(Some(code))
+    Outcome::Clean { code: Some(code), reason: "".into() }
 }

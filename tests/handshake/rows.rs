@@ -235,7 +235,7 @@ fn row_23_a_redirect_is_an_error_and_sends_no_credentials_anywhere() {
     let offer =
         Offer::new("wss://user:secret@example.com/".parse().unwrap()).header("Cookie", "a=b");
     let mut client = ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut output).unwrap();
-    output.advance(output.as_slice().len());
+    output.consume(output.as_slice().len());
     let redirect = b"HTTP/1.1 302 Found\r\nLocation: ws://evil.org/\r\nContent-Length: 0\r\n\r\n";
     let Err(HandshakeError::Response(ResponseError::Status(response))) =
         feed(&mut client, [&redirect[..]])

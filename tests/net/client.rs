@@ -7,9 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::common::*;
-use sansock::net::{Client, Error, client};
+use sansock::net::{CancelConnect, Client, Error, client};
 use sansock::{
-    Answer, Event, HandshakeError, HeadLimits, Incomplete, Message, OpCode, ResponseError,
+    Answer, Event, HandshakeError, HeadLimits, Incomplete, Message, Opcode, ResponseError,
     Timeouts, UsageError,
 };
 
@@ -43,7 +43,7 @@ fn connects_negotiates_and_talks() {
     let server = Running::start(
         |server| server,
         |incoming| {
-            let request = incoming.request().unwrap();
+            let request = incoming.request();
             assert_eq!(request.target(), "/chat?room=1");
             assert_eq!(request.headers().get("X-Test"), Some(&b"yes"[..]));
             let mut socket =
@@ -89,10 +89,42 @@ fn a_host_name_is_tried_at_each_of_its_addresses() {
 fn nobody_listens() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = client::connect(&format!("ws://{address}/")).unwrap_err();
-    assert!(
-        matches!(&error, Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused),
-        "{error:?}"
-    );
+    let Error::Connect(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert_eq!((error.host(), error.attempts()[0].0), ("127.0.0.1", address));
+}
+
+/// Another thread ends the wait for a server that accepts and says nothing, at once.
+#[test]
+fn connecting_can_be_cancelled() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let cancel = CancelConnect::new();
+    let client = Client::new(&url).unwrap().cancel(&cancel);
+    let again = client.clone();
+    let connecting = std::thread::spawn(move || client.connect().unwrap_err());
+    // The handshake waits for the answer.
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    read_head(&mut stream);
+    cancel.cancel();
+    let error = within(PATIENCE / 2, move || connecting.join().unwrap());
+    assert!(matches!(error, Error::Cancelled), "{error:?}");
+    assert!(matches!(again.connect(), Err(Error::Cancelled)), "what comes later too");
+    assert!(cancel.is_cancelled());
+}
+
+/// What is cancelled later does not concern a connection that is made.
+#[test]
+fn a_connection_outlives_its_cancel_handle() {
+    let server = Running::start(|server| server, echo);
+    let cancel = CancelConnect::new();
+    let mut socket = Client::new(&server.url()).unwrap().cancel(&cancel).connect().unwrap();
+    cancel.cancel();
+    socket.send("x").unwrap();
+    assert_eq!(next_message(&mut socket), b"x");
+    drop(socket);
+    server.stop();
 }
 
 #[cfg(not(feature = "rustls"))]
@@ -140,11 +172,11 @@ fn frames_in_the_same_packet_as_the_head_are_kept() {
     let (url, server) = raw_server(|request, mut stream| {
         let answer = [
             switching_protocols(&request),
-            frame(OpCode::Text, b"early"),
-            frame(OpCode::Text, b"bird")[..3].to_vec(),
+            frame(Opcode::Text, b"early"),
+            frame(Opcode::Text, b"bird")[..3].to_vec(),
         ];
         stream.write_all(&answer.concat()).unwrap();
-        stream.write_all(&frame(OpCode::Text, b"bird")[3..]).unwrap();
+        stream.write_all(&frame(Opcode::Text, b"bird")[3..]).unwrap();
         stream
     });
     let mut socket = client::connect(&url).unwrap();

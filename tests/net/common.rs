@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sansock::net::{Error, Incoming, Server, ServerHandle, Stream, WebSocket};
-use sansock::{Config, Established, OpCode, ReceiveBuffer, Role, SendBuffer, Timeouts};
+use sansock::{Config, Established, Opcode, ReceiveBuffer, Role, SendBuffer, Timeouts};
 use testkit::wire;
 
 /// Longer than anything takes on a busy machine, shorter than the defaults that would hide a hang.
@@ -70,35 +70,35 @@ pub(crate) fn timeouts(set: impl FnOnce(Timeouts) -> Timeouts) -> Config {
 }
 
 /// A frame as a server sends it.
-pub(crate) fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     wire::frame(Role::Client, first(opcode), payload)
 }
 
 /// A frame as a client sends it.
-pub(crate) fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     wire::frame(Role::Server, first(opcode), payload)
 }
 
 /// FIN and the opcode.
-const fn first(opcode: OpCode) -> u8 {
+const fn first(opcode: Opcode) -> u8 {
     match opcode {
-        OpCode::Continuation => wire::FIN | wire::CONTINUATION,
-        OpCode::Text => wire::FIN | wire::TEXT,
-        OpCode::Binary => wire::FIN | wire::BINARY,
-        OpCode::Close => wire::CLOSE,
-        OpCode::Ping => wire::PING,
-        OpCode::Pong => wire::PONG,
+        Opcode::Continuation => wire::FIN | wire::CONTINUATION,
+        Opcode::Text => wire::FIN | wire::TEXT,
+        Opcode::Binary => wire::FIN | wire::BINARY,
+        Opcode::Close => wire::CLOSE,
+        Opcode::Ping => wire::PING,
+        Opcode::Pong => wire::PONG,
     }
 }
 
 /// A Close frame of a client.
 pub(crate) fn masked_close(code: u16) -> Vec<u8> {
-    masked(OpCode::Close, &code.to_be_bytes())
+    masked(Opcode::Close, &code.to_be_bytes())
 }
 
 /// A Close frame of a server.
 pub(crate) fn close_frame(code: u16) -> Vec<u8> {
-    frame(OpCode::Close, &code.to_be_bytes())
+    frame(Opcode::Close, &code.to_be_bytes())
 }
 
 /// Everything until the end of the stream, which must be an orderly one.
@@ -152,7 +152,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Reads and echoes until the connection is over.
-pub(crate) fn echo(incoming: &mut Incoming) -> Result<(), Error> {
+pub(crate) fn echo(incoming: &Incoming) -> Result<(), Error> {
     let mut socket = incoming.accept()?;
     while let Some((event, outgoing)) = socket.exchange()? {
         if let sansock::Event::Message(message) = event {
@@ -171,10 +171,11 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start<F>(set: impl FnOnce(Server) -> Server, serve: F) -> Self
     where
-        F: Fn(&mut Incoming) -> Result<(), Error> + Send + Sync + 'static,
+        F: Fn(&Incoming) -> Result<(), Error> + Send + Sync + 'static,
     {
         let server = set(Server::bind("127.0.0.1:0").unwrap());
         let handle = server.handle();
+        let serve = move |incoming: &Incoming| Ok(serve(incoming)?);
         Self { handle, thread: thread::spawn(move || server.run(serve)) }
     }
 

@@ -9,11 +9,12 @@ use std::time::Instant;
 
 use crate::common::*;
 use sansock::net::{Error, Incoming, Server, WebSocket, client};
-use sansock::{CloseCode, Event, OpCode, Outcome, SendError};
+use sansock::{CloseCode, Event, Opcode, Outcome, SendError};
+use testkit::pair::clean;
 
 fn end(socket: &mut WebSocket) -> Result<Outcome, Error> {
     while socket.next_event()?.is_some() {}
-    Ok(socket.outcome().unwrap())
+    Ok(socket.outcome().unwrap().clone())
 }
 
 /// Reads until the end; how many messages came before it.
@@ -22,14 +23,16 @@ fn messages_before_the_end(mut socket: WebSocket) -> (usize, Outcome) {
     while let Some(event) = socket.next_event().unwrap() {
         messages += usize::from(matches!(event, Event::Message(_)));
     }
-    (messages, socket.outcome().unwrap())
+    (messages, socket.outcome().unwrap().clone())
 }
 
-const GOING_AWAY: Outcome = Outcome::Clean(Some(CloseCode::GOING_AWAY));
+fn going_away() -> Outcome {
+    clean(1001)
+}
 
 /// A handler of each kind, chosen by the path.
-fn all_kinds(accepted: &AtomicUsize, incoming: &mut Incoming) -> Result<(), Error> {
-    let path = incoming.request().unwrap().path().to_owned();
+fn all_kinds(accepted: &AtomicUsize, incoming: &Incoming) -> Result<(), Error> {
+    let path = incoming.request().path().to_owned();
     let mut socket = incoming.accept()?;
     match path.as_str() {
         // Has sent all it had to, and waits.
@@ -78,16 +81,16 @@ fn a_shutdown_tells_every_client_behind_what_was_accepted() {
     let time = server.stop();
     assert!(time < PATIENCE, "{time:?}");
     for idle in idle {
-        assert_eq!(idle.join().unwrap(), (0, GOING_AWAY));
+        assert_eq!(idle.join().unwrap(), (0, going_away()));
     }
-    assert_eq!(split.join().unwrap(), (1000, GOING_AWAY));
-    assert_eq!(busy.join().unwrap(), (1000, GOING_AWAY));
-    assert_eq!(pushes.join().unwrap(), (PUSHED.load(Ordering::SeqCst), GOING_AWAY));
+    assert_eq!(split.join().unwrap(), (1000, going_away()));
+    assert_eq!(busy.join().unwrap(), (1000, going_away()));
+    assert_eq!(pushes.join().unwrap(), (PUSHED.load(Ordering::SeqCst), going_away()));
 }
 
 /// Echoes, and counts what was accepted for sending; what arrives behind our Close frame is not.
-fn counted_echo(accepted: &AtomicUsize, incoming: &mut Incoming) -> Result<(), Error> {
-    let split = incoming.request().unwrap().path() == "/split";
+fn counted_echo(accepted: &AtomicUsize, incoming: &Incoming) -> Result<(), Error> {
+    let split = incoming.request().path() == "/split";
     let count = |sent| match sent {
         Err(Error::Send(SendError::Closed)) => Ok(()),
         sent => sent.inspect(|()| {
@@ -130,7 +133,7 @@ fn exchange_until_the_end(mut socket: WebSocket) -> (usize, Outcome) {
                 echoed += 1;
             }
             Some(_) => told = true,
-            None => return (echoed, socket.outcome().unwrap()),
+            None => return (echoed, socket.outcome().unwrap().clone()),
         }
     }
 }
@@ -152,7 +155,7 @@ fn a_shutdown_under_load_loses_nothing_that_was_accepted() {
     let mut echoed = 0;
     for client in clients {
         let (messages, outcome) = client.join().unwrap();
-        assert_eq!(outcome, GOING_AWAY);
+        assert_eq!(outcome, going_away());
         echoed += messages;
     }
     assert_eq!(echoed, ACCEPTED.load(Ordering::SeqCst));
@@ -170,6 +173,7 @@ fn what_a_shutdown_could_not_send_is_told() {
             move |incoming| {
                 let mut socket = incoming.accept()?;
                 fill(socket.get_ref().get_ref());
+                // Most of it is queued.
                 socket.queue(&bytes(0, 1 << 20))?;
                 let ended = end(&mut socket).map_err(|error| error.to_string());
                 let _ = sender.lock().unwrap().send((ended, socket.buffered_amount()));
@@ -196,7 +200,7 @@ fn a_shutdown_waits_for_nobody_for_ever() {
     let server = Running::start(
         |server| server.config(config).write_timeout(None),
         |incoming| {
-            let path = incoming.request().unwrap().path().to_owned();
+            let path = incoming.request().path().to_owned();
             let mut socket = incoming.accept()?;
             if path == "/fills" {
                 fill(socket.get_ref().get_ref());
@@ -246,7 +250,7 @@ fn a_shutdown_ends_handshakes_at_once() {
 fn a_connection_that_is_closing_gets_no_second_close_frame() {
     let server = Running::start(
         |server| server.config(timeouts(|timeouts| timeouts.closing(ms(400)))),
-        |incoming| incoming.accept()?.close(CloseCode::NORMAL, ""),
+        |incoming| incoming.accept()?.close(CloseCode::NORMAL, "").map(|_| ()),
     );
     let (mut stream, _) = raw_client(server.address());
     assert_eq!(read_exactly(&mut stream, 4), close_frame(1000));
@@ -279,7 +283,7 @@ fn a_client_that_reads_late_is_told_late() {
     });
     // Ends the wait of the server's thread, which then says it itself.
     thread::sleep(ms(50));
-    stream.write_all(&masked(OpCode::Pong, b"")).unwrap();
+    stream.write_all(&masked(Opcode::Pong, b"")).unwrap();
     stream.write_all(&masked_close(1000)).unwrap();
     let all = reader.join().unwrap();
     assert_eq!(all[all.len() - 4..], close_frame(1001), "{:?}", tail(&all));
@@ -291,7 +295,7 @@ fn a_client_that_reads_late_is_told_late() {
 fn a_shutdown_before_run_and_two_at_once() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     server.handle().shutdown();
-    within(PATIENCE, move || server.run(echo)).unwrap();
+    within(PATIENCE, move || server.run(|incoming| Ok(echo(incoming)?))).unwrap();
 
     let server = Running::start(|server| server, echo);
     let handle = server.handle.clone();
@@ -306,7 +310,7 @@ fn a_shutdown_before_run_and_two_at_once() {
     let ended = thread::spawn(|| messages_before_the_end(socket));
     thread::sleep(ms(20));
     assert!(server.stop() < PATIENCE);
-    assert_eq!(ended.join().unwrap(), (0, GOING_AWAY));
+    assert_eq!(ended.join().unwrap(), (0, going_away()));
 }
 
 /// Shutdowns at every moment of many short connections: no client misses it, `run` always returns.
@@ -346,7 +350,7 @@ fn a_shutdown_meets_connections_in_every_state() {
         assert!(time < PATIENCE, "{time:?}");
         for client in clients {
             if let Some(outcome) = client.join().unwrap() {
-                assert_eq!(outcome, GOING_AWAY);
+                assert_eq!(outcome, going_away());
             }
         }
     }

@@ -9,7 +9,7 @@ use std::thread;
 use crate::common::*;
 use sansock::net::{self, Error, Incoming, Reader, Server, ServerHandle, WebSocket, Writer};
 use sansock::{
-    CloseCode, Config, EncodedMessage, Established, Event, Limits, Message, OpCode, ReceiveBuffer,
+    CloseCode, Config, EncodedMessage, Established, Event, Limits, Message, Opcode, ReceiveBuffer,
     Role, SendBuffer, SendError, Timeout,
 };
 use testkit::transport::{Turn, Wire};
@@ -31,7 +31,7 @@ const _: () = {
 
 fn over<S: Read + Write>(stream: S, role: Role, config: Config) -> WebSocket<S> {
     let connection = Established::after_handshake(role, None).connection(&config);
-    WebSocket::over(stream, connection, ReceiveBuffer::new(), SendBuffer::new())
+    WebSocket::untimed(stream, connection, ReceiveBuffer::new(), SendBuffer::new())
 }
 
 fn server(turns: impl IntoIterator<Item = Turn>) -> WebSocket<Wire> {
@@ -73,7 +73,7 @@ fn a_large_message_is_one_vectored_write_with_its_header_and_what_was_queued() {
     socket.send(&payload).unwrap();
     let wire = socket.get_ref();
     assert_eq!((wire.writes.len(), wire.vectored), (1, 1));
-    assert_eq!(wire.writes[0], [&b"\x81\x05first"[..], &frame(OpCode::Binary, &payload)].concat());
+    assert_eq!(wire.writes[0], [&b"\x81\x05first"[..], &frame(Opcode::Binary, &payload)].concat());
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_broadcast_is_written_from_the_one_encoding() {
         one.send_encoded(&message).unwrap();
         one.outgoing().queue_encoded(&message).unwrap();
         one.flush().unwrap();
-        assert_eq!(one.get_ref().bytes(), frame(OpCode::Binary, &payload).repeat(2));
+        assert_eq!(one.get_ref().bytes(), frame(Opcode::Binary, &payload).repeat(2));
         assert_eq!(one.get_ref().writes.len(), 2);
     }
 }
@@ -157,7 +157,7 @@ fn an_error_amid_a_large_message_leaves_the_rest_to_a_later_flush() {
         let fails = Turn::Fails(io::ErrorKind::ConnectionAborted);
         let mut socket = server(first.into_iter().chain([fails]));
         assert_eq!(kind(socket.send(&payload)), Some(io::ErrorKind::ConnectionAborted));
-        let whole = frame(OpCode::Binary, &payload);
+        let whole = frame(Opcode::Binary, &payload);
         assert_eq!(socket.buffered_amount(), whole.len() - taken);
         socket.queue("next").unwrap();
         socket.flush().unwrap();
@@ -275,7 +275,7 @@ fn any_read_and_write_will_do_until_both_ends_have_closed() {
                         _ => {}
                     }
                 }
-                socket.outcome()
+                socket.outcome().cloned()
             });
             let mut socket = over(client, Role::Client, Config::new());
             socket.send("Hello").unwrap();
@@ -295,7 +295,7 @@ fn any_read_and_write_will_do_until_both_ends_have_closed() {
 #[test]
 fn a_stream_that_would_block_says_so_and_loses_nothing() {
     let wire =
-        [masked(OpCode::Text, b"one"), masked(OpCode::Ping, b"?"), masked(OpCode::Text, b"two")];
+        [masked(Opcode::Text, b"one"), masked(Opcode::Ping, b"?"), masked(Opcode::Text, b"two")];
     let wire = wire.concat();
     let mut stream = Wire::default();
     for byte in &wire {
@@ -317,7 +317,7 @@ fn a_stream_that_would_block_says_so_and_loses_nothing() {
     }
     assert_eq!(events, [&b"one"[..], b"?", b"two"]);
     assert!(blocked >= wire.len());
-    assert_eq!(socket.get_ref().bytes(), frame(OpCode::Pong, b"?"));
+    assert_eq!(socket.get_ref().bytes(), frame(Opcode::Pong, b"?"));
 }
 
 #[test]

@@ -10,9 +10,10 @@ use std::time::Duration;
 use crate::common::*;
 use sansock::net::{Error, Reader, Writer, client};
 use sansock::{
-    CloseCode, Config, EncodedMessage, Event, Limits, Message, OpCode, Outcome, ProtocolError,
-    Role, SendError,
+    CloseCode, Config, EncodedMessage, Event, Limits, Message, Opcode, ProtocolError, Role,
+    SendError,
 };
+use testkit::pair::clean;
 
 /// The halves of a connection of this role, and a bare stream at the other end.
 pub(crate) fn split(role: Role, config: Config) -> (Reader, Writer, TcpStream) {
@@ -98,7 +99,7 @@ fn two_saturated_peers_that_ping_each_other_never_hang() {
     let [(client, writer, one), (server, _, other)] = done;
     assert_eq!((one, other), (MESSAGES, MESSAGES));
     let server = read(server);
-    writer.close(CloseCode::NORMAL, "").unwrap();
+    writer.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(read(client).join().unwrap().1.unwrap(), 1000);
     assert_eq!(server.join().unwrap().1.unwrap(), 1000);
 }
@@ -156,8 +157,8 @@ fn what_is_queued_leaves_before_the_reader_waits() {
         }
     });
     for text in ["one", "two"] {
-        peer.write_all(&masked(OpCode::Text, text.as_bytes())).unwrap();
-        assert_eq!(read_exactly(&mut peer, 5), frame(OpCode::Text, text.as_bytes()));
+        peer.write_all(&masked(Opcode::Text, text.as_bytes())).unwrap();
+        assert_eq!(read_exactly(&mut peer, 5), frame(Opcode::Text, text.as_bytes()));
     }
     peer.write_all(&masked_close(1000)).unwrap();
     assert_eq!(read_to_end(&mut peer), close_frame(1000));
@@ -177,7 +178,7 @@ fn pings_are_answered_while_a_writer_waits_for_the_network() {
     });
     thread::sleep(ms(50)); // The writer waits now.
     for i in 0..20_000_u32 {
-        peer.write_all(&masked(OpCode::Ping, &i.to_be_bytes())).unwrap();
+        peer.write_all(&masked(Opcode::Ping, &i.to_be_bytes())).unwrap();
     }
     // The reader reads though nothing can be written: else this would not have ended.
     read_exactly(&mut peer, 10 + (16 << 20));
@@ -221,11 +222,11 @@ fn either_end_closes() {
     let (reader, writer, mut peer) = split(Role::Server, Config::new());
     let reading = read(reader);
     writer.queue("first").unwrap();
-    writer.close(CloseCode::NORMAL, "bye").unwrap();
+    writer.start_close(CloseCode::NORMAL, "bye").unwrap();
     assert!(matches!(writer.send("x"), Err(Error::Send(SendError::Closed))));
-    let expected = [&b"\x81\x05first"[..], &frame(OpCode::Close, b"\x03\xe8bye")].concat();
+    let expected = [&b"\x81\x05first"[..], &frame(Opcode::Close, b"\x03\xe8bye")].concat();
     assert_eq!(read_exactly(&mut peer, expected.len()), expected);
-    peer.write_all(&masked(OpCode::Text, b"late")).unwrap();
+    peer.write_all(&masked(Opcode::Text, b"late")).unwrap();
     peer.write_all(&masked_close(1000)).unwrap();
     assert_eq!(read_to_end(&mut peer), b"");
     drop(peer);
@@ -269,7 +270,7 @@ fn the_peer_is_told_what_it_did_wrong_even_if_it_still_sends() {
     let config = Config::new().limits(Limits::new().message(1 << 20));
     let (reader, _writer, mut peer) = split(Role::Server, config);
     let (reading, answer) = (read(reader), read_all(&peer));
-    peer.write_all(&masked(OpCode::Binary, &bytes(0, 16 << 20))).unwrap();
+    peer.write_all(&masked(Opcode::Binary, &bytes(0, 16 << 20))).unwrap();
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(answer.join().unwrap(), close_frame(1009));
     let (_, result) = reading.join().unwrap();
@@ -285,7 +286,7 @@ fn a_connection_that_is_over_can_be_split() {
     drop(peer);
     let (mut reader, writer) = socket.split().unwrap();
     assert!(matches!(reader.next_event(), Ok(None)));
-    assert_eq!(reader.outcome(), Some(Outcome::Clean(Some(CloseCode::NORMAL))));
+    assert_eq!(reader.outcome(), Some(clean(1000)));
     assert!(matches!(writer.send("x"), Err(Error::Send(SendError::Closed))));
 }
 
@@ -300,7 +301,7 @@ fn the_reader_is_never_kept_by_a_writer() {
     let reading = read(reader);
     // We read nothing of what it sends, and it reads all that we send.
     for _ in 0..200 {
-        peer.write_all(&masked(OpCode::Binary, &bytes(1, 100_000))).unwrap();
+        peer.write_all(&masked(Opcode::Binary, &bytes(1, 100_000))).unwrap();
     }
     stop.store(true, Ordering::Relaxed);
     let rest = read_all(&peer);

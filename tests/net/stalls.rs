@@ -8,7 +8,7 @@ use crate::common::*;
 use crate::split::{read, split};
 use sansock::net::Error;
 use sansock::{
-    CloseCode, Config, Event, Keepalive, Limits, OpCode, Outcome, Role, SendError, Timeout,
+    CloseCode, Config, Event, Keepalive, Limits, Opcode, Outcome, Role, SendError, Timeout,
 };
 
 /// Nobody is left to care, and the peer does not read: the last half waits, but not for ever.
@@ -76,7 +76,7 @@ fn a_busy_reader_does_not_make_a_dead_peer() {
     });
     assert!(matches!(reader.next_event().unwrap(), Some(Event::Message(_))));
     thread::sleep(ms(500));
-    writer.close(CloseCode::NORMAL, "").unwrap();
+    writer.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(read(reader).join().unwrap().1.unwrap(), 1000);
     client.join().unwrap();
 }
@@ -90,7 +90,7 @@ fn only_an_unused_connection_is_closed_with_1001() {
     // Whole messages keep it open.
     for _ in 0..10 {
         thread::sleep(ms(50));
-        peer.write_all(&masked(OpCode::Text, b"x")).unwrap();
+        peer.write_all(&masked(Opcode::Text, b"x")).unwrap();
     }
     // As do our own.
     for _ in 0..10 {
@@ -113,9 +113,9 @@ fn a_message_that_takes_too_long_is_1008() {
     let config = timeouts(|timeouts| timeouts.message(ms(100)));
     let (reader, _writer, mut peer) = split(Role::Server, config);
     let reading = read(reader);
-    peer.write_all(&masked(OpCode::Text, b"in time")).unwrap();
+    peer.write_all(&masked(Opcode::Text, b"in time")).unwrap();
     thread::sleep(ms(150));
-    peer.write_all(&masked(OpCode::Text, b"not in time")[..9]).unwrap();
+    peer.write_all(&masked(Opcode::Text, b"not in time")[..9]).unwrap();
     assert_eq!(read_to_end(&mut peer), close_frame(1008));
     let (messages, result) = reading.join().unwrap();
     assert_eq!(messages, [b"in time"]);
@@ -129,7 +129,7 @@ fn the_closing_handshake_is_timed_whoever_waits() {
     let (reader, writer, peer) = split(Role::Client, config);
     let reading = read(reader);
     let start = Instant::now();
-    writer.close(CloseCode::NORMAL, "").unwrap();
+    writer.start_close(CloseCode::NORMAL, "").unwrap();
     let (_, result) = within(PATIENCE, move || reading.join().unwrap());
     assert!(matches!(result, Err(Error::Timeout(Timeout::Closing))), "{result:?}");
     assert!(start.elapsed() >= ms(190), "{:?}", start.elapsed());
@@ -139,7 +139,7 @@ fn the_closing_handshake_is_timed_whoever_waits() {
     let (reader, writer, peer) = split(Role::Client, config);
     let result = within(PATIENCE, move || {
         writer.queue(&bytes(0, 32 << 20)).unwrap();
-        writer.close(CloseCode::NORMAL, "")
+        writer.start_close(CloseCode::NORMAL, "")
     });
     assert!(matches!(result, Err(Error::Io(_))), "{result:?}");
     assert_eq!(reader.outcome(), Some(Outcome::TimedOut(Timeout::Closing)));
@@ -173,11 +173,11 @@ fn a_broken_connection_is_reported_to_every_writer_with_what_was_lost() {
     assert!(matches!(writer.flush(), Err(Error::Io(_))));
 }
 
-/// The write timeout that the socket had counts: without progress for so long, all is over.
+/// The write timeout that the connection had counts: without progress for this long, all is over.
 #[test]
 fn a_write_that_makes_no_progress_fails_in_the_time_that_was_set() {
-    let (socket, peer) = with_raw_peer(Role::Server, Config::new());
-    socket.get_ref().get_ref().set_write_timeout(Some(ms(200))).unwrap();
+    let (mut socket, peer) = with_raw_peer(Role::Server, Config::new());
+    socket.set_write_timeout(ms(200));
     let (_reader, writer) = socket.split().unwrap();
     let start = Instant::now();
     let error = within(PATIENCE, move || writer.send(&bytes(0, 32 << 20)).unwrap_err());
@@ -226,7 +226,7 @@ fn what_waits_is_bounded_in_flight_and_queued_together() {
     thread::sleep(ms(50));
     assert!(!pinging.is_finished());
     read_exactly(&mut peer, 10 + (16 << 20));
-    assert_eq!(read_exactly(&mut peer, 3), frame(OpCode::Ping, b"?"));
+    assert_eq!(read_exactly(&mut peer, 3), frame(Opcode::Ping, b"?"));
     pinging.join().unwrap().unwrap();
     sending.join().unwrap().unwrap();
 }

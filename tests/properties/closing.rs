@@ -5,10 +5,11 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use sansock::{
     CloseCode, Config, Connection, Established, Event, Message, Outcome, ProtocolError,
-    ReceiveBuffer, Role, SendBuffer, SendError, State, Transport,
+    ReceiveBuffer, Role, SendBuffer, SendError, State, Teardown,
 };
 use testkit::frame::{BINARY, CLOSE, FIN, Frame, PING, PONG, frames};
 use testkit::masks::Keys;
+use testkit::pair::closed;
 
 /// One end, the bytes that it has sent, and what its program knows.
 struct End {
@@ -84,7 +85,7 @@ impl End {
         Self {
             role,
             connection: Established::after_handshake(role, None)
-                .connection_with(&Config::new(), Keys(keys)),
+                .connection_with(&Config::new().messages_after_close(true), Keys(keys)),
             input: ReceiveBuffer::new(),
             output: SendBuffer::new(),
             wire: Vec::new(),
@@ -146,7 +147,7 @@ impl End {
             },
         };
         let reason = if close.is_none() { "" } else { reason };
-        let outcome = self.connection.close(close, reason, &mut self.output);
+        let outcome = self.connection.start_close(close, reason, &mut self.output);
         assert_eq!(outcome, self.may(Ok(())));
         if outcome.is_ok() {
             self.said = Some((code, reason.into()));
@@ -241,6 +242,11 @@ impl Pair {
     }
 }
 
+/// The end after a Close frame that says this.
+fn clean(code: Option<u16>, reason: &str) -> Outcome {
+    closed(code.unwrap_or(1005), reason)
+}
+
 /// What a receiver is to see of these bytes.
 fn complete(bytes: &[u8]) -> Vec<Sent> {
     let (mut complete, mut begun) = (Vec::new(), Vec::new());
@@ -285,8 +291,8 @@ proptest! {
             prop_assert_eq!(end.close.as_ref(), Some(&other.last_words()));
             // "_The WebSocket Connection Close Code_ is defined as the status code contained in the
             // first Close control frame received" (7.1.5)
-            let code = other.last_words().0.map(|code| CloseCode::new(code).unwrap());
-            prop_assert_eq!(end.connection.outcome(), Some(Outcome::Clean(code)));
+            let (code, reason) = other.last_words();
+            prop_assert_eq!(end.connection.outcome(), Some(&clean(code, &reason)));
 
             let frames = frames(&end.wire);
             let closes: Vec<_> = (0..frames.len()).filter(|at| frames[*at].first == FIN | CLOSE).collect();
@@ -301,17 +307,17 @@ proptest! {
 
             prop_assert_eq!(end.connection.send("late", &mut end.output), Err(SendError::Closed));
             prop_assert_eq!(end.connection.ping(b"", &mut end.output), Err(SendError::Closed));
-            prop_assert_eq!(end.connection.close(None, "", &mut end.output), Err(SendError::Closed));
+            prop_assert_eq!(end.connection.start_close(None, "", &mut end.output), Err(SendError::Closed));
             prop_assert_eq!(end.output.as_slice(), b"");
         }
         // "the server MUST close the TCP connection immediately", the client waits for that (7.1.1).
-        prop_assert_eq!(pair.server.connection.transport(), Transport::Close);
-        prop_assert_eq!(pair.client.connection.transport(), Transport::AwaitClose);
-        let before = [&pair.client, &pair.server].map(|end| end.connection.outcome());
+        prop_assert_eq!(pair.server.connection.teardown(), Teardown::HalfClose);
+        prop_assert_eq!(pair.client.connection.teardown(), Teardown::AwaitPeer);
+        let before = [&pair.client, &pair.server].map(|end| end.connection.outcome().cloned());
         pair.client.connection.receive_eof();
-        prop_assert_eq!(pair.client.connection.transport(), Transport::Close);
+        prop_assert_eq!(pair.client.connection.teardown(), Teardown::HalfClose);
         pair.server.connection.receive_eof();
-        prop_assert_eq!([&pair.client, &pair.server].map(|end| end.connection.outcome()), before);
+        prop_assert_eq!([&pair.client, &pair.server].map(|end| end.connection.outcome().cloned()), before);
     }
 
     /// The transport may end anywhere, even within a frame.
@@ -326,12 +332,12 @@ proptest! {
             while end.take() {}
             end.connection.receive_eof();
             prop_assert_eq!(end.connection.state(), State::Closed);
-            prop_assert_eq!(end.connection.transport(), Transport::Close);
+            prop_assert_eq!(end.connection.teardown(), Teardown::HalfClose);
             prop_assert_eq!(&end.seen, &complete(&other.wire[..other.arrived]));
             prop_assert_eq!(&end.seen, &other.sent[..end.seen.len()]);
-            let code = end.close.as_ref().map(|(code, _)| code.map(|it| CloseCode::new(it).unwrap()));
-            let outcome = code.map_or(Outcome::Abnormal, Outcome::Clean);
-            prop_assert_eq!(end.connection.outcome(), Some(outcome));
+            let close = end.close.as_ref();
+            let outcome = close.map_or(Outcome::Abnormal, |(code, reason)| clean(*code, reason));
+            prop_assert_eq!(end.connection.outcome(), Some(&outcome));
             prop_assert_eq!(end.connection.send("late", &mut end.output), Err(SendError::Closed));
         }
     }
@@ -363,7 +369,7 @@ proptest! {
         let (answer, outcome) = match (CloseCode::new(code), std::str::from_utf8(&reason)) {
             (None, _) => (1002, Outcome::Failed(ProtocolError::CloseCode(code))),
             (_, Err(_)) => (1007, Outcome::Failed(ProtocolError::InvalidUtf8)),
-            (Some(code), Ok(_)) => (code.get(), Outcome::Clean(Some(code))),
+            (Some(code), Ok(reason)) => (code.get(), clean(Some(code.get()), reason)),
         };
         let mut events = 0;
         for _ in 0..10 {
@@ -371,12 +377,12 @@ proptest! {
                 Ok(Some(Event::Message(_) | Event::Close(_))) => events += 1,
                 Ok(None) => {}
                 // What comes behind a Close frame is not even looked at.
-                Err(error) => prop_assert_eq!(Outcome::Failed(error), outcome),
+                Err(error) => prop_assert_eq!(&Outcome::Failed(error), &outcome),
                 other => panic!("{other:?}"),
             }
         }
-        prop_assert_eq!(events, before.len() + usize::from(matches!(outcome, Outcome::Clean(_))));
-        prop_assert_eq!(end.connection.outcome(), Some(outcome));
+        prop_assert_eq!(events, before.len() + usize::from(outcome.was_clean()));
+        prop_assert_eq!(end.connection.outcome(), Some(&outcome));
         prop_assert_eq!(end.connection.state(), State::Closed);
         end.output.write_to(&mut end.wire).unwrap();
         let payloads: Vec<_> = frames(&end.wire)

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sansock::{CloseCode, Delivery, FrameHeader, OpCode, ProtocolError, Role};
+use sansock::{CloseCode, Delivery, FrameHeader, Opcode, ProtocolError, Role};
 use testkit::frame::{BINARY, FIN, Frame, TEXT, header, header_with};
 
 use crate::cuts;
@@ -21,8 +21,8 @@ fn length() -> impl Strategy<Value = u64> {
 
 /// Any header that breaks no rule of section 5.2 or 5.5.
 fn frame_header() -> impl Strategy<Value = FrameHeader> {
-    let data = (select(vec![OpCode::Continuation, OpCode::Text, OpCode::Binary]), length());
-    let control = (select(vec![OpCode::Close, OpCode::Ping, OpCode::Pong]), 0..=125_u64);
+    let data = (select(vec![Opcode::Continuation, Opcode::Text, Opcode::Binary]), length());
+    let control = (select(vec![Opcode::Close, Opcode::Ping, Opcode::Pong]), 0..=125_u64);
     (any::<[bool; 2]>(), any::<Option<[u8; 4]>>(), prop_oneof![data.boxed(), control.boxed()])
         .prop_map(|([fin, rsv1], masking_key, (opcode, payload_len))| FrameHeader {
             fin: fin || opcode.is_control(),

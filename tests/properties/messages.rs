@@ -291,7 +291,7 @@ proptest! {
             }
             expected.push(message);
         }
-        sender.close(CloseCode::NORMAL, "bye", &mut buffer).unwrap();
+        sender.start_close(CloseCode::NORMAL, "bye", &mut buffer).unwrap();
         expected.push(Seen::Close(Some(1000), "bye".into()));
         let mut wire = Vec::new();
         buffer.write_to(&mut wire).unwrap();

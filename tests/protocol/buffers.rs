@@ -240,7 +240,7 @@ fn debug_output_shows_no_payload_that_waits() {
     assert!(format!("{input:?}").contains("unread: 8"), "{input:?}");
     let (mut sender, mut output) = (Sender::client(&Config::new(), FixedKey), SendBuffer::new());
     sender.send_fragment("secret", false, &mut output).unwrap();
-    assert!(format!("{sender:?}").contains("message: Some(Text), closed: false"), "{sender:?}");
+    assert!(format!("{sender:?}").contains("message: Some(Text), state: Open"), "{sender:?}");
     for text in [format!("{input:?}{connection:?}"), format!("{sender:?}{output:?}")] {
         assert!(!text.contains("secret") && !text.contains("115, 101"), "{text}");
     }

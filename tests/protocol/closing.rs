@@ -1,21 +1,17 @@
 //! The closing handshake (RFC 6455, 7), from either end.
 
 use sansock::{
-    CloseCode, Config, EncodedMessage, MessageKind, Outcome, ProtocolError, Role, SendError, State,
-    Transport,
+    CloseCode, Config, EncodedMessage, Outcome, ProtocolError, Role, SendError, State, Teardown,
 };
+use testkit::pair::{clean, closed};
 
-use crate::pair::{End, Pair};
+use crate::pair::{End, Pair, seconds};
 use crate::wire::{
     BINARY, BOTH, CLOSE, CONTINUATION, FIN, PING, Seen, TEXT, close_frame, frame, text,
 };
 
 fn pair() -> Pair {
     Pair::new(&Config::new())
-}
-
-fn clean(code: u16) -> Option<Outcome> {
-    CloseCode::new(code).map(|code| Outcome::Clean(Some(code)))
 }
 
 fn other(role: Role) -> Role {
@@ -27,27 +23,35 @@ fn the_client_closes_and_waits_for_the_server_to_end_the_stream() {
     let mut pair = pair();
     pair.client.close(1000, "bye").unwrap();
     assert_eq!(pair.client.state(), State::Closing);
-    assert_eq!(pair.client.transport(), Transport::Open);
+    assert_eq!(pair.client.teardown(), Teardown::NotYet);
     assert_eq!(pair.client.outcome(), None);
 
     pair.client_to_server();
     assert_eq!(pair.server.take_seen(), [Seen::Close(Some(1000), "bye".into())]);
     assert_eq!(pair.server.state(), State::Closed);
-    assert_eq!(pair.server.outcome(), clean(1000));
-    assert_eq!(pair.server.transport(), Transport::Close);
+    assert_eq!(
+        pair.server.outcome(),
+        Some(Outcome::Clean { code: Some(CloseCode::NORMAL), reason: "bye".into() })
+    );
+    assert_eq!(pair.server.teardown(), Teardown::HalfClose);
 
     pair.server_to_client();
     assert_eq!(pair.client.take_seen(), [Seen::Close(Some(1000), String::new())]);
     assert_eq!(pair.client.state(), State::Closed);
-    assert_eq!(pair.client.outcome(), clean(1000));
+    assert_eq!(pair.client.outcome(), Some(clean(1000)));
     // "in normal cases the TCP connection MUST be closed first by the server" (7.1.1)
-    assert_eq!(pair.client.transport(), Transport::AwaitClose);
+    assert_eq!(pair.client.teardown(), Teardown::AwaitPeer);
     assert!(!pair.client_to_server(), "the client does not end the stream first");
 
     pair.deliver();
     assert!(pair.server.ended && pair.client.ended);
-    assert_eq!(pair.client.transport(), Transport::Close);
-    assert_eq!((pair.client.outcome(), pair.server.outcome()), (clean(1000), clean(1000)));
+    for end in [&mut pair.client, &mut pair.server] {
+        let until = pair.now + seconds(10);
+        end.tell(pair.now);
+        assert_eq!(end.teardown(), Teardown::Drop { until: Some(until) });
+        assert_eq!(end.outcome().map(|outcome| outcome.code()), Some(1000));
+    }
+    assert_eq!(pair.server.outcome().unwrap().reason(), "bye");
 }
 
 #[test]
@@ -55,13 +59,16 @@ fn the_server_closes() {
     let mut pair = pair();
     pair.server.close(1001, "going away").unwrap();
     pair.server_to_client();
-    assert_eq!(pair.server.transport(), Transport::Open, "the client's answer is still to come");
+    assert_eq!(pair.server.teardown(), Teardown::NotYet, "the client's answer is still to come");
     assert_eq!(pair.client.take_seen(), [Seen::Close(Some(1001), "going away".into())]);
-    assert_eq!(pair.client.transport(), Transport::AwaitClose);
+    assert_eq!(pair.client.teardown(), Teardown::AwaitPeer);
     pair.client_to_server();
-    assert_eq!(pair.server.transport(), Transport::Close);
+    assert_eq!(pair.server.teardown(), Teardown::HalfClose);
     pair.deliver();
-    assert_eq!((pair.client.outcome(), pair.server.outcome()), (clean(1001), clean(1001)));
+    assert_eq!(
+        (pair.client.outcome(), pair.server.outcome()),
+        (Some(closed(1001, "going away")), Some(clean(1001)))
+    );
 }
 
 /// "the two endpoints may both send a Close frame at the same time" (7.1.1)
@@ -76,7 +83,10 @@ fn both_close_at_once() {
     assert_eq!(pair.server.take_seen(), [Seen::Close(Some(3000), "client".into())]);
     assert_eq!(pair.client.take_seen(), [Seen::Close(Some(4000), "server".into())]);
     assert!(pair.client.output.is_empty() && pair.server.output.is_empty(), "one Close frame each");
-    assert_eq!((pair.client.outcome(), pair.server.outcome()), (clean(4000), clean(3000)));
+    assert_eq!(
+        (pair.client.outcome(), pair.server.outcome()),
+        (Some(closed(4000, "server")), Some(closed(3000, "client")))
+    );
     pair.deliver();
     assert!(pair.server.ended && pair.client.ended);
 }
@@ -86,12 +96,12 @@ fn both_close_at_once() {
 #[test]
 fn a_close_without_a_code_is_1005() {
     let mut pair = pair();
-    pair.client.connection.close(None, "", &mut pair.client.output).unwrap();
+    pair.client.connection.start_close(None, "", &mut pair.client.output).unwrap();
     pair.deliver();
     for end in [&mut pair.client, &mut pair.server] {
         assert_eq!(end.take_seen(), [Seen::Close(None, String::new())]);
-        assert_eq!(end.outcome(), Some(Outcome::Clean(None)));
-        assert_eq!(end.outcome().map(Outcome::code), Some(1005));
+        assert_eq!(end.outcome(), Some(clean(1005)));
+        assert_eq!(end.outcome().map(|outcome| outcome.code()), Some(1005));
     }
 }
 
@@ -112,10 +122,12 @@ fn a_stream_that_ends_without_a_close_is_1006() {
         pair.cut();
         for end in [&mut pair.client, &mut pair.server] {
             assert_eq!(end.outcome(), Some(Outcome::Abnormal));
-            assert_eq!(end.outcome().map(Outcome::code), Some(1006));
+            assert_eq!(end.outcome().map(|outcome| outcome.code()), Some(1006));
             assert_eq!(end.state(), State::Closed);
-            assert_eq!(end.transport(), Transport::Close);
-            assert_eq!(end.connection.poll_timeout(), None, "nothing is waited for");
+            end.tell(pair.now);
+            let until = Some(pair.now + seconds(10));
+            assert_eq!(end.teardown(), Teardown::Drop { until });
+            assert_eq!(end.connection.poll_timeout(), until, "what waits may still be written");
             assert_eq!(end.send("more"), Err(SendError::Closed));
             assert_eq!(end.close(1000, ""), Err(SendError::Closed));
             assert!(end.output.is_empty());
@@ -128,14 +140,19 @@ fn a_stream_that_ends_without_a_close_is_1006() {
 fn a_stream_that_ends_after_the_closing_handshake_ends_all_waiting() {
     for role in BOTH {
         let mut end = End::new(role, &Config::new());
-        end.tell(std::time::Instant::now());
+        let now = std::time::Instant::now();
+        end.tell(now);
         end.close(1000, "").unwrap();
         end.receive(&close_frame(role, 1000, b""));
         assert!(end.connection.poll_timeout().is_some(), "the end of the stream is waited for");
         end.connection.receive_eof();
-        assert_eq!(end.outcome(), clean(1000), "{role:?}");
-        assert_eq!(end.transport(), Transport::Close, "{role:?}");
-        assert_eq!(end.connection.poll_timeout(), None, "{role:?}");
+        end.tell(now);
+        assert_eq!(end.outcome(), Some(clean(1000)), "{role:?}");
+        let until = Some(now + seconds(10));
+        assert_eq!(end.teardown(), Teardown::Drop { until }, "{role:?}");
+        end.tell_twice(now + seconds(10));
+        assert_eq!(end.teardown(), Teardown::Drop { until: None }, "{role:?}");
+        assert_eq!((end.timeout, end.connection.poll_timeout()), (None, None), "{role:?}");
     }
 }
 
@@ -151,7 +168,7 @@ fn what_follows_a_close_is_discarded() {
                 end.receive(&junk);
             }
             assert_eq!(end.take_seen(), [Seen::Close(Some(1000), String::new())]);
-            assert_eq!((end.error, end.outcome()), (None, clean(1000)));
+            assert_eq!((end.error, end.outcome()), (None, Some(clean(1000))));
             assert!(end.output.is_empty());
             assert!(end.input.is_idle());
             assert!(end.input.capacity() < 1 << 20, "{}", end.input.capacity());
@@ -159,18 +176,24 @@ fn what_follows_a_close_is_discarded() {
     }
 }
 
-/// Closing is one way: what the peer says before its own Close still counts.
+/// Closing is one way: what the peer says before its own Close frame can be asked for. Browsers discard
+/// it, and so does a program that does not ask.
 #[test]
-fn messages_arrive_until_the_peer_closes_too() {
-    let mut pair = pair();
-    pair.client.close(1000, "").unwrap();
-    pair.server.send("still").unwrap();
-    pair.server.connection.send_fragment("two ", false, &mut pair.server.output).unwrap();
-    pair.server.connection.send_fragment("parts", true, &mut pair.server.output).unwrap();
-    pair.server_to_client();
-    assert_eq!(pair.client.take_seen(), [text("still"), text("two parts")]);
-    pair.deliver();
-    assert_eq!(pair.client.take_seen(), [Seen::Close(Some(1000), String::new())]);
+fn messages_arrive_until_the_peer_closes_too_if_they_are_wanted() {
+    for wanted in [false, true] {
+        let mut pair = Pair::new(&Config::new().messages_after_close(wanted));
+        pair.client.close(1000, "").unwrap();
+        pair.server.send("still").unwrap();
+        pair.server.connection.send_fragment("two ", false, &mut pair.server.output).unwrap();
+        pair.server.connection.ping(b"ping", &mut pair.server.output).unwrap();
+        pair.server.connection.send_fragment("parts", true, &mut pair.server.output).unwrap();
+        pair.server_to_client();
+        let ping = Seen::Ping(b"ping".into());
+        let all = vec![text("still"), ping.clone(), text("two parts")];
+        assert_eq!(pair.client.take_seen(), if wanted { all } else { vec![ping] });
+        pair.deliver();
+        assert_eq!(pair.client.take_seen(), [Seen::Close(Some(1000), String::new())]);
+    }
 }
 
 /// "The application MUST NOT send any more data frames after sending a Close frame." (5.5.1)
@@ -188,10 +211,10 @@ fn nothing_is_sent_after_a_close() {
         assert_eq!(connection.send("x", output), Err(SendError::Closed));
         assert_eq!(connection.send_fragment("x", true, output), Err(SendError::Closed));
         assert_eq!(connection.send_encoded(&news, output), Err(SendError::Closed));
-        assert_eq!(connection.begin(MessageKind::Text, true, 1), Err(SendError::Closed));
+        assert_eq!(connection.send_in_place("x", output).unwrap_err(), SendError::Closed);
         assert_eq!(connection.ping(b"x", output), Err(SendError::Closed));
         assert_eq!(connection.pong(b"x", output), Err(SendError::Closed));
-        assert_eq!(connection.close(CloseCode::NORMAL, "", output), Err(SendError::Closed));
+        assert_eq!(connection.start_close(CloseCode::NORMAL, "", output), Err(SendError::Closed));
         end.receive(&frame(role, PING, b"are you there?"));
         assert_eq!(end.take_seen(), [Seen::Ping(b"are you there?".into())]);
         assert!(end.output.is_empty(), "no Pong either");
@@ -222,7 +245,7 @@ fn a_violation_while_closing_is_not_answered_twice() {
         end.receive(&[0x83]);
         assert_eq!(end.error, Some(ProtocolError::ReservedOpcode(3)));
         assert_eq!(end.outcome(), Some(Outcome::Failed(ProtocolError::ReservedOpcode(3))));
-        assert_eq!(end.transport(), Transport::Close);
+        assert_eq!(end.teardown(), Teardown::HalfClose);
         assert!(end.output.is_empty());
     }
 }
@@ -246,7 +269,7 @@ fn a_close_that_cannot_be_sent_is_refused() {
     let mut end = End::new(Role::Server, &Config::new());
     let reason = "r".repeat(124);
     assert_eq!(end.close(1000, &reason), Err(SendError::ReasonTooLong(124)));
-    let without = end.connection.close(None, "why", &mut end.output);
+    let without = end.connection.start_close(None, "why", &mut end.output);
     assert_eq!(without, Err(SendError::ReasonWithoutCode));
     assert!(end.output.is_empty());
     assert_eq!(end.state(), State::Open);
@@ -259,20 +282,20 @@ fn a_close_that_cannot_be_sent_is_refused() {
 #[test]
 fn what_to_do_with_the_transport() {
     type Happens = fn(&mut End, Role);
-    let ways: [(&str, Happens, Transport, Transport); 7] = [
-        ("nothing yet", |_, _| {}, Transport::Open, Transport::Open),
-        ("we close", |end, _| end.close(1000, "").unwrap(), Transport::Open, Transport::Open),
+    let ways: [(&str, Happens, Teardown, Teardown); 7] = [
+        ("nothing yet", |_, _| {}, Teardown::NotYet, Teardown::NotYet),
+        ("we close", |end, _| end.close(1000, "").unwrap(), Teardown::NotYet, Teardown::NotYet),
         (
             "the peer closes",
             |end, role| end.receive(&close_frame(role, 1000, b"")),
-            Transport::AwaitClose,
-            Transport::Close,
+            Teardown::AwaitPeer,
+            Teardown::HalfClose,
         ),
         (
             "the peer closes without a code",
             |end, role| end.receive(&frame(role, CLOSE, b"")),
-            Transport::AwaitClose,
-            Transport::Close,
+            Teardown::AwaitPeer,
+            Teardown::HalfClose,
         ),
         (
             "we close and it answers",
@@ -280,30 +303,30 @@ fn what_to_do_with_the_transport() {
                 end.close(1000, "").unwrap();
                 end.receive(&close_frame(role, 1000, b""));
             },
-            Transport::AwaitClose,
-            Transport::Close,
+            Teardown::AwaitPeer,
+            Teardown::HalfClose,
         ),
         (
             "it breaks the protocol",
             |end, _| end.receive(&[0xFF]),
-            Transport::Close,
-            Transport::Close,
+            Teardown::HalfClose,
+            Teardown::HalfClose,
         ),
         (
-            "the stream ends",
+            "the stream ends, and the time is not known yet",
             |end, _| end.connection.receive_eof(),
-            Transport::Close,
-            Transport::Close,
+            Teardown::HalfClose,
+            Teardown::HalfClose,
         ),
     ];
     for (way, happens, client, server) in ways {
         for (role, transport) in [(Role::Client, client), (Role::Server, server)] {
             let mut end = End::new(role, &Config::new());
             happens(&mut end, role);
-            assert_eq!(end.transport(), transport, "{role:?}: {way}");
+            assert_eq!(end.teardown(), transport, "{role:?}: {way}");
             assert_eq!(
                 end.state() == State::Closed,
-                end.outcome().is_some() && transport != Transport::Open,
+                end.outcome().is_some() && transport != Teardown::NotYet,
                 "{role:?}: {way}"
             );
         }

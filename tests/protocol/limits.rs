@@ -1,8 +1,8 @@
 //! What the limits count, to the byte, and what memory they bound.
 
 use sansock::{
-    Config, Delivery, EncodedMessage, Limits, MessageKind, ProtocolError, ReceiveBuffer, Receiver,
-    Role, SendError,
+    Config, Delivery, EncodedMessage, Limits, ProtocolError, ReceiveBuffer, Receiver, Role,
+    SendError,
 };
 
 use crate::pair::End;
@@ -260,7 +260,7 @@ fn a_message_above_the_limit_is_sent_when_nothing_waits() {
         assert_eq!(end.send(&[0; 100]), Err(SendError::BufferFull { limit: 100 }));
         // Half of it gone is not enough, but enough for a small one.
         end.send(&[0; 60]).unwrap();
-        end.output.advance(50);
+        end.output.consume(50);
         end.send(&[0; 60]).unwrap();
     }
 }
@@ -278,10 +278,10 @@ fn a_refused_message_changes_nothing() {
         assert_eq!(connection.send_fragment(&[0; 50], false, output), full);
         assert_eq!(connection.ping(&[0; 126], output), Err(SendError::ControlTooLong(126)));
         assert_eq!(output.buffered_amount(), before);
-        output.advance(before);
+        output.consume(before);
         // No fragmented message has begun.
         connection.send("whole", output).unwrap();
-        connection.begin(MessageKind::Text, false, 1).unwrap();
+        connection.send_fragment("part", false, output).unwrap();
         assert_eq!(connection.send("whole", output), Err(SendError::MessageInProgress));
     }
 }

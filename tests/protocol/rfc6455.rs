@@ -5,7 +5,7 @@ use sansock::{
 };
 
 use crate::wire::{
-    BINARY, FIN, FixedKey, Seen, TEXT, binary, close_frame, cut_frame, frame, receive, text,
+    BINARY, FIN, FixedKey, PING, Seen, TEXT, binary, close_frame, frame, receive, text,
 };
 
 fn connection(role: Role) -> Connection {
@@ -101,8 +101,9 @@ fn section_5_5_1_the_body_of_a_close_frame() {
         (CloseCode::new(4999), "κ", b"\x88\x04\x13\x87\xCE\xBA"),
     ];
     for (code, reason, bytes) in cases {
-        let close =
-            |server: &mut Connection, output: &mut SendBuffer| server.close(code, reason, output);
+        let close = |server: &mut Connection, output: &mut SendBuffer| {
+            server.start_close(code, reason, output)
+        };
         assert_eq!(written(Role::Server, close), bytes);
         let seen = Seen::Close(code.map(CloseCode::get), reason.into());
         assert_eq!(read(Role::Server, bytes), [seen]);
@@ -145,16 +146,24 @@ fn section_5_4_three_fragments_and_a_ping_between() {
 
 /// "a fresh masking key" masks each frame (5.3), and the header announces what the key masks.
 #[test]
-fn section_6_1_a_header_without_its_payload() {
-    let (mut client, mut output) = (connection(Role::Client), SendBuffer::new());
-    let header = client.begin(sansock::MessageKind::Text, true, 5).unwrap();
-    assert_eq!(*header.encode(), cut_frame(Role::Server, FIN | TEXT, 5, b""));
-    assert!(output.is_empty());
-    client.send_fragment(Message::Text("one"), false, &mut output).unwrap();
-    assert_eq!(client.send("two", &mut output), Err(SendError::MessageInProgress));
-    assert_eq!(client.send_fragment(b"x", true, &mut output), Err(SendError::KindChanged));
-    let header = client.begin(sansock::MessageKind::Text, true, 300).unwrap();
-    assert_eq!(*header.encode(), cut_frame(Role::Server, FIN, 300, b""));
+fn section_6_1_a_payload_that_is_written_from_where_it_lies() {
+    let payload = vec![b'x'; 300_000];
+    for (role, peer) in [(Role::Client, Role::Server), (Role::Server, Role::Client)] {
+        let (mut end, mut output) = (connection(role), SendBuffer::new());
+        end.ping(b"before", &mut output).unwrap();
+        let mut written = Vec::new();
+        let unwritten = end.send_in_place(&payload, &mut output).unwrap();
+        assert!(unwritten.is_worth_a_write());
+        unwritten.write_to(&mut written).unwrap();
+        let frames = [frame(peer, PING, b"before"), frame(peer, FIN | BINARY, &payload)].concat();
+        assert!(written == frames && output.is_empty(), "{role:?}");
+
+        end.send_fragment(Message::Text("one"), false, &mut output).unwrap();
+        assert_eq!(end.send("two", &mut output), Err(SendError::MessageInProgress));
+        let refused = end.send_in_place(&payload, &mut output).unwrap_err();
+        assert_eq!(refused, SendError::MessageInProgress);
+        assert_eq!(end.send_fragment(b"x", true, &mut output), Err(SendError::KindChanged));
+    }
 }
 
 /// "If an endpoint receives a Close frame ... the endpoint MUST send a Close frame in response."

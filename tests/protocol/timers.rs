@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sansock::{
-    CloseCode, Config, Keepalive, Outcome, Role, SendError, State, Timeout, Timeouts, Transport,
-};
+use sansock::{Config, Keepalive, Outcome, Role, SendError, State, Teardown, Timeout, Timeouts};
+use testkit::pair::clean;
 
-use crate::pair::{End, Pair, seconds};
+use crate::pair::{End, Pair, SECOND_LOOK, seconds};
 use crate::wire::{
     BINARY, BOTH, CONTINUATION, FIN, PING, PONG, Seen, TEXT, close_frame, cut_frame, frame, text,
 };
@@ -34,9 +33,9 @@ fn ends(timeouts: Timeouts) -> ([(End, Role); 2], Instant) {
 fn timed_out(end: &End, timeout: Timeout) {
     assert_eq!(end.timeout, Some(timeout));
     assert_eq!(end.outcome(), Some(Outcome::TimedOut(timeout)));
-    assert_eq!(end.outcome().map(Outcome::code), Some(1006));
+    assert_eq!(end.outcome().map(|outcome| outcome.code()), Some(1006));
     assert_eq!(end.state(), State::Closed);
-    assert_eq!(end.transport(), Transport::Close);
+    assert_eq!(end.teardown(), Teardown::Drop { until: None });
     assert_eq!(end.connection.poll_timeout(), None);
 }
 
@@ -78,7 +77,7 @@ fn a_silent_peer_is_given_up() {
     pair.pass(seconds(24));
     assert_eq!(pair.client.timeout, None);
     assert_eq!(pair.client.connection.poll_timeout(), Some(pair.now() + seconds(1)));
-    pair.pass(seconds(1));
+    pair.pass(seconds(1) + SECOND_LOOK);
     timed_out(&pair.client, Timeout::Keepalive);
 }
 
@@ -93,7 +92,7 @@ fn a_peer_that_does_not_answer_is_told_with_1011() {
             end.tell(start + seconds(20) + Duration::from_millis(100 * tenths));
             assert!(end.output.is_empty(), "{tenths}");
         }
-        end.tell(start + seconds(25));
+        end.tell_twice(start + seconds(25));
         timed_out(&end, Timeout::Keepalive);
         assert_eq!(end.take_output(), close_frame(peer(role), 1011, b""));
     }
@@ -116,7 +115,7 @@ fn any_bytes_are_a_sign_of_life() {
         end.input.spare_mut();
         end.input.filled(0);
         end.receive(b"");
-        end.tell(start + seconds(49));
+        end.tell_twice(start + seconds(49));
         timed_out(&end, Timeout::Keepalive);
     }
 }
@@ -142,7 +141,7 @@ fn a_closing_connection_is_not_kept_alive() {
             assert!(end.output.is_empty());
         }
         assert_eq!(end.timeout, None);
-        end.tell(start + seconds(1_000));
+        end.tell_twice(start + seconds(1_000));
         timed_out(&end, Timeout::Closing);
     }
 }
@@ -152,11 +151,11 @@ fn a_connection_that_is_not_used_is_closed_with_1001() {
     for (client, server) in [(30, 1_000), (1_000, 30)] {
         let timeouts = |idle| config(Timeouts::new().idle(seconds(idle)));
         let mut pair = Pair::of(&timeouts(client), &timeouts(server));
-        pair.pass(seconds(29));
+        pair.pass(seconds(30));
         assert_eq!(pair.client.state(), State::Open);
-        pair.pass(seconds(1));
-        let away = Some(Outcome::Clean(Some(CloseCode::GOING_AWAY)));
-        assert_eq!((pair.client.outcome(), pair.server.outcome()), (away, away));
+        pair.pass(SECOND_LOOK);
+        assert_eq!(pair.client.outcome(), Some(clean(1001)));
+        assert_eq!(pair.server.outcome(), Some(clean(1001)));
         assert_eq!((pair.client.timeout, pair.server.timeout), (None, None), "a normal close");
     }
 }
@@ -166,9 +165,9 @@ fn a_connection_that_is_not_used_is_closed_with_1001() {
 fn an_idle_connection_is_closed_once() {
     let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
     for (mut end, role) in ends {
-        end.tell(start + seconds(30));
+        end.tell_twice(start + seconds(30));
         assert_eq!(end.take_output(), close_frame(peer(role), 1001, b""));
-        for second in 30..100 {
+        for second in 31..100 {
             end.tell(start + seconds(second));
             assert!(end.output.is_empty());
         }
@@ -193,7 +192,7 @@ fn messages_either_way_keep_a_connection_in_use_and_pings_do_not() {
         let _ = pair.client.connection.ping(b"", &mut pair.client.output);
         pair.pass(seconds(10));
     }
-    assert_eq!(pair.client.outcome(), Some(Outcome::Clean(Some(CloseCode::GOING_AWAY))));
+    assert_eq!(pair.client.outcome(), Some(clean(1001)));
 }
 
 /// The bytes of a message are use as well: a long one is not cut off because it is long.
@@ -208,7 +207,7 @@ fn a_message_under_way_keeps_a_connection_in_use() {
         }
         assert_eq!((end.state(), end.error), (State::Open, None));
         // It stops, and nothing else happens.
-        end.tell(start + seconds(230));
+        end.tell_twice(start + seconds(230));
         assert_eq!(end.state(), State::Closing);
     }
 }
@@ -222,7 +221,7 @@ fn a_refused_message_does_not_keep_a_connection_in_use() {
         end.tell(start);
         for second in 1..=30 {
             assert_eq!(end.send("other"), Err(SendError::MessageInProgress));
-            end.tell(start + seconds(second));
+            end.tell_twice(start + seconds(second));
         }
         assert_eq!(end.state(), State::Closing);
     }
@@ -245,7 +244,7 @@ fn a_message_that_drips_is_given_up_with_1008() {
             end.tell(at + seconds(second));
             assert_eq!((end.timeout, end.error), (None, None));
         }
-        end.tell(at + seconds(10));
+        end.tell_twice(at + seconds(10));
         timed_out(&end, Timeout::Message);
         assert_eq!(end.take_output(), close_frame(peer(role), 1008, b""));
     }
@@ -274,7 +273,7 @@ fn fragments_count_as_one_message_and_messages_each_for_itself() {
             end.receive(&frame(role, CONTINUATION, b""));
             assert_eq!(end.timeout, None);
         }
-        end.tell(at + seconds(10));
+        end.tell_twice(at + seconds(10));
         timed_out(&end, Timeout::Message);
     }
 }
@@ -303,10 +302,11 @@ fn a_message_that_was_cut_off_is_not_waited_for() {
         end.receive(&close_frame(role, 1000, b""));
         end.tell(start + seconds(1));
         assert_eq!(end.connection.poll_timeout(), Some(start + seconds(6)));
-        end.tell(start + seconds(5));
-        assert_eq!(end.timeout, None);
-        end.tell(start + seconds(6));
-        assert_eq!(end.timeout, Some(Timeout::Closing));
+        end.tell_twice(start + seconds(5));
+        assert_ne!(end.teardown(), Teardown::Drop { until: None });
+        end.tell_twice(start + seconds(6));
+        assert_eq!(end.teardown(), Teardown::Drop { until: None });
+        assert_eq!((end.timeout, end.outcome()), (None, Some(clean(1000))));
     }
 }
 
@@ -318,11 +318,11 @@ fn a_peer_that_does_not_answer_a_close_is_given_up() {
     pair.down = true;
     pair.pass(seconds(3));
     assert_eq!(pair.client.state(), State::Closing);
-    assert_eq!(pair.client.transport(), Transport::Open);
-    pair.pass(seconds(1));
+    assert_eq!(pair.client.teardown(), Teardown::NotYet);
+    pair.pass(seconds(1) + SECOND_LOOK);
     timed_out(&pair.client, Timeout::Closing);
     assert!(pair.client.ended);
-    assert_eq!(pair.age(), seconds(64));
+    assert_eq!(pair.age(), seconds(64) + SECOND_LOOK);
 }
 
 /// The handshake was clean; only the end of the stream is overdue, and a client stops waiting for
@@ -335,10 +335,10 @@ fn a_server_that_does_not_end_the_stream_is_not_waited_for() {
         assert!(end.connection.poll_timeout().unwrap() <= start, "now");
         end.tell(start);
         assert_eq!(end.connection.poll_timeout(), Some(start + seconds(4)));
-        end.tell(start + seconds(4));
-        assert_eq!(end.timeout, Some(Timeout::Closing));
-        assert_eq!(end.outcome(), Some(Outcome::Clean(Some(CloseCode::NORMAL))));
-        assert_eq!(end.transport(), Transport::Close);
+        end.tell_twice(start + seconds(4));
+        // That the end is late takes nothing from a clean outcome.
+        assert_eq!((end.timeout, end.outcome()), (None, Some(clean(1000))));
+        assert_eq!(end.teardown(), Teardown::Drop { until: None });
         assert_eq!(end.connection.poll_timeout(), None);
     }
 }
@@ -350,7 +350,7 @@ fn a_timeout_is_the_end() {
     for (mut end, role) in ends {
         end.receive(&frame(role, TEXT, b""));
         end.tell(start);
-        end.tell(start + seconds(1));
+        end.tell_twice(start + seconds(1));
         timed_out(&end, Timeout::Message);
         end.take_output();
         for second in 1..100 {
@@ -394,12 +394,12 @@ fn times_of_no_length_come_at_once() {
     let (ends, start) = ends(Timeouts::none().closing(none));
     for (mut end, _) in ends {
         end.close(1000, "").unwrap();
-        end.tell(start);
+        end.tell_twice(start);
         timed_out(&end, Timeout::Closing);
     }
     for role in BOTH {
         let mut end = End::new(role, &config(Timeouts::none().idle(none)));
-        end.tell(start);
+        end.tell_twice(start);
         assert_eq!(end.take_output(), close_frame(peer(role), 1001, b""));
 
         let keepalive = Keepalive { interval: none, timeout: seconds(5) };
@@ -433,7 +433,111 @@ fn a_connection_whose_transport_has_ended_has_no_deadlines() {
     server.tell(now);
     assert!(server.connection.poll_timeout().is_some());
     server.connection.receive_eof();
-    assert_eq!(server.connection.poll_timeout(), None);
-    server.tell(now + seconds(1_000));
-    assert_eq!(server.timeout, None);
+    // For what waits to be written.
+    assert_eq!(server.connection.poll_timeout(), Some(now + seconds(10)));
+    server.tell_twice(now + seconds(1_000));
+    assert_eq!((server.timeout, server.connection.poll_timeout()), (None, None));
+}
+
+/// "No peer is judged at first sight": what has arrived in time may lie unread, so a loop that looks at
+/// the clock before it reads kills no live peer.
+#[test]
+fn a_pong_that_lies_unread_is_read_before_the_peer_is_called_silent() {
+    let (ends, start) = ends(keepalive());
+    for (mut end, role) in ends {
+        end.tell(start + seconds(20));
+        end.take_output();
+        // The program was busy for a minute. The Pong lies in its socket.
+        let mut socket = frame(role, PONG, &1_u64.to_be_bytes());
+        let mut now = start + seconds(80);
+        for _ in 0..5 {
+            // The wrong order: the clock first.
+            end.tell(now);
+            assert_eq!((end.timeout, end.outcome()), (None, None), "{role:?}");
+            end.receive(&std::mem::take(&mut socket));
+            now += SECOND_LOOK;
+        }
+        assert_eq!(end.take_seen(), [Seen::Pong(1_u64.to_be_bytes().into())]);
+    }
+}
+
+/// A loop in the wrong order gives up a dead peer as well, one look later.
+#[test]
+fn a_dead_peer_is_given_up_at_the_second_look() {
+    let (ends, start) = ends(keepalive());
+    for (mut end, role) in ends {
+        end.tell(start + seconds(20));
+        let late = start + seconds(80);
+        end.tell(late);
+        assert_eq!((end.timeout, end.connection.poll_timeout()), (None, Some(late + SECOND_LOOK)));
+        end.receive(b"");
+        end.tell(late + Duration::from_millis(99));
+        assert_eq!(end.timeout, None, "{role:?}: too early for the second look");
+        end.tell(late + SECOND_LOOK);
+        timed_out(&end, Timeout::Keepalive);
+    }
+}
+
+/// Each deadline that judges the peer acts at the second look, and not if it no longer stands then.
+#[test]
+fn every_deadline_waits_for_a_second_look() {
+    let timeouts = Timeouts::none().message(seconds(5)).idle(seconds(9)).closing(seconds(7));
+    for (before, after, unread) in [(&b"\x01\x00"[..], 5, b"\x80\x00"), (b"", 9, b"\x81\x00")] {
+        // Given up, or closed because it is idle.
+        let acts = |end: &End| end.state() != State::Open;
+        for comes in [false, true] {
+            let mut end = End::new(Role::Client, &config(timeouts));
+            let start = Instant::now();
+            end.tell(start);
+            end.receive(before);
+            end.tell(start);
+            end.tell(start + seconds(after));
+            assert!(!acts(&end), "after {after}: at the first look");
+            if comes {
+                end.receive(unread);
+            }
+            end.tell(start + seconds(after) + SECOND_LOOK);
+            assert_eq!(acts(&end), !comes, "after {after}");
+        }
+    }
+    let mut end = End::new(Role::Client, &config(timeouts));
+    let start = Instant::now();
+    end.close(1000, "").unwrap();
+    end.tell(start);
+    end.tell(start + seconds(7));
+    assert_eq!(end.timeout, None);
+    end.receive(b"\x88\x02\x03\xe8");
+    end.tell(start + seconds(7) + SECOND_LOOK);
+    assert_eq!((end.timeout, end.outcome()), (None, Some(clean(1000))));
+}
+
+/// A fragment that has begun and then nothing but Pings is no use: only bytes of messages count.
+#[test]
+fn pings_within_a_message_do_not_keep_a_connection_in_use() {
+    let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
+    for (mut end, role) in ends {
+        end.receive(&frame(role, TEXT, b"begin"));
+        for second in (0..30).step_by(5) {
+            end.receive(&frame(role, PING, b""));
+            end.tell(start + seconds(second));
+        }
+        end.receive(&frame(role, PING, b""));
+        end.tell_twice(start + seconds(30));
+        assert_eq!(end.state(), State::Closing, "{role:?}");
+    }
+}
+
+/// One deadline from our Close frame to the drop: the peer's answer starts no second one.
+#[test]
+fn the_end_has_one_deadline() {
+    let (ends, start) = ends(Timeouts::new().closing(seconds(4)));
+    for (mut end, role) in ends {
+        end.close(1000, "").unwrap();
+        end.tell(start);
+        end.receive(&close_frame(role, 1000, b""));
+        end.tell(start + seconds(3));
+        assert!(matches!(end.teardown(), Teardown::HalfClose | Teardown::AwaitPeer));
+        end.tell_twice(start + seconds(4));
+        assert_eq!(end.teardown(), Teardown::Drop { until: None }, "{role:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use sansock::{
     CloseCode, Config, Connection, Established, Limits, Outcome, ProtocolError, ReceiveBuffer,
-    Role, SendBuffer, SendError, State, Transport,
+    Role, SendBuffer, SendError, State, Teardown,
 };
 
 use crate::wire::{
@@ -301,10 +301,10 @@ fn an_error_is_the_end() {
             assert_eq!(drive(&mut connection, &mut input, &mut output), Err(error), "{name}");
             output.write_to(&mut Vec::new()).unwrap();
 
-            assert_eq!(connection.outcome(), Some(Outcome::Failed(error)), "{name}");
+            assert_eq!(connection.outcome(), Some(&Outcome::Failed(error)), "{name}");
             assert_eq!(connection.outcome().map(Outcome::code), Some(1006), "{name}");
             assert_eq!(connection.state(), State::Closed, "{name}");
-            assert_eq!(connection.transport(), Transport::Close, "{name}");
+            assert_eq!(connection.teardown(), Teardown::HalfClose, "{name}");
             for more in [&[][..], &frame(role, FIN | TEXT, b"good"), &close_frame(role, 1000, b"")]
             {
                 input.extend_from_slice(more);
@@ -319,10 +319,10 @@ fn an_error_is_the_end() {
             assert_eq!(refused, Err(SendError::Closed), "{name}");
             let refused = connection.ping(b"", &mut output);
             assert_eq!(refused, Err(SendError::Closed), "{name}");
-            let refused = connection.close(CloseCode::NORMAL, "", &mut output);
+            let refused = connection.start_close(CloseCode::NORMAL, "", &mut output);
             assert_eq!(refused, Err(SendError::Closed), "{name}");
             connection.receive_eof();
-            assert_eq!(connection.outcome(), Some(Outcome::Failed(error)), "{name}");
+            assert_eq!(connection.outcome(), Some(&Outcome::Failed(error)), "{name}");
             assert!(output.is_empty(), "{role:?}: {name}: nothing follows the Close frame");
         }
     }

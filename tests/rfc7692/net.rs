@@ -26,7 +26,7 @@ impl Echo {
     ) -> Self {
         let server = Server::bind("127.0.0.1:0").unwrap().deflate(deflate);
         let (address, handle) = (server.local_addr(), server.handle());
-        let serve = move |incoming: &mut Incoming| serve(incoming.accept()?);
+        let serve = move |incoming: &Incoming| Ok(serve(incoming.accept()?)?);
         let thread = thread::spawn(move || server.run(serve).unwrap());
         Self { address, handle, thread }
     }
@@ -72,7 +72,7 @@ fn messages_of_all_sizes_go_there_and_back() {
                 for message in [Message::Text(&text), Message::Binary(&noise[..length])] {
                     for compression in [Compression::Auto, Compression::Always, Compression::Never]
                     {
-                        socket.send(message.with(compression)).unwrap();
+                        socket.send(message.with_compression(compression)).unwrap();
                         let echoed = next(&mut socket);
                         assert_eq!(echoed, (message.kind(), message.as_bytes().to_vec()));
                     }

@@ -24,7 +24,7 @@ fn frames(bytes: &[u8]) -> Vec<Frame> {
 }
 
 fn send(end: &mut End, message: Message<'_>, compression: Compression) -> Vec<u8> {
-    end.connection.send(message.with(compression), &mut end.output).unwrap();
+    end.connection.send(message.with_compression(compression), &mut end.output).unwrap();
     end.written()
 }
 
@@ -149,14 +149,16 @@ fn the_first_fragment_decides_for_the_message() {
         let mut end = server(KEPT);
         // Whatever the message before was.
         for fin in [false, true] {
-            let other = HELLO.with(Compression::Always);
+            let other = HELLO.with_compression(Compression::Always);
             end.connection.send_fragment(other, fin, &mut end.output).unwrap();
         }
-        end.connection.send_fragment(HELLO.with(compression), fin, &mut end.output).unwrap();
+        end.connection
+            .send_fragment(HELLO.with_compression(compression), fin, &mut end.output)
+            .unwrap();
         if !fin {
             for fin in [false, true] {
                 for other in [Compression::Always, Compression::Never] {
-                    let part = Message::Text("x").with(other);
+                    let part = Message::Text("x").with_compression(other);
                     let last = fin && other == Compression::Never;
                     end.connection.send_fragment(part, last, &mut end.output).unwrap();
                 }
@@ -171,19 +173,18 @@ fn the_first_fragment_decides_for_the_message() {
 }
 
 #[test]
-fn a_frame_without_its_payload_is_not_compressed() {
+fn a_message_that_is_compressed_does_not_leave_from_where_it_lies() {
     let mut end = server(KEPT);
-    let header = end.connection.begin(MessageKind::Text, false, 1_000).unwrap();
-    assert!(!header.rsv1);
-    // Nor is what continues it.
-    end.connection.send_fragment(&json(1_000), true, &mut end.output).unwrap();
-    assert!(end.written().starts_with(&[0x80, 126]));
-    // And a compressed message is not continued with it.
-    end.connection.send_fragment("a", false, &mut end.output).unwrap();
-    let refused = end.connection.begin(MessageKind::Text, true, 1);
-    assert_eq!(refused, Err(SendError::MessageInProgress));
-    end.connection.send_fragment("b", true, &mut end.output).unwrap();
-    assert!(end.connection.begin(MessageKind::Text, true, 1).is_ok());
+    let text = json(100_000);
+    let unwritten = end.connection.send_in_place(&text, &mut end.output).unwrap();
+    assert!(!unwritten.is_worth_a_write());
+    drop(unwritten);
+    assert!(frames(&end.written())[0].rsv1());
+    let plain = Message::Text(&text).with_compression(Compression::Never);
+    let unwritten = end.connection.send_in_place(plain, &mut end.output).unwrap();
+    assert!(unwritten.is_worth_a_write());
+    drop(unwritten);
+    assert!(!frames(&end.written())[0].rsv1());
 }
 
 #[test]

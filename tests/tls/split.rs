@@ -2,8 +2,9 @@
 
 use std::thread;
 
-use sansock::net::{Error, Incoming, TlsError};
-use sansock::{CloseCode, Config, Event, OpCode, Outcome};
+use sansock::net::{Error, TlsError};
+use sansock::{CloseCode, Config, Event, Opcode};
+use testkit::pair::clean;
 
 use crate::certificates::ours;
 use crate::common::*;
@@ -48,7 +49,7 @@ fn both_halves_work_at_full_speed_both_ways() {
     };
     let server = Running::start(
         |server| server.tls(acceptor),
-        move |incoming: &mut Incoming| {
+        move |incoming| {
             assert_eq!(both(incoming.accept()?)?, 2 * COUNT);
             Ok(())
         },
@@ -75,9 +76,9 @@ fn several_writers_share_a_session() {
     for sender in senders {
         sender.join().unwrap();
     }
-    writer.close(CloseCode::NORMAL, "").unwrap();
+    writer.start_close(CloseCode::NORMAL, "").unwrap();
     while reader.next_event().unwrap().is_some() {}
-    assert_eq!(reader.outcome(), Some(Outcome::Clean(Some(CloseCode::NORMAL))));
+    assert_eq!(reader.outcome(), Some(clean(1000)));
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn the_end_of_a_split_connection_has_close_notify_and_a_cut_is_told() {
 
     let (socket, mut peer) = Peer::with_client(&Config::new());
     let (mut reader, _writer) = socket.split().unwrap();
-    peer.send(&frame(OpCode::Text, b"Hello"));
+    peer.send(&frame(Opcode::Text, b"Hello"));
     drop(peer);
     assert!(matches!(reader.next_event().unwrap(), Some(Event::Message(_))));
     let error = reader.next_event().map(|_| ()).unwrap_err();
@@ -104,7 +105,7 @@ fn a_server_that_shuts_down_closes_split_connections() {
     let acceptor = ours().server().acceptor();
     let server = Running::start(
         |server| server.tls(acceptor),
-        |incoming: &mut Incoming| {
+        |incoming| {
             let (mut reader, writer) = incoming.accept()?.split()?;
             writer.send("Hello")?;
             while reader.next_event()?.is_some() {}
@@ -116,6 +117,6 @@ fn a_server_that_shuts_down_closes_split_connections() {
     thread::sleep(ms(50));
     let stopping = thread::spawn(move || server.stop());
     while socket.next_event().unwrap().is_some() {}
-    assert_eq!(socket.outcome(), Some(Outcome::Clean(Some(CloseCode::GOING_AWAY))));
+    assert_eq!(socket.outcome(), Some(&clean(1001)));
     assert!(stopping.join().unwrap() < ms(2000));
 }

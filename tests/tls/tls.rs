@@ -35,7 +35,7 @@ use sansock::net::tls::rustls::pki_types::CertificateDer;
 use sansock::net::tls::rustls::pki_types::pem::PemObject as _;
 use sansock::net::tls::rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use sansock::net::tls::{Acceptor, AcceptorBuilder, Connector};
-use sansock::net::{Client, Error, Incoming, Server, TlsError, WebSocket, client};
+use sansock::net::{Client, Error, Server, TlsError, WebSocket, client};
 use sansock::{HandshakeError, HeadError, Incomplete, ResponseError, Timeouts};
 
 /// A server with this certificate that echoes.
@@ -242,7 +242,7 @@ fn mutual() -> Running {
         .unwrap();
     Running::start(
         |server| server.tls(acceptor),
-        |incoming: &mut Incoming| {
+        |incoming| {
             let agreed = incoming.tls().unwrap();
             let mut socket = incoming.accept()?;
             assert_eq!(socket.get_ref().tls(), Some(agreed.clone()));

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sansock::Outcome;
-use sansock::net::{self, Incoming, Server};
+use sansock::net::{self, Server};
 use sansock::web::{Event, ReadyState, WebSocket};
 
 use crate::certificates::{Identity, ours, self_signed};
@@ -18,7 +18,7 @@ fn serve(identity: &Identity) -> (String, mpsc::Receiver<u16>) {
     let url = format!("wss://{}/", server.local_addr());
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        server.run(move |incoming: &mut Incoming| {
+        server.run(move |incoming| {
             let mut socket = incoming.accept()?;
             while let Some((event, outgoing)) = socket.exchange()? {
                 if let sansock::Event::Message(message) = event {

@@ -89,7 +89,7 @@ fn the_states_have_the_numbers_of_browsers() {
 #[test]
 fn the_builder_sends_headers_and_an_origin() {
     let (url, requests) = serve(|incoming| {
-        let headers = incoming.request().unwrap().headers();
+        let headers = incoming.request().headers();
         let text = |name| headers.get_str(name).map(str::to_owned);
         Ok((text("Cookie"), text("Origin"), text("Sec-WebSocket-Protocol")))
     });

@@ -66,7 +66,7 @@ fn established_sets_the_extensions_in_use() {
     let server = net::Server::bind("127.0.0.1:0").unwrap().deflate(DeflateConfig::server());
     let url = format!("ws://{}/", server.local_addr());
     thread::spawn(|| {
-        server.run(|incoming: &mut net::Incoming| {
+        server.run(|incoming| {
             let mut socket = incoming.accept()?;
             while let Some((event, outgoing)) = socket.exchange()? {
                 if let sansock::Event::Message(message) = event {

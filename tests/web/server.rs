@@ -17,7 +17,7 @@ pub(crate) type Results<T> = Receiver<Result<T, Error>>;
 
 /// A server in this process; each connection's result is received.
 pub(crate) fn serve<T: Send + 'static>(
-    serve: impl Fn(&mut Incoming) -> Result<T, Error> + Send + Sync + 'static,
+    serve: impl Fn(&Incoming) -> Result<T, Error> + Send + Sync + 'static,
 ) -> (String, Results<T>) {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", server.local_addr());

@@ -50,7 +50,8 @@ impl Good {
     }
 
     pub(crate) fn close(mut self) -> Fallible {
-        Ok(self.socket.close(CloseCode::NORMAL, "")?)
+        self.socket.close(CloseCode::NORMAL, "")?;
+        Ok(())
     }
 }
 

@@ -88,13 +88,13 @@ pub(crate) fn serve(options: &Options) -> Fallible {
         process::exit(1);
     })?;
     println!("{}", server.local_addr());
-    server.run(handle_one)?;
+    server.run(|incoming| Ok(handle_one(incoming)?))?;
     println!("{}", Ledger::now());
     Ok(())
 }
 
-fn handle_one(incoming: &mut Incoming) -> Result<(), Error> {
-    let path = incoming.request().map_or(String::new(), |request| request.path().to_owned());
+fn handle_one(incoming: &Incoming) -> Result<(), Error> {
+    let path = incoming.request().path().to_owned();
     match path.as_str() {
         "/split" => split_echo(incoming.accept()?),
         "/deaf" => {

@@ -1,6 +1,6 @@
 //! What the messages of the benchmarks are made of.
 
-use sansock::{FrameHeader, Mask, OpCode, Role};
+use sansock::{FrameHeader, Mask, Opcode, Role};
 
 use self::text::{ASCII, MIXED, text};
 
@@ -25,10 +25,10 @@ impl Content {
         }
     }
 
-    pub(crate) const fn opcode(self) -> OpCode {
+    pub(crate) const fn opcode(self) -> Opcode {
         match self {
-            Self::Binary => OpCode::Binary,
-            Self::Ascii | Self::Mixed => OpCode::Text,
+            Self::Binary => Opcode::Binary,
+            Self::Ascii | Self::Mixed => Opcode::Text,
         }
     }
 }

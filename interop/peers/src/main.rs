@@ -10,7 +10,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use sansock::net::{Client, Incoming, Outgoing, Server, Stream, WebSocket};
+use sansock::net::{Client, Outgoing, Server, Stream, WebSocket};
 use sansock::{
     CloseCode, Compression, ContextTakeover, DeflateConfig, Event, Message, NegotiatedDeflate,
     OriginPolicy, WindowBits,
@@ -51,16 +51,16 @@ fn config(takeover: &str, bits: &str) -> Result<DeflateConfig, Box<dyn Error>> {
 fn serve(config: DeflateConfig) -> Result<(), Box<dyn Error>> {
     let server = Server::bind("127.0.0.1:0")?.deflate(config).origins(OriginPolicy::Any);
     println!("{}", server.local_addr().port());
-    server.run(move |incoming: &mut Incoming| {
+    server.run(move |incoming| {
         let mut socket = incoming.accept()?;
         if !is_agreed(socket.deflate(), &config) {
             eprintln!("interop: negotiated {:?}", socket.deflate());
-            return socket
-                .start_close(CloseCode::POLICY_VIOLATION, "not what was to be negotiated");
+            socket.start_close(CloseCode::POLICY_VIOLATION, "not what was to be negotiated")?;
+            return Ok(());
         }
         while let Some((event, outgoing)) = socket.exchange()? {
             if let Event::Message(message) = event {
-                outgoing.queue(message.with(Compression::Always))?;
+                outgoing.queue(message.with_compression(Compression::Always))?;
             }
         }
         Ok(())
@@ -80,7 +80,9 @@ fn connect(config: DeflateConfig, url: &str) -> Result<(), Box<dyn Error>> {
             let text = text(length);
             for message in [Message::Text(&text), Message::Binary(&noise[..length])] {
                 for compression in [Compression::Always, Compression::Auto, Compression::Never] {
-                    let sent = |out: &mut Outgoing<Stream>| out.send(message.with(compression));
+                    let sent = |out: &mut Outgoing<Stream>| {
+                        out.send(message.with_compression(compression))
+                    };
                     check(&mut socket, message, sent)?;
                 }
                 // In three fragments.

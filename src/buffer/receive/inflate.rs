@@ -1,8 +1,10 @@
 //! Payload that is compressed: out of the bytes from the transport into the message.
 
-use super::{Lent, Place, ReceiveBuffer, What};
+use super::ReceiveBuffer;
+use super::lent::{Content, Lent};
+use super::text::Place;
 use crate::deflate::{Inflate, InvalidDeflate};
-use crate::event::MessageKind;
+use crate::message::MessageKind;
 use crate::utf8::InvalidUtf8;
 
 /// What one step of inflation did.
@@ -34,7 +36,7 @@ impl ReceiveBuffer {
     const INFLATED_CHUNK: usize = 64 << 10;
 
     /// Inflates the next `n` payload bytes, which [`clean_in_place`](Self::clean_in_place) has
-    /// unmasked, behind the message's others; `fin` tells that the message ends with them. Takes a
+    /// unmasked, behind the message's others; `fin` says that the message ends with them. Takes a
     /// bounded step, and no more memory than `room` bytes for what comes out.
     pub(crate) fn inflate(
         &mut self,
@@ -49,7 +51,7 @@ impl ReceiveBuffer {
         let step = self.inflate_behind(n, fin, inflate, kind, room)?;
         self.message.consume_all();
         if kind == MessageKind::Text {
-            self.check(Place::Message, before, self.message.end())?;
+            self.text.check(Place::Message, before, self.message.at(before..self.message.end()))?;
         }
         Ok(step)
     }
@@ -65,7 +67,7 @@ impl ReceiveBuffer {
         kind: MessageKind,
         room: u64,
     ) -> Result<(Inflated, bool), InflateError> {
-        let carried = self.utf8;
+        let carried = self.text.carry();
         let carry = carried.carry();
         self.message.restart(0);
         self.message.spare_of(carry.len()).copy_from_slice(carry);
@@ -73,23 +75,21 @@ impl ReceiveBuffer {
         self.message.consume_all();
         let room = room.min(Self::INFLATED_CHUNK as u64);
         let step = self.inflate_behind(n, fin, inflate, kind, room)?;
-        if kind == MessageKind::Text {
-            self.checked = (Place::Message, 0);
-            self.utf8.feed(self.message.as_slice())?;
-        }
+        let last = fin && step.drained;
+        let content = match kind {
+            MessageKind::Text => {
+                Content::Text(self.text.check_piece(self.message.as_slice(), last)?)
+            }
+            MessageKind::Binary => Content::Binary,
+        };
         self.message.consume_all();
         // The bytes of a character that is not complete are the last ones.
-        let end = self.message.end().saturating_sub(self.utf8.carry().len());
-        let fin = fin && step.drained;
-        if end == 0 && !fin {
+        let end = self.message.end().saturating_sub(self.text.carry().carry().len());
+        if end == 0 && !last {
             self.message.restart(0);
             return Ok((step, false));
         }
-        if fin {
-            self.utf8.finish()?;
-        }
-        let what = What::Chunk { kind, fin };
-        self.lent = Some(Lent { what, place: Place::Message, positions: 0..end });
+        self.lent = Some(Lent::chunk(&content, last, Place::Message, 0..end));
         Ok((step, true))
     }
 
@@ -103,7 +103,7 @@ impl ReceiveBuffer {
         room: u64,
     ) -> Result<Inflated, InflateError> {
         let room = usize::try_from(room).unwrap_or(usize::MAX);
-        // If there is no room left, a byte that nobody will see tells whether more would come out:
+        // If there is no room left, a byte that is thrown away shows whether more would come out:
         // it may even if all of the payload was taken.
         let mut probe = [0];
         if self.message.spare() == 0 {
@@ -134,7 +134,9 @@ impl ReceiveBuffer {
     #[cold]
     fn first_fault(&mut self, error: InvalidDeflate, kind: MessageKind) -> InflateError {
         self.message.filled(error.made());
-        if kind == MessageKind::Text && self.utf8.feed(self.message.as_slice()).is_err() {
+        if kind == MessageKind::Text
+            && self.text.check_piece(self.message.as_slice(), false).is_err()
+        {
             return InflateError::Utf8;
         }
         InflateError::Deflate

@@ -1,45 +1,29 @@
-//! How many bytes a read is to bring, and where it puts them.
+//! Where the next read puts its bytes.
 
 use super::ReceiveBuffer;
-use crate::frame::FrameHeader;
 
 impl ReceiveBuffer {
-    /// Messages up to this length are short: one read may bring many, and they wait in `wire`.
-    pub(crate) const SHORT: usize = 4 << 10;
-    /// So much is read before a message that is then read straight into its own memory: its header,
-    /// and little that has to be moved there.
-    const START_OF_LONG: usize = 256;
     /// The first allocation: a handshake and small messages fit.
     const FIRST: usize = 4 << 10;
-    /// No read is longer, so that the bytes are still in the first cache, or close to it, when they are
-    /// unmasked. `wire` grows no further for reads; only a longer handshake head makes it.
-    pub(super) const LARGEST_READ: usize = 32 << 10;
-    /// Of long messages in a row, those up to this length come to lie in `wire` too.
-    const LONGEST_IN_PLACE: usize = Self::LARGEST_READ - Self::HEADROOM - 2 * FrameHeader::MAX_LEN;
 
-    /// Behind a message in one frame with a payload of `length` bytes: the next is likely to be as
-    /// long, and `header` the length of its header.
+    /// Records that a message in one frame has arrived ([`NextRead::expect_another`]).
+    ///
+    /// [`NextRead::expect_another`]: super::next_read::NextRead::expect_another
     #[inline]
     pub(crate) fn expect_another(&mut self, header: usize, length: usize) {
-        if length > Self::SHORT {
-            let in_place = length <= Self::LONGEST_IN_PLACE;
-            // With the next header as a whole: one whose bytes came in two reads is slow to load. And
-            // a read that brings less than there is room for tells that the transport has no more.
-            let with_headers = length.saturating_add(header.saturating_mul(2));
-            self.expected = if in_place { with_headers } else { Self::START_OF_LONG };
-        }
+        self.next_read.expect_another(header, length, Self::HEADROOM);
     }
 
     /// A payload up to this length waits until it is complete; a longer one that has not yet arrived
     /// as a whole is moved, and so does not make the buffer grow.
     #[inline]
     pub(crate) fn holds(&self) -> u64 {
-        self.expected.max(Self::SHORT) as u64
+        self.next_read.holds() as u64
     }
 
     /// Lets the next reads put the next `n` payload bytes straight into the message.
     pub(crate) fn expect_direct(&mut self, n: usize) {
-        self.direct = n;
+        self.next_read.direct = n;
     }
 
     #[inline(never)]
@@ -48,7 +32,7 @@ impl ReceiveBuffer {
             self.wire.restart(Self::HEADROOM);
         }
         let (waiting, spare) = (self.wire.len(), self.wire.spare());
-        let wanted = self.expected.saturating_sub(waiting);
+        let wanted = self.next_read.expected.saturating_sub(waiting);
         // Of a long message's followers only a header waits. Moved to the front, the next message
         // comes to lie where the last one did, in memory that is still in the cache.
         let scarce = spare < self.wire.room() / 2 || wanted > 0;
@@ -72,7 +56,7 @@ impl ReceiveBuffer {
         let (room, spare) = (self.wire.room(), self.wire.spare());
         let larger = if wanted == 0 {
             // The last read filled all there was: larger ones are worth their memory.
-            room < Self::LARGEST_READ || spare == 0
+            room < self.next_read.most || spare == 0
         } else {
             spare < wanted
         };
@@ -83,7 +67,7 @@ impl ReceiveBuffer {
 
     pub(super) fn spare_message(&mut self) -> &mut [u8] {
         // Grows with what has arrived, never with what was announced.
-        self.message.spare_of(self.direct.min(Self::LARGEST_READ))
+        self.message.spare_of(self.next_read.direct.min(self.next_read.most))
     }
 }
 
@@ -93,7 +77,8 @@ mod tests {
 
     /// A buffer with memory for `room` bytes of the wire, of which `len` wait from `start` on.
     fn laid_out(room: usize, start: usize, len: usize, expected: usize) -> ReceiveBuffer {
-        let mut buffer = ReceiveBuffer { expected, ..ReceiveBuffer::new() };
+        let mut buffer = ReceiveBuffer::new();
+        buffer.next_read.expected = expected;
         buffer.wire.grow(room);
         buffer.wire.restart(start);
         for (byte, value) in buffer.wire.spare_mut()[..len].iter_mut().zip((0..=250).cycle()) {
@@ -177,20 +162,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_follows_from_the_last_message() {
-        for ((header, length), (expected, holds)) in [
-            ((2, 125), (0, 4096)),
-            ((4, 4096), (0, 4096)),
-            // The message and the headers of two.
-            ((4, 4097), (4105, 4105)),
-            ((8, 32736), (32752, 32752)),
-            // Too long to be read in one piece: little more than its header.
-            ((8, 32737), (256, 4096)),
-            ((14, usize::MAX), (256, 4096)),
-        ] {
-            let mut buffer = ReceiveBuffer::new();
-            buffer.expect_another(header, length);
-            assert_eq!((buffer.expected, buffer.holds()), (expected, holds), "{header}, {length}");
+    fn the_program_sets_how_long_a_read_is() {
+        for (most, wire, message) in
+            [(0, 4096, 4096), (4096, 4096, 4096), (1 << 18, 1 << 18, 1 << 18)]
+        {
+            let mut buffer = ReceiveBuffer::with_read_size(most);
+            for _ in 0..10 {
+                let read = buffer.spare_mut().len();
+                assert!(read <= wire, "{most}: {read}");
+                buffer.filled(read);
+                let unread = buffer.unread();
+                buffer.consume(unread);
+            }
+            assert!(buffer.spare_mut().len() > wire / 2, "{most}");
+            buffer.expect_direct(usize::MAX);
+            assert_eq!(buffer.spare_mut().len(), message, "{most}");
         }
     }
 
@@ -201,7 +187,7 @@ mod tests {
             buffer.expect_direct(rest);
             assert_eq!(buffer.spare_mut().len(), read, "{rest}");
             buffer.filled(read);
-            assert_eq!((buffer.message.len(), buffer.direct), (read, rest - read));
+            assert_eq!((buffer.message.len(), buffer.next_read.direct), (read, rest - read));
         }
     }
 }

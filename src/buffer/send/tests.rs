@@ -1,10 +1,10 @@
 //! What waits, in which order it leaves, and what it costs.
 
 use super::*;
-use crate::frame::OpCode;
+use crate::frame::Opcode;
 
 fn pong(buffer: &mut SendBuffer, payload: &[u8]) {
-    buffer.set_pong(&FrameHeader::new(OpCode::Pong, payload.len() as u64), payload);
+    buffer.set_pong(&FrameHeader::new(Opcode::Pong, payload.len() as u64), payload);
 }
 
 fn drain(buffer: &mut SendBuffer, step: usize) -> Vec<u8> {
@@ -13,7 +13,7 @@ fn drain(buffer: &mut SendBuffer, step: usize) -> Vec<u8> {
         let n = buffer.as_slice().len().min(step);
         out.extend_from_slice(&buffer.as_slice()[..n]);
         let before = buffer.buffered_amount();
-        buffer.advance(n);
+        buffer.consume(n);
         assert_eq!(buffer.buffered_amount(), before - n);
     }
     out
@@ -25,7 +25,7 @@ fn bytes_leave_in_order_at_any_step() {
         let mut buffer = SendBuffer::new();
         let mut expected = Vec::new();
         for i in 0..50u8 {
-            buffer.push_frame(&FrameHeader::new(OpCode::Binary, 3), &[i, i, i]);
+            buffer.push_frame(&FrameHeader::new(Opcode::Binary, 3), &[i, i, i]);
             expected.extend_from_slice(&[0x82, 3, i, i, i]);
         }
         assert_eq!(drain(&mut buffer, step), expected, "step {step}");
@@ -50,7 +50,7 @@ fn a_pong_that_is_half_written_is_not_replaced() {
         let mut buffer = SendBuffer::new();
         pong(&mut buffer, b"old");
         buffer.extend_from_slice(b"data");
-        buffer.advance(written);
+        buffer.consume(written);
         pong(&mut buffer, b"new");
         let all = [&b"\x8a\x03old"[written..], b"data\x8a\x03new"].concat();
         assert_eq!(buffer.buffered_amount(), all.len());
@@ -62,7 +62,7 @@ fn a_pong_that_is_half_written_is_not_replaced() {
 fn a_pong_keeps_its_place_when_the_bytes_move() {
     let mut buffer = SendBuffer::new();
     buffer.extend_from_slice(&[1; 200]);
-    buffer.advance(150);
+    buffer.consume(150);
     pong(&mut buffer, b"x");
     buffer.extend_from_slice(&[2; 300]);
     let expected = [&[1; 50][..], b"\x8a\x01x", &[2; 300]].concat();
@@ -105,14 +105,14 @@ fn whatever_is_queued_and_written_leaves_in_order() {
                 waiting.push((payload, false));
             }
             2 => {
-                let header = FrameHeader::new(OpCode::Binary, payload.len() as u64);
+                let header = FrameHeader::new(Opcode::Binary, payload.len() as u64);
                 buffer.push_frame(&header, &payload);
                 waiting.push(([&header.encode(), &payload[..]].concat(), false));
             }
             // Somewhat more is written than queued, so that the buffer runs empty at times.
             _ => {
                 let mut n = below(buffer.as_slice().len() + 1);
-                buffer.advance(n);
+                buffer.consume(n);
                 while n > 0 {
                     let (first, replaceable) = &mut waiting[0];
                     *replaceable = false;
@@ -192,7 +192,7 @@ fn memory_grows_by_doubling_and_bytes_move_over_those_that_were_written() {
     ] {
         let mut buffer = SendBuffer::new();
         buffer.extend_from_slice(&vec![1; queued]);
-        buffer.advance(written);
+        buffer.consume(written);
         buffer.extend_from_slice(&vec![2; then]);
         let lies = (buffer.bytes.start(), buffer.bytes.room());
         assert_eq!(lies, (start, room), "{queued}, {written}, {then}");
@@ -206,7 +206,7 @@ fn memory_is_given_back_when_nothing_waits() {
     buffer.extend_from_slice(b"ab");
     buffer.release();
     assert_eq!((buffer.as_slice(), buffer.bytes.capacity()), (&b"ab"[..], 256));
-    buffer.advance(2);
+    buffer.consume(2);
     buffer.release();
     assert_eq!(buffer.bytes.capacity(), 0);
 }

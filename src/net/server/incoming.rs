@@ -2,53 +2,125 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::super::linger::{linger, linger_until};
-use super::super::opening::read_head;
-use super::super::slot::Slot;
-use super::super::{Error, Socket, Stream, WebSocket};
-use super::Options;
-use super::registry::Guard;
-use crate::buffer::{ReceiveBuffer, SendBuffer};
-use crate::handshake::{Answer, HandshakeError, Incomplete, Rejection, Request, ServerHandshake};
+use super::options::Options;
+use crate::net::linger::write_and_end;
+use crate::net::lock::lock;
+use crate::net::opening::read_head;
+use crate::net::slot::Slot;
+use crate::net::{Error, Stream, WebSocket};
+use crate::{
+    Answer, Config, HandshakeError, Incomplete, ReceiveBuffer, Rejection, Request, SendBuffer,
+    ServerHandshake,
+};
 
-/// A client whose request has arrived and is right: accept it or reject it.
+/// A client whose request has arrived and is valid HTTP: accept it or reject it.
 ///
 /// If neither is done, it is rejected with 500.
 #[derive(Debug)]
 pub struct Incoming {
-    stream: Option<Stream>,
-    pub(in super::super) slot: Arc<Slot>,
+    pub(in crate::net) slot: Arc<Slot>,
     peer: SocketAddr,
     handshake: ServerHandshake,
+    pending: Mutex<Pending>,
+    options: Arc<Options>,
+}
+
+/// What the answer changes.
+#[derive(Debug)]
+struct Pending {
+    /// What has arrived behind the request.
     input: ReceiveBuffer,
-    output: SendBuffer,
-    options: Options,
+    config: Config,
+    answer: Option<Answered>,
+}
+
+/// How the request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    Accepted,
+    Rejected,
 }
 
 impl Incoming {
-    /// The address of the client, or of the proxy before it.
+    /// Reads the client's request. One that is wrong is answered, and is an error.
+    pub(super) fn open(
+        slot: Arc<Slot>,
+        peer: SocketAddr,
+        options: &Arc<Options>,
+    ) -> Result<Self, Error> {
+        let mut handshake = ServerHandshake::new(options.head_limits);
+        let mut input = ReceiveBuffer::with_read_size(options.config.read_size);
+        let mut stream = slot.stream().clone();
+        stream.get_ref().set_nodelay(true)?;
+        let timeouts = &options.config.timeouts;
+        let deadline = timeouts.opening(Instant::now());
+        if let Err(error) = stream.open(&deadline) {
+            if matches!(error, Error::Tls(_)) {
+                stream.linger_without_tls(&timeouts.ending(Instant::now()));
+            }
+            slot.settle();
+            return Err(error);
+        }
+        let read = read_head(&mut stream, &mut input, &mut handshake, &deadline);
+        let incoming = Self {
+            slot,
+            peer,
+            handshake,
+            pending: Mutex::new(Pending { input, config: options.config, answer: None }),
+            options: Arc::clone(options),
+        };
+        match read {
+            Err(Error::Handshake(
+                error @ HandshakeError::Incomplete(Incomplete::UnexpectedEof),
+            )) => {
+                // No peer is there to be answered.
+                incoming.slot.settle();
+                return Err(error.into());
+            }
+            Err(Error::Handshake(error)) => incoming.refuse(error)?,
+            Err(error) => return Err(error),
+            Ok(()) if !incoming.slot.open() => {
+                incoming.reject(&Rejection::new(503))?;
+                let kind = io::ErrorKind::ConnectionAborted;
+                return Err(io::Error::new(kind, "the server shuts down").into());
+            }
+            Ok(()) => {}
+        }
+        Ok(incoming)
+    }
+
+    /// Returns the address of the client, or of the proxy before it.
     #[must_use]
     pub const fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
 
-    /// What the client asks for: target, headers, subprotocols, Origin. `None` only after it was
-    /// answered.
+    /// Returns what the client asks for: target, headers, subprotocols, Origin.
+    ///
+    /// # Panics
+    ///
+    /// Never: there is an `Incoming` only once its request has arrived.
     #[must_use]
-    pub fn request(&self) -> Option<Request<'_>> {
-        if self.stream.is_some() { self.handshake.request() } else { None }
+    #[expect(clippy::expect_used, reason = "`open` makes an `Incoming` only of a whole request")]
+    pub fn request(&self) -> Request<'_> {
+        self.handshake.request().expect("the request has arrived")
+    }
+
+    /// Sets limits, delivery and timeouts of this connection; the server's, unless set. For a server with
+    /// endpoints that differ.
+    pub fn set_config(&self, config: Config) {
+        lock(&self.pending).config = config;
     }
 
     /// Accepts the client, without a subprotocol.
     ///
     /// # Errors
     ///
-    /// As [`accept_with`](Self::accept_with).
-    pub fn accept(&mut self) -> Result<WebSocket, Error> {
+    /// [`Error`], as [`accept_with`](Self::accept_with) returns it.
+    pub fn accept(&self) -> Result<WebSocket, Error> {
         self.accept_with(&Answer::new())
     }
 
@@ -56,30 +128,26 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// [`Error::Handshake`] if the request does not ask for WebSocket, its Origin is refused, or the
-    /// answer is not valid: then the client has got an error. [`Error::Io`].
-    pub fn accept_with(&mut self, answer: &Answer) -> Result<WebSocket, Error> {
+    /// - [`Error::Handshake`] if the request does not ask for WebSocket, its Origin is refused, or the
+    ///   answer is not valid: the client has then been sent an error response.
+    /// - [`Error::Io`] if the transport is broken, or the request was answered before.
+    pub fn accept_with(&self, answer: &Answer) -> Result<WebSocket, Error> {
+        self.check_unanswered()?;
         let answer = answer.clone().or_deflate_of(&self.options.answer);
-        let established = match self.request().map(|request| {
-            self.options.origins.check(&request)?;
-            let mut output = SendBuffer::new();
-            Ok((request.accept(&answer, &mut output)?, output))
-        }) {
-            None => return Err(answered()),
-            Some(Err(error)) => return self.refuse(error),
-            Some(Ok((established, output))) => {
-                self.output = output;
-                established
-            }
+        let mut output = SendBuffer::new();
+        let request = self.request();
+        let checked = self.options.origins.check(&request).map_err(HandshakeError::from);
+        let established = match checked.and_then(|()| request.accept(&answer, &mut output)) {
+            Ok(established) => established,
+            Err(error) => return self.refuse(error),
         };
-        let mut stream = self.stream.take().ok_or_else(answered)?;
-        self.output.write_to(&mut stream)?;
-        let input = std::mem::take(&mut self.input);
-        let connection = established.connection(&self.options.config);
-        let output = std::mem::take(&mut self.output);
-        let mut socket = WebSocket::new(stream, connection, input, output)?;
-        socket.set_negotiated(&established);
+        let (config, input) = self.accepted();
+        let connection = established.connection(&config);
+        let mut socket = WebSocket::new(self.stream(), connection, input, output)?;
+        socket.set_write_timeout(self.options.write_timeout);
+        socket.set_established(established);
         socket.set_slot(Arc::clone(&self.slot));
+        socket.flush()?;
         Ok(socket)
     }
 
@@ -87,98 +155,55 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// [`Error::Handshake`] if the answer is not valid: then the client has got 500. [`Error::Io`].
-    pub fn reject(&mut self, rejection: &Rejection) -> Result<(), Error> {
-        let result = match self.handshake.request().filter(|_| self.stream.is_some()) {
-            None => return Err(answered()),
-            Some(request) => request.reject(rejection, &mut self.output),
-        };
-        match result {
-            Ok(()) => self.say_goodbye(),
+    /// - [`Error::Handshake`] if the answer is not valid: the client has then been sent 500.
+    /// - [`Error::Io`] if the transport is broken, or the request was answered before.
+    pub fn reject(&self, rejection: &Rejection) -> Result<(), Error> {
+        self.check_unanswered()?;
+        let mut output = SendBuffer::new();
+        match self.request().reject(rejection, &mut output) {
+            Ok(()) => {
+                self.end(output);
+                Ok(())
+            }
             Err(error) => self.refuse(error.into()),
         }
     }
 
+    pub(super) fn answer(&self) -> Option<Answered> {
+        lock(&self.pending).answer
+    }
+
+    /// Records that the request is accepted, and returns what a connection needs.
+    fn accepted(&self) -> (Config, ReceiveBuffer) {
+        let mut pending = lock(&self.pending);
+        pending.answer = Some(Answered::Accepted);
+        (pending.config, std::mem::take(&mut pending.input))
+    }
+
+    fn check_unanswered(&self) -> Result<(), Error> {
+        if self.answer().is_some() {
+            let text = "the request was answered already";
+            return Err(io::Error::new(io::ErrorKind::NotConnected, text).into());
+        }
+        Ok(())
+    }
+
     /// Tells the client what is wrong.
-    fn refuse<T>(&mut self, error: HandshakeError) -> Result<T, Error> {
-        error.respond(&mut self.output);
-        self.say_goodbye()?;
+    fn refuse<T>(&self, error: HandshakeError) -> Result<T, Error> {
+        let mut output = SendBuffer::new();
+        error.respond(&mut output);
+        self.end(output);
         Err(error.into())
     }
 
-    /// Writes the answer and ends our side; [`serve_one`] waits for the client's end.
-    fn say_goodbye(&mut self) -> Result<(), Error> {
-        let Some(mut stream) = self.stream.take() else { return Ok(()) };
-        self.output.write_to(&mut stream)?;
-        Ok(stream.shutdown_write()?)
+    /// Writes the answer and ends our side; the server waits for the client's end when the handler has
+    /// returned.
+    fn end(&self, mut output: SendBuffer) {
+        lock(&self.pending).answer = Some(Answered::Rejected);
+        write_and_end(&mut self.stream(), &mut output, &self.options.ending());
     }
-}
 
-fn answered() -> Error {
-    Error::Io(io::Error::new(io::ErrorKind::NotConnected, "the request was answered already"))
-}
-
-/// One connection from its first byte to its last.
-pub(super) fn serve_one<F>(guard: &Guard, peer: SocketAddr, options: Options, serve: &F)
-where
-    F: Fn(&mut Incoming) -> Result<(), Error>,
-{
-    let mut incoming = Incoming {
-        stream: Some(guard.slot.stream().clone()),
-        slot: Arc::clone(&guard.slot),
-        peer,
-        handshake: ServerHandshake::new(options.head_limits),
-        input: ReceiveBuffer::new(),
-        output: SendBuffer::new(),
-        options,
-    };
-    let _ = panic::catch_unwind(AssertUnwindSafe(|| match incoming.open() {
-        // Whoever wants to know about its errors looks at them in `serve`; of a panic the panic hook
-        // tells.
-        Ok(()) => drop(serve(&mut incoming)),
-        Err(error) => incoming.options.on_error.report(&error, Some(peer)),
-    }));
-    if incoming.stream.is_some() {
-        let _ = incoming.reject(&Rejection::new(500));
-    }
-    // The client has an answer or a Close frame that it may not have read yet, or the program has
-    // dropped its socket.
-    if !guard.slot.is_settled() && guard.slot.stream().clone().shutdown_write().is_ok() {
-        let until = linger_until(incoming.options.config.timeouts.closing);
-        linger(&mut guard.slot.stream().clone(), until);
-    }
-}
-
-impl Incoming {
-    fn open(&mut self) -> Result<(), Error> {
-        let Some(stream) = &mut self.stream else { return Ok(()) };
-        stream.get_ref().set_nodelay(true)?;
-        stream.get_ref().set_write_timeout(self.options.write_timeout)?;
-        let timeouts = &self.options.config.timeouts;
-        let deadline = timeouts.opening(Instant::now());
-        if let Err(error) = stream.open(&deadline) {
-            if matches!(error, Error::Tls(_)) {
-                stream.hang_up(linger_until(timeouts.closing));
-            }
-            self.slot.settle();
-            self.stream = None;
-            return Err(error);
-        }
-        match read_head(stream, &mut self.input, &mut self.handshake, &deadline) {
-            Err(Error::Handshake(
-                error @ HandshakeError::Incomplete(Incomplete::UnexpectedEof),
-            )) => {
-                // Nobody is there to be told.
-                self.stream = None;
-                Err(error.into())
-            }
-            Err(Error::Handshake(error)) => self.refuse(error),
-            Ok(()) if !self.slot.open() => {
-                self.reject(&Rejection::new(503))?;
-                let kind = io::ErrorKind::ConnectionAborted;
-                Err(io::Error::new(kind, "the server shuts down").into())
-            }
-            result => result,
-        }
+    fn stream(&self) -> Stream {
+        self.slot.stream().clone()
     }
 }

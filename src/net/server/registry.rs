@@ -5,11 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::Stream;
-use super::super::linger::linger_until;
-use super::super::slot::Slot;
-use super::Options;
+use super::options::Options;
+use crate::CloseCode;
+use crate::net::Stream;
+use crate::net::linger::until;
 use crate::net::lock::{lock, wait};
+use crate::net::slot::Slot;
 
 /// Stops a [`Server`](super::Server) from another thread.
 #[derive(Clone, Debug)]
@@ -46,8 +47,8 @@ impl ServerHandle {
     /// What the handlers send afterwards is refused with
     /// [`SendError::Closed`](crate::SendError::Closed). What was accepted before and cannot be written,
     /// because a client does not read, each handler finds when its connection is over:
-    /// [`WebSocket::buffered_amount`](super::super::WebSocket::buffered_amount),
-    /// [`Writer::buffered_amount`](super::super::Writer::buffered_amount).
+    /// [`WebSocket::buffered_amount`](crate::net::WebSocket::buffered_amount),
+    /// [`Writer::buffered_amount`](crate::net::Writer::buffered_amount).
     pub fn shutdown(&self) {
         let slots = {
             let mut registry = self.shared.lock();
@@ -56,7 +57,7 @@ impl ServerHandle {
         };
         self.shared.changed.notify_all();
         for slot in slots {
-            slot.go_away();
+            slot.close(CloseCode::GOING_AWAY);
         }
         self.shared.wake_accept();
     }
@@ -124,11 +125,12 @@ impl Shared {
     /// their transports are ended.
     pub(super) fn close_all(&self, options: &Options) {
         self.lock().accepting = false;
-        self.wait_until_empty(linger_until(options.config.timeouts.closing));
+        self.wait_until_empty(until(&options.ending()));
         for slot in &self.lock().slots {
             let _ = slot.stream().get_ref().shutdown(Shutdown::Both);
         }
-        self.wait_until_empty(linger_until(Some(Duration::from_secs(1))));
+        let a_second = Instant::now().checked_add(Duration::from_secs(1));
+        self.wait_until_empty(a_second.unwrap_or_else(Instant::now));
     }
 
     fn wait_until_empty(&self, until: Instant) {

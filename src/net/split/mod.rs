@@ -3,34 +3,45 @@
 //! Frames are encoded under a lock and written outside of it: a thread that waits for the network
 //! never keeps another from queueing, and in particular the reader never waits for a write. If it
 //! did, two peers that both send at full speed and ping each other would come to a halt: neither
-//! reads because each waits to write its Pong. A thread of its own, the housekeeper, writes what the
-//! reader queued and keeps the timers; it sleeps otherwise.
+//! reads because each waits to write its Pong. A background thread writes what the reader queued,
+//! looks at the clock, and ends the transport; it sleeps otherwise.
 
-mod housekeeper;
+mod background;
+mod handle;
 mod outbox;
+#[cfg(feature = "web")]
+mod position;
 mod reader;
+mod shared;
 mod writer;
 
 pub use reader::Reader;
 pub use writer::Writer;
 
-use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::io::Write as _;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
-use self::housekeeper::keep_house;
-use self::outbox::{Outbox, Shared};
-use super::linger::linger_until;
+use self::handle::Handle;
+use self::outbox::Outbox;
+use self::shared::Shared;
+use super::pace::Pace;
 use super::stream::Stream;
 use super::{Error, WebSocket};
-use crate::close::CloseCode;
 
 impl WebSocket<Stream> {
-    /// The two halves, for two threads; [`Writer`] can be cloned for more. Answers to Pings and Close
-    /// frames and the timers are taken care of by a thread that ends with the last half.
+    /// Splits the connection into two halves, for two threads; [`Writer`] can be cloned for more. A
+    /// background thread, which ends with the connection, writes the answers to the Pings and Close frames
+    /// that the [`Reader`] reads, and keeps the timeouts.
     ///
-    /// To drop the last half waits until what was queued is written, for
-    /// [`Timeouts::closing`](crate::Timeouts::closing) at most.
+    /// The reader hands over all messages up to the peer's Close frame, also after ours:
+    /// [`Config::messages_after_close`](crate::Config::messages_after_close) does not count here.
+    ///
+    /// Dropping the last half blocks until what was queued is written, for
+    /// [`Timeouts::closing`](crate::Timeouts::closing) at most. The peer then sees no Close frame, unless
+    /// one was sent; in a handler of a [`Server`](super::Server) the server writes what is left, and a
+    /// Close frame.
     ///
     /// # Errors
     ///
@@ -38,68 +49,32 @@ impl WebSocket<Stream> {
     /// dropped.
     pub fn split(mut self) -> Result<(Reader, Writer), Error> {
         self.flush()?;
-        let slot = self.take_slot();
-        let (stream, connection, input, _) = self.into_parts();
-        let outcome = connection.outcome();
-        let (receiver, sender, timers) = connection.into_halves();
-        let outbox = Outbox::new(sender, timers, outcome);
+        let pace = Pace::new(self.write_timeout());
+        let (mut stream, (connection, _, slot), input) = self.into_halves();
+        stream.flush()?;
+        let (receiver, mut sender) = connection.split();
+        let mut outbox = {
+            let mut nothing = crate::SendBuffer::new();
+            let _ = sender.handle_timeout(Instant::now(), &mut nothing);
+            Outbox::new(sender, pace)
+        };
+        outbox.write_wanted = true;
         let shared = Arc::new(Shared::new(stream, slot, outbox)?);
-        let housekeeper = Arc::clone(&shared);
+        let background = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("sansock-split".into())
-            .spawn(move || keep_house(&housekeeper))?;
+            .spawn(move || background::run(&background))?;
         if let Some(slot) = &shared.slot {
             let shared = Arc::downgrade(&shared);
-            slot.set_leave(move || {
+            slot.set_start_close(move |code| {
                 if let Some(shared) = shared.upgrade() {
-                    shared.lock().last_words(CloseCode::GOING_AWAY);
-                    shared.notify();
+                    // Refused only if that has begun.
+                    let _ = shared.update(|outbox| outbox.start_close(code, ""));
                 }
             });
         }
-        let handle = Handle { shared, thread: Arc::new(Mutex::new(Some(thread))) };
+        let handle = Handle::new(shared, thread);
         let writer = Writer::new(handle.clone());
         Ok((Reader::new(receiver, input, handle), writer))
-    }
-}
-
-/// Counts the halves, so that the housekeeper ends with the last of them.
-#[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
-}
-
-impl Deref for Handle {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.shared
-    }
-}
-
-impl Clone for Handle {
-    fn clone(&self) -> Self {
-        let mut outbox = self.lock();
-        outbox.handles = outbox.handles.saturating_add(1);
-        drop(outbox);
-        Self { shared: Arc::clone(&self.shared), thread: Arc::clone(&self.thread) }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let mut outbox = self.lock();
-        outbox.handles = outbox.handles.saturating_sub(1);
-        if outbox.handles > 0 {
-            return;
-        }
-        outbox.until = Some(linger_until(outbox.timers.timeouts().closing));
-        drop(outbox);
-        self.notify();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
     }
 }

@@ -1,98 +1,49 @@
-//! What waits to be written, and whose turn it is to write.
+//! The state that the threads of a split connection share: what is queued, and how the connection stands.
 
-use std::io::{self, IoSlice, Write};
-use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::io;
+use std::time::Instant;
 
-use super::super::Error;
-use super::super::outgoing::write_frame;
-use super::super::slot::Slot;
-use super::super::stream::{Stream, is_would_block};
-use crate::buffer::SendBuffer;
-use crate::close::CloseCode;
-use crate::connection::Outcome;
-use crate::error::SendError;
-use crate::event::{Message, OutgoingMessage};
-use crate::sender::Sender;
-use crate::timer::{Observed, Timers};
-
-/// A write that makes no progress ends after so long, to see whether it is still wanted.
-const STEP: Duration = Duration::from_millis(200);
-/// The most that one write is given, so that a large batch is seen to leave.
-const WRITE: usize = 256 << 10;
-
-/// What both halves and the housekeeper share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) stream: Stream,
-    /// The place in the server that accepted the connection.
-    pub(super) slot: Option<Arc<Slot>>,
-    /// Whether the reader waits for the peer. While it does not, silence says nothing.
-    pub(super) listening: AtomicBool,
-    /// Bytes that the network has taken, as of now.
-    written: AtomicU64,
-    /// Notified when anything in the outbox changes that somebody may wait for.
-    changed: Condvar,
-    outbox: Mutex<Outbox>,
-}
+use crate::net::Error;
+use crate::net::blocking::is_would_block;
+use crate::net::pace::Pace;
+use crate::{
+    CloseCode, Event, Outcome, Progress, ProtocolError, SendBuffer, SendError, SendQueue, Sender,
+    Teardown,
+};
 
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) sender: Sender,
-    pub(super) timers: Timers,
-    pub(super) observed: Observed,
-    /// What is queued.
-    pub(super) queued: SendBuffer,
-    /// What was queued when a thread took it in order to write it. That thread has it in hand; here
-    /// is what a write that was cut short left over, and otherwise the memory for the next one.
-    batch: SendBuffer,
-    /// Bytes of the batch and of a large payload behind it that are not known to be written.
-    in_flight: usize,
-    /// Bytes that are known to be written.
-    written: u64,
-    /// Whether a thread writes: it alone may.
-    writing: bool,
-    /// How many batches were taken, and how many of these are written: what is queued now is
-    /// written when `done` has passed today's `taken`.
-    taken: u64,
-    done: u64,
-    /// Whether the housekeeper shall write what is queued.
-    pub(super) wanted: bool,
-    /// How long a write may make no progress, and since when none was made.
-    patience: Option<Duration>,
-    stalled: Option<Instant>,
+    pub(super) queue: SendQueue,
+    /// Whether the background thread shall write what is queued.
+    pub(super) write_wanted: bool,
+    /// How long the peer may take too little.
+    pace: Pace,
     /// Why nothing can be written any more.
     failed: Option<io::ErrorKind>,
-    pub(super) outcome: Option<Outcome>,
     /// Readers and writers that exist.
     pub(super) handles: usize,
-    /// When nobody is left to write for: until when to go on with what was queued.
-    pub(super) until: Option<Instant>,
+    /// Until when the background thread sleeps.
+    pub(super) wakes_at: Option<Instant>,
+    /// Whether our side of the transport has ended.
+    pub(super) half_closed: bool,
+    /// Whether the transport has come to its end.
+    pub(super) dropped: bool,
 }
 
 impl Outbox {
     /// An outbox with nothing queued, of one handle.
-    pub(super) fn new(sender: Sender, timers: Timers, outcome: Option<Outcome>) -> Self {
+    pub(super) fn new(sender: Sender, pace: Pace) -> Self {
         Self {
             sender,
-            timers,
-            observed: Observed::default(),
-            queued: SendBuffer::new(),
-            batch: SendBuffer::new(),
-            in_flight: 0,
-            written: 0,
-            writing: false,
-            taken: 0,
-            done: 0,
-            wanted: false,
-            patience: None,
-            stalled: None,
+            queue: SendQueue::new(),
+            write_wanted: false,
+            pace,
             failed: None,
-            outcome,
             handles: 1,
-            until: None,
+            wakes_at: None,
+            half_closed: false,
+            dropped: false,
         }
     }
 
@@ -103,46 +54,76 @@ impl Outbox {
         encode: impl FnOnce(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         self.check()?;
-        self.sender.check_room(length, self.buffered_amount())?;
-        encode(&mut self.sender, &mut self.queued)?;
-        self.observed.used = true;
-        Ok(())
+        self.sender.check_room(length, self.queue.buffered_amount())?;
+        Ok(encode(&mut self.sender, self.queue.queued())?)
     }
 
     /// Queues a Close frame, for which there is always room.
-    pub(super) fn close(
+    pub(super) fn start_close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
         reason: &str,
     ) -> Result<(), Error> {
         self.check()?;
-        Ok(self.sender.close(code, reason, &mut self.queued)?)
+        self.sender.start_close(code, reason, self.queue.queued())?;
+        self.write_wanted = true;
+        Ok(())
     }
 
-    /// Closes the connection, unless that has begun.
-    pub(super) fn last_words(&mut self, code: impl Into<Option<CloseCode>>) {
-        self.sender.last_words(code, &mut self.queued);
-        self.wanted = true;
+    /// Queues the answer to a control frame.
+    pub(super) fn respond(&mut self, event: &Event<'_>) {
+        self.sender.respond(event, self.queue.queued());
+        self.write_wanted = true;
     }
 
-    pub(super) fn buffered_amount(&self) -> usize {
-        self.in_flight.saturating_add(self.queued.buffered_amount())
+    /// The peer broke the protocol.
+    pub(super) fn fail(&mut self, error: ProtocolError) {
+        self.sender.fail(error, self.queue.queued());
+        self.write_wanted = true;
     }
 
-    /// Where what is queued now ends in all that is sent.
-    #[cfg(feature = "web")]
-    pub(super) fn position(&self) -> u64 {
-        self.written.saturating_add(self.buffered_amount() as u64)
+    /// The reader is about to wait for the peer. Returns whether the background thread must know.
+    pub(super) fn note(&mut self, progress: Progress) -> bool {
+        self.sender.note(progress);
+        self.write_wanted |= !self.queue.is_empty();
+        let sooner = match (self.sender.poll_timeout(), self.wakes_at) {
+            (Some(at), Some(wakes_at)) => at < wakes_at,
+            (at, None) => at.is_some(),
+            (None, _) => false,
+        };
+        sooner || self.has_work()
     }
 
-    /// Whether a whole message is to be compressed.
-    pub(super) fn compresses(&self, message: &OutgoingMessage<'_>) -> bool {
-        self.sender.compresses(message)
+    /// What the timers say. Returns when to look next.
+    pub(super) fn look_at_clock(&mut self, now: Instant, reads: bool) -> Option<Instant> {
+        if !reads {
+            self.sender.note_unread();
+        }
+        let before = self.queue.buffered_amount();
+        // An error is the outcome, and shows in `teardown`.
+        let _ = self.sender.handle_timeout(now, self.queue.queued());
+        self.write_wanted |= self.queue.buffered_amount() > before;
+        let until = match self.sender.teardown() {
+            Teardown::Drop { until } => until,
+            _ => None,
+        };
+        [self.sender.poll_timeout(), until].into_iter().flatten().min()
     }
 
-    /// Whether messages that were compressed for many connections may be sent.
-    pub(super) const fn has_deflate(&self) -> bool {
-        self.sender.has_deflate()
+    /// Whether the transport is of no more use.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        match self.sender.teardown() {
+            Teardown::Drop { until } => {
+                let in_vain = self.queue.is_empty() || self.failed.is_some();
+                in_vain || until.is_none_or(|until| until <= now)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether our side of the transport is to be ended now.
+    pub(super) fn wants_half_close(&self) -> bool {
+        self.sender.teardown() == Teardown::HalfClose && self.queue.is_empty() && !self.half_closed
     }
 
     /// Whether the connection can still be written to.
@@ -153,254 +134,95 @@ impl Outbox {
         }
     }
 
-    pub(super) fn has_failed(&self) -> bool {
+    /// Whether the background thread has something to write now.
+    pub(super) fn has_work(&self) -> bool {
+        let wanted = self.queue.has_rest() || (self.write_wanted && !self.queue.is_empty());
+        wanted && !self.queue.is_writing() && self.failed.is_none()
+    }
+
+    /// Takes what is to be written; `None` if another thread writes.
+    pub(super) fn take(&mut self) -> Option<SendBuffer> {
+        if !self.queue.has_rest() {
+            self.write_wanted = false;
+        }
+        self.queue.take()
+    }
+
+    /// Takes back what a write has left, and judges whether the peer takes enough. Returns whether nothing
+    /// can be written any more.
+    pub(super) fn put_back(&mut self, batch: SendBuffer, result: io::Result<()>) -> bool {
+        let written = self.queue.put_back(batch);
+        let judged = match result {
+            Err(error) if !is_would_block(&error) => Err(error),
+            _ if self.queue.has_rest() => self.pace.took(written, Instant::now()),
+            _ => {
+                self.pace.rest();
+                Ok(())
+            }
+        };
+        if let Err(error) = judged {
+            self.failed.get_or_insert(error.kind());
+            self.sender.mark_closed();
+        }
         self.failed.is_some()
     }
 
-    /// Whether all that was queued is written.
-    pub(super) fn is_written(&self) -> bool {
-        !self.has_rest() && self.queued.is_empty()
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        self.sender.outcome().cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Config, Limits};
+
+    fn outbox(config: &Config) -> Outbox {
+        Outbox::new(Sender::server(config), Pace::new(Some(Duration::ZERO)))
     }
 
-    /// Whether the last write was cut short.
-    pub(super) fn has_rest(&self) -> bool {
-        self.done < self.taken
+    #[test]
+    fn what_is_in_flight_counts_against_the_limit() {
+        let mut outbox = outbox(&Config::new().limits(Limits::new().buffered(40)));
+        let send = |outbox: &mut Outbox| {
+            outbox.queue(10, |sender, buffer| sender.send("0123456789", buffer))
+        };
+        send(&mut outbox).unwrap();
+        let batch = outbox.take().unwrap();
+        send(&mut outbox).unwrap();
+        let full = SendError::BufferFull { limit: 40 };
+        assert!(matches!(send(&mut outbox), Err(Error::Send(error)) if error == full));
+        drop(batch);
+        outbox.put_back(SendBuffer::new(), Ok(()));
+        send(&mut outbox).unwrap();
     }
 
-    /// Whether the housekeeper has something to write now.
-    pub(super) fn waits_for_housekeeper(&self) -> bool {
-        let work =
-            self.done < self.taken || !self.queued.is_empty() && (self.wanted || self.handles == 0);
-        work && !self.writing && self.failed.is_none()
+    #[test]
+    fn a_peer_that_takes_too_little_fails_the_connection() {
+        let mut outbox = outbox(&Config::new());
+        outbox.queue(5, |sender, buffer| sender.send("Hello", buffer)).unwrap();
+        let batch = outbox.take().unwrap();
+        assert!(outbox.put_back(batch, Err(io::ErrorKind::WouldBlock.into())));
+        assert!(
+            matches!(outbox.check(), Err(Error::Io(error)) if error.kind() == io::ErrorKind::TimedOut)
+        );
+        assert!(outbox.sender.is_closed());
     }
 
-    /// Gives back the memory of what is not in use.
-    pub(super) fn release(&mut self) {
-        if !self.writing {
-            self.batch.release();
-        }
-        self.queued.release();
-    }
-
-    /// The right to write, and the batch: what is left of the last one, or what is queued.
-    fn take(&mut self) -> SendBuffer {
-        self.writing = true;
-        if !self.has_rest() {
-            std::mem::swap(&mut self.batch, &mut self.queued);
-            self.wanted = false;
-            self.taken = self.taken.saturating_add(1);
-            self.in_flight = self.batch.buffered_amount();
-        }
-        std::mem::take(&mut self.batch)
-    }
-
-    /// The thread that wrote gives the right and the batch back.
-    fn put_back(&mut self, batch: SendBuffer, result: io::Result<()>) {
-        let before = std::mem::replace(&mut self.in_flight, batch.buffered_amount());
-        let written = before.saturating_sub(self.in_flight) as u64;
-        self.written = self.written.saturating_add(written);
-        self.writing = false;
-        self.batch = batch;
-        match result {
-            Ok(()) => {
-                self.done = self.taken;
-                self.stalled = None;
-            }
-            Err(error) if is_would_block(&error) && self.may_go_on(before) => {}
-            Err(error) => self.fail(error.kind()),
-        }
-    }
-
-    /// Whether a write that was cut short is worth another try.
-    fn may_go_on(&mut self, before: usize) -> bool {
-        if self.in_flight < before {
-            self.stalled = None;
-            return true;
-        }
+    #[test]
+    fn the_end_waits_for_what_is_queued_until_its_deadline() {
+        let mut outbox = outbox(&Config::new());
         let now = Instant::now();
-        let since = *self.stalled.get_or_insert(now);
-        self.patience.is_none_or(|patience| {
-            now.duration_since(since).saturating_add(STEP.min(patience)) < patience
-        })
-    }
-
-    pub(super) fn fail(&mut self, kind: io::ErrorKind) {
-        self.failed.get_or_insert(kind);
-        self.sender.shut();
-    }
-}
-
-/// The outbox while it is locked.
-pub(super) type Locked<'a> = MutexGuard<'a, Outbox>;
-
-impl Shared {
-    /// Makes the stream ready: reads wait for ever, writes for a [`STEP`].
-    pub(super) fn new(
-        stream: Stream,
-        slot: Option<Arc<Slot>>,
-        mut outbox: Outbox,
-    ) -> io::Result<Self> {
-        let tcp = stream.get_ref();
-        outbox.patience = tcp.write_timeout()?;
-        tcp.set_nonblocking(false)?;
-        tcp.set_read_timeout(None)?;
-        tcp.set_write_timeout(Some(outbox.patience.map_or(STEP, |patience| patience.min(STEP))))?;
-        Ok(Self {
-            stream,
-            slot,
-            listening: AtomicBool::new(false),
-            written: AtomicU64::new(0),
-            changed: Condvar::new(),
-            outbox: Mutex::new(outbox),
-        })
-    }
-
-    pub(super) fn lock(&self) -> Locked<'_> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells those who wait that the outbox has changed.
-    pub(super) fn notify(&self) {
-        self.changed.notify_all();
-    }
-
-    pub(super) fn is_listening(&self) -> bool {
-        self.listening.load(Ordering::Acquire)
-    }
-
-    /// Bytes that the network has taken.
-    #[cfg(feature = "web")]
-    pub(super) fn written(&self) -> u64 {
-        self.written.load(Ordering::Acquire)
-    }
-
-    /// Waits for a change, until `until` at most.
-    pub(super) fn wait<'a>(&self, outbox: Locked<'a>, until: Option<Instant>) -> Locked<'a> {
-        match until {
-            None => self.changed.wait(outbox).unwrap_or_else(PoisonError::into_inner),
-            Some(until) => {
-                let left = until.saturating_duration_since(Instant::now());
-                let waited = self.changed.wait_timeout(outbox, left);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        }
-    }
-
-    /// Queues what `encode` makes of a payload of `length` bytes, when there is room for it, and
-    /// returns when it was written.
-    pub(super) fn send(
-        &self,
-        length: usize,
-        encode: impl Fn(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
-    ) -> Result<(), Error> {
-        loop {
-            let mut outbox = self.lock();
-            match outbox.queue(length, &encode) {
-                Err(Error::Send(SendError::BufferFull { .. })) => self.flush(outbox)?,
-                Err(error) => return Err(error),
-                Ok(()) => return self.flush(outbox),
-            }
-        }
-    }
-
-    /// Returns when all that is queued now was written, by whichever thread.
-    pub(super) fn flush<'a>(&'a self, outbox: Locked<'a>) -> Result<(), Error> {
-        let batch = outbox.taken.saturating_add(u64::from(!outbox.queued.is_empty()));
-        self.write_through(outbox, batch)
-    }
-
-    /// Returns when the batch of this number was written.
-    fn write_through<'a>(&'a self, mut outbox: Locked<'a>, batch: u64) -> Result<(), Error> {
-        loop {
-            outbox.check()?;
-            if outbox.done >= batch {
-                return Ok(());
-            }
-            outbox = if outbox.writing { self.wait(outbox, None) } else { self.write(outbox) };
-        }
-    }
-
-    /// Writes a batch, or some of it. Nobody else may be writing.
-    pub(super) fn write<'a>(&'a self, mut outbox: Locked<'a>) -> Locked<'a> {
-        let mut batch = outbox.take();
-        drop(outbox);
-        let result = batch.write_to(&mut self.counting());
-        self.wrote(batch, result)
-    }
-
-    fn counting(&self) -> Counting<'_> {
-        Counting { stream: self.stream.clone(), written: &self.written }
-    }
-
-    fn wrote(&self, batch: SendBuffer, result: io::Result<()>) -> Locked<'_> {
-        let mut outbox = self.lock();
-        let is_stuck = result.as_ref().is_err_and(is_would_block);
-        outbox.put_back(batch, result);
-        if is_stuck && outbox.has_failed() {
-            // The reader learns it from the end of its stream; that of a broken one comes by itself.
-            let _ = self.stream.get_ref().shutdown(Shutdown::Both);
-        }
-        self.notify();
-        outbox
-    }
-
-    /// Sends a payload that is not worth a copy: with the right to write in hand, the frame's header
-    /// joins what is queued, and header and payload are written outside the lock.
-    pub(super) fn send_large(&self, message: Message<'_>) -> Result<(), Error> {
-        let mut outbox = self.lock();
-        loop {
-            outbox.check()?;
-            outbox = match (outbox.writing, outbox.has_rest()) {
-                (true, _) => self.wait(outbox, None),
-                (false, true) => self.write(outbox),
-                (false, false) => {
-                    outbox.sender.check_whole()?;
-                    match outbox.sender.check_room(message.len(), outbox.buffered_amount()) {
-                        Ok(()) => break,
-                        Err(_) => self.write(outbox),
-                    }
-                }
-            };
-        }
-        let header = outbox.sender.begin(message.kind(), true, message.len() as u64)?;
-        outbox.observed.used = true;
-        let mut batch = outbox.take();
-        let frame = header.encode().len().saturating_add(message.len());
-        outbox.in_flight = outbox.in_flight.saturating_add(frame);
-        let number = outbox.taken;
-        drop(outbox);
-        let result = write_frame(&mut self.counting(), &mut batch, &header, message.as_bytes());
-        self.write_through(self.wrote(batch, result), number)
-    }
-}
-
-/// Writes and counts, so that others see a large batch leave.
-struct Counting<'a> {
-    stream: Stream,
-    written: &'a AtomicU64,
-}
-
-impl Counting<'_> {
-    fn count(&self, written: io::Result<usize>) -> io::Result<usize> {
-        if let Ok(n) = written {
-            self.written.fetch_add(n as u64, Ordering::Release);
-        }
-        written
-    }
-}
-
-impl Write for Counting<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.stream.write(bytes.get(..WRITE).unwrap_or(bytes));
-        self.count(written)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let written = self.stream.write_vectored(slices);
-        self.count(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        outbox.look_at_clock(now, true);
+        outbox.queue(5, |sender, buffer| sender.send("Hello", buffer)).unwrap();
+        outbox.sender.receive_eof();
+        assert!(!outbox.is_over(now), "the timers have not looked");
+        outbox.look_at_clock(now, true);
+        assert!(!outbox.is_over(now) && outbox.is_over(now + Duration::from_secs(10)));
+        let batch = outbox.take().unwrap();
+        outbox.put_back(batch, Err(io::ErrorKind::BrokenPipe.into()));
+        assert!(outbox.is_over(now));
     }
 }

@@ -1,23 +1,21 @@
 //! The sending half.
 
-#[cfg(feature = "web")]
-use std::ops::Range;
+use std::io;
 
-use super::super::outgoing::WORTH_VECTORED;
-use super::Handle;
-use crate::close::CloseCode;
-#[cfg(feature = "web")]
-use crate::event::Message;
-use crate::event::OutgoingMessage;
+use super::handle::Handle;
+use super::shared::Large;
 use crate::net::Error;
-use crate::sender::EncodedMessage;
+use crate::{CloseCode, EncodedMessage, Outcome, OutgoingMessage, State, Unwritten};
 
 /// The sending half of a [`WebSocket`](crate::net::WebSocket) after
 /// [`split`](crate::net::WebSocket::split). Clones send on the same connection, message by message,
 /// from any thread.
+///
+/// `send` waits until the network has taken the message; `queue` never waits, and a background thread
+/// writes.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 impl Writer {
@@ -35,69 +33,48 @@ impl Writer {
     /// [`buffered_amount`](Self::buffered_amount) tells how much was not written.
     pub fn send<'m>(&self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         let message = message.into();
-        if message.len() >= WORTH_VECTORED && !self.handle.lock().compresses(&message) {
-            return self.handle.send_large(message.message);
+        if message.len() >= Unwritten::WORTH_A_PIECE {
+            return self.handle.send_large(&Large::Message(message));
         }
         self.handle.send(message.len(), |sender, buffer| sender.send(message, buffer))
     }
 
-    /// Queues a message: it leaves with the next [`send`](Self::send) or [`flush`](Self::flush), or
-    /// before the reader waits.
+    /// Queues a message, which the background thread then writes, and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`], which is [`BufferFull`](crate::SendError::BufferFull) if the peer reads too
+    /// slowly, or [`Error::Io`]; nothing was queued.
+    pub fn queue<'m>(&self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        self.handle.update(|outbox| {
+            outbox.write_wanted = true;
+            outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))
+        })
+    }
+
+    /// Queues a message that was encoded once for many connections, as [`queue`](Self::queue) does.
     ///
     /// # Errors
     ///
     /// [`Error::Send`] or [`Error::Io`]; nothing was queued.
-    pub fn queue<'m>(&self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
-        let message = message.into();
-        let mut outbox = self.handle.lock();
-        outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))
-    }
-
-    /// Has what was queued written by another thread, and returns at once: for those who must not wait
-    /// for the network.
-    pub fn wake(&self) {
-        self.handle.lock().wanted = true;
-        self.handle.notify();
-    }
-
-    /// [`queue`](Self::queue), and where the message begins and ends in all that is sent; compare
-    /// [`written`](Self::written).
-    #[cfg(feature = "web")]
-    pub(crate) fn queue_at(&self, message: Message<'_>) -> Result<Range<u64>, Error> {
-        let mut outbox = self.handle.lock();
-        let start = outbox.position();
-        outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))?;
-        Ok(start..outbox.position())
-    }
-
-    /// Bytes that the network has taken, or `None` if it has taken everything. A Pong that another
-    /// takes the place of makes positions wrong, by 125 at most.
-    #[cfg(feature = "web")]
-    pub(crate) fn written(&self) -> Option<u64> {
-        let outbox = self.handle.lock();
-        (!outbox.is_written()).then(|| self.handle.written())
-    }
-
-    /// Queues a message that was encoded once for many connections.
-    ///
-    /// # Errors
-    ///
-    /// As [`queue`](Self::queue).
     pub fn queue_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
         let length = message.as_bytes().len();
-        let mut outbox = self.handle.lock();
-        outbox.queue(length, |sender, buffer| sender.send_encoded(message, buffer))
+        self.handle.update(|outbox| {
+            outbox.write_wanted = true;
+            outbox.queue(length, |sender, buffer| sender.send_encoded(message, buffer))
+        })
     }
 
     /// Sends a message that was encoded once for many connections; a large one is not copied.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] or [`Error::Io`], as [`send`](Self::send) returns them.
     pub fn send_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
         let length = message.as_bytes().len();
-        if length >= WORTH_VECTORED && !self.handle.lock().has_deflate() {
-            return self.handle.send_large(message.as_message());
+        if length >= Unwritten::WORTH_A_PIECE {
+            return self.handle.send_large(&Large::Encoded(message));
         }
         self.handle.send(length, |sender, buffer| sender.send_encoded(message, buffer))
     }
@@ -108,7 +85,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] or [`Error::Io`], as [`send`](Self::send) returns them.
     pub fn send_fragment<'m>(
         &self,
         fragment: impl Into<OutgoingMessage<'m>>,
@@ -124,51 +101,75 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`Error::Send`] or [`Error::Io`], as [`send`](Self::send) returns them.
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
         self.handle.send(payload.len(), |sender, buffer| sender.ping(payload, buffer))
     }
 
-    /// Starts the closing handshake; the reader sees its end. A reason needs a code. If the peer does
-    /// not read, it takes [`Timeouts::closing`](crate::Timeouts::closing) at most.
+    /// Sends a Close frame, which starts the closing handshake; the reader sees its end. A reason needs a
+    /// code. If the peer does not read, it takes [`Timeouts::closing`](crate::Timeouts::closing) at most.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
-    pub fn close(&self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
+    /// [`Error::Send`] if a Close frame was sent before or the reason is too long, [`Error::Io`] if the
+    /// connection is broken.
+    pub fn start_close(
+        &self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+    ) -> Result<(), Error> {
         self.queue_close(code, reason)?;
-        // The housekeeper learns that the closing handshake is timed from now on.
-        self.handle.notify();
         self.flush()
     }
 
-    /// Queues a Close frame, which leaves as [`queue`](Self::queue) says: after it nothing can be
-    /// sent.
+    /// Queues a Close frame as [`queue`](Self::queue) does: nothing can be sent behind it.
     ///
     /// # Errors
     ///
-    /// As [`queue`](Self::queue).
+    /// [`Error::Send`] or [`Error::Io`], as [`start_close`](Self::start_close) returns them.
     pub fn queue_close(
         &self,
         code: impl Into<Option<CloseCode>>,
         reason: &str,
     ) -> Result<(), Error> {
-        self.handle.lock().close(code, reason)
+        self.handle.update(|outbox| outbox.start_close(code, reason))
     }
 
-    /// Writes what was queued.
+    /// Ends the connection at once, without a Close frame: the peer sees 1006, and what was queued is
+    /// lost. The reader and other writers get an error.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], as [`send`](Self::send).
+    /// The operating system's.
+    pub fn abort(&self) -> io::Result<()> {
+        self.handle.stream.abort()
+    }
+
+    /// Returns when what was queued is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]: the connection is broken, or the peer does not read
+    /// ([`io::ErrorKind::TimedOut`]).
     pub fn flush(&self) -> Result<(), Error> {
         self.handle.flush(self.handle.lock())
     }
 
-    /// Bytes that were accepted for sending and of which it is not known that the network has taken
-    /// them.
+    /// Returns how many bytes were accepted for sending and are not known to be written.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
-        self.handle.lock().buffered_amount()
+        self.handle.lock().queue.buffered_amount()
+    }
+
+    /// Returns whether nothing more can be sent: a Close frame was sent, or the connection is over.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.handle.lock().sender.state() != State::Open
+    }
+
+    /// Returns how the connection ended, once it has: whether that was clean, the code and the reason.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.handle.lock().outcome()
     }
 }

@@ -20,11 +20,12 @@ use crate::net::{Error, Stream};
 /// How a server does TLS: who it is, and which clients it wants.
 ///
 /// ```no_run
-/// use sansock::net::{Incoming, Server, tls::Acceptor};
+/// use sansock::net::{Server, tls::Acceptor};
 ///
 /// let tls = Acceptor::from_pem_files("server.pem", "server.key")?;
-/// Server::bind("0.0.0.0:443")?.tls(tls).run(|incoming: &mut Incoming| {
-///     incoming.accept()?.send("Hello")
+/// Server::bind("0.0.0.0:443")?.tls(tls).run(|incoming| {
+///     incoming.accept()?.send("Hello")?;
+///     Ok(())
 /// })?;
 /// # Ok::<(), sansock::net::Error>(())
 /// ```

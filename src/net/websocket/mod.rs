@@ -7,15 +7,16 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::core::Core;
+use super::linger::write_until;
+use super::pace::{Pace, STEP};
 use super::slot::Slot;
-use super::stream::{Socket, Stream};
-use super::{Error, Outgoing};
-use crate::buffer::{ReceiveBuffer, SendBuffer};
-use crate::close::CloseCode;
-use crate::connection::{Connection, Outcome, State};
-use crate::event::{Event, OutgoingMessage};
-use crate::handshake::Established;
-use crate::sender::EncodedMessage;
+use super::stream::Stream;
+use super::{Error, Outgoing, Transport};
+use crate::{
+    CloseCode, Connection, EncodedMessage, Established, Event, Outcome, OutgoingMessage,
+    OwnedMessage, ReceiveBuffer, SendBuffer, State,
+};
 
 /// A blocking connection over anything that reads and writes.
 ///
@@ -30,46 +31,58 @@ use crate::sender::EncodedMessage;
 /// socket.send("Hello")?;
 /// while let Some(event) = socket.next_event()? {
 ///     if let Event::Message(message) = event {
-///         println!("{message:?}");
+///         println!("{message}");
 ///         socket.start_close(CloseCode::NORMAL, "bye")?;
 ///     }
 /// }
+/// println!("{:?}", socket.outcome());
 /// # Ok::<(), sansock::net::Error>(())
 /// ```
+///
+/// To answer while the message is held, use [`exchange`](Self::exchange).
+///
+/// # Dropping it
+///
+/// A connection that is dropped before its end is cut off: the peer sees no Close frame (1006), and what
+/// was queued is lost. [`close`](Self::close) ends it in order. A handler of a
+/// [`Server`](super::Server) may just return: the server then writes what was queued and a Close frame
+/// with 1000, or with 1011 after an error or a panic.
 #[derive(Debug)]
 pub struct WebSocket<S = Stream> {
     input: ReceiveBuffer,
     outgoing: Outgoing<S>,
-    /// How to bound the waiting, where the transport can.
+    /// How to bound the waiting, if the transport can.
     control: Option<Control<S>>,
     /// The read timeout that the transport has now.
-    armed: Option<Duration>,
+    read_timeout: Option<Duration>,
     /// When the clock was looked at last; of use only while a read timeout is set.
     looked: Option<Instant>,
     /// The write that failed. What the peer has sent before can still be read.
     broken: Option<io::Error>,
     /// Whether the last answer to a control frame could not be written: the network is full.
-    stuck: bool,
-    /// The handshake, where the program did not do it.
+    reply_blocked: bool,
+    /// What was negotiated.
     established: Option<Established>,
+    /// Whether our side of the transport has ended.
+    half_closed: bool,
     /// Whether everything is over, the transport's end included.
     finished: bool,
 }
 
-/// The methods of [`Socket`], for the transports that have them.
+/// The methods of [`Transport`], for the transports that have them.
 #[derive(Debug)]
 struct Control<S> {
     set_read_timeout: fn(&S, Option<Duration>) -> io::Result<()>,
-    set_write_timeout: fn(&S, Option<Duration>) -> io::Result<()>,
+    write_until: fn(&mut S, &mut SendBuffer, Instant) -> io::Result<bool>,
     shutdown_write: fn(&mut S) -> io::Result<()>,
 }
 
-/// What came of waiting.
+/// What came of waiting for a limited time.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Next<'b> {
+pub enum Next<T> {
     /// Something arrived.
-    Event(Event<'b>),
+    Event(T),
     /// The connection is over.
     Ended,
     /// Nothing arrived in time; the connection goes on.
@@ -83,21 +96,19 @@ enum Step {
     TimedOut,
 }
 
-/// By how much the operating system may cut a timeout short.
-const EARLY: Duration = Duration::from_millis(20);
 /// Buffers above this size are given back when the connection is idle ...
 pub(super) const WORTH_RELEASE: usize = 64 << 10;
-/// ... for so long.
+/// ... for this long.
 pub(super) const QUIET: Duration = Duration::from_secs(1);
 
 impl<S: Read + Write> WebSocket<S> {
-    /// A connection over a transport that may not be able to bound its waiting: timeouts are not
+    /// Makes a connection over a transport that may not be able to bound its waiting: timeouts are not
     /// kept. Nor can its sending side be ended alone, so at the end only a client waits, without a
-    /// bound, until the server has closed the transport; a server is to drop it.
+    /// bound, until the server has closed the transport; a server then drops it.
     ///
     /// `input` holds what has arrived behind the handshake's head, `output` what of the handshake
     /// still has to be written.
-    pub fn over(
+    pub fn untimed(
         stream: S,
         connection: Connection,
         input: ReceiveBuffer,
@@ -107,27 +118,33 @@ impl<S: Read + Write> WebSocket<S> {
             input,
             outgoing: Outgoing::new(stream, connection, output),
             control: None,
-            armed: None,
+            read_timeout: None,
             looked: None,
             broken: None,
-            stuck: false,
+            reply_blocked: false,
             established: None,
+            half_closed: false,
             finished: false,
         }
     }
 
-    /// Waits for the next event; `None` when the connection is over after a closing handshake.
+    /// Waits for the next event; `None` when the connection is over after a closing handshake. What was
+    /// queued is written first.
+    ///
+    /// After a violation of the protocol it goes on to read and discard what arrives until the peer has
+    /// ended its side, for [`Timeouts::closing`](crate::Timeouts::closing) at most, and only then
+    /// returns the error: otherwise the peer might not learn why the connection failed.
+    ///
+    /// The event borrows the connection; to send while it is held, use [`exchange`](Self::exchange).
     ///
     /// # Errors
     ///
-    /// [`Error::Protocol`], [`Error::Timeout`] and [`Error::Abnormal`] end the connection. So that
-    /// the peer learns why it failed, [`Error::Protocol`] comes only when the peer has closed its
-    /// side too, or after [`Timeouts::closing`](crate::Timeouts::closing).
-    ///
-    /// [`Error::Io`] with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`] does not end
-    /// it: call again, nothing is lost. It comes only if a write timeout is set and the peer does
-    /// not read, or if the program has set a read timeout or made the stream non-blocking. With
-    /// another kind the transport is broken.
+    /// - [`Error::Protocol`], [`Error::Timeout`] and [`Error::Abnormal`] end the connection, and come
+    ///   again with every later call. `Abnormal` is every end without a Close frame, a reset included.
+    /// - [`Error::Io`] with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`], if the program
+    ///   has set a read timeout or made the stream non-blocking: call again, nothing is lost.
+    /// - [`Error::Io`] with [`io::ErrorKind::TimedOut`] if the peer does not read what is sent to it
+    ///   (`write_timeout`), and with another kind if the transport is broken.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         Ok(match self.wait(None)? {
@@ -136,12 +153,28 @@ impl<S: Read + Write> WebSocket<S> {
         })
     }
 
-    /// [`next_event`](Self::next_event), and with it the sending half, to answer while the payload is
-    /// still held.
+    /// Waits for the next message, and hands it over with its memory; `None` when the connection is over
+    /// after a closing handshake. Pings, Pongs and Close frames are passed over. With
+    /// [`Delivery::Chunks`](crate::Delivery::Chunks) it is the next piece of a message.
     ///
     /// # Errors
     ///
-    /// As [`next_event`](Self::next_event).
+    /// [`Error`], as [`next_event`](Self::next_event) returns it.
+    pub fn next_message(&mut self) -> Result<Option<OwnedMessage>, Error> {
+        while let Step::Event = self.wait(None)? {
+            if let Some(message) = self.input.take_message() {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for the next event, and lends it together with the sending half, to answer while the
+    /// payload is still held.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], as [`next_event`](Self::next_event) returns it.
     ///
     /// ```no_run
     /// # use sansock::net::{Error, WebSocket};
@@ -163,36 +196,36 @@ impl<S: Read + Write> WebSocket<S> {
         })
     }
 
-    /// The sending half.
+    /// Returns the sending half.
     pub fn outgoing(&mut self) -> &mut Outgoing<S> {
         &mut self.outgoing
     }
 
-    /// [`Outgoing::queue`].
+    /// Queues a message: it is written with the next flush or before the next wait ([`Outgoing::queue`]).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`Error`], as [`Outgoing::queue`] returns it.
     #[inline]
     pub fn queue<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         self.outgoing.queue(message)
     }
 
-    /// [`Outgoing::send`].
+    /// Sends a message and all that was queued before ([`Outgoing::send`]).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`Error`], as [`Outgoing::send`] returns it.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
         self.outgoing.send(message)
     }
 
-    /// [`Outgoing::send_fragment`].
+    /// Sends the next fragment of a message ([`Outgoing::send_fragment`]).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`Error`], as [`Outgoing::send_fragment`] returns it.
     pub fn send_fragment<'m>(
         &mut self,
         fragment: impl Into<OutgoingMessage<'m>>,
@@ -201,29 +234,29 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.send_fragment(fragment, fin)
     }
 
-    /// [`Outgoing::send_encoded`].
+    /// Sends a message that was encoded once for many connections ([`Outgoing::send_encoded`]).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`Error`], as [`Outgoing::send_encoded`] returns it.
     pub fn send_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         self.outgoing.send_encoded(message)
     }
 
-    /// [`Outgoing::ping`].
+    /// Sends a Ping with a payload of at most 125 bytes ([`Outgoing::ping`]).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`Error`], as [`Outgoing::ping`] returns it.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.outgoing.ping(payload)
     }
 
-    /// [`Outgoing::start_close`].
+    /// Sends a Close frame and returns ([`Outgoing::start_close`]); [`close`](Self::close) waits for the end.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`Error`], as [`Outgoing::start_close`] returns it.
     pub fn start_close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
@@ -232,132 +265,203 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.start_close(code, reason)
     }
 
-    /// [`Outgoing::flush`].
+    /// Writes what was queued ([`Outgoing::flush`]).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// [`Error`], as [`Outgoing::flush`] returns it.
     #[inline]
     pub fn flush(&mut self) -> Result<(), Error> {
         self.outgoing.flush()
     }
 
-    /// Sends a Close frame unless one was sent, and waits for the end: messages that still arrive are
-    /// discarded. A peer that does not answer, or does not even read, is waited for no longer than
-    /// [`Timeouts::closing`](crate::Timeouts::closing); one that has answered has as much time again
-    /// to end its side of the transport.
+    /// Sends a Close frame unless one was sent, waits for the end, and returns how the connection ended.
+    /// Messages that still arrive are discarded. It takes
+    /// [`Timeouts::closing`](crate::Timeouts::closing) at most, also if the peer does not answer or does
+    /// not read.
     ///
     /// # Errors
     ///
-    /// As [`next_event`](Self::next_event), and [`Error::Send`] for a reason that is too long.
-    pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
-        let Outgoing { connection, buffer, .. } = &mut self.outgoing;
+    /// [`Error::Send`] for a reason that is too long, and [`Error`] as [`next_event`](Self::next_event)
+    /// returns it.
+    pub fn close(
+        &mut self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+    ) -> Result<Outcome, Error> {
+        let Core { connection, buffer, .. } = &mut self.outgoing.core;
         if connection.state() == State::Open {
-            connection.close(code, reason, buffer)?;
+            connection.start_close(code, reason, buffer)?;
         }
-        self.write_close()?;
-        while self.next_event()?.is_some() {}
-        Ok(())
+        while let Step::Event = self.wait(None)? {}
+        self.outcome().cloned().ok_or(Error::Abnormal)
     }
 
-    /// Bytes that were accepted for sending and not yet handed to the transport. After the end,
-    /// also one after a closing handshake: those that never will be.
+    /// Returns whether nothing more can be sent: a Close frame was sent, or the connection is over.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.outgoing.is_closing()
+    }
+
+    /// Returns how many bytes were accepted for sending and not yet handed to the transport. After the
+    /// end, also one after a closing handshake, these are lost.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.outgoing.buffered_amount()
     }
 
-    /// The state of the protocol.
+    /// Returns the state of the protocol.
     #[must_use]
     pub fn connection(&self) -> &Connection {
-        &self.outgoing.connection
+        &self.outgoing.core.connection
     }
 
-    /// How the connection ended, once it has.
+    /// Returns how the connection ended, once it has: whether that was clean, the code and the reason.
     #[must_use]
-    pub fn outcome(&self) -> Option<Outcome> {
-        self.outgoing.connection.outcome()
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outgoing.core.connection.outcome()
     }
 
-    /// The subprotocol that was negotiated.
+    /// Returns the subprotocol that was negotiated.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.established.as_ref()?.subprotocol()
     }
 
-    /// What was negotiated of permessage-deflate (RFC 7692); `None` if messages are not compressed.
+    /// Returns what the opening handshake has negotiated, if this adapter did it.
+    #[must_use]
+    pub const fn established(&self) -> Option<&Established> {
+        self.established.as_ref()
+    }
+
+    /// Returns what was negotiated of permessage-deflate (RFC 7692); `None` if messages are not
+    /// compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(&self) -> Option<&crate::NegotiatedDeflate> {
         self.established.as_ref()?.deflate()
     }
 
-    pub(super) fn set_negotiated(&mut self, established: &Established) {
-        self.established = Some(established.clone());
+    pub(super) fn set_established(&mut self, established: Established) {
+        self.established = Some(established);
     }
 
     pub(super) fn set_slot(&mut self, slot: Arc<Slot>) {
-        self.outgoing.slot = Some(slot);
+        self.outgoing.core.slot = Some(slot);
     }
 
-    pub(super) fn take_slot(&mut self) -> Option<Arc<Slot>> {
-        self.outgoing.slot.take()
-    }
-
-    /// The transport.
+    /// Returns the transport.
     #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.outgoing.stream
     }
 
-    /// The transport. To read or write it breaks the connection's framing.
+    /// Returns the transport. Reading or writing it breaks the connection's framing.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.outgoing.stream
     }
 
-    /// Everything apart, for those who want to go on without this adapter.
+    /// Takes everything apart, to go on without this adapter.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, ReceiveBuffer, SendBuffer) {
-        (self.outgoing.stream, self.outgoing.connection, self.input, self.outgoing.buffer)
+        let (stream, (connection, buffer, _), input) = self.into_halves();
+        (stream, connection, input, buffer)
+    }
+
+    pub(super) fn write_timeout(&self) -> Option<Duration> {
+        self.outgoing.pace.and_then(|pace| pace.timeout())
+    }
+
+    /// The transport, the connection with what waits and its place in a server, and what has arrived.
+    pub(super) fn into_halves(
+        self,
+    ) -> (S, (Connection, SendBuffer, Option<Arc<Slot>>), ReceiveBuffer) {
+        (self.outgoing.stream, self.outgoing.core.into_parts(), self.input)
     }
 }
 
-impl<S: Socket> WebSocket<S> {
-    /// A connection over a transport that can bound its waiting and end its sending side.
+impl<S: Transport> WebSocket<S> {
+    /// Makes a connection over a transport that can bound its waiting and end its sending side.
+    ///
+    /// `input` holds what has arrived behind the handshake's head, `output` what of the handshake
+    /// still has to be written. No write timeout is set ([`set_write_timeout`](Self::set_write_timeout)).
     ///
     /// # Errors
     ///
-    /// The transport's, when its timeout is set.
+    /// [`Error::Io`] if the transport's timeouts cannot be set.
     pub fn new(
         stream: S,
         connection: Connection,
         input: ReceiveBuffer,
         output: SendBuffer,
     ) -> Result<Self, Error> {
-        let mut socket = Self::over(stream, connection, input, output);
+        let mut socket = Self::untimed(stream, connection, input, output);
         socket.control = Some(Control {
             set_read_timeout: S::set_read_timeout,
-            set_write_timeout: S::set_write_timeout,
+            write_until,
             shutdown_write: S::shutdown_write,
         });
+        socket.outgoing.pace = Some(Pace::new(None));
         socket.outgoing.stream.set_read_timeout(None)?;
-        let Outgoing { connection, buffer, .. } = &mut socket.outgoing;
-        connection.handle_timeout(Instant::now(), buffer).map_err(Error::Timeout)?;
+        socket.outgoing.stream.set_write_timeout(Some(STEP))?;
+        let Core { connection, buffer, .. } = &mut socket.outgoing.core;
+        connection.handle_timeout(Instant::now(), buffer)?;
         Ok(socket)
+    }
+
+    /// Sets how long a peer may read next to nothing of what is sent to it: in each such time it must
+    /// take 16 KiB, or all that waits. Otherwise the write fails with [`io::ErrorKind::TimedOut`], and the
+    /// connection is over. `None` waits forever.
+    pub fn set_write_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
+        self.outgoing.set_write_timeout(timeout.into());
     }
 
     /// Waits for the next event, for about `timeout` at most; with zero it takes what has arrived.
     /// What was queued is written first, which `timeout` does not bound.
     ///
+    /// Each event ends the wait, so a program that wants to do something every second must look at the
+    /// clock itself: under traffic [`Next::TimedOut`] never comes.
+    ///
     /// # Errors
     ///
-    /// As [`next_event`](Self::next_event).
-    pub fn next_event_timeout(&mut self, timeout: Duration) -> Result<Next<'_>, Error> {
-        let until = Instant::now().checked_add(timeout);
-        Ok(match self.wait(until)? {
+    /// [`Error`], as [`next_event`](Self::next_event) returns it.
+    pub fn next_event_timeout(&mut self, timeout: Duration) -> Result<Next<Event<'_>>, Error> {
+        Ok(match self.wait(Instant::now().checked_add(timeout))? {
             Step::Event => self.input.event().map_or(Next::Ended, Next::Event),
             Step::Ended => Next::Ended,
             Step::TimedOut => Next::TimedOut,
         })
+    }
+
+    /// [`exchange`](Self::exchange) that waits as [`next_event_timeout`](Self::next_event_timeout) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], as [`next_event`](Self::next_event) returns it.
+    pub fn exchange_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Next<(Event<'_>, &mut Outgoing<S>)>, Error> {
+        Ok(match self.wait(Instant::now().checked_add(timeout))? {
+            Step::Event => match self.input.event() {
+                Some(event) => Next::Event((event, &mut self.outgoing)),
+                None => Next::Ended,
+            },
+            Step::Ended => Next::Ended,
+            Step::TimedOut => Next::TimedOut,
+        })
+    }
+}
+
+impl WebSocket<Stream> {
+    /// Ends the connection at once, without a Close frame: the peer sees 1006, and what was queued is
+    /// lost.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's.
+    pub fn abort(self) -> io::Result<()> {
+        let (stream, ..) = self.into_halves();
+        stream.abort()
     }
 }

@@ -3,93 +3,132 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use super::super::slot::Notice;
-use super::super::stream::is_would_block;
-use super::super::{Error, Outgoing};
-use super::{EARLY, QUIET, Step, WORTH_RELEASE, WebSocket};
-use crate::buffer::What;
-use crate::connection::{State, Transport};
+use super::{QUIET, Step, WORTH_RELEASE, WebSocket};
+use crate::net::blocking::{is_reset, is_would_block, was_our_timeout};
+use crate::net::core::Core;
+use crate::net::slot::Notice;
+use crate::net::{Error, Outgoing};
+use crate::{State, Teardown};
+
+/// What a look at the clock says.
+enum Look {
+    /// Read.
+    Read,
+    /// The time that the program gave is over.
+    Late,
+    /// Something was queued.
+    Write,
+}
 
 impl<S: Read + Write> WebSocket<S> {
     /// Waits for the next event until `until`, but reads once at least.
     pub(super) fn wait(&mut self, until: Option<Instant>) -> Result<Step, Error> {
         let mut has_read = false;
         loop {
-            let Outgoing { connection, buffer, .. } = &mut self.outgoing;
-            if connection.transport() != Transport::Open {
-                return self.finish().map(|()| Step::Ended);
+            let Core { connection, buffer, .. } = &mut self.outgoing.core;
+            // A violation is the connection's outcome, and shows when its transport has ended.
+            if let Ok(true) = connection.advance(&mut self.input, buffer) {
+                if self.input.event().is_some_and(|event| event.is_control()) {
+                    self.write_reply();
+                }
+                return Ok(Step::Event);
             }
-            match connection.advance(&mut self.input, buffer) {
-                Ok(true) => {
-                    if !matches!(self.input.what(), Some(What::Message(_) | What::Chunk { .. })) {
-                        self.write_answer();
-                    }
-                    return Ok(Step::Event);
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    self.end();
-                    return Err(error.into());
-                }
+            if self.finished {
+                return self.result();
             }
             self.flush_before_wait()?;
-            if !self.arm(until)? && has_read {
-                return Ok(Step::TimedOut);
+            let teardown = self.outgoing.core.connection.teardown();
+            if teardown != Teardown::NotYet
+                && let Some(end) = self.tear_down(teardown)
+            {
+                return end;
+            }
+            if std::mem::take(&mut self.outgoing.was_slow) {
+                continue;
+            }
+            match self.look_at_clock(until)? {
+                Look::Write => continue,
+                Look::Late if has_read => return Ok(Step::TimedOut),
+                Look::Late | Look::Read => {}
             }
             self.read()?;
             has_read = true;
         }
     }
 
-    /// Answers do not wait for what the program does next: a newer Pong would take this one's place.
-    /// An error comes again with the next write. If the network takes nothing, only the newest Pong
-    /// goes on waiting: a peer that pings and does not read would else take the time of a write for
-    /// each Ping.
-    fn write_answer(&mut self) {
-        if !self.stuck {
-            self.stuck = self.outgoing.flush().is_err();
+    /// Writes the answer to a control frame: a newer Pong would take the place of one that waits. An
+    /// error comes again with the next write. If the network takes nothing, only the newest Pong
+    /// goes on waiting: otherwise a peer that pings and does not read would take the time of a write
+    /// for each Ping.
+    fn write_reply(&mut self) {
+        if !self.reply_blocked
+            && let Err(error) = self.outgoing.flush()
+        {
+            self.reply_blocked = true;
+            self.keep_failure(error);
         }
     }
 
     /// A write that fails for good does not hide what the peer sent before it closed: its Close frame
-    /// may tell why.
+    /// may say why.
     #[inline]
-    pub(super) fn flush_before_wait(&mut self) -> Result<(), Error> {
-        if self.broken.is_some() {
+    fn flush_before_wait(&mut self) -> Result<(), Error> {
+        if self.broken.is_some() || self.outgoing.gave_up {
             return Ok(());
         }
         match self.outgoing.flush() {
-            Err(Error::Io(error)) if !is_would_block(&error) => {
-                self.broken = Some(error);
+            Ok(()) => {
+                self.reply_blocked = false;
                 Ok(())
             }
-            result => {
-                self.stuck = result.is_err();
-                result
+            Err(error) => self.flush_failed(error),
+        }
+    }
+
+    #[cold]
+    fn flush_failed(&mut self, error: Error) -> Result<(), Error> {
+        self.reply_blocked = true;
+        match self.keep_failure(error) {
+            // The time of the closing handshake is over.
+            Some(_) if matches!(self.connection().teardown(), Teardown::Drop { .. }) => Ok(()),
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps an error after which nothing can be written any more; returns others.
+    fn keep_failure(&mut self, error: Error) -> Option<Error> {
+        match error {
+            // It is the outcome.
+            Error::Timeout(_) => None,
+            Error::Io(error) if self.outgoing.gave_up || !is_would_block(&error) => {
+                self.broken = Some(error);
+                None
             }
+            error => Some(error),
         }
     }
 
     /// One read, during which a server that shuts down may write our Close frame.
     #[inline]
     fn read(&mut self) -> Result<(), Error> {
-        let Outgoing { connection, stream, buffer, slot, .. } = &mut self.outgoing;
+        let Outgoing { core, stream, .. } = &mut self.outgoing;
         // A second Close frame must not follow ours.
-        let slot = slot.as_deref().filter(|_| connection.state() == State::Open);
+        let slot = core.slot.as_deref().filter(|_| core.connection.state() == State::Open);
         let Some(slot) = slot else {
             let read = self.input.read_from(stream);
             return self.received(read);
         };
-        if slot.park() == Notice::Leave {
-            connection.go_away(buffer);
+        if let Notice::Close(notice) = slot.park() {
+            core.close(notice);
             return Ok(());
         }
         let read = self.input.read_from(stream);
         match slot.unpark() {
             Notice::Stay => return self.received(read),
-            Notice::Leave => connection.go_away(buffer),
-            Notice::Left => {
-                connection.has_left();
+            Notice::Close(notice) => core.close(notice),
+            Notice::Closed => {
+                core.connection.mark_closed();
                 // With TLS, what the network did not take at once still waits there.
                 let _ = stream.flush();
             }
@@ -104,18 +143,12 @@ impl<S: Read + Write> WebSocket<S> {
     #[inline]
     fn received(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         match read {
-            Ok(0) => self.read_ended(),
+            Ok(0) => {
+                self.outgoing.core.connection.receive_eof();
+                Ok(())
+            }
             Ok(_) => Ok(()),
             Err(error) => self.read_failed(error),
-        }
-    }
-
-    #[cold]
-    fn read_ended(&mut self) -> Result<(), Error> {
-        self.outgoing.connection.receive_eof();
-        match self.broken.take() {
-            Some(error) => Err(error.into()),
-            None => Ok(()),
         }
     }
 
@@ -125,79 +158,70 @@ impl<S: Read + Write> WebSocket<S> {
             return Ok(());
         }
         if is_would_block(&error) {
-            let ours = self.armed.is_some_and(|armed| {
-                let waited = self.looked.map_or(Duration::ZERO, |looked| looked.elapsed());
-                waited.saturating_add(EARLY).saturating_mul(2) > armed
-            });
-            if !ours {
+            let waited = self.looked.map_or(Duration::ZERO, |looked| looked.elapsed());
+            if !self.read_timeout.is_some_and(|timeout| was_our_timeout(waited, timeout)) {
                 // The stream is non-blocking, or the program has set a timeout.
                 return Err(error.into());
             }
             if self.input.is_idle() {
                 self.input.release();
-                self.outgoing.buffer.release();
+                self.outgoing.core.buffer.release();
             }
             return Ok(());
         }
-        self.outgoing.connection.receive_eof();
+        let is_over = self.outcome().is_some();
+        self.outgoing.core.connection.receive_eof();
+        if is_over || is_reset(&error) {
+            // What is not written now is lost with the transport.
+            self.broken.get_or_insert(error);
+            return Ok(());
+        }
         self.finished = true;
         Err(error.into())
     }
 
     /// Looks at the clock if anything is timed, and bounds the next read by the nearest deadline.
-    /// `false` if `until` has passed.
     #[inline]
-    pub(super) fn arm(&mut self, until: Option<Instant>) -> Result<bool, Error> {
-        let timed = self.outgoing.connection.poll_timeout();
-        let held = self.input.capacity().max(self.outgoing.buffer.capacity());
+    fn look_at_clock(&mut self, until: Option<Instant>) -> Result<Look, Error> {
+        let Core { connection, buffer, .. } = &self.outgoing.core;
+        let held = self.input.capacity().max(buffer.capacity());
         let large = held > WORTH_RELEASE && self.input.is_idle();
-        if timed.is_none() && until.is_none() && !large && self.armed.is_none() {
-            return Ok(true);
+        if connection.poll_timeout().is_none()
+            && until.is_none()
+            && !large
+            && self.read_timeout.is_none()
+        {
+            return Ok(Look::Read);
         }
-        self.arm_timed(until, large)
+        self.look_at_clock_timed(until, large)
     }
 
     #[cold]
-    fn arm_timed(&mut self, until: Option<Instant>, large: bool) -> Result<bool, Error> {
-        if self.control.is_none() {
-            return Ok(true);
-        }
+    fn look_at_clock_timed(&mut self, until: Option<Instant>, large: bool) -> Result<Look, Error> {
+        let Some(control) = &self.control else { return Ok(Look::Read) };
         let now = Instant::now();
-        let looked = self.looked.replace(now);
-        // The program may have done something else since, or the process was stopped: what the peer
-        // has sent meanwhile is read before it is called silent.
-        let passed = |at| at <= now && looked.is_none_or(|looked| looked < at);
-        if !self.outgoing.connection.poll_timeout().is_some_and(passed) {
-            self.do_what_is_due(now)?;
+        self.looked = Some(now);
+        let Outgoing { core: Core { connection, buffer, .. }, stream, .. } = &mut self.outgoing;
+        let before = (connection.teardown(), buffer.buffered_amount());
+        // An error is the outcome, and shows in `teardown`.
+        let _ = connection.handle_timeout(now, buffer);
+        if (connection.teardown(), buffer.buffered_amount()) != before {
+            return Ok(Look::Write);
         }
-        let Outgoing { connection, stream, .. } = &mut self.outgoing;
         let quiet = now.checked_add(QUIET).filter(|_| large);
         let deadline = [connection.poll_timeout(), until, quiet].into_iter().flatten().min();
-        let wanted =
+        let timeout =
             deadline.map(|at| at.saturating_duration_since(now).max(Duration::from_millis(1)));
         // A timeout that ends somewhat early costs one more round; to set it costs a system call.
-        let keep = match (self.armed, wanted) {
+        let keep = match (self.read_timeout, timeout) {
             (None, None) => true,
-            (Some(armed), Some(wanted)) => armed <= wanted && wanted <= armed.saturating_mul(2),
+            (Some(set), Some(wanted)) => set <= wanted && wanted <= set.saturating_mul(2),
             _ => false,
         };
-        if !keep && let Some(control) = &self.control {
-            (control.set_read_timeout)(stream, wanted)?;
-            self.armed = wanted;
+        if !keep {
+            (control.set_read_timeout)(stream, timeout)?;
+            self.read_timeout = timeout;
         }
-        Ok(until.is_none_or(|until| now < until))
-    }
-
-    /// What the timers ask for.
-    pub(super) fn do_what_is_due(&mut self, now: Instant) -> Result<(), Error> {
-        let Outgoing { connection, buffer, .. } = &mut self.outgoing;
-        if let Err(timeout) = connection.handle_timeout(now, buffer) {
-            self.end();
-            return Err(timeout.into());
-        }
-        if !buffer.is_empty() && self.broken.is_none() {
-            self.outgoing.write_out()?;
-        }
-        Ok(())
+        Ok(if until.is_some_and(|until| until <= now) { Look::Late } else { Look::Read })
     }
 }

@@ -75,7 +75,7 @@ fn jumps() -> Fallible {
     ensure(it.at(start + HOUR * 8) == Err(Timeout::Keepalive), || "no answer is the end".into())?;
     ensure(it.at(start) == Err(Timeout::Keepalive), || "the end stays the end".into())?;
     let outcome = it.connection.outcome();
-    ensure(outcome == Some(Outcome::TimedOut(Timeout::Keepalive)), || format!("{outcome:?}"))?;
+    ensure(outcome == Some(&Outcome::TimedOut(Timeout::Keepalive)), || format!("{outcome:?}"))?;
     // The end of time: as far as `Instant` goes.
     let mut it = Virtual::new(start)?;
     let mut far = HOUR;

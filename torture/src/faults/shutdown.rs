@@ -71,7 +71,7 @@ fn exchange(url: &str) -> Fallible<Exchanged> {
             Next::TimedOut => return Err("no answer, and no end".into()),
         }
     }
-    let clean = Some(Outcome::Clean(Some(CloseCode::GOING_AWAY)));
-    ensure(socket.outcome() == clean, || format!("{:?}", socket.outcome()))?;
+    let clean = Outcome::Clean { code: Some(CloseCode::GOING_AWAY), reason: "".into() };
+    ensure(socket.outcome() == Some(&clean), || format!("{:?}", socket.outcome()))?;
     Ok(Exchanged { sent, echoed })
 }

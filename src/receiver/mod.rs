@@ -4,13 +4,14 @@ mod inflate;
 
 use crate::buffer::{ReceiveBuffer, What};
 use crate::close::CloseCode;
+use crate::closing::Progress;
 use crate::config::{Config, Delivery, Limits, Role};
 use crate::deflate::Inflate;
 use crate::error::ProtocolError;
-use crate::event::{Event, MessageKind};
-use crate::frame::{FrameHeader, OpCode};
+use crate::event::Event;
+use crate::frame::{FrameHeader, MASK, Opcode, RSV1, RSV2_RSV3};
 use crate::mask::Mask;
-use crate::utf8::InvalidUtf8;
+use crate::message::MessageKind;
 
 /// The receiving half of a connection.
 ///
@@ -38,8 +39,10 @@ pub struct Receiver {
     length: u64,
     /// Its frames so far.
     fragments: u32,
-    /// How many messages have begun.
+    /// How many messages have begun, modulo 2^32.
     begun: u32,
+    /// How often payload of a message has arrived that is not whole yet, modulo 2^32.
+    pieces: u32,
     /// If permessage-deflate was negotiated.
     inflate: Option<Inflate>,
     /// Whether the message in progress is compressed.
@@ -63,7 +66,7 @@ struct Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Path {
     /// A control frame: lent where it lies.
-    Control(OpCode),
+    Control(Opcode),
     /// A message in one frame: lent where it lies.
     InPlace(MessageKind),
     /// A fragment, or a frame too large to wait in the buffer: moved behind the message's others.
@@ -86,8 +89,8 @@ enum Step {
 }
 
 impl Receiver {
-    /// From so many missing bytes of a fragment on, reads go straight into the message; below, one
-    /// read may bring the next frames too.
+    /// If at least this many bytes of a fragment are missing, reads go straight into the message; below,
+    /// one read may bring the next frames too.
     const WORTH_DIRECT: usize = 16 << 10;
 
     /// A receiver for the first byte after the opening handshake.
@@ -107,6 +110,7 @@ impl Receiver {
             length: 0,
             fragments: 0,
             begun: 0,
+            pieces: 0,
             inflate: None,
             compressed: false,
             closed: false,
@@ -125,11 +129,12 @@ impl Receiver {
     /// # Errors
     ///
     /// The peer broke the protocol or went over a limit. It is known from the bytes that have
-    /// arrived, not when the frame is complete; every later call returns it again.
+    /// arrived, not when the frame is complete; every later call returns it again, and discards what
+    /// has arrived.
     #[inline]
     pub fn advance(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
         if let Some(error) = self.failure {
-            return Err(error);
+            return Err(Self::discard(error, buffer));
         }
         buffer.reclaim();
         while buffer.has_work() || self.may_inflate() {
@@ -137,7 +142,7 @@ impl Receiver {
                 Ok(Step::Lent) => return Ok(true),
                 Ok(Step::NeedsBytes) => return Ok(false),
                 Ok(Step::FrameEnded) => {}
-                Err(error) => return Err(self.fail(error)),
+                Err(error) => return Err(self.fail(error, buffer)),
             }
         }
         Ok(false)
@@ -147,7 +152,7 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// As [`advance`](Self::advance).
+    /// [`ProtocolError`], as [`advance`](Self::advance) returns it.
     #[inline]
     pub fn next_event<'b>(
         &mut self,
@@ -169,14 +174,30 @@ impl Receiver {
         self.message.is_some()
     }
 
-    /// How many messages have begun, modulo 2^32.
-    pub(crate) const fn begun(&self) -> u32 {
-        self.begun
+    /// Returns what was seen so far, for [`Sender::note`](crate::Sender::note). Takes from `buffer` the
+    /// record of whether bytes have arrived.
+    #[inline]
+    pub fn progress(&self, buffer: &mut ReceiveBuffer) -> Progress {
+        Progress {
+            heard: buffer.take_fresh(),
+            begun: self.begun,
+            pieces: self.pieces,
+            in_message: self.message.is_some(),
+        }
     }
 
     #[cold]
-    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
-        *self.failure.insert(error)
+    fn fail(&mut self, error: ProtocolError, buffer: &mut ReceiveBuffer) -> ProtocolError {
+        self.failure = Some(error);
+        Self::discard(error, buffer)
+    }
+
+    /// Discards what has arrived after an error: the peer's bytes must be read, so that it gets our
+    /// Close frame, but they mean nothing.
+    #[cold]
+    fn discard(error: ProtocolError, buffer: &mut ReceiveBuffer) -> ProtocolError {
+        buffer.discard();
+        error
     }
 
     /// One frame, or what has arrived of it.
@@ -205,13 +226,13 @@ impl Receiver {
         self.admit(first, header.opcode, Some(header.masking_key.is_some()))?;
         buffer.consume(header_length);
         let path = if header.opcode.is_control() {
-            if header.opcode == OpCode::Close && header.payload_len == 1 {
+            if header.opcode == Opcode::Close && header.payload_len == 1 {
                 return Err(ProtocolError::CloseLength);
             }
             Path::Control(header.opcode)
         } else {
             let kind = self.count(&header)?;
-            let whole = header.fin && header.opcode != OpCode::Continuation;
+            let whole = header.fin && header.opcode != Opcode::Continuation;
             let arrived = buffer.unread() as u64;
             match self.delivery {
                 _ if self.inflates() => Path::Inflate(kind),
@@ -238,6 +259,9 @@ impl Receiver {
     /// What has arrived of a frame's payload.
     #[inline(never)]
     fn payload(&mut self, frame: Frame, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
+        if !matches!(frame.path, Path::Control(_)) {
+            self.pieces = self.pieces.wrapping_add(1);
+        }
         match frame.path {
             Path::InPlace(kind) => self.in_place(frame, kind, buffer),
             Path::Control(opcode) => self.control(frame, opcode, buffer),
@@ -250,21 +274,21 @@ impl Receiver {
     /// Whether a frame with this first byte, opcode and mask may come now. `masked` is `None` while
     /// it is not known.
     #[inline]
-    fn admit(&self, first: u8, opcode: OpCode, masked: Option<bool>) -> Result<(), ProtocolError> {
+    fn admit(&self, first: u8, opcode: Opcode, masked: Option<bool>) -> Result<(), ProtocolError> {
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (5.2)
         // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first
         // fragments of a data message." (RFC 7692, 6.1)
         let reserved = match opcode {
-            OpCode::Text | OpCode::Binary if self.inflate.is_some() => 0x30,
-            _ => 0x70,
+            Opcode::Text | Opcode::Binary if self.inflate.is_some() => RSV2_RSV3,
+            _ => RSV1 | RSV2_RSV3,
         };
         if first & reserved != 0 {
             return Err(ProtocolError::ReservedBits(first));
         }
         // Fragments "MUST NOT be interleaved" with those of another message (5.4).
         match (opcode, self.message) {
-            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
-            (OpCode::Text | OpCode::Binary, Some(_)) => {
+            (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (Opcode::Text | Opcode::Binary, Some(_)) => {
                 return Err(ProtocolError::ExpectedContinuation);
             }
             _ => {}
@@ -286,8 +310,8 @@ impl Receiver {
         for length in 1..=FrameHeader::MAX_LEN {
             let Some(shown) = arrived.get(..length) else { break };
             FrameHeader::decode(shown)?;
-            let masked = shown.get(1).map(|second| second & 0x80 != 0);
-            self.admit(first, OpCode::try_from(first & 0x0F)?, masked)?;
+            let masked = shown.get(1).map(|second| second & MASK != 0);
+            self.admit(first, Opcode::try_from(first & 0x0F)?, masked)?;
         }
         Ok(())
     }
@@ -325,7 +349,7 @@ impl Receiver {
     /// Begins a message of the type that its first frame's opcode says.
     #[inline]
     fn begin(&mut self, header: &FrameHeader) -> MessageKind {
-        let text = header.opcode == OpCode::Text;
+        let text = header.opcode == Opcode::Text;
         let kind = if text { MessageKind::Text } else { MessageKind::Binary };
         self.message = Some(kind);
         (self.length, self.fragments) = (0, 0);
@@ -365,6 +389,11 @@ impl Receiver {
         Ok(Step::Lent)
     }
 
+    /// Whether the frame in hand is the first of its message.
+    const fn is_first_frame(&self) -> bool {
+        self.fragments == 1
+    }
+
     /// The length of a header whose payload has 126 to 65,535 bytes: the key is a client's.
     const fn long_header(&self) -> usize {
         match self.role {
@@ -376,7 +405,7 @@ impl Receiver {
     fn control(
         &mut self,
         mut frame: Frame,
-        opcode: OpCode,
+        opcode: Opcode,
         buffer: &mut ReceiveBuffer,
     ) -> Result<Step, ProtocolError> {
         let length = to_usize(frame.remaining);
@@ -385,8 +414,8 @@ impl Receiver {
             return Ok(self.wait_for(frame));
         }
         let what = match opcode {
-            OpCode::Ping => What::Ping,
-            OpCode::Pong => What::Pong,
+            Opcode::Ping => What::Ping,
+            Opcode::Pong => What::Pong,
             _ => {
                 // "the first two bytes of the body MUST be a 2-byte unsigned integer" (5.5.1) that is
                 // not one of the codes of 7.4.1 and 7.4.2 which "MUST NOT be set".
@@ -420,7 +449,7 @@ impl Receiver {
         if frame.remaining > 0 {
             let missing = to_usize(frame.remaining);
             // A frame that is the whole message was too long to wait in the buffer.
-            let whole = frame.fin && self.fragments == 1;
+            let whole = frame.fin && self.is_first_frame();
             if whole || missing >= Self::WORTH_DIRECT {
                 buffer.expect_direct(missing);
             }
@@ -431,7 +460,7 @@ impl Receiver {
         }
         buffer.lend_assembled(kind)?;
         self.message = None;
-        if self.fragments == 1 {
+        if self.is_first_frame() {
             buffer.expect_another(self.long_header(), to_usize(self.length));
         }
         Ok(Step::Lent)
@@ -471,8 +500,8 @@ impl Frame {
         buffer.unread().min(to_usize(self.remaining))
     }
 
-    /// So much of the payload was processed: more than there was only if a program gives one
-    /// connection the buffer of another.
+    /// Records that `n` payload bytes were processed. `n` exceeds `remaining` only if a program mixed up
+    /// two connections' buffers.
     #[inline]
     fn took(&mut self, n: usize) {
         self.remaining = self.remaining.saturating_sub(n as u64);
@@ -483,11 +512,4 @@ impl Frame {
 #[inline]
 fn to_usize(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
-}
-
-impl From<InvalidUtf8> for ProtocolError {
-    /// "MUST _Fail the WebSocket Connection_" (8.1).
-    fn from(_: InvalidUtf8) -> Self {
-        Self::InvalidUtf8
-    }
 }

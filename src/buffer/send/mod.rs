@@ -5,6 +5,9 @@
 )]
 
 mod deflate;
+mod unwritten;
+
+pub use unwritten::Unwritten;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -16,7 +19,7 @@ use crate::mask::Mask;
 /// Bytes that wait for the transport. Partial writes move a cursor, never the bytes.
 ///
 /// A program writes [`as_slice`](Self::as_slice) to its transport and tells with
-/// [`advance`](Self::advance) how much of it was taken, until [`is_empty`](Self::is_empty).
+/// [`consume`](Self::consume) how much of it was taken, until [`is_empty`](Self::is_empty).
 #[derive(Default)]
 pub struct SendBuffer {
     /// All but the Pong.
@@ -37,7 +40,7 @@ struct WaitingPong {
     frame: [u8; WaitingPong::MAX],
 }
 
-const ADVANCED_TOO_FAR: &str = "advanced by more than as_slice() held";
+const CONSUMED_TOO_MUCH: &str = "consumed more than as_slice() held";
 
 impl WaitingPong {
     /// Header of two bytes, masking key, payload.
@@ -69,19 +72,19 @@ impl SendBuffer {
         }
     }
 
-    /// Tells that the first `n` bytes of [`as_slice`](Self::as_slice) were written.
+    /// Consumes the first `n` bytes of [`as_slice`](Self::as_slice), which were written.
     ///
     /// # Panics
     ///
     /// If `n` is more than its length.
     #[inline]
-    pub fn advance(&mut self, n: usize) {
+    pub fn consume(&mut self, n: usize) {
         if self.pong.is_some() {
-            return self.advance_with_pong(n);
+            return self.consume_with_pong(n);
         }
         // Most connections never see a Ping.
         let waiting = self.bytes.len();
-        assert!(n <= waiting, "{ADVANCED_TOO_FAR}");
+        assert!(n <= waiting, "{CONSUMED_TOO_MUCH}");
         if n == waiting {
             self.bytes.restart(0);
         } else {
@@ -103,7 +106,20 @@ impl SendBuffer {
         self.bytes.is_empty() && self.waiting_pong().is_none()
     }
 
-    /// Writes all that waits. After an error, [`io::ErrorKind::WouldBlock`] included, what was not
+    /// Writes once, and returns how many bytes the transport took. For those who look at the clock between
+    /// writes, or whose transport would block.
+    ///
+    /// # Errors
+    ///
+    /// The transport's; then everything still waits.
+    #[inline]
+    pub fn write_once(&mut self, transport: &mut impl Write) -> io::Result<usize> {
+        let n = transport.write(self.as_slice())?;
+        self.consume(n);
+        Ok(n)
+    }
+
+    /// Writes all that waits, in as many writes as that takes. After an error, [`io::ErrorKind::WouldBlock`] included, what was not
     /// written still waits.
     ///
     /// # Errors
@@ -135,7 +151,7 @@ impl SendBuffer {
         loop {
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => self.advance(n),
+                Ok(n) => self.consume(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -152,10 +168,10 @@ impl SendBuffer {
         self.bytes.filled(bytes.len());
     }
 
-    /// Bytes of memory that the buffer holds, the Pong's place not counted.
-    #[cfg(feature = "net")]
+    /// Returns how many bytes of memory the buffer holds, the place of a Pong not counted.
     #[inline]
-    pub(crate) fn capacity(&self) -> usize {
+    #[must_use]
+    pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
@@ -189,18 +205,8 @@ impl SendBuffer {
         self.bytes.filled(end);
     }
 
-    /// Appends a header whose payload leaves on its own way.
-    #[cfg(feature = "net")]
-    pub(crate) fn push_header(&mut self, header: &FrameHeader) {
-        // There is room for the longest.
-        let Some(start) = self.space(FrameHeader::MAX_LEN).first_chunk_mut() else { return };
-        let length = header.encode_to(start);
-        self.bytes.filled(length);
-    }
-
     /// Appends the next bytes of a payload, masked in the pass that copies them.
-    #[cfg(feature = "net")]
-    pub(crate) fn push_masked(&mut self, payload: &[u8], mask: &mut Mask) {
+    pub(super) fn push_masked(&mut self, payload: &[u8], mask: &mut Mask) {
         mask.apply_to(payload, self.space_of(payload.len()));
         self.bytes.filled(payload.len());
     }
@@ -240,12 +246,12 @@ impl SendBuffer {
         }
     }
 
-    /// [`advance`](Self::advance) on a connection that has seen a Ping.
+    /// [`consume`](Self::consume) on a connection that has seen a Ping.
     #[inline(never)]
-    fn advance_with_pong(&mut self, n: usize) {
-        assert!(n <= self.as_slice().len(), "{ADVANCED_TOO_FAR}");
+    fn consume_with_pong(&mut self, n: usize) {
+        assert!(n <= self.as_slice().len(), "{CONSUMED_TOO_MUCH}");
         match self.waiting_pong() {
-            Some(pong) if pong.at == self.bytes.start() && n > 0 => self.advance_pong(n),
+            Some(pong) if pong.at == self.bytes.start() && n > 0 => self.consume_pong(n),
             _ => self.bytes.consume(n),
         }
         if self.is_empty() {
@@ -256,7 +262,7 @@ impl SendBuffer {
     /// The transport took `n` bytes of the Pong: the rest of the frame can no longer be replaced,
     /// so it joins the other bytes.
     #[cold]
-    fn advance_pong(&mut self, n: usize) {
+    fn consume_pong(&mut self, n: usize) {
         let Some(mut pong) = self.pong.take() else { return };
         let (_, rest) = pong.as_slice().split_at(n);
         self.bytes.push_front(rest);

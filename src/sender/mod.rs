@@ -2,6 +2,8 @@
 
 mod deflate;
 mod encoded;
+mod ending;
+mod in_place;
 
 pub use encoded::EncodedMessage;
 
@@ -9,15 +11,15 @@ use std::fmt;
 
 use crate::buffer::SendBuffer;
 use crate::close::{Close, CloseCode};
+use crate::closing::Closing;
 use crate::config::{Config, Role};
 use crate::deflate::Deflate;
-use crate::error::{ProtocolError, SendError};
-use crate::event::{Event, MessageKind, OutgoingMessage};
-use crate::frame::{FrameHeader, OpCode};
+use crate::error::SendError;
+use crate::frame::{FrameHeader, Opcode};
 use crate::mask::{BoxedMaskSource, MaskSource};
-use crate::timer::{Due, Timeout};
+use crate::message::{MessageKind, OutgoingMessage};
 
-/// The sending half of a connection.
+/// The sending half of a connection, and with it the closing handshake and the timers.
 ///
 /// ```
 /// use sansock::{Config, SendBuffer, Sender};
@@ -39,8 +41,7 @@ pub struct Sender {
     compressed: bool,
     /// [`Limits::buffered`](crate::Limits::buffered).
     limit: usize,
-    /// Whether a Close frame was queued.
-    closed: bool,
+    closing: Closing,
 }
 
 impl Sender {
@@ -53,7 +54,7 @@ impl Sender {
             deflate: None,
             compressed: false,
             limit: config.limits.buffered,
-            closed: false,
+            closing: Closing::new(config.timeouts),
         }
     }
 
@@ -124,35 +125,12 @@ impl Sender {
         Ok(())
     }
 
-    /// Starts a frame of a message without its payload, for those who write header and payload in
-    /// one vectored write. The program must then send exactly `payload_len` bytes, masked with
-    /// [`Mask`](crate::Mask) if the header has a key, before anything else goes out.
-    ///
-    /// It starts a new message, which is not compressed, or continues the one in progress, unless that
-    /// is compressed.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Closed`], [`SendError::KindChanged`] or, if a message that
-    /// [`send_fragment`](Self::send_fragment) compresses is in progress,
-    /// [`SendError::MessageInProgress`].
-    pub fn begin(
-        &mut self,
-        kind: MessageKind,
-        fin: bool,
-        payload_len: u64,
-    ) -> Result<FrameHeader, SendError> {
-        if self.is_compressing() {
-            return Err(SendError::MessageInProgress);
-        }
-        self.next_header(kind, fin, payload_len)
-    }
-
     /// Queues a message that was encoded once for many connections.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`] or [`SendError::BufferFull`]; then
+    /// nothing was queued.
     pub fn send_encoded(
         &mut self,
         message: &EncodedMessage,
@@ -165,12 +143,13 @@ impl Sender {
         self.check_room(message.as_bytes().len(), buffer.buffered_amount())?;
         let frame = self.deflated(message).unwrap_or(message.as_bytes());
         buffer.extend_from_slice(frame);
+        self.closing.mark_used();
         Ok(())
     }
 
-    /// Whether a whole message may be sent now, apart from the room that it takes.
+    /// Checks that a whole message may be sent now, apart from the room that it takes.
     #[inline]
-    pub(crate) fn check_whole(&self) -> Result<(), SendError> {
+    fn check_whole(&self) -> Result<(), SendError> {
         self.check_open()?;
         // "the fragments of one message MUST NOT be interleaved between the fragments of another
         // message" (5.4)
@@ -186,26 +165,27 @@ impl Sender {
     ///
     /// [`SendError::Closed`], [`SendError::ControlTooLong`] or [`SendError::BufferFull`].
     pub fn ping(&mut self, payload: &[u8], buffer: &mut SendBuffer) -> Result<(), SendError> {
-        self.control(OpCode::Ping, payload, buffer)
+        self.control(Opcode::Ping, payload, buffer)
     }
 
-    /// Queues a Pong that nobody asked for, with a payload of at most 125 bytes: "A Pong frame MAY
+    /// Queues an unsolicited Pong, with a payload of at most 125 bytes: "A Pong frame MAY
     /// be sent unsolicited." (5.5.3)
     ///
     /// # Errors
     ///
     /// [`SendError::Closed`], [`SendError::ControlTooLong`] or [`SendError::BufferFull`].
     pub fn pong(&mut self, payload: &[u8], buffer: &mut SendBuffer) -> Result<(), SendError> {
-        self.control(OpCode::Pong, payload, buffer)
+        self.control(Opcode::Pong, payload, buffer)
     }
 
-    /// Queues a Close frame, the last frame that goes out. A reason needs a code.
+    /// Queues a Close frame, which starts the closing handshake. It is the last frame that goes out. A
+    /// reason needs a code.
     ///
     /// # Errors
     ///
     /// [`SendError::Closed`] if one was queued before, [`SendError::ReasonTooLong`] above 123 bytes,
     /// [`SendError::ReasonWithoutCode`].
-    pub fn close(
+    pub fn start_close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
         reason: &str,
@@ -224,90 +204,32 @@ impl Sender {
                 reason.len().saturating_add(2)
             }
         };
-        self.control(OpCode::Close, body.get(..length).unwrap_or_default(), buffer)?;
-        self.closed = true;
+        self.control(Opcode::Close, body.get(..length).unwrap_or_default(), buffer)?;
+        self.closing.close();
         Ok(())
     }
 
-    /// Answers what has to be answered: a Ping with a Pong, a Close with a Close. After a Close frame
-    /// of ours nothing is answered, nor is a Ping of more than 125 bytes, which no receiver lends.
-    pub fn respond(&mut self, event: &Event<'_>, buffer: &mut SendBuffer) {
-        if self.closed {
-            return;
-        }
-        match event {
-            // "an endpoint MUST send a Pong frame in response, unless it already received a Close
-            // frame" with "identical 'Application data'" (5.5.2, 5.5.3).
-            Event::Ping(payload) => {
-                let header = self.header(OpCode::Pong, true, payload.len());
-                buffer.set_pong(&header, payload);
-            }
-            // "If an endpoint receives a Close frame and did not previously send a Close frame, the
-            // endpoint MUST send a Close frame in response. (When sending a Close frame in response,
-            // the endpoint typically echos the status code it received.)" (5.5.1)
-            Event::Close(close) => self.last_words(close.code, buffer),
-            _ => {}
-        }
-    }
-
-    /// Tells the peer why the connection fails: "An endpoint MUST NOT continue to attempt to process
-    /// data (including a responding Close frame) from the remote endpoint after being instructed to
-    /// _Fail the WebSocket Connection_." (7.1.7)
-    pub fn fail(&mut self, error: ProtocolError, buffer: &mut SendBuffer) {
-        self.last_words(error.close_code(), buffer);
-    }
-
-    /// Queues a Close frame without a reason unless there was one.
-    pub(crate) fn last_words(
-        &mut self,
-        code: impl Into<Option<CloseCode>>,
-        buffer: &mut SendBuffer,
-    ) {
-        // Without a reason there is nothing to refuse but a second Close, which is not wanted.
-        let _ = self.close(code, "", buffer);
-    }
-
-    /// Does what the timers ask for.
-    pub(crate) fn act_on(&mut self, due: Due, buffer: &mut SendBuffer) -> Result<(), Timeout> {
-        match due {
-            // Refused only if so much waits to be sent that the peer does not read: then the Ping in
-            // the timers' books times out, as it should.
-            Due::Ping(payload) => {
-                let _ = self.ping(&payload, buffer);
-            }
-            Due::Idle => self.last_words(CloseCode::GOING_AWAY, buffer),
-            Due::Expired(timeout) => {
-                let code = match timeout {
-                    Timeout::Message => CloseCode::POLICY_VIOLATION,
-                    _ => CloseCode::INTERNAL_ERROR,
-                };
-                self.last_words(code, buffer);
-                return Err(timeout);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a Close frame was queued.
+    /// Returns whether nothing more can be sent: a Close frame was queued, or the transport ended.
+    #[inline]
     #[must_use]
     pub const fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// Refuses everything from now on, without a Close frame: the transport is gone.
-    pub(crate) fn shut(&mut self) {
-        self.closed = true;
+        self.closing.is_closed()
     }
 
     #[inline]
     const fn check_open(&self) -> Result<(), SendError> {
         // "The application MUST NOT send any more data frames after sending a Close frame." (5.5.1)
-        if self.closed { Err(SendError::Closed) } else { Ok(()) }
+        if self.closing.is_closed() { Err(SendError::Closed) } else { Ok(()) }
     }
 
-    /// Whether a payload may wait where `waiting` bytes do; its header is taken to be the longest.
+    /// Checks that a payload of `length` bytes may be queued behind `waiting` bytes; its header is taken to
+    /// be the longest. For those who must know before they have a message, such as a `Sink`.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::BufferFull`].
     #[inline]
-    pub(crate) fn check_room(&self, length: usize, waiting: usize) -> Result<(), SendError> {
+    pub fn check_room(&self, length: usize, waiting: usize) -> Result<(), SendError> {
         if waiting == 0 {
             return Ok(());
         }
@@ -327,20 +249,21 @@ impl Sender {
     ) -> Result<FrameHeader, SendError> {
         self.check_open()?;
         let opcode = match (self.message, kind) {
-            (None, MessageKind::Text) => OpCode::Text,
-            (None, MessageKind::Binary) => OpCode::Binary,
+            (None, MessageKind::Text) => Opcode::Text,
+            (None, MessageKind::Binary) => Opcode::Binary,
             // "MUST be of the same type as the first fragment's" frame (5.4)
-            (Some(first), _) if first == kind => OpCode::Continuation,
+            (Some(first), _) if first == kind => Opcode::Continuation,
             (Some(_), _) => return Err(SendError::KindChanged),
         };
         self.message = if fin { None } else { Some(kind) };
-        self.compressed &= opcode == OpCode::Continuation;
+        self.compressed &= opcode == Opcode::Continuation;
+        self.closing.mark_used();
         Ok(FrameHeader { fin, rsv1: false, opcode, masking_key: self.next_key(), payload_len })
     }
 
     fn control(
         &mut self,
-        opcode: OpCode,
+        opcode: Opcode,
         payload: &[u8],
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
@@ -350,7 +273,7 @@ impl Sender {
             return Err(SendError::ControlTooLong(payload.len()));
         }
         // A Close frame is the last, and must not be kept from a peer that does not read.
-        if opcode != OpCode::Close {
+        if opcode != Opcode::Close {
             self.check_room(payload.len(), buffer.buffered_amount())?;
         }
         let header = self.header(opcode, true, payload.len());
@@ -359,7 +282,7 @@ impl Sender {
     }
 
     #[inline]
-    fn header(&mut self, opcode: OpCode, fin: bool, length: usize) -> FrameHeader {
+    fn header(&mut self, opcode: Opcode, fin: bool, length: usize) -> FrameHeader {
         FrameHeader {
             fin,
             rsv1: false,
@@ -381,7 +304,7 @@ impl fmt::Debug for Sender {
         f.debug_struct("Sender")
             .field("role", &self.role())
             .field("message", &self.message)
-            .field("closed", &self.closed)
+            .field("state", &self.state())
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use crate::error::ProtocolError;
 /// What a frame carries (RFC 6455, 5.2 and 11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum OpCode {
+pub enum Opcode {
     /// 0: continues a fragmented message.
     Continuation = 0x0,
     /// 1: starts a text message.
@@ -22,7 +22,7 @@ pub enum OpCode {
     Pong = 0xA,
 }
 
-impl OpCode {
+impl Opcode {
     /// "Control frames are identified by opcodes where the most significant bit of the opcode is 1"
     /// (5.5).
     #[must_use]
@@ -31,7 +31,7 @@ impl OpCode {
     }
 }
 
-impl TryFrom<u8> for OpCode {
+impl TryFrom<u8> for Opcode {
     type Error = ProtocolError;
 
     fn try_from(value: u8) -> Result<Self, ProtocolError> {
@@ -57,7 +57,7 @@ pub struct FrameHeader {
     /// The first reserved bit: a compressed message, where permessage-deflate is negotiated.
     pub rsv1: bool,
     /// What the frame carries.
-    pub opcode: OpCode,
+    pub opcode: Opcode,
     /// The key that masks the payload; a client's frames have one, a server's have none (5.1).
     pub masking_key: Option<[u8; 4]>,
     /// Length of the payload in bytes, at most 2^63 - 1.
@@ -65,9 +65,9 @@ pub struct FrameHeader {
 }
 
 const FIN: u8 = 0x80;
-const RSV1: u8 = 0x40;
-const RSV2_RSV3: u8 = 0x30;
-const MASK: u8 = 0x80;
+pub(crate) const RSV1: u8 = 0x40;
+pub(crate) const RSV2_RSV3: u8 = 0x30;
+pub(crate) const MASK: u8 = 0x80;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
@@ -79,7 +79,7 @@ impl FrameHeader {
 
     /// A frame that is final and not masked.
     #[must_use]
-    pub const fn new(opcode: OpCode, payload_len: u64) -> Self {
+    pub const fn new(opcode: Opcode, payload_len: u64) -> Self {
         Self { fin: true, rsv1: false, opcode, masking_key: None, payload_len }
     }
 
@@ -128,7 +128,7 @@ impl FrameHeader {
             return Err(ProtocolError::ReservedBits(first));
         }
         let (fin, rsv1) = (first & FIN != 0, first & RSV1 != 0);
-        let opcode = OpCode::try_from(first & 0x0F)?;
+        let opcode = Opcode::try_from(first & 0x0F)?;
         let (masked, length) = (second & MASK != 0, second & !MASK);
         // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
         // fragmented." (5.5)

@@ -1,0 +1,128 @@
+//! Buffers that idle connections give back.
+
+use super::{ReceiveBuffer, SendBuffer};
+
+/// The two buffers of a connection.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    /// What has arrived.
+    pub input: ReceiveBuffer,
+    /// What waits to leave.
+    pub output: SendBuffer,
+}
+
+impl Buffers {
+    /// Returns whether nothing is held: such buffers can serve another connection.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.input.is_idle() && self.output.is_empty()
+    }
+}
+
+/// Buffers for many connections of which few are busy at a time, so that an idle connection holds no
+/// memory for them.
+///
+/// ```
+/// use sansock::{BufferPool, Buffers};
+///
+/// let mut pool = BufferPool::new(100);
+/// // A connection becomes busy ...
+/// let mut buffers: Box<Buffers> = pool.take();
+/// buffers.input.extend_from_slice(b"\x81");
+/// // ... and keeps its buffers, because a part of a frame is in them.
+/// let kept: Option<Box<Buffers>> = pool.put_back(buffers);
+/// assert!(kept.is_some());
+/// ```
+#[derive(Debug)]
+pub struct BufferPool {
+    #[expect(clippy::vec_box, reason = "the boxes go to connections and come back")]
+    free: Vec<Box<Buffers>>,
+    /// How many are kept.
+    most: usize,
+    read_size: Option<usize>,
+}
+
+impl BufferPool {
+    /// The most memory that a buffer of the pool keeps, in bytes: what a large message took is freed.
+    const KEPT: usize = 64 << 10;
+
+    /// An empty pool that keeps up to `most` pairs of buffers.
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
+        Self { free: Vec::new(), most, read_size: None }
+    }
+
+    /// Sets how many bytes one read asks for at most ([`ReceiveBuffer::with_read_size`]).
+    #[must_use]
+    pub const fn read_size(mut self, bytes: usize) -> Self {
+        self.read_size = Some(bytes);
+        self
+    }
+
+    /// Returns idle buffers: those that were put back last, or new ones.
+    pub fn take(&mut self) -> Box<Buffers> {
+        self.free.pop().unwrap_or_else(|| {
+            let input =
+                self.read_size.map_or_else(ReceiveBuffer::new, ReceiveBuffer::with_read_size);
+            Box::new(Buffers { input, output: SendBuffer::new() })
+        })
+    }
+
+    /// Takes the buffers back if they are idle; otherwise returns them, and the connection keeps them.
+    /// Ends the loan of an event. What is known of the connection's messages is forgotten.
+    pub fn put_back(&mut self, mut buffers: Box<Buffers>) -> Option<Box<Buffers>> {
+        buffers.input.reclaim();
+        if !buffers.is_idle() {
+            return Some(buffers);
+        }
+        if self.free.len() < self.most {
+            buffers.input.forget();
+            if buffers.input.capacity() > Self::KEPT {
+                buffers.input.release();
+            }
+            if buffers.output.capacity() > Self::KEPT {
+                buffers.output.release();
+            }
+            self.free.push(buffers);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_buffers_are_used_again_and_busy_ones_stay() {
+        let mut pool = BufferPool::new(1).read_size(8 << 10);
+        let mut buffers = pool.take();
+        buffers.input.extend_from_slice(b"half");
+        let mut buffers = pool.put_back(buffers).expect("bytes have arrived");
+        buffers.input.consume(4);
+        buffers.output.extend_from_slice(b"answer");
+        let mut buffers = pool.put_back(buffers).expect("bytes wait");
+        buffers.output.consume(6);
+        let memory = buffers.input.capacity();
+        assert!(pool.put_back(buffers).is_none());
+        let buffers = [pool.take(), pool.take()];
+        assert_eq!(buffers[0].input.capacity(), memory);
+        assert_eq!(buffers[1].input.capacity(), 0);
+        let [first, second] = buffers;
+        assert!(pool.put_back(first).is_none() && pool.put_back(second).is_none());
+        assert_eq!(pool.free.len(), 1, "no more than the limit");
+    }
+
+    #[test]
+    fn the_memory_of_a_large_message_is_freed() {
+        let mut pool = BufferPool::new(1);
+        let mut buffers = pool.take();
+        buffers.output.extend_from_slice(&vec![0; 100_000]);
+        buffers.output.consume(100_000);
+        buffers.input.extend_from_slice(&vec![0; 100_000]);
+        buffers.input.consume(100_000);
+        assert!(pool.put_back(buffers).is_none());
+        let buffers = pool.take();
+        assert_eq!((buffers.input.capacity(), buffers.output.capacity()), (0, 0));
+    }
+}

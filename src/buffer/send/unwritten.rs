@@ -1,0 +1,259 @@
+//! A payload that leaves from where it lies.
+
+use std::fmt;
+use std::io::{self, IoSlice, Write};
+
+use super::SendBuffer;
+use crate::config::Role;
+use crate::frame::FrameHeader;
+use crate::mask::Mask;
+
+/// What waits in a [`SendBuffer`], and behind it a payload that is written from where it lies.
+///
+/// It holds the buffer, so nothing gets between. When it is dropped, what was not written of the
+/// payload is copied into the buffer and waits there: so nothing is lost if a write fails, would
+/// block, or is cancelled.
+///
+/// A client's payload must be masked, so it is copied piece by piece as it leaves.
+pub struct Unwritten<'m> {
+    buffer: &'m mut SendBuffer,
+    /// What is not yet written or, if `mask` is set, not yet masked into the buffer.
+    payload: &'m [u8],
+    mask: Option<Mask>,
+}
+
+impl SendBuffer {
+    /// Nothing but what waits.
+    pub(crate) fn unwritten(&mut self) -> Unwritten<'_> {
+        self.unwritten_bytes(&[])
+    }
+
+    /// Bytes that are encoded already, behind what waits.
+    pub(crate) fn unwritten_bytes<'m>(&'m mut self, bytes: &'m [u8]) -> Unwritten<'m> {
+        Unwritten { buffer: self, payload: bytes, mask: None }
+    }
+
+    /// A frame behind what waits.
+    pub(crate) fn unwritten_frame<'m>(
+        &'m mut self,
+        header: &FrameHeader,
+        payload: &'m [u8],
+    ) -> Unwritten<'m> {
+        self.extend_from_slice(&header.encode());
+        Unwritten { buffer: self, payload, mask: header.masking_key.map(Mask::new) }
+    }
+}
+
+impl Unwritten<'_> {
+    /// From this payload on a second piece in the write costs a server less than a copy: for the kernel
+    /// to gather two pieces costs as much as to copy some 8 KiB.
+    pub const WORTH_A_PIECE: usize = 8 << 10;
+    /// From this payload on a write of its own costs less than a copy.
+    pub const WORTH_A_WRITE: usize = 32 << 10;
+    /// How much is masked at a time: it stays in the cache until it is written.
+    const MASK_STEP: usize = 128 << 10;
+
+    /// Returns whether a payload of this length is worth being written from where it lies.
+    #[inline]
+    pub(crate) const fn is_worth_it(length: usize, role: Role) -> bool {
+        match role {
+            Role::Server => length >= Self::WORTH_A_PIECE,
+            Role::Client => length > Self::MASK_STEP,
+        }
+    }
+
+    /// Returns whether all is written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.payload.is_empty() && self.buffer.is_empty()
+    }
+
+    /// Returns how many bytes are not yet written, those in the buffer included.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.buffer.buffered_amount().saturating_add(self.payload.len())
+    }
+
+    /// Returns whether to write now costs less than to drop this, which copies the payload into the
+    /// buffer, to leave later with more: a loop that writes once for many short messages asks it.
+    ///
+    /// ```
+    /// # use std::io::{self, Write};
+    /// # use sansock::{Connection, Message, SendBuffer};
+    /// # fn echo(connection: &mut Connection, message: Message<'_>, output: &mut SendBuffer,
+    /// #     transport: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
+    /// let unwritten = connection.send_in_place(message, output)?;
+    /// if unwritten.is_worth_a_write() {
+    ///     unwritten.write_to(transport)?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub const fn is_worth_a_write(&self) -> bool {
+        self.payload.len() >= Self::WORTH_A_WRITE
+    }
+
+    /// Returns the next bytes to write, for a vectored write: what waits in the buffer, and the payload.
+    /// Both are empty only if all is written.
+    pub fn slices(&mut self) -> [IoSlice<'_>; 2] {
+        if self.buffer.is_empty() {
+            self.mask_next();
+        }
+        let waiting = self.buffer.as_slice();
+        // A Pong may lie between the two.
+        let is_next = waiting.len() == self.buffer.buffered_amount() && self.mask.is_none();
+        let payload = if is_next { self.payload } else { &[] };
+        [IoSlice::new(waiting), IoSlice::new(payload)]
+    }
+
+    /// Consumes the first `n` bytes of [`slices`](Self::slices), which were written.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is more than they hold.
+    pub fn consume(&mut self, n: usize) {
+        let waiting = self.buffer.as_slice().len().min(n);
+        self.buffer.consume(waiting);
+        let (_, rest) = self.payload.split_at(n.saturating_sub(waiting));
+        self.payload = rest;
+    }
+
+    /// Writes all. After an error, [`io::ErrorKind::WouldBlock`] included, the rest waits in the buffer.
+    ///
+    /// # Errors
+    ///
+    /// The transport's, and [`io::ErrorKind::WriteZero`] if it takes nothing.
+    pub fn write_to(mut self, transport: &mut impl Write) -> io::Result<()> {
+        while !self.is_empty() {
+            match transport.write_vectored(&self.slices()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.consume(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Masks the next part of a client's payload into the buffer.
+    fn mask_next(&mut self) {
+        let Some(mask) = &mut self.mask else { return };
+        let n = self.payload.len().min(Self::MASK_STEP);
+        let (step, rest) = self.payload.split_at(n);
+        self.buffer.push_masked(step, mask);
+        self.payload = rest;
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        if self.mask.is_none() {
+            return self.buffer.extend_from_slice(self.payload);
+        }
+        while !self.payload.is_empty() {
+            self.mask_next();
+        }
+    }
+}
+
+impl fmt::Debug for Unwritten<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unwritten")
+            .field("buffer", &self.buffer)
+            .field("payload", &self.payload.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Opcode;
+
+    /// Takes `step` bytes a write, and fails after `most`.
+    struct Pipe {
+        bytes: Vec<u8>,
+        step: usize,
+        most: usize,
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let n = bytes.len().min(self.step).min(self.most - self.bytes.len());
+            if n == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.bytes.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let all = slices.iter().flat_map(|slice| slice.iter().copied()).collect::<Vec<_>>();
+            self.write(&all)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The bytes of a frame with this key, and a Pong that waits in the middle of what is before it.
+    fn buffer(header: &FrameHeader, payload: &[u8]) -> (SendBuffer, Vec<u8>) {
+        let mut buffer = SendBuffer::new();
+        buffer.extend_from_slice(b"before");
+        buffer.set_pong(&FrameHeader::new(Opcode::Pong, 2), b"ok");
+        buffer.extend_from_slice(b"behind");
+        let mut masked = payload.to_vec();
+        if let Some(key) = header.masking_key {
+            Mask::new(key).apply(&mut masked);
+        }
+        let all = [b"before\x8a\x02okbehind", &*header.encode(), &*masked].concat();
+        (buffer, all)
+    }
+
+    #[test]
+    fn what_waits_leaves_before_the_payload_and_the_rest_waits_after_an_error() {
+        let payload: Vec<u8> = (0..300_000_u32).map(|i| i.to_be_bytes()[3]).collect();
+        for masking_key in [None, Some([1, 2, 3, 4])] {
+            let header = FrameHeader { masking_key, ..FrameHeader::new(Opcode::Binary, 300_000) };
+            for most in [0, 3, 8, 20, 30, 1_000, 140_000, 299_999, usize::MAX] {
+                let (mut buffer, all) = buffer(&header, &payload);
+                let mut pipe = Pipe { bytes: Vec::new(), step: 70_001, most };
+                let written = buffer.unwritten_frame(&header, &payload).write_to(&mut pipe);
+                assert_eq!(written.is_ok(), most == usize::MAX);
+                pipe.most = usize::MAX;
+                buffer.write_to(&mut pipe).unwrap();
+                assert!(pipe.bytes == all, "{masking_key:?}, {most}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_payload_that_leaves_whole_is_not_copied() {
+        let payload = vec![7; 1 << 20];
+        let mut buffer = SendBuffer::new();
+        let header = FrameHeader::new(Opcode::Binary, 1 << 20);
+        buffer.unwritten_frame(&header, &payload).write_to(&mut Vec::new()).unwrap();
+        assert!(buffer.capacity() < 1_000, "{}", buffer.capacity());
+    }
+
+    #[test]
+    fn the_slices_are_empty_only_when_all_is_written() {
+        let payload = vec![7; 200_000];
+        let header =
+            FrameHeader { masking_key: Some([0; 4]), ..FrameHeader::new(Opcode::Binary, 200_000) };
+        let (mut buffer, all) = buffer(&header, &payload);
+        let mut unwritten = buffer.unwritten_frame(&header, &payload);
+        let mut bytes = Vec::new();
+        while !unwritten.is_empty() {
+            let n = unwritten.slices().iter().fold(0, |sum, slice| {
+                bytes.extend_from_slice(slice);
+                sum + slice.len()
+            });
+            assert!(n > 0);
+            unwritten.consume(n);
+        }
+        assert_eq!(unwritten.slices().map(|slice| slice.len()), [0, 0]);
+        assert!(bytes == all);
+    }
+}

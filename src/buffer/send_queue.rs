@@ -1,0 +1,228 @@
+//! What is queued under a lock and written outside of it.
+
+use super::SendBuffer;
+
+/// The bytes that wait on a connection whose sender is shared: frames are encoded under the program's
+/// lock and written outside of it, in order, by one thread or task at a time. So none of them waits for
+/// the network with the lock in hand.
+///
+/// Who writes [takes](Self::take) the batch, and with it the right to write, leaves the lock, writes, and
+/// [puts it back](Self::put_back), with its rest if the transport did not take all. Who must know when
+/// something is written takes a [ticket](Self::ticket).
+///
+/// ```
+/// use sansock::{Config, SendQueue, Sender};
+///
+/// // Both are behind one lock.
+/// let (mut sender, mut queue) = (Sender::server(&Config::new()), SendQueue::new());
+/// sender.send("Hello", queue.queued())?;
+/// let ticket = queue.ticket();
+/// let mut batch = queue.take().expect("no other thread writes");
+/// // The lock is left here, and others may queue.
+/// sender.send("world", queue.queued())?;
+/// assert_eq!(batch.as_slice(), b"\x81\x05Hello");
+/// batch.consume(7);
+/// // The lock is taken again.
+/// queue.put_back(batch);
+/// assert!(queue.is_done(ticket));
+/// assert_eq!((queue.written(), queue.buffered_amount()), (7, 7));
+/// # Ok::<(), sansock::SendError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct SendQueue {
+    queued: SendBuffer,
+    /// What a write that was cut short left over, and otherwise the memory for the next batch. Who writes
+    /// has it in hand.
+    batch: SendBuffer,
+    /// Bytes of the batch, and of a payload written from where it lies, that are not known to be written.
+    in_flight: usize,
+    written: u64,
+    writing: bool,
+    /// How many batches were taken, and how many of these are written.
+    taken: u64,
+    done: u64,
+}
+
+impl SendQueue {
+    /// An empty queue; it allocates when something is queued.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            queued: SendBuffer::new(),
+            batch: SendBuffer::new(),
+            in_flight: 0,
+            written: 0,
+            writing: false,
+            taken: 0,
+            done: 0,
+        }
+    }
+
+    /// Returns the buffer into which frames are encoded.
+    pub fn queued(&mut self) -> &mut SendBuffer {
+        &mut self.queued
+    }
+
+    /// Returns how many bytes are not known to be written.
+    #[must_use]
+    pub fn buffered_amount(&self) -> usize {
+        self.in_flight.saturating_add(self.queued.buffered_amount())
+    }
+
+    /// Returns how many bytes are known to be written.
+    #[must_use]
+    pub const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Returns where what is queued now ends in all that is sent: it is written when
+    /// [`written`](Self::written) has come here.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.written.saturating_add(self.buffered_amount() as u64)
+    }
+
+    /// Returns whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.has_rest() && self.queued.is_empty()
+    }
+
+    /// Returns whether a batch is in hand.
+    #[must_use]
+    pub const fn is_writing(&self) -> bool {
+        self.writing
+    }
+
+    /// Returns whether the batch taken last was put back with a rest, or is still in hand.
+    #[must_use]
+    pub const fn has_rest(&self) -> bool {
+        self.done < self.taken
+    }
+
+    /// Returns what [`is_done`](Self::is_done) takes, for what is queued now.
+    #[must_use]
+    pub fn ticket(&self) -> u64 {
+        self.taken.saturating_add(u64::from(!self.queued.is_empty()))
+    }
+
+    /// Returns whether all that was queued when the ticket was taken is written.
+    #[must_use]
+    pub const fn is_done(&self, ticket: u64) -> bool {
+        self.done >= ticket
+    }
+
+    /// Takes the right to write, and what to write: the rest of the last batch or what is queued, which
+    /// may be nothing. `None` if a batch is in hand.
+    pub fn take(&mut self) -> Option<SendBuffer> {
+        if self.writing {
+            return None;
+        }
+        self.writing = true;
+        if !self.has_rest() {
+            std::mem::swap(&mut self.batch, &mut self.queued);
+            self.taken = self.taken.saturating_add(1);
+            self.in_flight = self.batch.buffered_amount();
+        }
+        Some(std::mem::take(&mut self.batch))
+    }
+
+    /// Sets how many bytes the batch in hand has: for one that has a payload which is written from where
+    /// it lies ([`Unwritten::remaining`](crate::Unwritten::remaining)).
+    pub fn set_in_flight(&mut self, bytes: usize) {
+        self.in_flight = bytes;
+    }
+
+    /// Gives the right to write back, and the batch with what was not written of it. Returns how many
+    /// bytes were.
+    pub fn put_back(&mut self, batch: SendBuffer) -> usize {
+        let rest = batch.buffered_amount();
+        let before = std::mem::replace(&mut self.in_flight, rest);
+        let written = before.saturating_sub(rest);
+        self.written = self.written.saturating_add(written as u64);
+        self.writing = false;
+        self.batch = batch;
+        if rest == 0 {
+            self.done = self.taken;
+        }
+        written
+    }
+
+    /// Gives back the memory of what is not in use.
+    pub fn release(&mut self) {
+        if !self.writing {
+            self.batch.release();
+        }
+        self.queued.release();
+    }
+
+    /// Returns all that waits in one buffer.
+    #[must_use]
+    pub fn into_buffer(mut self) -> SendBuffer {
+        if self.batch.is_empty() {
+            return self.queued;
+        }
+        while !self.queued.is_empty() {
+            let bytes = self.queued.as_slice();
+            let n = bytes.len();
+            self.batch.extend_from_slice(bytes);
+            self.queued.consume(n);
+        }
+        self.batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_is_cut_short_goes_on_before_what_was_queued_later() {
+        let mut queue = SendQueue::new();
+        queue.queued().extend_from_slice(b"first");
+        let first = queue.ticket();
+        let mut batch = queue.take().unwrap();
+        assert!(queue.take().is_none(), "one writes at a time");
+        queue.queued().extend_from_slice(b"second");
+        let second = queue.ticket();
+        assert_eq!((queue.buffered_amount(), queue.position()), (11, 11));
+        batch.consume(2);
+        assert_eq!(queue.put_back(batch), 2);
+        assert!(queue.has_rest() && !queue.is_done(first));
+        assert_eq!((queue.written(), queue.buffered_amount(), queue.position()), (2, 9, 11));
+
+        let mut batch = queue.take().unwrap();
+        assert_eq!(batch.as_slice(), b"rst");
+        batch.consume(3);
+        queue.put_back(batch);
+        assert!(queue.is_done(first) && !queue.is_done(second) && !queue.is_empty());
+
+        let mut batch = queue.take().unwrap();
+        assert_eq!(batch.as_slice(), b"second");
+        batch.consume(6);
+        queue.put_back(batch);
+        assert!(queue.is_done(second) && queue.is_empty() && !queue.is_writing());
+    }
+
+    #[test]
+    fn a_payload_written_from_where_it_lies_counts() {
+        let mut queue = SendQueue::new();
+        let mut batch = queue.take().unwrap();
+        queue.set_in_flight(100);
+        assert_eq!(queue.buffered_amount(), 100);
+        // Sixty bytes were written, and the rest was copied.
+        batch.extend_from_slice(&[0; 40]);
+        assert_eq!(queue.put_back(batch), 60);
+        assert_eq!((queue.written(), queue.buffered_amount()), (60, 40));
+    }
+
+    #[test]
+    fn what_is_left_at_the_end_is_in_order() {
+        let mut queue = SendQueue::new();
+        queue.queued().extend_from_slice(b"rest ");
+        let batch = queue.take().unwrap();
+        queue.put_back(batch);
+        queue.queued().extend_from_slice(b"and more");
+        assert_eq!(queue.into_buffer().as_slice(), b"rest and more");
+    }
+}

@@ -1,0 +1,315 @@
+//! The end of a connection (RFC 6455, 7): whatever ends it is decided here, for a connection that is
+//! whole and for one that is split.
+
+use std::time::Instant;
+
+use crate::close::CloseCode;
+use crate::config::Role;
+use crate::error::ProtocolError;
+use crate::event::Event;
+use crate::timer::{Due, Observed, Timeout, Timeouts, Timers};
+
+/// Where the connection is in its life (RFC 6455, 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// Our Close frame was queued and the peer's has not arrived: "_The WebSocket Closing Handshake is
+    /// Started_" (7.1.3).
+    Closing,
+    /// Close frames went both ways, or the connection failed, or its transport ended.
+    Closed,
+}
+
+/// What to do with the transport. The program's loop goes on, whatever the answer, until it is
+/// [`Drop`](Self::Drop): what still arrives is read and discarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Teardown {
+    /// Read and write: the connection is not over.
+    NotYet,
+    /// Write what waits and read until the peer ends its side: "in most normal cases the TCP connection
+    /// MUST be closed first by the server" (7.1.1), and this is a client.
+    AwaitPeer,
+    /// Write what waits, end our side of the transport (half-close, once), and read until the peer ends
+    /// its side. A transport that is dropped while bytes of the peer are unread makes TCP send a
+    /// reset, and the peer may lose our Close frame.
+    HalfClose,
+    /// Drop the transport. What waits may still be written before that, until the given time;
+    /// `None` means that there is no time left for it.
+    Drop {
+        /// Until when what waits may be written.
+        until: Option<Instant>,
+    },
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The closing handshake was completed. What the peer's Close frame said.
+    Clean {
+        /// The peer's code; `None` if its Close frame had none.
+        code: Option<CloseCode>,
+        /// The peer's reason; empty if its Close frame had none.
+        reason: Box<str>,
+    },
+    /// The transport ended without the peer's Close frame.
+    Abnormal,
+    /// The peer broke the protocol or went over a limit.
+    Failed(ProtocolError),
+    /// Something took too long.
+    TimedOut(Timeout),
+}
+
+impl Outcome {
+    /// Whether the closing handshake was completed: `wasClean` in the API of browsers.
+    #[must_use]
+    pub const fn was_clean(&self) -> bool {
+        matches!(self, Self::Clean { .. })
+    }
+
+    /// The number that the API of browsers shows: "_The WebSocket Connection Close Code_" (7.1.5), so
+    /// 1005 for a Close frame without a code, and 1006 if none was received.
+    #[must_use]
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::Clean { code: Some(code), .. } => code.get(),
+            Self::Clean { code: None, .. } => 1005,
+            _ => 1006,
+        }
+    }
+
+    /// The reason in the peer's Close frame: "_The WebSocket Connection Close Reason_" (7.1.6). Empty if
+    /// there was none.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Clean { reason, .. } => reason,
+            _ => "",
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Clean { code, reason } => {
+                let close = crate::close::Close { code: *code, reason };
+                write!(f, "closed: {close}")
+            }
+            Self::Abnormal => f.write_str("the transport ended without a Close frame (1006)"),
+            Self::Failed(error) => write!(f, "failed: {error}"),
+            Self::TimedOut(timeout) => timeout.fmt(f),
+        }
+    }
+}
+
+/// What a [`Receiver`](crate::Receiver) has seen so far, for [`Sender::note`](crate::Sender::note).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Whether bytes have arrived since the last progress was taken.
+    pub(crate) heard: bool,
+    /// How many messages have begun, modulo 2^32.
+    pub(crate) begun: u32,
+    /// How often bytes of a message's payload have arrived, modulo 2^32.
+    pub(crate) pieces: u32,
+    pub(crate) in_message: bool,
+}
+
+/// How to answer a frame of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Pong,
+    Close(Option<CloseCode>),
+}
+
+/// Whether the peer's end of the transport is still waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Awaited,
+    /// It has ended its side, or the transport broke.
+    Ended,
+    /// Its time is over.
+    GivenUp,
+}
+
+/// The state of the closing handshake and the timers.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    timers: Timers,
+    /// Whether anything is timed between the two handshakes.
+    timed: bool,
+    /// What has happened since the timers last looked.
+    observed: Observed,
+    /// The numbers of messages and of their pieces that the receiver noted last.
+    noted: (u32, u32),
+    /// Boxed, since most of the time there is none.
+    outcome: Option<Box<Outcome>>,
+    peer: Peer,
+}
+
+impl Closing {
+    pub(crate) const fn new(timeouts: Timeouts) -> Self {
+        Self {
+            timed: timeouts.time_messages(),
+            timers: Timers::new(timeouts),
+            observed: Observed {
+                heard: false,
+                used: false,
+                unread: false,
+                in_message: false,
+                message: 0,
+                closing: false,
+                ended: false,
+            },
+            noted: (0, 0),
+            outcome: None,
+            peer: Peer::Awaited,
+        }
+    }
+
+    /// Whether nothing may be sent any more: a Close frame was queued, or the transport ended.
+    #[inline]
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.observed.closing
+    }
+
+    /// A Close frame was queued.
+    pub(crate) fn close(&mut self) {
+        self.observed.closing = true;
+    }
+
+    /// Part of a message was queued.
+    #[inline]
+    pub(crate) fn mark_used(&mut self) {
+        self.observed.used = true;
+    }
+
+    /// The receiver is about to wait for the peer.
+    #[inline]
+    pub(crate) fn note(&mut self, progress: Progress) {
+        self.observed.unread = false;
+        if self.timed {
+            self.note_timed(progress);
+        }
+    }
+
+    fn note_timed(&mut self, progress: Progress) {
+        self.observed.heard |= progress.heard;
+        let noted = (progress.begun, progress.pieces);
+        self.observed.used |= noted != std::mem::replace(&mut self.noted, noted);
+        // A message that a Close frame or an error has cut off will not go on.
+        self.observed.in_message = self.outcome.is_none() && progress.in_message;
+        self.observed.message = progress.begun;
+    }
+
+    /// The receiver does something else than to wait for the peer.
+    #[inline]
+    pub(crate) fn note_unread(&mut self) {
+        self.observed.unread = true;
+    }
+
+    /// How to answer an event. After a Close frame of ours nothing is answered.
+    pub(crate) fn reply(&mut self, event: &Event<'_>) -> Option<Reply> {
+        let open = !self.is_closed();
+        match event {
+            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
+            // already received a Close frame." (5.5.2)
+            Event::Ping(_) => open.then_some(Reply::Pong),
+            // "If an endpoint receives a Close frame and did not previously send a Close frame, the
+            // endpoint MUST send a Close frame in response. (When sending a Close frame in response,
+            // the endpoint typically echos the status code it received.)" (5.5.1)
+            Event::Close(close) => {
+                let outcome = Outcome::Clean { code: close.code, reason: close.reason.into() };
+                self.end(outcome);
+                open.then_some(Reply::Close(close.code))
+            }
+            _ => None,
+        }
+    }
+
+    /// The peer broke the protocol. Returns the code of the Close frame to send, unless one was sent:
+    /// "An endpoint MUST NOT continue to attempt to process data (including a responding Close frame)
+    /// from the remote endpoint after being instructed to _Fail the WebSocket Connection_." (7.1.7)
+    pub(crate) fn fail(&mut self, error: ProtocolError) -> Option<CloseCode> {
+        self.end(Outcome::Failed(error));
+        (!self.is_closed()).then(|| error.close_code())
+    }
+
+    /// The peer ended its side of the transport, or the transport broke.
+    pub(crate) fn receive_eof(&mut self) {
+        self.end(Outcome::Abnormal);
+        self.close();
+        self.observed.ended = true;
+        if self.peer == Peer::Awaited {
+            self.peer = Peer::Ended;
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.outcome.get_or_insert_with(|| Box::new(outcome));
+        self.observed.in_message = false;
+    }
+
+    #[inline]
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        // Asked before each read, and most connections have nothing timed but their end.
+        if self.timed || self.observed.closing { self.poll_timers() } else { None }
+    }
+
+    #[inline(never)]
+    fn poll_timers(&self) -> Option<Instant> {
+        if self.peer == Peer::GivenUp { None } else { self.timers.poll(&self.observed) }
+    }
+
+    /// Returns what is due at `now`. Only the first thing that takes too long is the outcome: later the
+    /// connection is over, and the end of the transport is waited for no longer.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
+        if self.peer == Peer::GivenUp {
+            return None;
+        }
+        let due = self.timers.handle(now, &self.observed);
+        (self.observed.heard, self.observed.used) = (false, false);
+        let Some(Due::Expired(timeout)) = due else { return due };
+        self.peer = Peer::GivenUp;
+        let is_over = self.outcome.is_some();
+        self.end(Outcome::TimedOut(timeout));
+        due.filter(|_| !is_over)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match (self.outcome(), self.observed.closing) {
+            (Some(_), _) => State::Closed,
+            (None, true) => State::Closing,
+            (None, false) => State::Open,
+        }
+    }
+
+    pub(crate) fn teardown(&self, role: Role) -> Teardown {
+        match (self.outcome(), self.peer) {
+            (None, _) => Teardown::NotYet,
+            (_, Peer::GivenUp) => Teardown::Drop { until: None },
+            (_, Peer::Ended) => match self.timers.last_write() {
+                Some(until) => Teardown::Drop { until: Some(until) },
+                // The timers must look at the time first.
+                None => Teardown::HalfClose,
+            },
+            (Some(Outcome::Clean { .. }), Peer::Awaited) if role == Role::Client => {
+                Teardown::AwaitPeer
+            }
+            (Some(_), Peer::Awaited) => Teardown::HalfClose,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_deref()
+    }
+
+    /// What took too long, if that ended the connection.
+    pub(crate) fn expired(&self) -> Option<Timeout> {
+        match self.outcome() {
+            Some(&Outcome::TimedOut(timeout)) => Some(timeout),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Cancelling a client that connects.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use super::lock::{lock, wait};
+use super::{Error, Stream};
+
+/// Cancels [`Client::connect`](super::Client::connect) from another thread, such as that of a window
+/// that is closed. Clones cancel the same.
+///
+/// ```
+/// use sansock::net::{CancelConnect, Client, Error};
+/// use std::{net::TcpListener, thread, time::Duration};
+///
+/// // A server that never answers.
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let cancel = CancelConnect::new();
+/// let client = Client::new(&format!("ws://{}/", listener.local_addr()?))?.cancel(&cancel);
+/// let connecting = thread::spawn(move || client.connect());
+/// thread::sleep(Duration::from_millis(50));
+/// cancel.cancel();
+/// assert!(matches!(connecting.join().unwrap(), Err(Error::Cancelled)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct CancelConnect {
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    cancelled: bool,
+    /// The transport of a handshake in progress.
+    stream: Option<Stream>,
+}
+
+impl CancelConnect {
+    /// Nothing is cancelled yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cancels what connects, and what would connect later. It does not wait. A connection that is made
+    /// already goes on.
+    pub fn cancel(&self) {
+        let (state, changed) = &*self.shared;
+        let mut state = lock(state);
+        state.cancelled = true;
+        if let Some(stream) = state.stream.take() {
+            // Ends the wait for the server's answer.
+            let _ = stream.abort();
+        }
+        changed.notify_all();
+    }
+
+    /// Returns whether [`cancel`](Self::cancel) was called.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        lock(&self.shared.0).cancelled
+    }
+
+    /// Runs `dial` on a thread of its own and waits for its end, but no longer than to be cancelled: the
+    /// operating system offers no way to interrupt it.
+    pub(super) fn dial<T: Send + 'static>(
+        &self,
+        dial: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let dialled = Arc::new(Mutex::new(None));
+        let (shared, result) = (Arc::clone(&self.shared), Arc::clone(&dialled));
+        thread::Builder::new().name("sansock-connect".into()).spawn(move || {
+            let dialled = dial();
+            // Under the lock, or the waiting thread might miss the notification.
+            let _state = lock(&shared.0);
+            *lock(&result) = Some(dialled);
+            shared.1.notify_all();
+        })?;
+        let mut state = lock(&self.shared.0);
+        loop {
+            if state.cancelled {
+                return Err(Error::Cancelled);
+            }
+            if let Some(result) = lock(&dialled).take() {
+                return result;
+            }
+            state = wait(&self.shared.1, state, None);
+        }
+    }
+
+    /// Watches over a handshake on this transport.
+    pub(super) fn watch<T>(
+        &self,
+        stream: &Stream,
+        handshake: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        {
+            let mut state = lock(&self.shared.0);
+            if state.cancelled {
+                return Err(Error::Cancelled);
+            }
+            state.stream = Some(stream.clone());
+        }
+        let result = handshake();
+        let mut state = lock(&self.shared.0);
+        state.stream = None;
+        if state.cancelled { Err(Error::Cancelled) } else { result }
+    }
+}
+
+impl fmt::Debug for CancelConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelConnect").field("cancelled", &self.is_cancelled()).finish()
+    }
+}

@@ -1,0 +1,162 @@
+//! TCP to one of a host's addresses.
+
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use super::blocking::time_until;
+
+/// No address of the host could be connected to.
+#[derive(Debug)]
+pub struct ConnectError {
+    host: String,
+    port: u16,
+    attempts: Vec<(SocketAddr, io::Error)>,
+    lookup: Option<io::Error>,
+}
+
+impl ConnectError {
+    /// Returns the host that was looked up.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns the port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the addresses that were tried, in order, each with its error. Empty if the host has no
+    /// address or its lookup failed.
+    #[must_use]
+    pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
+        &self.attempts
+    }
+
+    /// Returns the kind of the last error.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        let last = self.attempts.last().map(|(_, error)| error).or(self.lookup.as_ref());
+        last.map_or(io::ErrorKind::NotFound, io::Error::kind)
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}:{}", self.host, self.port)?;
+        match (&self.lookup, &self.attempts[..]) {
+            (Some(error), _) => write!(f, ": looking up the host failed: {error}"),
+            (None, []) => f.write_str(": the host has no address"),
+            (None, attempts) => {
+                attempts.iter().enumerate().try_for_each(|(i, (address, error))| {
+                    write!(f, "{} {address}: {error}", if i == 0 { ":" } else { ";" })
+                })
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let last = self.attempts.last().map(|(_, error)| error).or(self.lookup.as_ref());
+        last.map(|error| error as _)
+    }
+}
+
+/// Connects to the first address of the host that answers, in `timeout` altogether; the lookup is not
+/// bounded.
+pub(super) fn connect(
+    host: &str,
+    port: u16,
+    timeout: Option<Duration>,
+) -> Result<TcpStream, ConnectError> {
+    let failed = |attempts, lookup| ConnectError { host: host.into(), port, attempts, lookup };
+    // An address in brackets is one as it stands in an URL.
+    let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host);
+    match (name, port).to_socket_addrs() {
+        Ok(addresses) => connect_to_any(&addresses.collect::<Vec<_>>(), timeout)
+            .map_err(|attempts| failed(attempts, None)),
+        Err(error) => Err(failed(Vec::new(), Some(error))),
+    }
+}
+
+/// Connects to the first address that answers. One that does not answer leaves the others their share
+/// of the time.
+fn connect_to_any(
+    addresses: &[SocketAddr],
+    timeout: Option<Duration>,
+) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
+    let until = timeout.and_then(|time| Instant::now().checked_add(time));
+    let mut attempts = Vec::new();
+    for (address, untried) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let connected = match until {
+            None => TcpStream::connect(address),
+            Some(until) => {
+                let untried = u32::try_from(untried).unwrap_or(u32::MAX);
+                let share = time_until(until).checked_div(untried).unwrap_or_default();
+                TcpStream::connect_timeout(address, share.max(Duration::from_millis(1)))
+            }
+        };
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => attempts.push((*address, error)),
+        }
+    }
+    Err(attempts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn closed() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    #[test]
+    fn every_address_is_tried_and_each_error_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = closed();
+        for timeout in [None, Some(Duration::from_secs(10))] {
+            let stream = connect_to_any(&[closed, closed, open, closed], timeout).unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), open);
+            let attempts = connect_to_any(&[closed, closed], timeout).unwrap_err();
+            for (address, error) in &attempts {
+                let refused = io::ErrorKind::ConnectionRefused;
+                assert_eq!((*address, error.kind()), (closed, refused));
+            }
+            assert_eq!(attempts.len(), 2);
+            assert!(connect_to_any(&[], timeout).unwrap_err().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_error_names_the_host_and_each_address() {
+        let closed = closed();
+        let error = connect("127.0.0.1", closed.port(), None).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("cannot connect to {closed}: {closed}: ")), "{text}");
+        assert_eq!((error.host(), error.port()), ("127.0.0.1", closed.port()));
+        assert_eq!((error.attempts().len(), error.kind()), (1, io::ErrorKind::ConnectionRefused));
+
+        let error = connect("no host", 80, None).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot connect to no host:80: looking up the host failed"),
+            "{text}"
+        );
+        assert!(error.attempts().is_empty());
+    }
+
+    #[test]
+    fn an_address_of_version_6_may_have_its_brackets() {
+        let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
+        let port = listener.local_addr().unwrap().port();
+        assert!(connect("[::1]", port, None).is_ok());
+        assert!(connect("::1", port, None).is_ok());
+    }
+}

@@ -1,0 +1,58 @@
+//! A connection with what it has queued, and its place in the server that accepted it.
+
+use std::sync::Arc;
+
+use super::slot::{CloseNotice, Slot};
+use crate::{Config, Connection, SendBuffer};
+
+/// The part of a connection that outlives its drop: a server's handler that returns leaves what it has
+/// queued, and the server writes it and a Close frame behind it.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) connection: Connection,
+    pub(super) buffer: SendBuffer,
+    /// The place in the server that accepted the connection.
+    pub(super) slot: Option<Arc<Slot>>,
+}
+
+impl Core {
+    pub(super) fn new(connection: Connection, buffer: SendBuffer) -> Self {
+        Self { connection, buffer, slot: None }
+    }
+
+    /// Takes everything apart: the server no longer reaches it.
+    pub(super) fn into_parts(mut self) -> (Connection, SendBuffer, Option<Arc<Slot>>) {
+        let slot = self.slot.take();
+        let (connection, buffer) = self.take();
+        (connection, buffer, slot)
+    }
+
+    fn take(&mut self) -> (Connection, SendBuffer) {
+        let connection = Connection::server(&Config::new());
+        (std::mem::replace(&mut self.connection, connection), std::mem::take(&mut self.buffer))
+    }
+
+    /// Closes because the server wants it.
+    #[cold]
+    pub(super) fn close(&mut self, notice: CloseNotice) {
+        // Refused only if a Close frame was queued before.
+        if self.connection.start_close(notice.code, "", &mut self.buffer).is_ok() {
+            self.buffer.consume(notice.written);
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take()
+            && !slot.is_settled()
+        {
+            let (mut connection, mut buffer) = self.take();
+            slot.keep_remains(move |code| {
+                // Refused only if a Close frame was queued before.
+                let _ = connection.start_close(code, "", &mut buffer);
+                buffer
+            });
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Whether a peer takes what is written to it.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+/// The least that a peer must take in each write timeout, unless less waits.
+pub(super) const LEAST: usize = 16 << 10;
+/// The longest that one write may block: after each the clock is looked at, so that neither a peer that
+/// drips its reading nor a deadline waits for the end of a write.
+pub(super) const STEP: Duration = Duration::from_millis(100);
+
+/// Measures what a peer takes, over windows of the write timeout and never per write: a peer that takes
+/// a byte at a time makes each write succeed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    timeout: Option<Duration>,
+    /// Since when something waits, and how much was taken since.
+    window: Option<(Instant, usize)>,
+}
+
+impl Pace {
+    pub(super) const fn new(timeout: Option<Duration>) -> Self {
+        Self { timeout, window: None }
+    }
+
+    pub(super) const fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Records that `n` bytes were taken, and that more wait.
+    ///
+    /// # Errors
+    ///
+    /// The peer has taken too little for too long.
+    pub(super) fn took(&mut self, n: usize, now: Instant) -> io::Result<()> {
+        let Some(timeout) = self.timeout else { return Ok(()) };
+        let (since, taken) = self.window.unwrap_or((now, 0));
+        let taken = taken.saturating_add(n);
+        self.window = Some(if taken >= LEAST { (now, 0) } else { (since, taken) });
+        if taken < LEAST && now.saturating_duration_since(since) >= timeout {
+            return Err(too_slow(timeout));
+        }
+        Ok(())
+    }
+
+    /// Records that nothing waits.
+    #[inline]
+    pub(super) fn rest(&mut self) {
+        self.window = None;
+    }
+}
+
+#[cold]
+fn too_slow(timeout: Duration) -> io::Error {
+    let text = format!(
+        "the peer does not read: it took less than {LEAST} bytes in {timeout:?} (write_timeout)"
+    );
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// When a peer that takes `n` bytes every `step` is given up, in seconds; `None` if it is not within
+    /// an hour.
+    fn given_up(n: usize, step: Duration) -> Option<u64> {
+        let start = Instant::now();
+        let mut pace = Pace::new(Some(TIMEOUT));
+        let mut now = start;
+        while now < start + Duration::from_secs(3_600) {
+            if let Err(error) = pace.took(n, now) {
+                assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                return Some((now - start).as_secs());
+            }
+            now += step;
+        }
+        None
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_or_next_to_nothing_is_given_up_in_time() {
+        for n in [0, 1, 10, 54] {
+            assert_eq!(given_up(n, Duration::from_millis(100)), Some(30), "{n} bytes a step");
+        }
+    }
+
+    #[test]
+    fn a_slow_link_survives() {
+        // 9,600 baud; a long pause before each burst.
+        assert_eq!(given_up(96, Duration::from_millis(100)), None);
+        assert_eq!(given_up(LEAST, Duration::from_secs(29)), None);
+    }
+
+    #[test]
+    fn the_time_starts_anew_when_nothing_waits() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Some(TIMEOUT));
+        assert!(pace.took(0, start).is_ok());
+        pace.rest();
+        assert!(pace.took(0, start + TIMEOUT).is_ok());
+        assert!(pace.took(0, start + 2 * TIMEOUT).is_err());
+    }
+
+    #[test]
+    fn without_a_timeout_no_peer_is_given_up() {
+        let mut pace = Pace::new(None);
+        let now = Instant::now();
+        assert!(pace.took(0, now).is_ok() && pace.took(0, now + 100 * TIMEOUT).is_ok());
+    }
+}

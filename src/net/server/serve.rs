@@ -1,0 +1,72 @@
+//! One connection of a server, from its first byte to its last.
+
+use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+
+use super::incoming::{Answered, Incoming};
+use super::options::Options;
+use super::registry::Guard;
+use super::report::{HandlerResult, ServerError};
+use crate::net::linger::{OF_REFUSED, discard, until, write_and_end};
+use crate::{CloseCode, Rejection};
+
+/// Serves one connection, on a thread of its own.
+pub(super) fn serve<F>(guard: &Guard, peer: SocketAddr, options: &Arc<Options>, handler: &F)
+where
+    F: Fn(&Incoming) -> HandlerResult,
+{
+    let report = |error: &ServerError| options.report.report(error, Some(peer));
+    let incoming = match Incoming::open(Arc::clone(&guard.slot), peer, options) {
+        Ok(incoming) => incoming,
+        Err(error) => {
+            report(&ServerError::Opening(error));
+            return end_refused(guard, options);
+        }
+    };
+    let result = panic::catch_unwind(AssertUnwindSafe(|| handler(&incoming)));
+    let failure = match result {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(ServerError::Handler(error)),
+        Err(panic) => Some(ServerError::of_panic(&*panic)),
+    };
+    if let Some(failure) = &failure {
+        report(failure);
+    }
+    if incoming.answer().is_none() {
+        // It is valid, and an error of the transport is the client's loss.
+        let _ = incoming.reject(&Rejection::new(500));
+    }
+    match (incoming.answer(), failure) {
+        (Some(Answered::Accepted), None) => end(guard, options, CloseCode::NORMAL),
+        (Some(Answered::Accepted), Some(_)) => end(guard, options, CloseCode::INTERNAL_ERROR),
+        _ => end_refused(guard, options),
+    }
+}
+
+/// Waits until a client that was refused has ended its side, so that it gets the answer.
+fn end_refused(guard: &Guard, options: &Options) {
+    if !guard.slot.is_settled() {
+        discard(&mut guard.slot.stream().clone(), &options.ending(), OF_REFUSED);
+    }
+}
+
+/// Closes a connection that its handler has left before its end: behind what was queued.
+fn end(guard: &Guard, options: &Options, code: CloseCode) {
+    let (slot, deadline) = (&guard.slot, options.ending());
+    let mut remains = slot.take_remains(code);
+    if remains.is_none() && !slot.is_settled() {
+        // Another thread holds the connection, or a part of it.
+        slot.close(code);
+        slot.wait_for_end(until(&deadline));
+        remains = slot.take_remains(code);
+    }
+    let mut stream = slot.stream().clone();
+    if let Some(mut output) = remains
+        && write_and_end(&mut stream, &mut output, &deadline)
+    {
+        discard(&mut stream, &deadline, usize::MAX);
+    }
+    // Whoever still holds it gets the end of the stream.
+    let _ = stream.abort();
+}

@@ -1,0 +1,32 @@
+//! Where a message lies in all that is sent: what `bufferedAmount` of the browsers' object counts.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use super::Writer;
+use crate::Message;
+use crate::net::Error;
+
+impl Writer {
+    /// Queues a message, and returns where it begins and ends in all that is sent; compare
+    /// [`written`](Self::written). Does not wake the background thread ([`wake`](Self::wake)).
+    pub(crate) fn queue_at(&self, message: Message<'_>) -> Result<Range<u64>, Error> {
+        let mut outbox = self.handle.lock();
+        let start = outbox.queue.position();
+        outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))?;
+        Ok(start..outbox.queue.position())
+    }
+
+    /// Has what was queued written by the background thread.
+    pub(crate) fn wake(&self) {
+        self.handle.update(|outbox| outbox.write_wanted = true);
+    }
+
+    /// How many bytes the network has taken, or `None` if it has taken everything. A Pong that another
+    /// takes the place of makes positions wrong, by 125 at most.
+    pub(crate) fn written(&self) -> Option<u64> {
+        let outbox = self.handle.lock();
+        let written = self.handle.written.load(Ordering::Acquire);
+        (!outbox.queue.is_empty()).then_some(written)
+    }
+}

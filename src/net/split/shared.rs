@@ -1,0 +1,261 @@
+//! What the threads of a split connection share: the outbox behind its lock, and the stream.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Instant;
+
+use super::outbox::Outbox;
+use crate::net::lock::{lock, wait};
+use crate::net::pace::STEP;
+use crate::net::slot::Slot;
+use crate::net::stream::Stream;
+use crate::net::{Error, Transport};
+use crate::{EncodedMessage, OutgoingMessage, SendBuffer, SendError, Sender, Unwritten};
+
+/// The most that one write is given, so that a large batch is seen to leave.
+const WRITE: usize = 256 << 10;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) stream: Stream,
+    /// The place in the server that accepted the connection.
+    pub(super) slot: Option<Arc<Slot>>,
+    /// Whether the reader waits for the peer. While it does not, silence says nothing.
+    pub(super) reads: AtomicBool,
+    /// Bytes that the network has taken, as of now.
+    pub(super) written: AtomicU64,
+    /// Notified when the outbox changes.
+    changed: Condvar,
+    outbox: Mutex<Outbox>,
+}
+
+/// The outbox while it is locked.
+pub(super) type Locked<'a> = MutexGuard<'a, Outbox>;
+
+impl Shared {
+    /// Makes the stream ready: reads wait forever, writes for a [`STEP`].
+    pub(super) fn new(stream: Stream, slot: Option<Arc<Slot>>, outbox: Outbox) -> io::Result<Self> {
+        stream.get_ref().set_nonblocking(false)?;
+        stream.set_read_timeout(None)?;
+        stream.set_write_timeout(Some(STEP))?;
+        Ok(Self {
+            stream,
+            slot,
+            reads: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            changed: Condvar::new(),
+            outbox: Mutex::new(outbox),
+        })
+    }
+
+    pub(super) fn lock(&self) -> Locked<'_> {
+        lock(&self.outbox)
+    }
+
+    /// Changes the outbox, and wakes whoever waits for that.
+    pub(super) fn update<T>(&self, change: impl FnOnce(&mut Outbox) -> T) -> T {
+        let mut outbox = self.lock();
+        let result = change(&mut outbox);
+        drop(outbox);
+        self.notify();
+        result
+    }
+
+    /// Wakes whoever waits for a change of the outbox.
+    pub(super) fn notify(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Waits for a change, until `until` at most.
+    pub(super) fn wait<'a>(&self, outbox: Locked<'a>, until: Option<Instant>) -> Locked<'a> {
+        wait(&self.changed, outbox, until)
+    }
+
+    /// Queues what `encode` makes of a payload of `length` bytes, when there is room for it, and
+    /// returns when it was written.
+    pub(super) fn send(
+        &self,
+        length: usize,
+        encode: impl Fn(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        loop {
+            let mut outbox = self.lock();
+            match outbox.queue(length, &encode) {
+                Err(Error::Send(SendError::BufferFull { .. })) => self.flush(outbox)?,
+                Err(error) => return Err(error),
+                Ok(()) => return self.flush(outbox),
+            }
+        }
+    }
+
+    /// Returns when all that is queued now was written, by whichever thread.
+    pub(super) fn flush<'a>(&'a self, outbox: Locked<'a>) -> Result<(), Error> {
+        let ticket = outbox.queue.ticket();
+        self.write_through(outbox, ticket)
+    }
+
+    fn write_through<'a>(&'a self, mut outbox: Locked<'a>, ticket: u64) -> Result<(), Error> {
+        while !outbox.queue.is_done(ticket) {
+            outbox.check()?;
+            if outbox.dropped {
+                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            }
+            outbox = self.write_or_wait(outbox, None);
+        }
+        Ok(())
+    }
+
+    /// Writes once, for a [`STEP`] at most; if another thread writes, waits until `until` at most.
+    pub(super) fn write_or_wait<'a>(
+        &'a self,
+        mut outbox: Locked<'a>,
+        until: Option<Instant>,
+    ) -> Locked<'a> {
+        let Some(mut batch) = outbox.take() else { return self.wait(outbox, until) };
+        drop(outbox);
+        let result = batch.write_once(&mut self.counting()).and_then(|n| {
+            if n == 0 && !batch.is_empty() {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            if batch.is_empty() { self.stream.clone().flush() } else { Ok(()) }
+        });
+        self.put_back(batch, result)
+    }
+
+    fn put_back(&self, batch: SendBuffer, result: io::Result<()>) -> Locked<'_> {
+        let mut outbox = self.lock();
+        if outbox.put_back(batch, result) {
+            // The reader learns it from the end of its stream.
+            let _ = self.stream.abort();
+        }
+        self.notify();
+        outbox
+    }
+
+    fn counting(&self) -> Counting<'_> {
+        Counting { stream: self.stream.clone(), written: &self.written }
+    }
+
+    /// Sends a payload that is not worth a copy: with the right to write in hand, the frame's header
+    /// joins what is queued, and header and payload are written outside the lock.
+    pub(super) fn send_large(&self, message: &Large<'_>) -> Result<(), Error> {
+        let length = message.len();
+        let mut outbox = self.lock();
+        loop {
+            outbox.check()?;
+            if !outbox.queue.is_writing() && !outbox.queue.has_rest() {
+                match outbox.sender.check_room(length, outbox.queue.buffered_amount()) {
+                    Ok(()) => break,
+                    Err(_) if outbox.sender.is_closed() => return Err(SendError::Closed.into()),
+                    Err(_) => {}
+                }
+            }
+            outbox = self.write_or_wait(outbox, None);
+        }
+        // No other thread writes.
+        let mut batch = outbox.take().unwrap_or_default();
+        let ticket = outbox.queue.ticket();
+        let written = match message.shorter().send(&mut outbox.sender, &mut batch) {
+            Ok(mut unwritten) => {
+                outbox.queue.set_in_flight(unwritten.remaining());
+                drop(outbox);
+                Ok(write_in_place(&mut unwritten, &mut self.counting()))
+            }
+            Err(error) => {
+                drop(outbox);
+                Err(error)
+            }
+        };
+        match written {
+            Ok(result) => {
+                let result = result.and_then(|()| self.stream.clone().flush());
+                self.write_through(self.put_back(batch, result), ticket)
+            }
+            Err(error) => {
+                self.put_back(batch, Ok(())).write_wanted = true;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// A message that is worth being written from where it lies.
+pub(super) enum Large<'m> {
+    Message(OutgoingMessage<'m>),
+    Encoded(&'m EncodedMessage),
+}
+
+impl<'m> Large<'m> {
+    fn send(
+        &self,
+        sender: &mut Sender,
+        batch: &'m mut SendBuffer,
+    ) -> Result<Unwritten<'m>, SendError> {
+        match *self {
+            Self::Message(message) => sender.send_in_place(message, batch),
+            Self::Encoded(message) => sender.send_encoded_in_place(message, batch),
+        }
+    }
+
+    /// The same for the time of one call.
+    fn shorter(&self) -> Large<'_> {
+        match *self {
+            Self::Message(message) => Large::Message(message),
+            Self::Encoded(message) => Large::Encoded(message),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Message(message) => message.len(),
+            Self::Encoded(message) => message.as_bytes().len(),
+        }
+    }
+}
+
+/// Writes while the stream takes all it is offered.
+fn write_in_place(unwritten: &mut Unwritten<'_>, stream: &mut impl Write) -> io::Result<()> {
+    let started = Instant::now();
+    while !unwritten.is_empty() && started.elapsed() < STEP {
+        let slices = unwritten.slices();
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = stream.write_vectored(&slices)?;
+        unwritten.consume(written);
+        if written < offered {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes and counts, so that others see a large batch leave.
+struct Counting<'a> {
+    stream: Stream,
+    written: &'a AtomicU64,
+}
+
+impl Counting<'_> {
+    fn count(&self, written: io::Result<usize>) -> io::Result<usize> {
+        if let Ok(n) = written {
+            self.written.fetch_add(n as u64, Ordering::Release);
+        }
+        written
+    }
+}
+
+impl Write for Counting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.stream.write(bytes.get(..WRITE).unwrap_or(bytes));
+        self.count(written)
+    }
+
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.stream.write_vectored(slices);
+        self.count(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}

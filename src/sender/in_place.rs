@@ -1,0 +1,70 @@
+//! Messages that leave from where they lie, without a copy into the send buffer.
+
+use super::{EncodedMessage, Sender};
+use crate::buffer::{SendBuffer, Unwritten};
+use crate::error::SendError;
+use crate::message::OutgoingMessage;
+
+impl Sender {
+    /// Queues the header of a message whose payload is then written from where it lies, by the
+    /// [`Unwritten`] that this returns. A payload that is short or compressed is queued as
+    /// [`send`](Self::send) does: a copy of it costs less than a second piece in a write.
+    ///
+    /// ```
+    /// use sansock::{Config, SendBuffer, Sender};
+    ///
+    /// let (mut sender, mut buffer) = (Sender::server(&Config::new()), SendBuffer::new());
+    /// let mut transport = Vec::new();
+    /// let picture = vec![0; 100_000];
+    /// sender.send_in_place(&picture, &mut buffer)?.write_to(&mut transport)?;
+    /// assert_eq!(transport.len(), 10 + 100_000);
+    /// assert!(buffer.capacity() < 1_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`] or [`SendError::BufferFull`]; then
+    /// nothing was queued.
+    pub fn send_in_place<'m>(
+        &mut self,
+        message: impl Into<OutgoingMessage<'m>>,
+        buffer: &'m mut SendBuffer,
+    ) -> Result<Unwritten<'m>, SendError> {
+        let message = message.into();
+        if !Unwritten::is_worth_it(message.len(), self.role()) || self.compresses(&message) {
+            self.send(message, buffer)?;
+            return Ok(buffer.unwritten());
+        }
+        self.check_whole()?;
+        self.check_room(message.len(), buffer.buffered_amount())?;
+        let message = message.message;
+        let header = self.next_header(message.kind(), true, message.len() as u64)?;
+        Ok(buffer.unwritten_frame(&header, message.as_bytes()))
+    }
+
+    /// [`send_in_place`](Self::send_in_place) of a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::MessageInProgress`] or [`SendError::BufferFull`]; then
+    /// nothing was queued.
+    pub fn send_encoded_in_place<'m>(
+        &mut self,
+        message: &'m EncodedMessage,
+        buffer: &'m mut SendBuffer,
+    ) -> Result<Unwritten<'m>, SendError> {
+        if self.masks.is_some() {
+            return self.send_in_place(message.as_message(), buffer);
+        }
+        self.check_whole()?;
+        self.check_room(message.as_bytes().len(), buffer.buffered_amount())?;
+        let frame = self.deflated(message).unwrap_or(message.as_bytes());
+        self.closing.mark_used();
+        if Unwritten::is_worth_it(frame.len(), self.role()) {
+            return Ok(buffer.unwritten_bytes(frame));
+        }
+        buffer.extend_from_slice(frame);
+        Ok(buffer.unwritten())
+    }
+}
