@@ -87,10 +87,7 @@ pub(crate) fn lengths(server: &mut Server) -> Fallible<String> {
         let mut peers = Vec::new();
         for _ in 0..LENGTHS / 2 {
             let mut peer = open(server.address, "/")?;
-            // `FrameHeader` encodes no length with the highest bit set.
-            let mut bytes = header(FIN | BINARY, 1 << 62);
-            bytes[2..10].copy_from_slice(&u64::to_be_bytes(length));
-            peer.write_all(&bytes)?;
+            peer.write_all(&header(FIN | BINARY, length))?;
             peers.push(peer);
         }
         let tally = Tally::of(&mut peers)?;
