@@ -385,3 +385,13 @@ fn debug_output_shows_the_response() {
         assert!(text.contains(part), "{text} does not have {part}");
     }
 }
+
+/// A gateway that is a client too answers 502; the response is the program's to look at.
+#[test]
+fn a_refusal_carries_the_response_and_other_errors_have_none() {
+    let error = feed(&mut client(), [&b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"[..]])
+        .unwrap_err();
+    assert_eq!((error.status(), error.response().unwrap().status()), (502, 404));
+    let error = client().receive_eof().unwrap_err();
+    assert_eq!((error.status(), error.response()), (400, None));
+}

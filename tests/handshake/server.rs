@@ -599,3 +599,10 @@ fn debug_output_shows_the_request() {
 fn an_origin_is_shown_in_lower_case_without_the_default_port() {
     assert_eq!("https://A:443".parse::<Origin>().unwrap().to_string(), "https://a");
 }
+
+#[test]
+fn a_request_error_is_rejected_as_the_handshake_error_that_it_is() {
+    let rejection = Rejection::from(RequestError::OriginDenied);
+    assert_eq!(rejection, Rejection::from(&HandshakeError::Request(RequestError::OriginDenied)));
+    assert_eq!(rejection.status(), 403);
+}
