@@ -17,7 +17,7 @@ use super::session::Session;
 use crate::Timeouts;
 use crate::net::{Error, Stream};
 
-/// How a server does TLS: who it is, and which clients it wants.
+/// The TLS configuration of a server: its certificate, and which clients it accepts.
 ///
 /// ```no_run
 /// use sansock::net::{Server, tls::Acceptor};
@@ -36,12 +36,13 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// A server with this certificate: a PEM file with the chain, the server's own certificate first,
-    /// and one with its key.
+    /// Makes an acceptor from two PEM files: the certificate chain, with the server's own certificate
+    /// first, and its key.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`]; [`TlsError::Session`] if certificate and key do not belong together.
+    /// [`TlsError::Pem`] if a file cannot be used; [`TlsError::Session`] if the certificate and the key do
+    /// not belong together.
     pub fn from_pem_files(
         certificates: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -50,11 +51,12 @@ impl Acceptor {
         AcceptorBuilder { identity, clients: None }.build()
     }
 
-    /// [`from_pem_files`](Self::from_pem_files), with options.
+    /// Starts with the two PEM files of [`from_pem_files`](Self::from_pem_files) and leaves room for
+    /// options.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`].
+    /// [`TlsError::Pem`] if the PEM cannot be used.
     pub fn builder_from_pem_files(
         certificates: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -63,22 +65,23 @@ impl Acceptor {
         Ok(AcceptorBuilder { identity, clients: None })
     }
 
-    /// [`builder_from_pem_files`](Self::builder_from_pem_files), of files that were read before.
+    /// Starts with the contents of two PEM files: the certificate chain, with the server's own
+    /// certificate first, and its key.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`].
+    /// [`TlsError::Pem`] if the PEM cannot be used.
     pub fn builder_from_pem(certificates: &[u8], key: &[u8]) -> Result<AcceptorBuilder, TlsError> {
         let identity = Identity::from_pem(certificates, key)?;
         Ok(AcceptorBuilder { identity, clients: None })
     }
 
-    /// TLS over a stream that was accepted elsewhere. [`Timeouts::handshake`] is for how long it may
-    /// take.
+    /// Does the TLS handshake on a connection that other code has accepted, within
+    /// [`Timeouts::handshake`].
     ///
     /// # Errors
     ///
-    /// [`Error::Tls`], [`Error::Io`], and [`Error::Handshake`] if it took too long.
+    /// [`Error::Tls`], [`Error::Io`], or [`Error::Handshake`] if it took too long.
     pub fn accept(&self, tcp: TcpStream, timeouts: &Timeouts) -> Result<Stream, Error> {
         let stream = Stream::secure(tcp, self.session()?);
         stream.open(&timeouts.opening(Instant::now()))?;
@@ -91,14 +94,14 @@ impl Acceptor {
     }
 }
 
-/// A configuration of rustls itself, as it is. Its ALPN protocols should be `http/1.1` or none.
+/// Uses a configuration of rustls as it is. Its ALPN protocols should be `http/1.1` or none.
 impl From<Arc<ServerConfig>> for Acceptor {
     fn from(config: Arc<ServerConfig>) -> Self {
         Self { config }
     }
 }
 
-/// Makes an [`Acceptor`].
+/// Builds an [`Acceptor`].
 #[must_use]
 pub struct AcceptorBuilder {
     identity: Identity,
@@ -106,30 +109,33 @@ pub struct AcceptorBuilder {
 }
 
 impl AcceptorBuilder {
-    /// Wants a certificate of each client, from an authority in a PEM file; adds up.
+    /// Requires a certificate from each client, issued by an authority in a PEM file. Each call adds to
+    /// the accepted authorities.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`], [`TlsError::Certificate`].
+    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is not
+    /// valid.
     pub fn client_roots_from_pem_file(self, path: impl AsRef<Path>) -> Result<Self, TlsError> {
         self.add_client_roots(certificates_from_file(path.as_ref())?)
     }
 
-    /// [`client_roots_from_pem_file`](Self::client_roots_from_pem_file), of a file that was read
-    /// before.
+    /// Requires a certificate from each client, issued by an authority in the contents of a PEM file.
+    /// Each call adds to the accepted authorities.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`], [`TlsError::Certificate`].
+    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is not
+    /// valid.
     pub fn client_roots_from_pem(self, pem: &[u8]) -> Result<Self, TlsError> {
         self.add_client_roots(certificates_from_pem(pem)?)
     }
 
-    /// The acceptor.
+    /// Builds the acceptor.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Session`] if certificate and key do not belong together, for one.
+    /// [`TlsError::Session`], for example if the certificate and the key do not belong together.
     pub fn build(self) -> Result<Acceptor, TlsError> {
         let provider = provider();
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))

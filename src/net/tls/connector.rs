@@ -9,7 +9,7 @@ use std::time::Instant;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use super::anyone::Anyone;
+use super::any_certificate::AnyCertificate;
 use super::error::TlsError;
 use super::pem::{Identity, certificates_from_file, certificates_from_pem};
 use super::provider::{http_1_1, provider};
@@ -17,8 +17,8 @@ use super::session::Session;
 use crate::Timeouts;
 use crate::net::{Error, Stream};
 
-/// How a client does TLS: whom it trusts and who it is. Clones share their sessions, which makes the
-/// next connection to a server faster.
+/// The TLS configuration of a client: which certificate authorities it trusts, and its own certificate.
+/// Clones share their sessions, which makes the next connection to a server faster.
 ///
 /// ```no_run
 /// use sansock::net::{Client, tls::Connector};
@@ -37,13 +37,13 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// TLS with the root certificates of the operating system, as [`connect`](crate::net::client::connect)
-    /// does it. They are looked for once, at first use; on Unix `SSL_CERT_FILE` and `SSL_CERT_DIR`
-    /// name others.
+    /// Trusts the root certificates of the operating system, as [`connect`](crate::net::client::connect)
+    /// does. They are loaded once, at the first use. On Unix the variables `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` select others.
     ///
     /// # Errors
     ///
-    /// [`TlsError::NoRoots`].
+    /// [`TlsError::NoRoots`] if there are none.
     pub fn platform() -> Result<Self, TlsError> {
         static PLATFORM: OnceLock<Connector> = OnceLock::new();
         if let Some(connector) = PLATFORM.get() {
@@ -53,18 +53,19 @@ impl Connector {
         Ok(PLATFORM.get_or_init(|| connector).clone())
     }
 
-    /// Says whom to trust and who we are.
+    /// Starts a configuration.
     pub fn builder() -> ConnectorBuilder {
-        ConnectorBuilder { roots: None, identity: None, anyone: false }
+        ConnectorBuilder { roots: None, identity: None, any_certificate: false }
     }
 
-    /// TLS over a stream that is connected already, through a proxy for one, for
-    /// [`Client::handshake`](crate::net::Client::handshake). The server must show a certificate for `host`, a name or an address.
-    /// [`Timeouts::handshake`] is for how long it may take.
+    /// Does the TLS handshake on a TCP connection that other code has made, such as one through a proxy,
+    /// within [`Timeouts::handshake`]. The server must show a certificate for `host`, which is a name or
+    /// an address ([`Uri::host`](crate::Uri::host)). The stream is for
+    /// [`Client::handshake`](crate::net::Client::handshake).
     ///
     /// # Errors
     ///
-    /// [`Error::Tls`], [`Error::Io`], and [`Error::Handshake`] if it took too long.
+    /// [`Error::Tls`], [`Error::Io`], or [`Error::Handshake`] if it took too long.
     pub fn connect(
         &self,
         tcp: TcpStream,
@@ -89,60 +90,62 @@ impl Connector {
     }
 }
 
-/// A configuration of rustls itself, as it is: with another provider, or a verifier of one's own. Its
-/// ALPN protocols should be `http/1.1` or none.
+/// Uses a configuration of rustls as it is, such as one with another provider or verifier. Its ALPN
+/// protocols should be `http/1.1` or none.
 impl From<Arc<ClientConfig>> for Connector {
     fn from(config: Arc<ClientConfig>) -> Self {
         Self { config }
     }
 }
 
-/// Makes a [`Connector`]. Who is trusted adds up; the operating system's roots count only if they are
-/// asked for, or if nobody else is trusted.
+/// Builds a [`Connector`]. Each call that adds roots adds to the trusted certificate authorities. The
+/// roots of the operating system are used only if they are added, or if no others are.
 #[must_use]
 pub struct ConnectorBuilder {
     roots: Option<RootCertStore>,
     identity: Option<Identity>,
-    anyone: bool,
+    any_certificate: bool,
 }
 
 impl ConnectorBuilder {
-    /// Trusts whom the operating system trusts.
+    /// Adds the root certificates of the operating system.
     ///
     /// # Errors
     ///
-    /// [`TlsError::NoRoots`].
+    /// [`TlsError::NoRoots`] if there are none.
     pub fn platform_roots(mut self) -> Result<Self, TlsError> {
         let found = rustls_native_certs::load_native_certs();
-        // Some stores hold certificates that nobody can read, and nobody misses.
+        // Some stores contain certificates that cannot be parsed, and that no server needs.
         let (added, _) = self.roots_mut().add_parsable_certificates(found.certs);
         if added == 0 { Err(TlsError::NoRoots) } else { Ok(self) }
     }
 
-    /// Trusts the certificates of a PEM file.
+    /// Adds the root certificates in a PEM file.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`], [`TlsError::Certificate`].
+    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is not
+    /// valid.
     pub fn roots_from_pem_file(self, path: impl AsRef<Path>) -> Result<Self, TlsError> {
         self.add_roots(certificates_from_file(path.as_ref())?)
     }
 
-    /// Trusts the certificates of a PEM file that was read before.
+    /// Adds the root certificates in the contents of a PEM file.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`], [`TlsError::Certificate`].
+    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is not
+    /// valid.
     pub fn roots_from_pem(self, pem: &[u8]) -> Result<Self, TlsError> {
         self.add_roots(certificates_from_pem(pem)?)
     }
 
-    /// Shows a certificate to servers that ask for one: a PEM file with the chain, our own certificate
-    /// first, and one with its key.
+    /// Sets the certificate to show to servers that require one, from two PEM files: the certificate
+    /// chain, with the client's own certificate first, and its key.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`].
+    /// [`TlsError::Pem`] if the PEM cannot be used.
     pub fn certificate_from_pem_files(
         mut self,
         certificates: impl AsRef<Path>,
@@ -152,12 +155,12 @@ impl ConnectorBuilder {
         Ok(self)
     }
 
-    /// [`certificate_from_pem_files`](Self::certificate_from_pem_files), of files that were read
-    /// before.
+    /// Sets the certificate to show to servers that require one, from the contents of two PEM files: the
+    /// certificate chain, with the client's own certificate first, and its key.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`].
+    /// [`TlsError::Pem`] if the PEM cannot be used.
     pub fn certificate_from_pem(
         mut self,
         certificates: &[u8],
@@ -167,25 +170,25 @@ impl ConnectorBuilder {
         Ok(self)
     }
 
-    /// Talks to whoever answers, whatever certificate it shows: anyone on the way can read and change
-    /// everything. For tests on one's own machine, if at all.
+    /// Accepts any certificate: anyone on the network path can read and change everything. Use it, if at
+    /// all, for tests on one machine.
     pub const fn dangerous_accept_any_certificate(mut self) -> Self {
-        self.anyone = true;
+        self.any_certificate = true;
         self
     }
 
-    /// The connector.
+    /// Builds the connector.
     ///
     /// # Errors
     ///
-    /// [`TlsError::NoRoots`] if nobody else is trusted; [`TlsError::Session`] if certificate and key
-    /// do not belong together, for one.
+    /// [`TlsError::NoRoots`] if no roots were added and the operating system has none;
+    /// [`TlsError::Session`], for example if the certificate and the key do not belong together.
     pub fn build(mut self) -> Result<Connector, TlsError> {
         let provider = provider();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
-        let builder = if self.anyone {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        let builder = if self.any_certificate {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         } else {
             if self.roots.is_none() {
                 self = self.platform_roots()?;
@@ -216,7 +219,7 @@ impl fmt::Debug for ConnectorBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectorBuilder")
             .field("roots", &self.roots)
-            .field("anyone", &self.anyone)
+            .field("any_certificate", &self.any_certificate)
             .finish_non_exhaustive()
     }
 }

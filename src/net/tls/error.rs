@@ -1,4 +1,4 @@
-//! What can be wrong about TLS.
+//! TLS errors.
 
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -6,39 +6,39 @@ use std::{fmt, io};
 use rustls::pki_types::pem;
 use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError};
 
-/// What is wrong about TLS.
+/// A TLS connection or configuration failed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The peer's certificate is refused: it is for another host, expired, or from somebody who is
-    /// not trusted. The peer was told.
+    /// The peer's certificate was refused: it is for another host, has expired, or was issued by an
+    /// untrusted authority. The peer was sent an alert.
     Certificate(CertificateError),
-    /// The peer refuses us, and this is why: our certificate is missing or not to its liking, for
-    /// one.
+    /// The peer ended the TLS session with this alert, for example because it requires a client
+    /// certificate or does not accept ours.
     Refused(AlertDescription),
-    /// The peer does not speak TLS: a `wss:` URL for a `ws:` server, or the other way round.
+    /// The peer does not speak TLS: a `wss:` URL for a `ws:` server, or the reverse.
     NotTls,
-    /// The stream ended without the peer's `close_notify`, and before the closing handshake of the
-    /// WebSocket protocol: somebody on the way may have cut it.
+    /// The stream ended without the peer's `close_notify`, and before the WebSocket closing handshake:
+    /// someone on the network path may have cut it off.
     Truncated,
-    /// The URL's host is neither a name that a certificate can hold nor an address.
+    /// The host is not a valid TLS server name or address.
     Host(Box<str>),
-    /// No root certificates were found on this machine: install them (`ca-certificates` on Debian),
-    /// or give some to [`ConnectorBuilder`](super::ConnectorBuilder).
+    /// No root certificates were found on this machine. Install them (`ca-certificates` on Debian), or
+    /// add some with [`ConnectorBuilder`](super::ConnectorBuilder).
     NoRoots,
-    /// A PEM file cannot be read, or does not hold what it should.
+    /// A PEM file cannot be read, or does not contain what it should.
     Pem {
         /// The file; `None` for one in memory.
         path: Option<PathBuf>,
         /// What is wrong.
         problem: Box<str>,
     },
-    /// Something else in the session or its configuration.
+    /// Any other error of rustls.
     Session(rustls::Error),
 }
 
 impl TlsError {
-    /// What rustls says through [`io::Error`].
+    /// Finds the error of rustls in an [`io::Error`].
     pub(super) fn from_io(error: io::Error) -> Self {
         error.downcast::<rustls::Error>().map_or_else(
             |error| Self::Session(rustls::Error::General(error.to_string())),
@@ -49,7 +49,9 @@ impl TlsError {
     pub(super) fn pem(path: Option<PathBuf>, error: &pem::Error) -> Self {
         let problem = match error {
             pem::Error::Io(error) => error.to_string(),
-            pem::Error::NoItemsFound => "it holds none of what it should".into(),
+            pem::Error::NoItemsFound => {
+                "it does not contain the expected certificate or key".into()
+            }
             error => error.to_string(),
         };
         Self::Pem { path, problem: problem.into() }
@@ -61,7 +63,7 @@ impl From<rustls::Error> for TlsError {
         match error {
             rustls::Error::InvalidCertificate(error) => Self::Certificate(error),
             rustls::Error::AlertReceived(alert) => Self::Refused(alert),
-            // Before anything that is TLS the peer's first byte is none of its content types.
+            // The first byte of the peer is not a content type of TLS.
             rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Self::NotTls,
             error => Self::Session(error),
         }
@@ -83,17 +85,18 @@ impl fmt::Display for TlsError {
         match self {
             Self::Certificate(error) => write_certificate_error(error, f),
             Self::Refused(AlertDescription::CertificateRequired) => {
-                f.write_str("the peer wants a certificate of ours")
+                f.write_str("the peer requires a client certificate")
             }
-            Self::Refused(alert) => write!(f, "the peer refuses the TLS session: {alert:?}"),
-            Self::NotTls => {
-                f.write_str("the peer does not speak TLS: one of ws: and wss: is wrong")
-            }
-            Self::Truncated => f.write_str("the TLS session was cut off, without its end"),
-            Self::Host(host) => write!(f, "no certificate can be for {host:?}"),
-            Self::NoRoots => {
-                f.write_str("no root certificates on this machine to check the server's with")
-            }
+            Self::Refused(alert) => write!(f, "the peer ended the TLS session: {alert:?}"),
+            Self::NotTls => f.write_str(
+                "the peer does not speak TLS here: use ws: instead of wss: (or the reverse)",
+            ),
+            Self::Truncated => f.write_str("the TLS session was cut off without close_notify"),
+            Self::Host(host) => write!(f, "{host:?} is not a valid TLS server name"),
+            Self::NoRoots => f.write_str(
+                "no root certificates on this machine: install ca-certificates, or add roots to the \
+                 Connector",
+            ),
             Self::Pem { path: Some(path), problem } => write!(f, "{}: {problem}", path.display()),
             Self::Pem { path: None, problem } => write!(f, "PEM: {problem}"),
             Self::Session(error) => error.fmt(f),
@@ -102,14 +105,14 @@ impl fmt::Display for TlsError {
 }
 
 fn write_certificate_error(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str("the peer's certificate is refused: ")?;
+    f.write_str("the peer's certificate was refused: ")?;
     match error {
         CertificateError::UnknownIssuer => {
-            f.write_str("it is from nobody who is trusted, or self-signed")
+            f.write_str("self-signed, or issued by an untrusted authority")
         }
-        // What `openssl req -x509` makes. The cause is of a crate that rustls does not show.
+        // The certificates that `openssl req -x509` makes. The type of the cause is private to rustls.
         CertificateError::Other(OtherError(cause)) if cause.to_string() == "CaUsedAsEndEntity" => {
-            f.write_str("it is self-signed as an authority's (CA:TRUE), and no server's")
+            f.write_str("it is a self-signed CA certificate (CA:TRUE), not a server certificate")
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             f.write_str("it has expired")
@@ -121,8 +124,40 @@ fn write_certificate_error(error: &CertificateError, f: &mut fmt::Formatter<'_>)
             }
             Ok(())
         }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            f.write_str("it is not valid yet")
+        }
+        CertificateError::NotValidForName => f.write_str("it is for another host"),
+        CertificateError::Revoked => f.write_str("it has been revoked"),
+        CertificateError::BadEncoding => f.write_str("it is malformed"),
+        CertificateError::BadSignature => f.write_str("its signature is not valid"),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            f.write_str("it is not for this purpose, server or client")
+        }
         error => write!(f, "{error}"),
     }
 }
 
 impl std::error::Error for TlsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_certificate_is_explained() {
+        for (error, text) in [
+            (CertificateError::UnknownIssuer, "self-signed, or issued by an untrusted authority"),
+            (CertificateError::Expired, "it has expired"),
+            (CertificateError::NotValidYet, "it is not valid yet"),
+            (CertificateError::NotValidForName, "it is for another host"),
+            (CertificateError::Revoked, "it has been revoked"),
+            (CertificateError::BadEncoding, "it is malformed"),
+            (CertificateError::BadSignature, "its signature is not valid"),
+            (CertificateError::InvalidPurpose, "it is not for this purpose, server or client"),
+        ] {
+            let shown = TlsError::Certificate(error).to_string();
+            assert_eq!(shown, format!("the peer's certificate was refused: {text}"));
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What the other types of [`net`](crate::net) can do with TLS.
+//! The methods of other types of [`net`](crate::net) that concern TLS.
 
 use super::acceptor::Acceptor;
 use super::connector::Connector;
@@ -6,7 +6,7 @@ use super::negotiated::NegotiatedTls;
 use crate::net::{Client, Incoming, Server, Stream};
 
 impl Client {
-    /// Sets how to do TLS for a `wss:` URL; as [`Connector::platform`] unless set.
+    /// Sets the TLS configuration for a `wss:` URL. The default is [`Connector::platform`].
     pub fn tls(mut self, connector: Connector) -> Self {
         self.tls = Some(connector);
         self
@@ -23,7 +23,7 @@ impl Server {
 }
 
 impl Incoming {
-    /// What the TLS handshake with this client has agreed on, its certificates among it; `None`
+    /// What the TLS handshake with this client has agreed on, and the client's certificates. `None`
     /// without TLS.
     #[must_use]
     pub fn tls(&self) -> Option<NegotiatedTls> {
@@ -32,7 +32,7 @@ impl Incoming {
 }
 
 impl Stream {
-    /// What the TLS handshake has agreed on; `None` without TLS.
+    /// What the TLS handshake has agreed on, and the peer's certificates. `None` without TLS.
     #[must_use]
     pub fn tls(&self) -> Option<NegotiatedTls> {
         self.0.tls.as_ref().map(|session| session.with_connection(|tls| tls.into()))

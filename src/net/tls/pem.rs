@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::error::TlsError;
 
-/// A certificate chain, that of its owner first, and the owner's key.
+/// A certificate chain, the owner's certificate first, and the owner's key.
 pub(super) struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
@@ -29,7 +29,7 @@ impl Identity {
     }
 }
 
-/// At least one certificate.
+/// Returns at least one certificate.
 pub(super) fn certificates_from_file(
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -38,7 +38,7 @@ pub(super) fn certificates_from_file(
         .map_err(|error| TlsError::pem(Some(path.into()), &error))
 }
 
-/// At least one certificate.
+/// Returns at least one certificate.
 pub(super) fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     all(CertificateDer::pem_slice_iter(pem)).map_err(|error| TlsError::pem(None, &error))
 }

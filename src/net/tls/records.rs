@@ -1,4 +1,4 @@
-//! Encrypted bytes on their way between the stream and the session.
+//! The buffers for encrypted bytes between the stream and the session.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
@@ -10,12 +10,12 @@ use super::error::TlsError;
 use crate::net::blocking::is_would_block;
 use crate::net::lock::lock;
 
-/// What one read takes at first ...
+/// How much one read takes at first ...
 const LEAST: usize = 4 << 10;
-/// ... and at most, where reads fill the buffer.
+/// ... and at most, if reads fill the buffer.
 const MOST: usize = 64 << 10;
 
-/// What has arrived and was not given to the session yet.
+/// Bytes that have arrived and that the session has not processed yet.
 #[derive(Default)]
 pub(super) struct Received {
     bytes: Vec<u8>,
@@ -23,13 +23,13 @@ pub(super) struct Received {
     end: usize,
     /// Whether the stream has ended.
     ended: bool,
-    /// Whether the session knows.
-    told: bool,
+    /// Whether the session knows that.
+    end_given: bool,
     failed: Option<TlsError>,
 }
 
 impl Received {
-    /// One read. All that arrived before must have been given to the session.
+    /// Reads once. The session must have processed everything that arrived before.
     pub(super) fn read_from(&mut self, mut tcp: &TcpStream) -> io::Result<()> {
         if self.end == self.bytes.len() {
             let size = self.bytes.len().saturating_mul(4).clamp(LEAST, MOST);
@@ -39,7 +39,7 @@ impl Received {
         let result = tcp.read(&mut self.bytes);
         match &result {
             Ok(n) => self.end = *n,
-            // A connection that waits for long holds no buffer for a burst.
+            // A connection that waits for a long time needs no buffer for a burst.
             Err(error) if is_would_block(error) => self.bytes = Vec::new(),
             Err(_) => {}
         }
@@ -47,56 +47,58 @@ impl Received {
         result.map(drop)
     }
 
-    /// Gives the session as much as it takes, and lets it work; `false` if there is nothing to give.
+    /// Gives the session as much as it takes, and lets it process that. Returns `false` if there is
+    /// nothing to give.
     ///
     /// The session must have no plaintext left.
     pub(super) fn give(&mut self, tls: &mut Connection) -> Result<bool, TlsError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let tell = self.ended && !std::mem::replace(&mut self.told, self.ended);
+        let give_end = self.ended && !std::mem::replace(&mut self.end_given, self.ended);
         let mut bytes = self.bytes.get(self.start..self.end).unwrap_or_default();
-        if bytes.is_empty() && !tell {
+        if bytes.is_empty() && !give_end {
             return Ok(false);
         }
         let given = tls.read_tls(&mut bytes).map_err(TlsError::from_io);
-        let worked = given.and_then(|n| {
+        let processed = given.and_then(|n| {
             self.start = self.start.saturating_add(n);
             Ok(tls.process_new_packets().map(drop)?)
         });
-        if let Err(error) = &worked {
+        if let Err(error) = &processed {
             self.failed = Some(error.clone());
         }
-        worked.map(|()| true)
+        processed.map(|()| true)
     }
 
     pub(super) const fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// The first byte that waits.
+    /// The first byte that has not been processed.
     pub(super) fn first(&self) -> Option<u8> {
         self.bytes.get(self.start..self.end)?.first().copied()
     }
 }
 
-/// Records that were made and have not left yet. Whoever holds its lock may write to the stream.
+/// Records that have been made and not yet written. The thread that holds its lock may write to the
+/// stream.
 #[derive(Default)]
 pub(super) struct Unsent {
     bytes: Vec<u8>,
     start: usize,
-    /// Plaintext in these records that no write has reported yet.
-    owed: usize,
-    /// Whether `close_notify` was said.
+    /// How many bytes of plaintext in these records no write has reported yet.
+    unreported: usize,
+    /// Whether `close_notify` was sent.
     ended: bool,
 }
 
 impl Unsent {
     pub(super) fn is_empty(&self) -> bool {
-        self.start == self.bytes.len() && self.owed == 0
+        self.start == self.bytes.len() && self.unreported == 0
     }
 
-    /// How many bytes have not left.
+    /// How many bytes have not been written.
     fn waiting(&self) -> usize {
         self.bytes.len().saturating_sub(self.start)
     }
@@ -109,27 +111,28 @@ impl Unsent {
         Ok(())
     }
 
-    /// As [`Write::write_vectored`]. What is encrypted cannot be taken back, but it counts as written
-    /// only as it leaves: after an error that passes the same bytes must come again. The first byte
-    /// counts at once, as a sign for those who would replace a Pong that waits.
+    /// Encrypts and writes, as [`Write::write_vectored`]. Encryption cannot be undone, but plaintext counts
+    /// as written only when its records are: after [`io::ErrorKind::WouldBlock`] the caller must pass
+    /// the same bytes again. The first byte counts at once, so that the send buffer knows that this
+    /// frame has begun and does not replace a waiting Pong.
     pub(super) fn write(
         &mut self,
         tcp: &TcpStream,
         tls: &Mutex<Connection>,
         slices: &[IoSlice<'_>],
     ) -> io::Result<usize> {
-        let fresh = self.owed == 0;
+        let fresh = self.unreported == 0;
         if fresh {
             self.send(tcp)?;
-            self.owed = self.encrypt(tls, slices)?;
+            self.unreported = self.encrypt(tls, slices)?;
         }
         let waiting = self.waiting();
         let written = match self.send(tcp) {
-            Ok(()) => self.owed,
+            Ok(()) => self.unreported,
             Err(error) if is_would_block(&error) => {
                 let sent = waiting.saturating_sub(self.waiting());
-                // The last byte counts when all have left.
-                match sent.max(fresh.into()).min(self.owed.saturating_sub(1)) {
+                // The last byte counts when all records are written.
+                match sent.max(fresh.into()).min(self.unreported.saturating_sub(1)) {
                     0 => return Err(error),
                     n => n,
                 }
@@ -138,11 +141,11 @@ impl Unsent {
         };
         let offered = slices.iter().map(|slice| slice.len()).sum();
         let written = written.min(offered);
-        self.owed = self.owed.saturating_sub(written);
+        self.unreported = self.unreported.saturating_sub(written);
         Ok(written)
     }
 
-    /// Makes records; returns how much of the plaintext is in them.
+    /// Makes records. Returns how many bytes of plaintext they contain.
     pub(super) fn encrypt(
         &mut self,
         tls: &Mutex<Connection>,
@@ -157,12 +160,12 @@ impl Unsent {
         Ok(n)
     }
 
-    /// Writes what is there.
+    /// Writes all records.
     pub(super) fn send(&mut self, tcp: &TcpStream) -> io::Result<()> {
         self.send_as_is(tcp, &[])
     }
 
-    /// Writes what is there, and `bytes` behind it without encryption.
+    /// Writes all records, and then `bytes` without encryption.
     pub(super) fn send_as_is(&mut self, mut tcp: &TcpStream, bytes: &[u8]) -> io::Result<()> {
         self.bytes.extend_from_slice(bytes);
         while let Some(bytes) = self.bytes.get(self.start..).filter(|bytes| !bytes.is_empty()) {
@@ -181,7 +184,7 @@ impl Unsent {
         Ok(())
     }
 
-    /// Nothing more can be written.
+    /// Makes every later write fail.
     pub(super) const fn end(&mut self) {
         self.ended = true;
     }
@@ -197,7 +200,7 @@ mod tests {
     use rustls::{ClientConnection, ServerConfig, ServerConnection};
 
     use super::*;
-    use crate::net::tls::{anyone::Anyone, provider::provider};
+    use crate::net::tls::{any_certificate::AnyCertificate, provider::provider};
 
     /// A client and a server after their handshake.
     fn pair() -> (Connection, Connection) {
@@ -215,7 +218,7 @@ mod tests {
             .with_safe_default_protocol_versions()
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone(provider())))
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
             .with_no_client_auth();
         let name = "localhost".try_into().unwrap();
         let mut client = Connection::from(ClientConnection::new(Arc::new(client), name).unwrap());
@@ -242,7 +245,8 @@ mod tests {
         }
     }
 
-    /// A stream that takes nothing, and how many bytes its peer has to read before.
+    /// A stream whose buffers are full, its peer, and how many bytes the peer must read before it takes
+    /// more.
     fn full() -> (TcpStream, TcpStream, usize) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -261,7 +265,7 @@ mod tests {
         let (tcp, mut peer, filled) = full();
         let (tls, mut unsent) = (Mutex::new(client), Unsent::default());
         let slices = [IoSlice::new(b"Hello, "), IoSlice::new(b"world")];
-        // The sign that it is encrypted, and then no more until it has left.
+        // One byte shows that the message is encrypted; the others count when it is written.
         assert_eq!(unsent.write(&tcp, &tls, &slices).unwrap(), 1);
         for _ in 0..3 {
             let error = unsent.write(&tcp, &tls, &[IoSlice::new(b"ello, world")]).unwrap_err();

@@ -1,9 +1,9 @@
 //! One TLS connection, for several threads at a time.
 //!
-//! Records are made and opened under one lock, which is never held while the network is waited for:
-//! whoever reads waits before it takes the lock, and whoever writes lets go of it before. So a
-//! connection can be split, and a server that shuts down can write a last word while the connection's
-//! own thread waits in a read.
+//! Records are encrypted and decrypted under one lock, and no thread holds it while it waits for the
+//! network: a reader waits before it takes the lock, and a writer releases the lock before it waits. So
+//! a connection can be split, and a server that shuts down can write a Close frame while the
+//! connection's own thread waits in a read.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read};
@@ -21,19 +21,20 @@ use crate::net::Error;
 use crate::net::blocking::{is_would_block, time_until};
 use crate::net::lock::lock;
 
-/// A TLS session. Where two locks are held, that of `tls` was taken last.
+/// A TLS session. A thread that holds two of the locks takes that of `tls` last.
 pub(crate) struct Session {
     tls: Mutex<Connection>,
     received: Mutex<Received>,
     unsent: Mutex<Unsent>,
 }
 
-/// How long a last word may take.
-const LAST_WORD_TIME: Duration = Duration::from_secs(1);
-/// How long a write may take that is not to wait: the operating system takes no zero.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// How long writing `close_notify` may take.
+const CLOSE_NOTIFY_TIME: Duration = Duration::from_secs(1);
+/// How long a write may take that should not wait: the operating system does not accept zero.
+const NO_WAIT: Duration = Duration::from_millis(1);
 
-/// To a client that speaks HTTP where TLS is spoken. The reason stands where every client shows it.
+/// The answer to a client that sends HTTP instead of TLS. The reason is in the status line, which every
+/// client shows.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 This port speaks TLS, use wss: or https:\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
@@ -49,16 +50,16 @@ impl Session {
 
     /// Does the TLS handshake. It leaves the stream's write timeout as it was.
     pub(crate) fn handshake(&self, tcp: &TcpStream, deadline: &Deadline) -> Result<(), Error> {
-        let patience = tcp.write_timeout()?;
-        let result = self.shake_hands(tcp, deadline);
+        let write_timeout = tcp.write_timeout()?;
+        let result = self.complete_handshake(tcp, deadline);
         if matches!(result, Err(Error::Tls(_))) {
             self.send_alert(tcp);
         }
-        tcp.set_write_timeout(patience)?;
+        tcp.set_write_timeout(write_timeout)?;
         result
     }
 
-    fn shake_hands(&self, tcp: &TcpStream, deadline: &Deadline) -> Result<(), Error> {
+    fn complete_handshake(&self, tcp: &TcpStream, deadline: &Deadline) -> Result<(), Error> {
         let mut received = lock(&self.received);
         let mut unsent = lock(&self.unsent);
         let mut expects_client = self.with_connection(|tls| matches!(tls, Connection::Server(_)));
@@ -72,19 +73,19 @@ impl Session {
             while !unsent.is_empty() {
                 let left = time_left(deadline)?;
                 tcp.set_write_timeout(left)?;
-                unless_it_passes(unsent.send(tcp))?;
+                ignore_would_block(unsent.send(tcp))?;
             }
             if !handshaking {
                 return Ok(());
             }
             tcp.set_read_timeout(time_left(deadline)?)?;
-            unless_it_passes(received.read_from(tcp))?;
+            ignore_would_block(received.read_from(tcp))?;
             if received.has_ended() {
                 return Err(Incomplete::UnexpectedEof.into());
             }
             if let Some(byte) = received.first() {
-                // A request begins with a method, a TLS connection with 0x16; only the first byte of
-                // all tells.
+                // An HTTP request begins with a letter, a TLS connection with 0x16. Only the very first
+                // byte shows which it is.
                 if std::mem::take(&mut expects_client) && byte.is_ascii_uppercase() {
                     let _ = unsent.send_as_is(tcp, PLAIN_HTTP);
                     return Err(TlsError::NotTls.into());
@@ -93,11 +94,11 @@ impl Session {
         }
     }
 
-    /// One read from the stream at most. [`io::ErrorKind::Interrupted`] if that brought a part of a
-    /// record only: the caller looks at its timers before it goes on, so that a peer that drips its
-    /// records wins no time by it.
+    /// Reads from the stream once at most. Fails with [`io::ErrorKind::Interrupted`] if that brought only a
+    /// part of a record: the caller checks its timers before it reads again, so a peer that sends its
+    /// records byte by byte gains no time.
     pub(crate) fn read(&self, tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-        // Two that read at once have nothing to wait for that the other does not take.
+        // While another thread reads, there is nothing left to wait for.
         let mut received = try_lock(&self.received).ok_or(io::ErrorKind::WouldBlock)?;
         if let Some(n) = self.open(tcp, &mut received, buffer)? {
             return Ok(n);
@@ -107,8 +108,8 @@ impl Session {
         opened.ok_or_else(|| io::ErrorKind::Interrupted.into())
     }
 
-    /// Opens records until the buffer is full or all that has arrived is opened; `None` if there is
-    /// no plaintext.
+    /// Decrypts records until the buffer is full or everything that has arrived is decrypted. Returns
+    /// `None` if there is no plaintext.
     fn open(
         &self,
         tcp: &TcpStream,
@@ -119,7 +120,7 @@ impl Session {
         let mut tls = lock(&self.tls);
         loop {
             match tls.reader().read(buffer.get_mut(filled..).unwrap_or_default()) {
-                // The end comes again, after what is in the buffer.
+                // The end of the stream. It is reported again after what is in the buffer.
                 Ok(0) => return Ok(Some(filled)),
                 Ok(n) => {
                     filled = filled.saturating_add(n);
@@ -145,8 +146,7 @@ impl Session {
         }
     }
 
-    /// Encrypts and writes. Bytes count as written when their records have left, or all but what is
-    /// left of the last.
+    /// Encrypts and writes. Bytes count as written when their records have been written.
     pub(crate) fn write(&self, tcp: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         lock(&self.unsent).write(tcp, &self.tls, slices)
     }
@@ -155,34 +155,35 @@ impl Session {
         lock(&self.unsent).send(tcp)
     }
 
-    /// Encrypts a few bytes and writes them as far as the network takes them at once; the rest goes
-    /// with what is written next. Nobody else may be writing.
+    /// Encrypts a few bytes and writes as much as the network takes at once; the rest is written before
+    /// whatever comes next. Fails with [`io::ErrorKind::WouldBlock`] while another thread writes.
     pub(crate) fn write_now(&self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<()> {
         let Some(mut unsent) = try_lock(&self.unsent).filter(|unsent| unsent.is_empty()) else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
         unsent.encrypt(&self.tls, &[IoSlice::new(bytes)])?;
-        unless_it_passes(within(tcp, AT_ONCE, || unsent.send(tcp)))
+        ignore_would_block(with_write_timeout(tcp, NO_WAIT, || unsent.send(tcp)))
     }
 
-    /// Says that we send no more (`close_notify`), if that can be said in a short time.
+    /// Sends `close_notify`, if that takes a short time only.
     pub(crate) fn close(&self, tcp: &TcpStream) {
-        // Somebody who writes now does so in vain: the stream ends below the session.
+        // A write that another thread has begun will fail: the stream ends below the session.
         let Some(mut unsent) = try_lock(&self.unsent) else { return };
         {
             let mut tls = lock(&self.tls);
             tls.send_close_notify();
             let _ = unsent.take(&mut tls);
         }
-        let _ = within(tcp, LAST_WORD_TIME, || unsent.send(tcp));
+        let _ = with_write_timeout(tcp, CLOSE_NOTIFY_TIME, || unsent.send(tcp));
         unsent.end();
     }
 
-    /// Tells the peer why the session has failed, if nobody writes and the network takes it at once.
+    /// Sends the alert that tells the peer why the session failed, if no other thread writes and the
+    /// network takes it at once.
     fn send_alert(&self, tcp: &TcpStream) {
         if let Some(mut unsent) = try_lock(&self.unsent) {
             let _ = unsent.take(&mut lock(&self.tls));
-            let _ = within(tcp, AT_ONCE, || unsent.send(tcp));
+            let _ = with_write_timeout(tcp, NO_WAIT, || unsent.send(tcp));
         }
     }
 }
@@ -200,7 +201,7 @@ fn time_left(deadline: &Deadline) -> Result<Option<Duration>, Error> {
     Ok(deadline.poll_timeout().map(time_until))
 }
 
-fn unless_it_passes(result: io::Result<()>) -> io::Result<()> {
+fn ignore_would_block(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if is_would_block(&error) || error.kind() == io::ErrorKind::Interrupted => {
             Ok(())
@@ -209,16 +210,16 @@ fn unless_it_passes(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// With writes that take no longer than that.
-fn within<T>(
+/// Calls `write` while writes to the stream take no longer than `time`.
+fn with_write_timeout<T>(
     tcp: &TcpStream,
     time: Duration,
     write: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
-    let patience = tcp.write_timeout()?;
-    tcp.set_write_timeout(Some(patience.map_or(time, |patience| patience.min(time))))?;
+    let before = tcp.write_timeout()?;
+    tcp.set_write_timeout(Some(before.map_or(time, |before| before.min(time))))?;
     let result = write();
-    tcp.set_write_timeout(patience)?;
+    tcp.set_write_timeout(before)?;
     result
 }
 
