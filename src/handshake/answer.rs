@@ -1,4 +1,4 @@
-//! What a server writes: the 101 response, or a refusal.
+//! What a server writes: the 101 response, or a rejection.
 
 use crate::buffer::SendBuffer;
 use crate::config::Role;
@@ -15,9 +15,9 @@ impl Request<'_> {
     ///
     /// # Errors
     ///
-    /// [`RequestError::UpgradeRequired`] for a plain HTTP request; or the answer is at fault: a
-    /// subprotocol that is not offered, a header that is not valid or that the handshake writes
-    /// itself. Then nothing was written.
+    /// [`RequestError::UpgradeRequired`] for a plain HTTP request; [`HandshakeError::Usage`] if the answer
+    /// chooses a subprotocol that the client does not offer, or has a header that is not valid or that
+    /// the handshake writes itself. Nothing is written then.
     pub fn accept(
         &self,
         answer: &Answer,
@@ -27,20 +27,20 @@ impl Request<'_> {
         Ok(answer.write(*self, accept, output)?)
     }
 
-    /// Writes a response other than 101. Then the program closes the connection.
+    /// Writes a response other than 101. The program closes the connection afterwards.
     ///
     /// # Errors
     ///
-    /// The rejection is at fault: its status, a body where there is none, or a header that is not
-    /// valid or that the handshake writes itself. Then nothing was written.
+    /// The rejection's status is not one of 200 to 599 or allows no body, or a header is not valid or is
+    /// written by the handshake itself. Nothing is written then.
     pub fn reject(&self, rejection: &Rejection, output: &mut SendBuffer) -> Result<(), UsageError> {
         rejection.write_checked(output)
     }
 }
 
-/// What a server adds to its 101 response: nothing, unless told.
+/// What a server adds to its 101 response: a subprotocol, permessage-deflate, headers.
 ///
-/// Headers are checked by [`Request::accept`].
+/// [`Request::accept`] checks it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Answer {
     subprotocol: Option<String>,
@@ -49,7 +49,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// No subprotocol, no extension and no further headers.
+    /// An answer without subprotocol, extension and further headers.
     #[must_use]
     pub const fn new() -> Self {
         Self { subprotocol: None, deflate: None, headers: ExtraHeaders::new() }
@@ -63,7 +63,7 @@ impl Answer {
     }
 
     /// Accepts permessage-deflate (RFC 7692): the first of the client's offers that `config` allows, if
-    /// there is one.
+    /// any.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn deflate(mut self, config: DeflateConfig) -> Self {
@@ -71,7 +71,7 @@ impl Answer {
         self
     }
 
-    /// Adds a header, such as Set-Cookie. Those that the handshake writes cannot be set.
+    /// Adds a header, such as Set-Cookie. The headers that the handshake writes cannot be set.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push(name.into(), value.into());
@@ -123,8 +123,8 @@ impl Answer {
 
 /// An HTTP response other than 101: a refusal, or the answer to a plain HTTP request.
 ///
-/// It always says `Connection: close`: whatever the peer sends behind its request is no second
-/// request, and the program closes the connection when it has written the response.
+/// It always has `Connection: close`: nothing after the request is read as a second request, and the
+/// program closes the connection when it has written the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     status: u16,
@@ -133,14 +133,14 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// No body and no further headers. The status is 200 to 599.
+    /// A rejection without body and further headers. The status must be 200 to 599.
     #[must_use]
     pub const fn new(status: u16) -> Self {
         Self { status, headers: ExtraHeaders::new(), body: Vec::new() }
     }
 
-    /// Adds a header, such as Content-Type. Connection, Content-Length and Transfer-Encoding are
-    /// written by the handshake and cannot be set.
+    /// Adds a header, such as Content-Type. The handshake writes Connection, Content-Length and
+    /// Transfer-Encoding itself, so these cannot be set.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push(name.into(), value.into());
@@ -189,8 +189,8 @@ impl Rejection {
     }
 }
 
-/// The error as an answer: its [status](HandshakeError::status), the headers that go with it, and
-/// its text for the people who look, unless the fault is ours.
+/// The error as a response: its [status](HandshakeError::status), the headers that belong to it, and its
+/// text, unless the fault is the program's.
 impl From<&HandshakeError> for Rejection {
     fn from(error: &HandshakeError) -> Self {
         let rejection = Self::new(error.status());
@@ -203,7 +203,7 @@ impl From<&HandshakeError> for Rejection {
             HandshakeError::Request(
                 RequestError::UpgradeRequired | RequestError::UnsupportedVersion,
             ) => rejection.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13"),
-            // Our own faults are for our logs.
+            // The program's faults are for its own log.
             HandshakeError::Usage(_) => return rejection,
             _ => rejection,
         }
@@ -225,14 +225,15 @@ impl From<RequestError> for Rejection {
 }
 
 impl HandshakeError {
-    /// Answers a request with this error: [status](Self::status), `Connection: close`, and the
-    /// headers that go with it. Then the program closes the connection.
+    /// Writes the response to a request that failed with this error: its [status](Self::status),
+    /// `Connection: close`, and the headers that belong to it. The program closes the connection
+    /// afterwards.
     pub fn respond(&self, output: &mut SendBuffer) {
         Rejection::from(self).write(output);
     }
 }
 
-/// Reason phrases of RFC 9110, 15, and RFC 6585. A client ignores them, so the rest has none.
+/// Reason phrases of RFC 9110, 15, and RFC 6585. Clients ignore them, so other statuses have none.
 const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -1,10 +1,10 @@
-//! The first bytes of a response's body (RFC 9112, 6): enough to show what went wrong.
+//! Reads the first bytes of a response's body (RFC 9112, 6), which often say what went wrong.
 
 use crate::buffer::ReceiveBuffer;
 
 use super::fields::Headers;
 
-/// Collects up to a limit, and knows where the body ends.
+/// Collects a body up to a limit, and knows where it ends.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyReader {
     framing: Framing,
@@ -14,29 +14,29 @@ pub(crate) struct BodyReader {
 
 #[derive(Clone, Copy, Debug)]
 enum Framing {
-    /// This many bytes are left.
+    /// Up to this many more bytes.
     Length(u64),
     /// Up to the end of the connection.
     UntilEof,
     Chunked(Chunk),
 }
 
-/// Where the next byte stands in the chunked coding (RFC 9112, 7.1).
+/// The position of the next byte in the chunked coding (RFC 9112, 7.1).
 #[derive(Clone, Copy, Debug)]
 enum Chunk {
     Size(u64),
-    /// Behind the size: extensions, then CR LF.
+    /// After the size: extensions, then CR LF.
     Extension(u64),
     Data(u64),
-    /// CR LF behind the data.
+    /// CR LF after the data.
     DataEnd,
     /// The last chunk has begun, or this is not chunked coding.
     Last,
 }
 
 impl BodyReader {
-    /// RFC 9112, 6.3, for a response to GET. What is wrong in its headers does not matter: the
-    /// handshake has failed, and the body is read until the limit, the end, or the deadline.
+    /// Applies RFC 9112, 6.3, to a response to GET. Invalid headers do not matter: the handshake has
+    /// failed already, and the body is read up to the limit, the end of the stream, or the deadline.
     pub(crate) fn new(status: u16, headers: Headers<'_>, limit: usize) -> Self {
         let framing = if matches!(status, 204 | 304) {
             Framing::Length(0)
@@ -51,7 +51,7 @@ impl BodyReader {
         Self { framing, limit, kept: Vec::new() }
     }
 
-    /// Takes what has arrived: `true` if there is no more to keep.
+    /// Takes what has arrived. Returns `true` if there is nothing more to keep.
     pub(crate) fn advance(&mut self, input: &mut ReceiveBuffer) -> bool {
         let mut taken = 0;
         while !self.is_complete() {
@@ -63,7 +63,7 @@ impl BodyReader {
         self.is_complete()
     }
 
-    /// What was kept.
+    /// Returns the bytes that were kept.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.kept)
     }

@@ -15,8 +15,8 @@ use super::{extensions, key};
 
 /// Writes a client's request and reads the response.
 ///
-/// Call [`advance`](Self::advance) when bytes have arrived, until it gives `true`; then the
-/// connection is [`established`](Self::established).
+/// Call [`advance`](Self::advance) when bytes have arrived, until it returns `true`; then the connection
+/// is [`established`](Self::established).
 ///
 /// ```
 /// use sansock::{ClientHandshake, HeadLimits, Offer, ReceiveBuffer, SendBuffer};
@@ -36,7 +36,7 @@ use super::{extensions, key};
 /// ```
 #[derive(Debug)]
 pub struct ClientHandshake {
-    /// The Sec-WebSocket-Accept that answers our key.
+    /// The Sec-WebSocket-Accept that the key requires.
     accept: String,
     /// As offered.
     subprotocols: Vec<String>,
@@ -48,7 +48,7 @@ pub struct ClientHandshake {
 #[derive(Debug)]
 enum State {
     Reading(HeadReader<StatusLine>),
-    /// The answer is not 101: its body is on the way.
+    /// The status is not 101. The body is being read.
     Refused(Box<Response>, BodyReader),
     Established(Box<Response>, Established),
     Failed(HandshakeError),
@@ -60,8 +60,8 @@ impl ClientHandshake {
     ///
     /// # Errors
     ///
-    /// The offer is at fault: a header or subprotocol that is not valid, or that the handshake
-    /// writes itself. Then nothing was written.
+    /// A header or subprotocol of the offer is not valid, or the handshake writes that header itself.
+    /// Nothing is written then.
     pub fn start(
         offer: &Offer,
         nonce: [u8; 16],
@@ -80,14 +80,14 @@ impl ClientHandshake {
         })
     }
 
-    /// Takes what has arrived of the response: `true` if it is complete and right, `false` if more
-    /// is needed. What comes behind the head stays in `input`.
+    /// Takes what has arrived of the response. Returns `true` if it is complete and valid, `false` if more
+    /// is needed. Bytes after the head stay in `input`.
     ///
     /// # Errors
     ///
-    /// The response is refused, as early as it shows. [`ResponseError::Status`] comes when the body
-    /// of that response is complete, or as much of it as [`HeadLimits::body`]. Every later call
-    /// returns the same error.
+    /// The response is not valid, which is reported as early as the bytes show it. A response with another
+    /// status than 101 is [`ResponseError::Status`], as soon as its body is complete or has reached
+    /// [`HeadLimits::body`]. Every later call returns the same error.
     pub fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
         match self.read_head(input) {
             Ok(None) => {}
@@ -108,8 +108,7 @@ impl ClientHandshake {
         }
     }
 
-    /// The 101 response, with its headers; `None` before [`advance`](Self::advance) has given
-    /// `true`.
+    /// The 101 response, with its headers. `None` before [`advance`](Self::advance) has returned `true`.
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
         match &self.state {
@@ -118,7 +117,7 @@ impl ClientHandshake {
         }
     }
 
-    /// What was negotiated; `None` before [`advance`](Self::advance) has given `true`.
+    /// What was negotiated. `None` before [`advance`](Self::advance) has returned `true`.
     #[must_use]
     pub fn established(&self) -> Option<Established> {
         match &self.state {
@@ -127,28 +126,29 @@ impl ClientHandshake {
         }
     }
 
-    /// The transport has ended.
+    /// Reports that the transport has ended.
     ///
     /// # Errors
     ///
-    /// If the handshake is not complete: [`ResponseError::Status`] if this was the end of the body,
-    /// or else [`Incomplete::UnexpectedEof`]. Every later call returns it.
+    /// If the handshake is not complete: [`ResponseError::Status`] if this is the end of a body, and
+    /// [`Incomplete::UnexpectedEof`] otherwise. Every later call returns the same error.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         self.end(Incomplete::UnexpectedEof.into()).map(drop)
     }
 
-    /// The time for the whole handshake is over. It counts from the start of the connection, not
-    /// from the last byte.
+    /// Reports that the time for the whole handshake is over. Measure it from the start of the connection,
+    /// not from the last byte.
     ///
     /// # Errors
     ///
-    /// If the handshake is not complete: [`ResponseError::Status`] with what has come of the body,
-    /// or else [`Incomplete::TimedOut`]. Every later call returns it.
+    /// If the handshake is not complete: [`ResponseError::Status`] with what has arrived of the body, or
+    /// [`Incomplete::TimedOut`] if no such response has arrived. Every later call returns the same
+    /// error.
     pub fn time_out(&mut self) -> Result<(), HandshakeError> {
         self.end(Incomplete::TimedOut.into()).map(drop)
     }
 
-    /// Reads heads up to the final one, and decides on that.
+    /// Skips interim responses, and checks the final one.
     fn read_head(&mut self, input: &mut ReceiveBuffer) -> Result<Option<State>, HandshakeError> {
         let State::Reading(reader) = &mut self.state else { return Ok(None) };
         while let Some(head) = reader.advance(input)? {
@@ -167,7 +167,7 @@ impl ClientHandshake {
         Ok(None)
     }
 
-    /// Section 4.1, what "the client MUST validate": items 2 to 6.
+    /// Checks what "the client MUST validate" (4.1, items 2 to 6).
     fn verify(&self, head: Head<StatusLine>) -> Result<State, HandshakeError> {
         if head.start_line.minor_version != 1 {
             return Err(HeadError::HttpVersion.into());
@@ -208,8 +208,8 @@ impl ClientHandshake {
         Ok(Some(offered.cloned().ok_or(ResponseError::UnexpectedSubprotocol)?))
     }
 
-    /// Ends the reading with `error`, or with the answer that the server gave; does nothing if it has
-    /// ended. `true` if the handshake is complete.
+    /// Ends the reading with `error`, or with the server's response if there is one; does nothing if it
+    /// has ended. Returns `true` if the handshake is complete.
     fn end(&mut self, error: HandshakeError) -> Result<bool, HandshakeError> {
         let error = match &mut self.state {
             State::Established(..) => return Ok(true),
@@ -251,7 +251,7 @@ impl StartLine for StatusLine {
         match line {
             [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor_version @ b'0'..=b'9', b' ',
                 a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', reason @ ..]
-                // Some servers leave out the blank before a reason that is empty.
+                // Some servers leave out the space before an empty reason.
                 if matches!(reason, [] | [b' ', ..]) =>
             {
                 Ok(Self {

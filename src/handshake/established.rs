@@ -1,4 +1,4 @@
-//! What an opening handshake ends in.
+//! The result of an opening handshake.
 
 use crate::config::{Config, Role};
 use crate::connection::Connection;
@@ -6,7 +6,7 @@ use crate::deflate::NegotiatedDeflate;
 use crate::mask::MaskSource;
 use crate::sender::Sender;
 
-/// An opening handshake that succeeded: who we are and what was negotiated.
+/// An opening handshake that succeeded: the own role, and what was negotiated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Established {
     role: Role,
@@ -23,7 +23,7 @@ impl Established {
         Self { role, subprotocol, deflate }
     }
 
-    /// Which end of the connection we are.
+    /// Which end of the connection this is.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role
@@ -35,7 +35,7 @@ impl Established {
         self.subprotocol.as_deref()
     }
 
-    /// What both ends agreed on of permessage-deflate (RFC 7692); `None` if messages are not
+    /// The parameters of permessage-deflate (RFC 7692) that both ends agreed on. `None` if messages are not
     /// compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
@@ -59,14 +59,15 @@ impl Established {
         Self { deflate: Some(negotiated), ..self }
     }
 
-    /// The connection. A client draws its masking keys from [`RandomMasks`](crate::RandomMasks).
+    /// Makes the connection. A client takes its masking keys from
+    /// [`RandomMasks`](crate::RandomMasks).
     #[cfg(feature = "rand")]
     #[must_use]
     pub fn connection(&self, config: &Config) -> Connection {
         self.connection_with(config, crate::mask::RandomMasks::new())
     }
 
-    /// The connection, with a source of one's own for a client's masking keys; a server needs none.
+    /// Makes the connection, with another source for a client's masking keys. A server does not use it.
     #[must_use]
     pub fn connection_with(&self, config: &Config, masks: impl MaskSource + 'static) -> Connection {
         match self.role {

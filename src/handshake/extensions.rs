@@ -15,10 +15,10 @@ use super::headers::write_field;
 /// The header's name.
 pub(crate) const HEADER: &str = "Sec-WebSocket-Extensions";
 
-/// Most extensions in a head, and most parameters of one of them. Browsers send one or two.
+/// Maximum number of extensions in a head, and of parameters of one extension. Browsers send one or two.
 const MOST: usize = 32;
 
-/// Checks the syntax of all lines and counts the extensions in them: "If a value is received by
+/// Checks the syntax of all lines and counts their extensions: "If a value is received by
 /// either the client or the server during negotiation that does not conform to the ABNF below, the
 /// recipient of such malformed data MUST immediately _Fail the WebSocket Connection_." (9.1)
 pub(crate) fn check(headers: Headers<'_>) -> Result<usize, HeadError> {
@@ -39,8 +39,8 @@ pub(crate) fn check(headers: Headers<'_>) -> Result<usize, HeadError> {
     Ok(extensions)
 }
 
-/// The server's choice: the first offer of permessage-deflate that can be accepted, since offers come
-/// "ordered by preference" (RFC 7692, 5). Writes the header that tells it.
+/// Accepts the first offer of permessage-deflate that `config` allows, since offers are "ordered by
+/// preference" (RFC 7692, 5). Writes the header for it.
 pub(crate) fn accept(
     headers: Headers<'_>,
     config: Option<&DeflateConfig>,
@@ -53,7 +53,7 @@ pub(crate) fn accept(
     Some(negotiated)
 }
 
-/// Writes a client's offers, in the order of preference.
+/// Writes a client's offers in the order of preference.
 pub(crate) fn offer(configs: &[DeflateConfig], head: &mut String) {
     if !configs.is_empty() {
         let offers: Vec<_> = configs.iter().map(|config| config.offer().to_string()).collect();
@@ -61,7 +61,7 @@ pub(crate) fn offer(configs: &[DeflateConfig], head: &mut String) {
     }
 }
 
-/// What the server's response has chosen among our offers.
+/// Finds out which of the client's offers the server has chosen.
 pub(crate) fn agree(
     headers: Headers<'_>,
     configs: &[DeflateConfig],
@@ -83,20 +83,20 @@ pub(crate) fn agree(
     }
 }
 
-/// The extensions of a header that was checked.
+/// The extensions of a header that was checked before.
 fn all(headers: Headers<'_>) -> impl Iterator<Item = Extension<'_>> {
     headers.get_all(HEADER).flat_map(|line| List(Cursor(line)).flatten())
 }
 
 const MALFORMED: HeadError = HeadError::InvalidHeader(HEADER);
 
-/// The extensions in a line; the last item is an error if the line is malformed.
+/// Iterates over the extensions in a line. The last item is an error if the line is malformed.
 struct List<'h>(Cursor<'h>);
 
 /// An extension, offered or chosen.
 struct Extension<'h> {
     name: &'h [u8],
-    /// Where its parameters start, and how many there are.
+    /// Where its parameters start.
     behind: Cursor<'h>,
     parameters: usize,
 }
@@ -135,7 +135,7 @@ impl<'h> Extension<'h> {
 /// A parameter's name, and its value without quotes but with backslashes.
 type Parameter<'h> = (&'h [u8], Option<&'h [u8]>);
 
-/// What is left of the line.
+/// The rest of a line.
 #[derive(Clone, Copy)]
 struct Cursor<'h>(&'h [u8]);
 
@@ -146,7 +146,7 @@ impl<'h> Cursor<'h> {
         }
     }
 
-    /// Takes `byte` and the blanks behind it; `false` if it does not come next.
+    /// Takes `byte` and the blanks after it. Returns `false` if `byte` does not come next.
     fn takes(&mut self, byte: u8) -> bool {
         let Some((_, behind)) = self.0.split_first().filter(|(first, _)| **first == byte) else {
             return false;
@@ -156,7 +156,7 @@ impl<'h> Cursor<'h> {
         true
     }
 
-    /// Takes a token and the blanks behind it.
+    /// Takes a token and the blanks after it.
     fn token(&mut self) -> Option<&'h [u8]> {
         let length = self.0.iter().take_while(|byte| is_token_byte(**byte)).count();
         let (token, behind) = self.0.split_at(length);
@@ -165,7 +165,7 @@ impl<'h> Cursor<'h> {
         (length > 0).then_some(token)
     }
 
-    /// Takes an extension, up to the comma behind it or the end.
+    /// Takes an extension, up to the comma after it or the end of the line.
     fn extension(&mut self) -> Option<Extension<'h>> {
         let name = self.token()?;
         let behind = *self;
@@ -193,7 +193,7 @@ impl<'h> Cursor<'h> {
         Some(Some((name, Some(value))))
     }
 
-    /// Takes a quoted string and gives what is between the quotes: "When using the quoted-string
+    /// Takes a quoted string and returns what is between the quotes: "When using the quoted-string
     /// syntax variant, the value after quoted-string unescaping MUST conform to the 'token' ABNF."
     /// (9.1)
     fn quoted_token(&mut self) -> Option<&'h [u8]> {
@@ -214,8 +214,7 @@ impl<'h> Cursor<'h> {
     }
 }
 
-/// The value of a parameter without the backslashes that a quoted string may have, and a token
-/// has not.
+/// A parameter's value without backslashes. Only a quoted string can have them.
 fn unescaped(value: &[u8]) -> impl Iterator<Item = u8> {
     value.iter().copied().filter(|byte| *byte != b'\\')
 }

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Field {
     name: Box<str>,
-    /// Without the blanks around it.
+    /// Without blanks around it.
     value: Box<[u8]>,
 }
 
@@ -22,8 +22,8 @@ impl fmt::Debug for Field {
     }
 }
 
-/// The headers of a request or response, in the order in which they came. Names are compared without
-/// regard to case; blanks around values are gone.
+/// The headers of a request or response, in the order in which they arrived. Names are compared without
+/// regard to case. Blanks around values are removed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Headers<'h> {
     fields: &'h [Field],
@@ -34,24 +34,24 @@ impl<'h> Headers<'h> {
         Self { fields }
     }
 
-    /// Names and values, one item for each line.
+    /// Iterates over the names and values, one item for each line.
     pub fn iter(self) -> impl Iterator<Item = (&'h str, &'h [u8])> {
         self.fields.iter().map(|field| (&*field.name, &*field.value))
     }
 
-    /// The value of the first line of this name.
+    /// The value of the first line with this name.
     #[must_use]
     pub fn get(self, name: &str) -> Option<&'h [u8]> {
         self.get_all(name).next()
     }
 
-    /// The value of the first line of this name, if it is UTF-8.
+    /// The value of the first line with this name, if it is UTF-8.
     #[must_use]
     pub fn get_str(self, name: &str) -> Option<&'h str> {
         self.get(name).and_then(|value| str::from_utf8(value).ok())
     }
 
-    /// The values of all lines of this name.
+    /// Iterates over the values of all lines with this name.
     pub fn get_all(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         let lines = self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
         lines.map(|field| &*field.value)
@@ -69,7 +69,7 @@ impl<'h> Headers<'h> {
         self.fields.is_empty()
     }
 
-    /// The elements of a list header, from all its lines: "A recipient MUST parse and ignore a
+    /// Iterates over the elements of a list header, in all its lines: "A recipient MUST parse and ignore a
     /// reasonable number of empty list elements" (RFC 9110, 5.6.1.2).
     pub(crate) fn list(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         let elements = self.get_all(name).flat_map(|value| value.split(|byte| *byte == b','));

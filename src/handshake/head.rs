@@ -1,12 +1,12 @@
-//! Reads the head of a request or of a response: scans each byte once, and lets httparse split it
-//! when it is complete.
+//! Reads the head of a request or a response. Scans each byte once as it arrives, and splits the complete
+//! head with httparse.
 
 use crate::buffer::ReceiveBuffer;
 
 use super::error::{HandshakeError, HeadError};
 use super::fields::Field;
 
-/// How much a peer may send before the connection is open.
+/// Limits for what a peer may send before the connection is open.
 ///
 /// ```
 /// use sansock::HeadLimits;
@@ -16,12 +16,12 @@ use super::fields::Field;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// Most bytes of the head, first line and empty line included; of interim responses and the
-    /// final one together. Default 16 KiB.
+    /// Maximum size of the head in bytes, including the first line and the empty line. For a client, of all
+    /// interim responses and the final one together. Default 16 KiB.
     pub bytes: usize,
-    /// Most header lines. Default 100.
+    /// Maximum number of header lines. Default 100.
     pub headers: usize,
-    /// How many bytes a client keeps of the body of an answer other than 101. Default 4 KiB.
+    /// How many bytes a client keeps of the body of a response other than 101. Default 4 KiB.
     pub body: usize,
 }
 
@@ -62,36 +62,36 @@ impl Default for HeadLimits {
 
 /// A request line or a status line.
 pub(crate) trait StartLine: Sized {
-    /// Whether `byte`, not a blank, may stand at `position` of the line's first word: what is not
-    /// HTTP is refused at its first bytes.
+    /// Whether `byte`, which is not a space, may stand at `position` of the line's first word. With this,
+    /// bytes that are not HTTP are refused at once.
     fn opens_with(position: usize, byte: u8) -> bool;
 
-    /// Parses the line, without its CR LF.
+    /// Parses the line without its CR LF.
     fn parse(line: &[u8]) -> Result<Self, HandshakeError>;
 }
 
-/// A head that is complete.
+/// A complete head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head<L> {
     pub(crate) start_line: L,
     pub(crate) fields: Vec<Field>,
 }
 
-/// Takes the bytes of a head out of the receive buffer as they arrive, and nothing behind it.
+/// Takes the bytes of a head out of the receive buffer as they arrive, and nothing after it.
 #[derive(Clone, Debug)]
 pub(crate) struct HeadReader<L> {
     limits: HeadLimits,
-    /// Bytes of all the heads so far.
+    /// Bytes of all heads so far.
     spent: usize,
     at: At,
     bytes: Vec<u8>,
-    /// The start line, parsed as soon as it is there, and where the header lines begin.
+    /// The start line, parsed as soon as it is complete, and where the header lines begin.
     start_line: Option<(L, usize)>,
-    /// Header lines that have begun.
+    /// Number of header lines that have begun.
     headers: usize,
 }
 
-/// Where the next byte stands.
+/// The position of the next byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// In the first word of the start line.
@@ -99,9 +99,9 @@ enum At {
     /// At the first byte of a header line, or of the empty line that ends the head.
     LineStart,
     InLine,
-    /// Behind the CR of a line.
+    /// After the CR of a line.
     Cr,
-    /// Behind the CR of the empty line.
+    /// After the CR of the empty line.
     LastCr,
     End,
 }
@@ -118,9 +118,9 @@ impl<L: StartLine> HeadReader<L> {
         }
     }
 
-    /// Takes what has arrived, up to the end of the head. `None` if more is needed.
+    /// Takes what has arrived, up to the end of the head. Returns `None` if more is needed.
     ///
-    /// The next call after `Some` begins another head, under what is left of the limit.
+    /// After `Some` the next call begins another head, under what is left of the limit.
     pub(crate) fn advance(
         &mut self,
         input: &mut ReceiveBuffer,
@@ -133,7 +133,7 @@ impl<L: StartLine> HeadReader<L> {
             taken = taken.saturating_add(1);
             match self.at {
                 At::End => break,
-                // Of a head that is not complete, at least one more byte comes.
+                // The head is not complete, so at least one more byte follows.
                 _ if self.spent < self.limits.bytes => {}
                 _ => return Err(HeadError::TooLarge { limit: self.limits.bytes }.into()),
             }
@@ -142,7 +142,7 @@ impl<L: StartLine> HeadReader<L> {
         if self.at == At::End { self.finish() } else { Ok(None) }
     }
 
-    /// The rules of the line structure (RFC 9112, 2.2), byte by byte.
+    /// Applies the rules for lines (RFC 9112, 2.2) to the next byte.
     fn step(&mut self, byte: u8) -> Result<(), HandshakeError> {
         self.at = match (self.at, byte) {
             (At::Cr, b'\n') => {
@@ -151,8 +151,8 @@ impl<L: StartLine> HeadReader<L> {
             }
             (At::LastCr, b'\n') => At::End,
             // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112,
-            // 2.2). A bare LF may be taken as the end of a line, which is how heads are smuggled
-            // past a proxy that does not.
+            // 2.2). Some servers take a bare LF as the end of a line and some proxies do not, which
+            // allows requests to be smuggled past them.
             (At::Cr | At::LastCr, _) | (_, b'\n') => return Err(HeadError::LineEnding.into()),
             (_, 0..=8 | 11..=12 | 14..=31 | 127) => return Err(HeadError::ControlByte(byte).into()),
             (At::FirstWord, b' ') if !self.bytes.is_empty() => At::InLine,
@@ -175,7 +175,7 @@ impl<L: StartLine> HeadReader<L> {
         Ok(())
     }
 
-    /// A LF has come behind a CR; `bytes` ends in that CR.
+    /// Processes the end of a line. `bytes` ends in its CR, and the LF comes next.
     fn end_line(&mut self) -> Result<(), HandshakeError> {
         if self.start_line.is_none() {
             let line = self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes);

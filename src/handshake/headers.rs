@@ -6,7 +6,7 @@ use super::error::{HeadError, UsageError};
 use super::fields::{Headers, is_token};
 
 impl<'h> Headers<'h> {
-    /// The value of a header that may be there once.
+    /// The value of a header that may occur once at most.
     pub(crate) fn at_most_one(self, name: &'static str) -> Result<Option<&'h [u8]>, HeadError> {
         let mut lines = self.get_all(name);
         let first = lines.next();
@@ -16,13 +16,13 @@ impl<'h> Headers<'h> {
         }
     }
 
-    /// The value of a header that must be there once.
+    /// The value of a header that must occur exactly once.
     pub(crate) fn exactly_one(self, name: &'static str) -> Result<&'h [u8], HeadError> {
         self.at_most_one(name)?.ok_or(HeadError::MissingHeader(name))
     }
 }
 
-/// Headers that the program adds to a request or an answer.
+/// Headers that the program adds to a request or response.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(crate) struct ExtraHeaders(Vec<(String, String)>);
 
@@ -39,8 +39,8 @@ impl ExtraHeaders {
         self.0.iter().any(|(it, _)| it.eq_ignore_ascii_case(name))
     }
 
-    /// Checks syntax, and that no header is one of `reserved`, which has names in lower case; one
-    /// that ends in `-` stands for all names that begin so.
+    /// Checks the syntax, and that no header is reserved. `reserved` contains lower-case names; one ending
+    /// in `-` reserves every name with that prefix.
     pub(crate) fn check(&self, reserved: &[&str]) -> Result<(), UsageError> {
         for (name, value) in &self.0 {
             if !is_token(name.as_bytes()) {
@@ -66,13 +66,14 @@ impl ExtraHeaders {
 }
 
 impl fmt::Debug for ExtraHeaders {
-    /// Names only: values may be secrets.
+    /// Shows names only: values may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-/// Nothing that ends the line or that a peer would strip or refuse (RFC 9110, 5.5).
+/// Whether a value contains nothing that would end the line, or that a peer would strip or refuse
+/// (RFC 9110, 5.5).
 pub(crate) fn is_field_value(value: &str) -> bool {
     value.trim_ascii() == value
         && value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())

@@ -16,7 +16,7 @@ pub(crate) fn encode(nonce: [u8; 16]) -> String {
 
 /// Whether `key` is "a base64-encoded [...] value that, when decoded, is 16 bytes in length" (4.2.1).
 ///
-/// The four bits that the last character has to spare are not looked at: nothing hangs on them.
+/// The four unused bits of the last character are not checked: they have no effect.
 pub(crate) fn is_valid(key: &[u8]) -> bool {
     const ENGINE: GeneralPurpose =
         GeneralPurpose::new(&ALPHABET, PAD.with_decode_allow_trailing_bits(true));

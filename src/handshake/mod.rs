@@ -1,8 +1,8 @@
 //! The opening handshake (RFC 6455, 4), both roles, without I/O.
 //!
-//! [`ClientHandshake`] and [`ServerHandshake`] take the head out of the receive buffer as its bytes
-//! arrive, check it and write ours to the send buffer. They end in [`Established`], the only way to
-//! a connection. What the peer sent behind its head stays in the receive buffer: frames.
+//! [`ClientHandshake`] and [`ServerHandshake`] take the peer's head out of the receive buffer as its
+//! bytes arrive, check it, and write their own to the send buffer. They end in [`Established`], which
+//! makes the connection. Bytes after the peer's head stay in the receive buffer: they are frames.
 
 mod answer;
 mod body;

@@ -1,4 +1,4 @@
-//! What a client asks for: the request of RFC 6455, 4.1.
+//! The request of a client (RFC 6455, 4.1).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,10 +11,10 @@ use super::extensions;
 use super::fields::is_token;
 use super::headers::{ExtraHeaders, is_field_value, write_field};
 
-/// What a client asks for.
+/// What a client asks for: the URL, subprotocols, permessage-deflate, headers.
 ///
-/// Everything in it is checked by [`ClientHandshake::start`](crate::ClientHandshake::start). User name and password in the URL
-/// become Basic authorization.
+/// [`ClientHandshake::start`](crate::ClientHandshake::start) checks it. A user name and password in the
+/// URL become Basic authorization.
 ///
 /// ```
 /// use sansock::Offer;
@@ -35,7 +35,7 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// Asks for a URL.
+    /// An offer with a URL and nothing else.
     #[must_use]
     pub const fn new(uri: Uri) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Offer {
         }
     }
 
-    /// Offers a subprotocol, after those that were offered before: the order is that of preference
+    /// Offers a subprotocol. Each call adds one that is preferred less than those before
     /// (RFC 6455, 4.1).
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
@@ -55,9 +55,8 @@ impl Offer {
         self
     }
 
-    /// Offers permessage-deflate (RFC 7692), after what was offered of it before: the order is that of
-    /// preference (RFC 7692, 5). A server that can do none of it says nothing about it, and messages
-    /// are not compressed.
+    /// Offers permessage-deflate (RFC 7692). Each call adds an offer that is preferred less than those
+    /// before (RFC 7692, 5). If the server accepts none of them, messages are not compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(mut self, config: DeflateConfig) -> Self {
@@ -65,14 +64,14 @@ impl Offer {
         self
     }
 
-    /// Sets the Origin header. Programs that are not browsers need none.
+    /// Sets the Origin header. Only browsers need one.
     #[must_use]
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
         self
     }
 
-    /// Adds a header, such as Cookie or Authorization. Those that the handshake writes cannot be
+    /// Adds a header, such as Cookie or Authorization. The headers that the handshake writes cannot be
     /// set.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -91,12 +90,12 @@ impl Offer {
         self.subprotocols.iter().map(String::as_str)
     }
 
-    /// Checks what section 4.1 wants of a request. [`ClientHandshake::start`](crate::ClientHandshake)
-    /// does so too; this is for who wants to know before there is a transport.
+    /// Checks the requirements of section 4.1, as [`ClientHandshake::start`](crate::ClientHandshake::start)
+    /// does. Use this to validate before connecting.
     ///
     /// # Errors
     ///
-    /// A header or subprotocol that is not valid, or that the handshake writes itself.
+    /// A header or subprotocol is not valid, or the handshake writes that header itself.
     pub fn check(&self) -> Result<(), UsageError> {
         for (index, name) in self.subprotocols.iter().enumerate() {
             // "MUST be non-empty strings with characters in the range U+0021 to U+007E not

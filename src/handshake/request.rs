@@ -12,7 +12,7 @@ use super::{extensions, key};
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 const VERSION: &str = "Sec-WebSocket-Version";
 
-/// A client's GET request: a WebSocket handshake with nothing wrong in it, or a plain HTTP request
+/// A client's GET request: a valid WebSocket handshake, or a plain HTTP request
 /// ([`is_websocket`](Self::is_websocket)), which a server may answer as it likes.
 #[derive(Clone, Copy)]
 pub struct Request<'h> {
@@ -24,25 +24,25 @@ impl<'h> Request<'h> {
         Self { received }
     }
 
-    /// Whether the request asks for WebSocket, and may be accepted.
+    /// Whether the request asks for WebSocket and can be accepted.
     #[must_use]
     pub const fn is_websocket(&self) -> bool {
         self.received.accept.is_some()
     }
 
-    /// Path and query, as they came: visible ASCII that begins with `/`.
+    /// Path and query as they were sent: visible ASCII that begins with `/`.
     #[must_use]
     pub fn target(&self) -> &'h str {
         &self.received.target
     }
 
-    /// The path, not decoded.
+    /// The path, not percent-decoded.
     #[must_use]
     pub fn path(&self) -> &'h str {
         split_query(self.target()).0
     }
 
-    /// The query without its `?`, not decoded.
+    /// The query without its `?`, not percent-decoded.
     #[must_use]
     pub fn query(&self) -> Option<&'h str> {
         split_query(self.target()).1
@@ -67,14 +67,14 @@ impl<'h> Request<'h> {
         self.received.authority.port
     }
 
-    /// The Origin header, which browsers send (RFC 6455, 10.2). To decide by it there is
+    /// The Origin header, which browsers send (RFC 6455, 10.2). Check it with
     /// [`OriginPolicy`](crate::OriginPolicy).
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
         self.headers().get_str("Origin")
     }
 
-    /// The subprotocols that the client offers, "ordered by preference" (4.1).
+    /// Iterates over the subprotocols that the client offers, "ordered by preference" (4.1).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> {
         self.headers().list(PROTOCOL).filter_map(|name| str::from_utf8(name).ok())
     }
@@ -100,7 +100,7 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-/// `GET target HTTP/1.1`: there is no other right one.
+/// `GET target HTTP/1.1`. No other request line is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestLine {
     target: String,
@@ -157,8 +157,8 @@ impl RequestLine {
         Some(Self { target: target.into_owned(), authority })
     }
 
-    /// Whether the URL's "/host/, and /port/ [...] match" (4.1) the Host header, which may leave a
-    /// default port out.
+    /// Whether the URL's "/host/, and /port/ [...] match" (4.1) the Host header, which may omit a default
+    /// port.
     fn matches(&self, host: &Authority) -> bool {
         self.authority.as_ref().is_none_or(|(authority, default_port)| {
             authority.host == host.host
@@ -167,7 +167,7 @@ impl RequestLine {
     }
 }
 
-/// A request that is right as HTTP and, if it asks for WebSocket, as a handshake.
+/// A request that is valid HTTP and, if it asks for WebSocket, a valid handshake.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) target: String,
@@ -179,7 +179,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Every rule that needs the whole head.
+    /// Checks every rule that needs the whole head.
     pub(crate) fn check(head: Head<RequestLine>) -> Result<Self, HandshakeError> {
         let Head { start_line, fields } = head;
         let headers = Headers::new(&fields);
@@ -203,7 +203,7 @@ fn check_host(headers: Headers<'_>) -> Result<Authority, HeadError> {
     host.and_then(|host| host.parse().ok()).ok_or(HeadError::InvalidHeader("Host"))
 }
 
-/// A GET has no body, and behind ours come frames. `Content-Length: 0` says the same.
+/// A GET request has no body: the bytes after it are frames. `Content-Length: 0` is allowed.
 fn check_no_body(headers: Headers<'_>) -> Result<(), HandshakeError> {
     let length = headers.at_most_one("Content-Length")?.unwrap_or(b"0");
     if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
@@ -224,15 +224,15 @@ fn check_origin(headers: Headers<'_>) -> Result<(), HeadError> {
     }
 }
 
-/// Whether the request shows any sign of a WebSocket handshake: one that is not right is refused
-/// then, and not answered as a plain request.
+/// Whether the request has any header of a WebSocket handshake. If it has, and the handshake is not
+/// valid, it is refused and not answered as a plain request.
 fn asks_for_websocket(headers: Headers<'_>) -> bool {
     headers.list_has("Upgrade", "websocket")
         || headers.get("Sec-WebSocket-Key").is_some()
         || headers.get(VERSION).is_some()
 }
 
-/// Section 4.2.1, items 3 to 9; gives Sec-WebSocket-Accept.
+/// Checks section 4.2.1, items 3 to 9. Returns Sec-WebSocket-Accept.
 fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
     // "An |Upgrade| header field containing the value "websocket", treated as an ASCII
     // case-insensitive value."
@@ -266,7 +266,7 @@ fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
 fn check_subprotocols(headers: Headers<'_>) -> Result<(), HeadError> {
     let mut offered: Vec<&[u8]> = headers.list(PROTOCOL).collect();
     let is_empty = offered.is_empty() && headers.get(PROTOCOL).is_some();
-    // Sorted, so that a head full of them takes no quadratic time.
+    // Sorted, so that the time for a head full of them is not quadratic.
     offered.sort_unstable();
     let is_unique = offered.is_sorted_by(|one, next| one < next);
     if is_empty || !is_unique || !offered.iter().all(|name| is_token(name)) {

@@ -1,4 +1,4 @@
-//! What a server answers.
+//! A server's response.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ impl Response {
         self.status
     }
 
-    /// The reason phrase, which may be empty; not ASCII characters are replaced.
+    /// The reason phrase, which may be empty. Bytes that are not UTF-8 are replaced by U+FFFD.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -40,8 +40,8 @@ impl Response {
         Headers::new(&self.fields)
     }
 
-    /// The first bytes of the body, at most [`HeadLimits::body`](crate::HeadLimits::body); empty for 101. The chunked coding
-    /// is taken off, a compression is not.
+    /// The first bytes of the body, at most [`HeadLimits::body`](crate::HeadLimits::body). Empty for 101.
+    /// The chunked coding is removed; a compressed body stays compressed.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body

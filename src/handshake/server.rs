@@ -8,9 +8,9 @@ use super::request::{Received, Request, RequestLine};
 
 /// Reads a client's request.
 ///
-/// Call [`advance`](Self::advance) when bytes have arrived, until it gives `true`; then answer the
-/// [`request`](Self::request). An error is answered with [`HandshakeError::respond`]. One request is
-/// all that it ever reads.
+/// Call [`advance`](Self::advance) when bytes have arrived, until it returns `true`; then answer the
+/// [`request`](Self::request). Answer an error with [`HandshakeError::respond`]. It never reads a second
+/// request.
 ///
 /// ```
 /// use sansock::{Answer, HeadLimits, ReceiveBuffer, SendBuffer, ServerHandshake};
@@ -42,18 +42,19 @@ enum State {
 }
 
 impl ServerHandshake {
-    /// Nothing has arrived yet.
+    /// Starts before any byte of the request has arrived.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
         Self { state: State::Reading(HeadReader::new(limits)) }
     }
 
-    /// Takes what has arrived of the head: `true` if it is complete and right, `false` if more is
-    /// needed. What comes behind the head stays in `input`.
+    /// Takes what has arrived of the head. Returns `true` if it is complete and valid, `false` if more is
+    /// needed. Bytes after the head stay in `input`.
     ///
     /// # Errors
     ///
-    /// The request is refused, as early as it shows; every later call returns the same error.
+    /// The request is not valid, which is reported as early as the bytes show it. Every later call returns
+    /// the same error.
     pub fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
         let head = match &mut self.state {
             State::Reading(reader) => reader.advance(input),
@@ -70,7 +71,7 @@ impl ServerHandshake {
         }
     }
 
-    /// The request; `None` before [`advance`](Self::advance) has given `true`.
+    /// The request. `None` before [`advance`](Self::advance) has returned `true`.
     #[must_use]
     pub fn request(&self) -> Option<Request<'_>> {
         match &self.state {
@@ -79,26 +80,29 @@ impl ServerHandshake {
         }
     }
 
-    /// The transport has ended.
+    /// Reports that the transport has ended.
     ///
     /// # Errors
     ///
-    /// [`Incomplete::UnexpectedEof`] if the request is not complete; every later call returns it.
+    /// [`Incomplete::UnexpectedEof`] if the request is not complete. Every later call returns the
+    /// same error.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         self.fail(Incomplete::UnexpectedEof.into())
     }
 
-    /// The time for the whole handshake is over. It counts from the start of the connection, not
-    /// from the last byte: a client that drips its request must not keep it open.
+    /// Reports that the time for the whole handshake is over. Measure it from the start of the connection,
+    /// not from the last byte: a client that sends its request byte by byte must not keep the connection
+    /// open.
     ///
     /// # Errors
     ///
-    /// [`Incomplete::TimedOut`] if the request is not complete; every later call returns it.
+    /// [`Incomplete::TimedOut`] if the request is not complete. Every later call returns the
+    /// same error.
     pub fn time_out(&mut self) -> Result<(), HandshakeError> {
         self.fail(Incomplete::TimedOut.into())
     }
 
-    /// Ends the reading, if it has not ended.
+    /// Ends the reading with an error, if it has not ended.
     fn fail(&mut self, error: HandshakeError) -> Result<(), HandshakeError> {
         match &self.state {
             State::Received(_) => Ok(()),

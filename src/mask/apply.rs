@@ -8,7 +8,7 @@ use super::portable;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 
-/// A masking key and the position in it: applied piece by piece, at any cut.
+/// A masking key and the position in it. Masks a payload in pieces of any length.
 ///
 /// "Octet i of the transformed data is the XOR of octet i of the original data with octet at index
 /// i modulo 4 of the masking key." (RFC 6455, 5.3) So masking twice with one key gives the original.
@@ -49,7 +49,7 @@ impl Mask {
     /// # Panics
     ///
     /// If the lengths differ.
-    #[expect(clippy::inline_always, reason = "short data are masked in the caller's own code")]
+    #[expect(clippy::inline_always, reason = "short data is masked in the caller's code")]
     #[inline(always)]
     pub fn apply_to(&mut self, source: &[u8], target: &mut [u8]) {
         assert_eq!(source.len(), target.len(), "source and target differ in length");
@@ -58,8 +58,8 @@ impl Mask {
     }
 }
 
-/// Masks `data`; short data here and now, in the caller's own code: below 128 bytes no wide kernel
-/// wins back what choosing and calling it costs.
+/// Masks `data`. Short data is masked in the caller's code: below 128 bytes a wide kernel saves less than
+/// choosing and calling it costs.
 #[inline]
 fn in_place(data: &mut [u8], key: Key) {
     if data.len() < portable::SHORT {
@@ -69,7 +69,7 @@ fn in_place(data: &mut [u8], key: Key) {
     }
 }
 
-/// The same while copying.
+/// Masks while copying, otherwise like [`in_place`].
 #[inline]
 fn copying(source: &[u8], target: &mut [u8], key: Key) {
     if source.len() < portable::SHORT {
@@ -79,7 +79,7 @@ fn copying(source: &[u8], target: &mut [u8], key: Key) {
     }
 }
 
-/// Masks with the widest registers that this CPU has.
+/// Masks `data` with the widest registers of this CPU.
 #[inline(never)]
 fn long_in_place(data: &mut [u8], key: Key) {
     #[cfg(target_arch = "x86_64")]
@@ -95,7 +95,8 @@ fn long_in_place(data: &mut [u8], key: Key) {
     portable::xor(data, key);
 }
 
-/// The same while copying; two slices, since a [`Pair`] would be passed in memory.
+/// Masks while copying, otherwise like [`long_in_place`]. It takes two slices, because a [`Pair`] would be
+/// passed in memory.
 #[inline(never)]
 fn long_copying(source: &[u8], target: &mut [u8], key: Key) {
     #[cfg(target_arch = "x86_64")]

@@ -1,24 +1,24 @@
-//! What a kernel works on.
-#![expect(clippy::inline_always, reason = "is compiled anew into each kernel, for its registers")]
+//! The data that a kernel works on.
+#![expect(clippy::inline_always, reason = "must be compiled for the registers of each kernel")]
 
 /// Bytes to mask: a slice in place, or a source and a target of the same length.
 pub(super) trait Data: Sized {
     fn len(&self) -> usize;
 
-    /// Address of the first byte of the target.
+    /// The address of the target's first byte.
     fn address(&self) -> usize;
 
     fn split_at(self, at: usize) -> (Self, Self);
 
-    /// Puts each whole block of `BLOCK` bytes through `mask`, `WIDTH` bytes at a time, and gives
-    /// back the rest. `BLOCK` is a multiple of `WIDTH`: how far the loop is unrolled.
+    /// Applies `mask` to each whole block of `BLOCK` bytes, `WIDTH` bytes at a time, and returns the rest.
+    /// `BLOCK` is a multiple of `WIDTH`: the loop is unrolled that many times.
     fn blocks<const BLOCK: usize, const WIDTH: usize>(
         self,
         mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
     ) -> Self;
 
-    /// Puts the first `WIDTH` bytes through `mask` if there are as many, and gives back the rest: for
-    /// data shorter than twice that, without a loop.
+    /// Applies `mask` to the first `WIDTH` bytes, if there are that many, and returns the rest. The data is
+    /// shorter than twice `WIDTH`, so it needs no loop.
     fn word<const WIDTH: usize>(self, mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH]) -> Self;
 }
 

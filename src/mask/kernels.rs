@@ -1,4 +1,4 @@
-//! The kernels by name, for the tests and the benchmarks.
+//! The kernels by name, for tests and benchmarks.
 
 use super::apply::Mask;
 use super::data::Pair;
@@ -9,7 +9,7 @@ use super::portable;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 
-/// Makes a [`Kernel`] of a type that proves a feature, if the CPU has it.
+/// Makes a [`Kernel`] from a type that proves a CPU feature, if the CPU has it.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! kernel {
     ($name:literal, $proof:ty) => {
@@ -32,16 +32,16 @@ macro_rules! kernel {
 /// One way to mask, in place and while copying.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
-    /// As the benchmarks print it.
+    /// The name that the benchmarks print.
     pub name: &'static str,
-    /// Masks with the key from its first byte on.
+    /// Masks with the key from its first byte.
     pub in_place: fn(&mut [u8], [u8; 4]),
-    /// The same from the source into the target, which have the same length.
+    /// Masks from a source into a target of the same length.
     pub copying: fn(&[u8], &mut [u8], [u8; 4]),
 }
 
 impl Kernel {
-    /// What [`Mask`] chooses, then all that this CPU has.
+    /// The kernel that [`Mask`] chooses, then every kernel that works on this CPU.
     pub fn all() -> impl Iterator<Item = Self> {
         let chosen = Self {
             name: "chosen",

@@ -1,6 +1,6 @@
-//! The four octets of a masking key, rotated to the one that comes next.
+//! A masking key, rotated to the octet that comes next.
 
-/// The four octets of a masking key as they are due next, the first in the lowest bits.
+/// The four octets of a masking key in the order in which they come next, the first in the lowest bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key(pub(super) u32);
 
@@ -9,14 +9,14 @@ impl Key {
         Self(u32::from_le_bytes(octets))
     }
 
-    /// The key `length` bytes further on.
+    /// The key after `length` more bytes.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a rotation is one modulo 32")]
     pub(super) const fn after(self, length: usize) -> Self {
         Self(self.0.rotate_right((length as u32).wrapping_mul(8)))
     }
 
-    /// The key twice: what a word of eight bytes is masked with.
+    /// The key twice, to mask a word of eight bytes.
     #[inline]
     pub(super) const fn twice(self) -> u64 {
         (self.0 as u64) << 32 | self.0 as u64

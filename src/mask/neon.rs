@@ -1,5 +1,5 @@
-//! Kernel for 64-bit ARM: NEON, which nearly every such target has by definition.
-#![expect(unsafe_code, reason = "SIMD registers, and code that the CPU at hand may not have")]
+//! The kernel for 64-bit ARM: NEON, which nearly every such target has by definition.
+#![expect(unsafe_code, reason = "SIMD registers, and instructions that this CPU may not have")]
 
 use std::arch::aarch64::{uint8x16_t, vdupq_n_u32, veorq_u8, vreinterpretq_u8_u32};
 use std::arch::is_aarch64_feature_detected;
@@ -9,11 +9,11 @@ use super::data::Pair;
 use super::key::Key;
 use super::wide;
 
-/// Proof that the CPU has NEON: [`Neon::detect`] alone makes it.
+/// Proof that the CPU has NEON. Only [`Neon::detect`] makes it.
 #[derive(Clone, Copy)]
 pub(super) struct Neon(());
 
-#[expect(clippy::unused_self, reason = "to have one is the proof")]
+#[expect(clippy::unused_self, reason = "a value of the type is the proof")]
 impl Neon {
     /// A constant where the target has NEON by definition.
     #[inline]

@@ -1,10 +1,10 @@
-//! Masking in words of eight bytes and less: right on every CPU and the best for short data.
-#![expect(clippy::inline_always, reason = "is compiled anew into each kernel, for its registers")]
+//! Masks in words of eight bytes and fewer: for every CPU, and the fastest way for short data.
+#![expect(clippy::inline_always, reason = "must be compiled for the registers of each kernel")]
 
 use super::data::Data;
 use super::key::Key;
 
-/// Below this length [`short`] will do.
+/// Data below this length is masked by [`short`].
 pub(super) const SHORT: usize = 128;
 
 /// Masks all of `data`.
@@ -13,11 +13,11 @@ pub(super) fn xor(data: impl Data, key: Key) {
     short(data.blocks::<64, 8>(|bytes| eight(bytes, key)), key);
 }
 
-/// Masks all of `data`, best when it is shorter than [`SHORT`]: in ever smaller pieces and no byte
-/// twice. (A load that straddles two recent stores has to wait for both, which pieces that
-/// overlap would make the next reader do.)
+/// Masks all of `data`. Fast if it is shorter than [`SHORT`]. Works in smaller and smaller pieces that do
+/// not overlap: a load across two recent stores must wait for both, and overlapping pieces would cause
+/// such loads in whatever reads the data next.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the octets due next are the lowest")]
+#[expect(clippy::cast_possible_truncation, reason = "the octets that come next are the lowest")]
 pub(super) fn short(data: impl Data, key: Key) {
     let eight = |bytes| eight(bytes, key);
     let four = |bytes| (u32::from_le_bytes(bytes) ^ key.0).to_le_bytes();

@@ -1,4 +1,4 @@
-//! Masking keys and nonces that nobody can predict (RFC 6455, 5.3, 10.3 and 4.1).
+//! Unpredictable masking keys and nonces (RFC 6455, 5.3, 10.3 and 4.1).
 
 use std::fmt;
 
@@ -6,27 +6,27 @@ use rand::Rng;
 
 use super::source::MaskSource;
 
-/// How many keys are drawn at once: the generator's cost per key is level from here on, and a
-/// connection holds them.
+/// How many keys are drawn at once. More would not make a key cheaper, and every connection stores
+/// them.
 const BATCH: u8 = 16;
 
-/// Masking keys from a CSPRNG that the operating system's entropy seeds, drawn in batches.
+/// Masking keys from a CSPRNG that is seeded with the operating system's entropy, drawn in batches.
 ///
 /// "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong
 /// source of entropy, and the masking key for a given frame MUST NOT make it simple for a
 /// server/proxy to predict the masking key for a subsequent frame." (RFC 6455, 5.3)
 ///
-/// The generator is the calling thread's ([`rand::rng`], `ChaCha` with 12 rounds); this holds only the
-/// keys drawn and not yet given out, so it moves between threads at will. A process that forks
-/// carries them into both halves, like the connection that they are for.
+/// The generator is the calling thread's ([`rand::rng`], `ChaCha` with 12 rounds). This type stores only
+/// keys that are drawn and not yet used, so it can move between threads. After a fork both processes
+/// have these keys, like the connection that they belong to: only one of them may go on using it.
 pub struct RandomMasks {
     keys: [[u8; 4]; BATCH as usize],
-    /// How many of `keys`, from the start, are still to be given out.
+    /// How many of `keys`, from the start, are not used yet.
     left: u8,
 }
 
 impl RandomMasks {
-    /// Draws nothing yet.
+    /// Makes a source. The first keys are drawn when they are needed.
     #[must_use]
     pub const fn new() -> Self {
         Self { keys: [[0; 4]; BATCH as usize], left: 0 }
@@ -46,7 +46,7 @@ impl Default for RandomMasks {
     }
 }
 
-/// Without the keys: who reads a log must not learn the ones to come.
+/// Does not show the keys: a log must not reveal keys that will be used.
 impl fmt::Debug for RandomMasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RandomMasks").finish_non_exhaustive()
@@ -59,7 +59,7 @@ impl MaskSource for RandomMasks {
     #[expect(
         clippy::indexing_slicing,
         clippy::arithmetic_side_effects,
-        reason = "some are left once refilled, and the index is below BATCH"
+        reason = "after a refill some are left, and the index is below BATCH"
     )]
     #[inline]
     fn next_key(&mut self) -> [u8; 4] {
@@ -71,7 +71,7 @@ impl MaskSource for RandomMasks {
     }
 }
 
-/// A nonce for the client's opening handshake: "a nonce consisting of a randomly selected 16-byte
+/// Returns a nonce for the client's opening handshake: "a nonce consisting of a randomly selected 16-byte
 /// value" that "MUST be selected randomly for each connection" (RFC 6455, 4.1).
 #[must_use]
 pub fn random_nonce() -> [u8; 16] {

@@ -9,7 +9,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 /// "the masking key for a given frame MUST NOT make it simple for a server/proxy to predict the
 /// masking key for a subsequent frame."
 pub trait MaskSource: Send + Sync {
-    /// A fresh key for the next frame.
+    /// Returns a fresh key for the next frame.
     fn next_key(&mut self) -> [u8; 4];
 }
 
@@ -21,7 +21,7 @@ impl<F: FnMut() -> [u8; 4] + Send + Sync> MaskSource for F {
     }
 }
 
-/// A source of any type.
+/// A mask source of any type.
 pub(crate) struct BoxedMaskSource(Box<dyn MaskSource>);
 
 impl BoxedMaskSource {
@@ -35,11 +35,11 @@ impl BoxedMaskSource {
     }
 }
 
-// A source that has panicked can do no harm but to panic again, or to give keys: any key is valid.
+// A source that has panicked can only panic again or return keys, and every key is valid.
 impl UnwindSafe for BoxedMaskSource {}
 impl RefUnwindSafe for BoxedMaskSource {}
 
-/// Without the source: its keys are secret.
+/// Does not show the source: its keys are secret.
 impl fmt::Debug for BoxedMaskSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoxedMaskSource").finish_non_exhaustive()

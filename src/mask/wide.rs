@@ -1,15 +1,15 @@
-//! The loop that all wide kernels share.
-#![expect(clippy::inline_always, reason = "is compiled anew into each kernel, for its registers")]
+//! The loop of all wide kernels.
+#![expect(clippy::inline_always, reason = "must be compiled for the registers of each kernel")]
 
 use super::data::Data;
 use super::key::Key;
 use super::portable;
 
-/// From this many bytes on, stores that do not straddle cache lines win back what aligning costs.
+/// For data of at least this many bytes, aligned stores save more than the alignment costs.
 const ALIGN: usize = 1024;
 
-/// The loop of a kernel whose `mask` masks one register of `WIDTH` bytes: aligns the target of long
-/// data, takes `BLOCK` bytes a turn, then one register, and leaves the rest to the portable loop.
+/// Masks `data` with a kernel that masks one register of `WIDTH` bytes. Aligns the target of long data,
+/// masks `BLOCK` bytes a turn, then single registers, and leaves the rest to the portable code.
 #[inline(always)]
 pub(super) fn xor<D: Data, const BLOCK: usize, const WIDTH: usize, F>(
     mut data: D,
@@ -25,7 +25,7 @@ pub(super) fn xor<D: Data, const BLOCK: usize, const WIDTH: usize, F>(
         (data, key) = (rest, key.after(at));
     }
     let mask = register(key);
-    // Whole registers leave the key where it is.
+    // The position in the key is the same after each whole register.
     let rest = data.blocks::<BLOCK, WIDTH>(&mask).blocks::<WIDTH, WIDTH>(&mask);
     portable::short(rest, key);
 }

@@ -1,6 +1,6 @@
 //! Kernels for x86-64: AVX2 and AVX-512. (SSE2 is part of the architecture; the portable loop
 //! compiles to it.)
-#![expect(unsafe_code, reason = "SIMD registers, and code that the CPU at hand may not have")]
+#![expect(unsafe_code, reason = "SIMD registers, and instructions that this CPU may not have")]
 
 use std::arch::x86_64::{
     __m256i, __m512i, _mm256_set1_epi32, _mm256_xor_si256, _mm512_set1_epi32, _mm512_xor_si512,
@@ -11,13 +11,13 @@ use super::data::Pair;
 use super::key::Key;
 use super::wide;
 
-/// Proof that the CPU has AVX2: [`Avx2::detect`] alone makes it.
+/// Proof that the CPU has AVX2. Only [`Avx2::detect`] makes it.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
-#[expect(clippy::unused_self, reason = "to have one is the proof")]
+#[expect(clippy::unused_self, reason = "a value of the type is the proof")]
 impl Avx2 {
-    /// Asks the CPU the first time and an atomic from then on.
+    /// Asks the CPU the first time, and an atomic variable afterwards.
     #[inline]
     pub(super) fn detect() -> Option<Self> {
         is_x86_feature_detected!("avx2").then_some(Self(()))
@@ -57,13 +57,13 @@ fn avx2(key: Key) -> impl Fn([u8; 32]) -> [u8; 32] {
     }
 }
 
-/// Proof that the CPU has AVX-512 Foundation: [`Avx512::detect`] alone makes it.
+/// Proof that the CPU has AVX-512 Foundation. Only [`Avx512::detect`] makes it.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
-#[expect(clippy::unused_self, reason = "to have one is the proof")]
+#[expect(clippy::unused_self, reason = "a value of the type is the proof")]
 impl Avx512 {
-    /// Asks the CPU the first time and an atomic from then on.
+    /// Asks the CPU the first time, and an atomic variable afterwards.
     #[inline]
     pub(super) fn detect() -> Option<Self> {
         is_x86_feature_detected!("avx512f").then_some(Self(()))

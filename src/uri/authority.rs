@@ -11,7 +11,7 @@ use super::error::UriError;
 pub(crate) struct Authority {
     /// In lower case; an IPv6 address in its shortest form and in brackets.
     pub(crate) host: String,
-    /// `None` if it is not given.
+    /// `None` if there is none.
     pub(crate) port: Option<u16>,
 }
 
@@ -36,7 +36,7 @@ impl FromStr for Authority {
         };
         let port = match rest.strip_prefix(':') {
             // "URI producers and normalizers should omit the port component and its ":" delimiter
-            // if port is empty" (RFC 3986, 3.2.3), so a reader takes it.
+            // if port is empty" (RFC 3986, 3.2.3), so an empty port is valid.
             Some("") => None,
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 let port = digits.parse().ok().filter(|port| *port != 0);
@@ -57,15 +57,15 @@ impl fmt::Display for Authority {
     }
 }
 
-/// A host that is not in brackets, in lower case.
+/// Parses a host that is not in brackets, and returns it in lower case.
 fn name_or_ipv4(host: &str) -> Result<String, UriError> {
     let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if host.is_empty() || !host.bytes().all(is_name_byte) {
         return Err(UriError::Host);
     }
     let host = host.to_ascii_lowercase();
-    // Resolvers read `127.1` and `0x7f.1` as addresses: what ends in a number is a plain IPv4
-    // address or nothing.
+    // Resolvers read `127.1` and `0x7f.1` as addresses, so a host that ends in a number must be a plain
+    // IPv4 address.
     let last = host.strip_suffix('.').unwrap_or(&host).rsplit('.').next().unwrap_or_default();
     let is_number = match last.strip_prefix("0x") {
         Some(hex) => hex.bytes().all(|byte| byte.is_ascii_hexdigit()),

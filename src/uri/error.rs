@@ -1,4 +1,4 @@
-//! Why a text is not a URL of a WebSocket server.
+//! The errors of parsing a URL.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use std::fmt;
 pub enum UriError {
     /// It does not begin with `ws://` or `wss://`.
     Scheme,
-    /// User name or password: an `@`, a bad percent-encoding, a control character, or an encoded
-    /// colon in the name, which Basic authorization cannot carry (RFC 7617, 2).
+    /// The user name or the password contains an `@`, an invalid percent-encoding or a control character,
+    /// or the name contains an encoded colon, which Basic authorization does not allow (RFC 7617, 2).
     UserInfo,
-    /// The host is missing, is not a name in ASCII, or is a bad IPv4 or IPv6 address.
+    /// The host is missing, is not an ASCII name, or is not a valid IPv4 or IPv6 address.
     Host,
     /// The port is not a number from 1 to 65,535.
     Port,
-    /// Path or query hold something else than visible ASCII: it must be percent-encoded.
+    /// The path or the query contains a character that is not visible ASCII. It must be percent-encoded.
     ResourceName,
-    /// It has a fragment (`#`); within path or query it is written `%23`.
+    /// The URL has a fragment (`#`). A `#` in the path or the query is written `%23`.
     Fragment,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for UriError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scheme => "the URL does not begin with ws:// or wss://",
-            Self::UserInfo => "the URL's user name or password is not valid",
+            Self::UserInfo => "the URL's user name or password is not valid (percent-encode it)",
             Self::Host => "the URL's host is missing or not valid",
             Self::Port => "the URL's port is not a number from 1 to 65535",
             Self::ResourceName => {

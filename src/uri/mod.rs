@@ -1,10 +1,10 @@
 //! `ws:` and `wss:` URLs (RFC 6455, 3).
 //!
-//! A small parser of our own. The `url` crate follows the browsers' standard, which repairs what
-//! section 3 refuses and brings the tables of internationalised names with it, several times the
-//! size of this crate. What section 3 needs is RFC 3986 without its rare parts, about a page of code:
-//! a host is a name of letters, digits, `-`, `.` and `_` (other names in their ASCII form, `xn--`),
-//! an IPv4 address or an IPv6 address in brackets; path and query are kept as they are.
+//! A small parser. The crate `url` follows the standard of browsers, which repairs what section 3
+//! refuses, and it depends on the tables of internationalised names, which are several times the size of
+//! this crate. Section 3 only needs RFC 3986 without its rare parts, about a page of code: a host is a
+//! name of letters, digits, `-`, `.` and `_` (other names in their ASCII form, `xn--`), an IPv4 address,
+//! or an IPv6 address in brackets; path and query are kept as they are.
 
 mod authority;
 mod error;
@@ -24,8 +24,8 @@ pub use scheme::Scheme;
 
 /// A `ws:` or `wss:` URL (RFC 6455, 3).
 ///
-/// Scheme and host are in lower case and a default port is left out; `Display` gives the URL back.
-/// `Debug` hides user name and password.
+/// Scheme and host are in lower case, and a default port is left out. `Display` shows the whole URL,
+/// `Debug` hides the user name and the password.
 ///
 /// ```
 /// use sansock::Uri;
@@ -37,7 +37,7 @@ pub use scheme::Scheme;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Uri {
     scheme: Scheme,
-    /// Not decoded; never empty.
+    /// Not percent-decoded; never empty.
     userinfo: Option<String>,
     /// `None` for the default.
     authority: Authority,
@@ -78,26 +78,26 @@ impl Uri {
         self.authority.port.unwrap_or(self.scheme.default_port())
     }
 
-    /// What the Host header has: "/host/ plus optionally ":" followed by /port/ (when not using the
+    /// The value of the Host header: "/host/ plus optionally ":" followed by /port/ (when not using the
     /// default port)" (4.1), an IPv6 address in brackets.
     #[must_use]
     pub fn authority(&self) -> impl fmt::Display + '_ {
         &self.authority
     }
 
-    /// User name and password as they stand in the URL, percent-encoded; never empty.
+    /// User name and password as in the URL, percent-encoded. Never empty.
     #[must_use]
     pub fn userinfo(&self) -> Option<&str> {
         self.userinfo.as_deref()
     }
 
-    /// Path and query, what the request line asks for (3): at least `/`.
+    /// Path and query, as in the request line (3). At least `/`.
     #[must_use]
     pub fn resource_name(&self) -> &str {
         &self.resource_name
     }
 
-    /// The path: at least `/`.
+    /// The path. At least `/`.
     #[must_use]
     pub fn path(&self) -> &str {
         split_query(&self.resource_name).0

@@ -13,7 +13,7 @@ pub(crate) fn split_authority(rest: &str) -> Result<(&str, Cow<'_, str>), UriErr
         return Err(UriError::ResourceName);
     }
     let resource = match resource.strip_suffix('?') {
-        // An empty query only: `/a??` asks "?".
+        // Only an empty query: that of `/a??` is "?".
         Some(path) if !path.contains('?') => path,
         _ => resource,
     };
@@ -24,12 +24,12 @@ pub(crate) fn split_authority(rest: &str) -> Result<(&str, Cow<'_, str>), UriErr
     }
 }
 
-/// Visible ASCII without `#`: nothing that a request line could be cut by.
+/// Whether the text is visible ASCII without `#`: nothing in it can end a request line.
 pub(crate) fn is_resource_name(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
 }
 
-/// Path and query of a resource name.
+/// Splits a resource name into path and query.
 pub(crate) fn split_query(resource_name: &str) -> (&str, Option<&str>) {
     match resource_name.split_once('?') {
         Some((path, query)) => (path, Some(query)),

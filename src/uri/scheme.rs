@@ -1,13 +1,13 @@
-//! The two schemes.
+//! The schemes `ws` and `wss`.
 
 use std::fmt;
 
 /// `ws` or `wss`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// Plain TCP; port 80 unless the URL names another.
+    /// Plain TCP. The default port is 80.
     Ws,
-    /// Over TLS; port 443 unless the URL names another.
+    /// TLS. The default port is 443.
     Wss,
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::UriError;
 
-/// `name:password`, decoded, if Basic authorization can carry them.
+/// Returns `name:password`, decoded, if they are valid for Basic authorization.
 pub(super) fn credentials(userinfo: &str) -> Result<Vec<u8>, UriError> {
     let (name, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let mut credentials = percent_decoded(name)?;
@@ -19,7 +19,7 @@ pub(super) fn credentials(userinfo: &str) -> Result<Vec<u8>, UriError> {
     Ok(credentials)
 }
 
-/// `*( unreserved / pct-encoded / sub-delims / ":" )`, decoded (RFC 3986, 3.2.1).
+/// Decodes `*( unreserved / pct-encoded / sub-delims / ":" )` (RFC 3986, 3.2.1).
 fn percent_decoded(text: &str) -> Result<Vec<u8>, UriError> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
