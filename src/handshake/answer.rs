@@ -15,9 +15,9 @@ impl Request<'_> {
     ///
     /// # Errors
     ///
-    /// [`RequestError::UpgradeRequired`] for a plain HTTP request; [`HandshakeError::Usage`] if the answer
-    /// chooses a subprotocol that the client does not offer, or has a header that is not valid or that
-    /// the handshake writes itself. Nothing is written then.
+    /// [`RequestError::UpgradeRequired`] for a plain HTTP request; [`HandshakeError::Usage`] if the
+    /// answer chooses a subprotocol that the client does not offer, or has a header that is not
+    /// valid or that the handshake writes itself. Nothing is written then.
     pub fn accept(
         &self,
         answer: &Answer,
@@ -31,8 +31,8 @@ impl Request<'_> {
     ///
     /// # Errors
     ///
-    /// The rejection's status is not one of 200 to 599 or allows no body, or a header is not valid or is
-    /// written by the handshake itself. Nothing is written then.
+    /// The rejection's status is not one of 200 to 599 or allows no body, or a header is not valid
+    /// or is written by the handshake itself. Nothing is written then.
     pub fn reject(&self, rejection: &Rejection, output: &mut SendBuffer) -> Result<(), UsageError> {
         rejection.write_checked(output)
     }
@@ -62,8 +62,8 @@ impl Answer {
         self
     }
 
-    /// Accepts permessage-deflate (RFC 7692): the first of the client's offers that `config` allows, if
-    /// any.
+    /// Accepts permessage-deflate (RFC 7692): the first of the client's offers that `config`
+    /// allows, if any.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn deflate(mut self, config: DeflateConfig) -> Self {
@@ -189,8 +189,8 @@ impl Rejection {
     }
 }
 
-/// The error as a response: its [status](HandshakeError::status), the headers that belong to it, and its
-/// text, unless the fault is the program's.
+/// The error as a response: its [status](HandshakeError::status), the headers that belong to it,
+/// and its text, unless the fault is the program's.
 impl From<&HandshakeError> for Rejection {
     fn from(error: &HandshakeError) -> Self {
         let rejection = Self::new(error.status());

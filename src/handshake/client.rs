@@ -15,8 +15,8 @@ use super::{extensions, key};
 
 /// Writes a client's request and reads the response.
 ///
-/// Call [`advance`](Self::advance) when bytes have arrived, until it returns `true`; then the connection
-/// is [`established`](Self::established).
+/// Call [`advance`](Self::advance) when bytes have arrived, until it returns `true`; then the
+/// connection is [`established`](Self::established).
 ///
 /// ```
 /// use sansock::{ClientHandshake, HeadLimits, Offer, ReceiveBuffer, SendBuffer};
@@ -80,14 +80,14 @@ impl ClientHandshake {
         })
     }
 
-    /// Takes what has arrived of the response. Returns `true` if it is complete and valid, `false` if more
-    /// is needed. Bytes after the head stay in `input`.
+    /// Takes what has arrived of the response. Returns `true` if it is complete and valid, `false`
+    /// if more is needed. Bytes after the head stay in `input`.
     ///
     /// # Errors
     ///
-    /// The response is not valid, which is reported as early as the bytes show it. A response with another
-    /// status than 101 is [`ResponseError::Status`], as soon as its body is complete or has reached
-    /// [`HeadLimits::body`]. Every later call returns the same error.
+    /// The response is not valid, which is reported as early as the bytes show it. A response with
+    /// another status than 101 is [`ResponseError::Status`], as soon as its body is complete or has
+    /// reached [`HeadLimits::body`]. Every later call returns the same error.
     pub fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
         match self.read_head(input) {
             Ok(None) => {}
@@ -108,7 +108,8 @@ impl ClientHandshake {
         }
     }
 
-    /// The 101 response, with its headers. `None` before [`advance`](Self::advance) has returned `true`.
+    /// The 101 response, with its headers. `None` before [`advance`](Self::advance) has returned
+    /// `true`.
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
         match &self.state {
@@ -136,14 +137,14 @@ impl ClientHandshake {
         self.end(Incomplete::UnexpectedEof.into()).map(drop)
     }
 
-    /// Reports that the time for the whole handshake is over. Measure it from the start of the connection,
-    /// not from the last byte.
+    /// Reports that the time for the whole handshake is over. Measure it from the start of the
+    /// connection, not from the last byte.
     ///
     /// # Errors
     ///
-    /// If the handshake is not complete: [`ResponseError::Status`] with what has arrived of the body, or
-    /// [`Incomplete::TimedOut`] if no such response has arrived. Every later call returns the same
-    /// error.
+    /// If the handshake is not complete: [`ResponseError::Status`] with what has arrived of the
+    /// body, or [`Incomplete::TimedOut`] if no such response has arrived. Every later call returns
+    /// the same error.
     pub fn time_out(&mut self) -> Result<(), HandshakeError> {
         self.end(Incomplete::TimedOut.into()).map(drop)
     }
@@ -208,8 +209,8 @@ impl ClientHandshake {
         Ok(Some(offered.cloned().ok_or(ResponseError::UnexpectedSubprotocol)?))
     }
 
-    /// Ends the reading with `error`, or with the server's response if there is one; does nothing if it
-    /// has ended. Returns `true` if the handshake is complete.
+    /// Ends the reading with `error`, or with the server's response if there is one; does nothing
+    /// if it has ended. Returns `true` if the handshake is complete.
     fn end(&mut self, error: HandshakeError) -> Result<bool, HandshakeError> {
         let error = match &mut self.state {
             State::Established(..) => return Ok(true),

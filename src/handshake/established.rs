@@ -35,8 +35,8 @@ impl Established {
         self.subprotocol.as_deref()
     }
 
-    /// The parameters of permessage-deflate (RFC 7692) that both ends agreed on. `None` if messages are not
-    /// compressed.
+    /// The parameters of permessage-deflate (RFC 7692) that both ends agreed on. `None` if messages
+    /// are not compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn deflate(&self) -> Option<&NegotiatedDeflate> {
@@ -67,7 +67,8 @@ impl Established {
         self.connection_with(config, crate::mask::RandomMasks::new())
     }
 
-    /// Makes the connection, with another source for a client's masking keys. A server does not use it.
+    /// Makes the connection, with another source for a client's masking keys. A server does not use
+    /// it.
     #[must_use]
     pub fn connection_with(&self, config: &Config, masks: impl MaskSource + 'static) -> Connection {
         match self.role {

@@ -15,7 +15,8 @@ use super::headers::write_field;
 /// The header's name.
 pub(crate) const HEADER: &str = "Sec-WebSocket-Extensions";
 
-/// Maximum number of extensions in a head, and of parameters of one extension. Browsers send one or two.
+/// Maximum number of extensions in a head, and of parameters of one extension. Browsers send one or
+/// two.
 const MOST: usize = 32;
 
 /// Checks the syntax of all lines and counts their extensions: "If a value is received by

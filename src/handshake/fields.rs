@@ -22,8 +22,8 @@ impl fmt::Debug for Field {
     }
 }
 
-/// The headers of a request or response, in the order in which they arrived. Names are compared without
-/// regard to case. Blanks around values are removed.
+/// The headers of a request or response, in the order in which they arrived. Names are compared
+/// without regard to case. Blanks around values are removed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Headers<'h> {
     fields: &'h [Field],
@@ -69,8 +69,8 @@ impl<'h> Headers<'h> {
         self.fields.is_empty()
     }
 
-    /// Iterates over the elements of a list header, in all its lines: "A recipient MUST parse and ignore a
-    /// reasonable number of empty list elements" (RFC 9110, 5.6.1.2).
+    /// Iterates over the elements of a list header, in all its lines: "A recipient MUST parse and
+    /// ignore a reasonable number of empty list elements" (RFC 9110, 5.6.1.2).
     pub(crate) fn list(self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         let elements = self.get_all(name).flat_map(|value| value.split(|byte| *byte == b','));
         elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())

@@ -1,5 +1,5 @@
-//! Reads the head of a request or a response. Scans each byte once as it arrives, and splits the complete
-//! head with httparse.
+//! Reads the head of a request or a response. Scans each byte once as it arrives, and splits the
+//! complete head with httparse.
 
 use crate::buffer::ReceiveBuffer;
 
@@ -16,8 +16,8 @@ use super::fields::Field;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// Maximum size of the head in bytes, including the first line and the empty line. For a client, of all
-    /// interim responses and the final one together. Default 16 KiB.
+    /// Maximum size of the head in bytes, including the first line and the empty line. For a
+    /// client, of all interim responses and the final one together. Default 16 KiB.
     pub bytes: usize,
     /// Maximum number of header lines. Default 100.
     pub headers: usize,
@@ -62,8 +62,8 @@ impl Default for HeadLimits {
 
 /// A request line or a status line.
 pub(crate) trait StartLine: Sized {
-    /// Whether `byte`, which is not a space, may stand at `position` of the line's first word. With this,
-    /// bytes that are not HTTP are refused at once.
+    /// Whether `byte`, which is not a space, may stand at `position` of the line's first word. With
+    /// this, bytes that are not HTTP are refused at once.
     fn opens_with(position: usize, byte: u8) -> bool;
 
     /// Parses the line without its CR LF.

@@ -39,8 +39,8 @@ impl ExtraHeaders {
         self.0.iter().any(|(it, _)| it.eq_ignore_ascii_case(name))
     }
 
-    /// Checks the syntax, and that no header is reserved. `reserved` contains lower-case names; one ending
-    /// in `-` reserves every name with that prefix.
+    /// Checks the syntax, and that no header is reserved. `reserved` contains lower-case names; one
+    /// ending in `-` reserves every name with that prefix.
     pub(crate) fn check(&self, reserved: &[&str]) -> Result<(), UsageError> {
         for (name, value) in &self.0 {
             if !is_token(name.as_bytes()) {

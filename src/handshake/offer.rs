@@ -13,8 +13,8 @@ use super::headers::{ExtraHeaders, is_field_value, write_field};
 
 /// What a client asks for: the URL, subprotocols, permessage-deflate, headers.
 ///
-/// [`ClientHandshake::start`](crate::ClientHandshake::start) checks it. A user name and password in the
-/// URL become Basic authorization.
+/// [`ClientHandshake::start`](crate::ClientHandshake::start) checks it. A user name and password in
+/// the URL become Basic authorization.
 ///
 /// ```
 /// use sansock::Offer;
@@ -55,8 +55,8 @@ impl Offer {
         self
     }
 
-    /// Offers permessage-deflate (RFC 7692). Each call adds an offer that is preferred less than those
-    /// before (RFC 7692, 5). If the server accepts none of them, messages are not compressed.
+    /// Offers permessage-deflate (RFC 7692). Each call adds an offer that is preferred less than
+    /// those before (RFC 7692, 5). If the server accepts none of them, messages are not compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(mut self, config: DeflateConfig) -> Self {
@@ -71,8 +71,8 @@ impl Offer {
         self
     }
 
-    /// Adds a header, such as Cookie or Authorization. The headers that the handshake writes cannot be
-    /// set.
+    /// Adds a header, such as Cookie or Authorization. The headers that the handshake writes cannot
+    /// be set.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push(name.into(), value.into());
@@ -90,8 +90,9 @@ impl Offer {
         self.subprotocols.iter().map(String::as_str)
     }
 
-    /// Checks the requirements of section 4.1, as [`ClientHandshake::start`](crate::ClientHandshake::start)
-    /// does. Use this to validate before connecting.
+    /// Checks the requirements of section 4.1, as
+    /// [`ClientHandshake::start`](crate::ClientHandshake::start) does. Use this to validate before
+    /// connecting.
     ///
     /// # Errors
     ///

@@ -28,9 +28,9 @@ use super::request::Request;
 pub enum OriginPolicy {
     /// Every Origin: for servers that do the same for every client, whoever its user is.
     Any,
-    /// Pages of the server's own host: `http://` or `https://` with the host and port of the request's
-    /// Host header. A Host without a port stands for the default port of the Origin's scheme. This is
-    /// the default, also that of `net::Server`.
+    /// Pages of the server's own host: `http://` or `https://` with the host and port of the
+    /// request's Host header. A Host without a port stands for the default port of the Origin's
+    /// scheme. This is the default, also that of `net::Server`.
     #[default]
     SameHost,
     /// One of these Origins.

@@ -157,8 +157,8 @@ impl RequestLine {
         Some(Self { target: target.into_owned(), authority })
     }
 
-    /// Whether the URL's "/host/, and /port/ [...] match" (4.1) the Host header, which may omit a default
-    /// port.
+    /// Whether the URL's "/host/, and /port/ [...] match" (4.1) the Host header, which may omit a
+    /// default port.
     fn matches(&self, host: &Authority) -> bool {
         self.authority.as_ref().is_none_or(|(authority, default_port)| {
             authority.host == host.host

@@ -22,7 +22,8 @@ impl Response {
         self.body = body;
     }
 
-    /// The HTTP status: 101, or 200 to 999 in [`ResponseError::Status`](crate::ResponseError::Status).
+    /// The HTTP status: 101, or 200 to 999 in
+    /// [`ResponseError::Status`](crate::ResponseError::Status).
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
@@ -40,8 +41,8 @@ impl Response {
         Headers::new(&self.fields)
     }
 
-    /// The first bytes of the body, at most [`HeadLimits::body`](crate::HeadLimits::body). Empty for 101.
-    /// The chunked coding is removed; a compressed body stays compressed.
+    /// The first bytes of the body, at most [`HeadLimits::body`](crate::HeadLimits::body). Empty
+    /// for 101. The chunked coding is removed; a compressed body stays compressed.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body

@@ -8,9 +8,9 @@ use super::request::{Received, Request, RequestLine};
 
 /// Reads a client's request.
 ///
-/// Call [`advance`](Self::advance) when bytes have arrived, until it returns `true`; then answer the
-/// [`request`](Self::request). Answer an error with [`HandshakeError::respond`]. It never reads a second
-/// request.
+/// Call [`advance`](Self::advance) when bytes have arrived, until it returns `true`; then answer
+/// the [`request`](Self::request). Answer an error with [`HandshakeError::respond`]. It never reads
+/// a second request.
 ///
 /// ```
 /// use sansock::{Answer, HeadLimits, ReceiveBuffer, SendBuffer, ServerHandshake};
@@ -48,13 +48,13 @@ impl ServerHandshake {
         Self { state: State::Reading(HeadReader::new(limits)) }
     }
 
-    /// Takes what has arrived of the head. Returns `true` if it is complete and valid, `false` if more is
-    /// needed. Bytes after the head stay in `input`.
+    /// Takes what has arrived of the head. Returns `true` if it is complete and valid, `false` if
+    /// more is needed. Bytes after the head stay in `input`.
     ///
     /// # Errors
     ///
-    /// The request is not valid, which is reported as early as the bytes show it. Every later call returns
-    /// the same error.
+    /// The request is not valid, which is reported as early as the bytes show it. Every later call
+    /// returns the same error.
     pub fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
         let head = match &mut self.state {
             State::Reading(reader) => reader.advance(input),
@@ -90,9 +90,9 @@ impl ServerHandshake {
         self.fail(Incomplete::UnexpectedEof.into())
     }
 
-    /// Reports that the time for the whole handshake is over. Measure it from the start of the connection,
-    /// not from the last byte: a client that sends its request byte by byte must not keep the connection
-    /// open.
+    /// Reports that the time for the whole handshake is over. Measure it from the start of the
+    /// connection, not from the last byte: a client that sends its request byte by byte must not
+    /// keep the connection open.
     ///
     /// # Errors
     ///

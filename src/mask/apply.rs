@@ -58,8 +58,8 @@ impl Mask {
     }
 }
 
-/// Masks `data`. Short data is masked in the caller's code: below 128 bytes a wide kernel saves less than
-/// choosing and calling it costs.
+/// Masks `data`. Short data is masked in the caller's code: below 128 bytes a wide kernel saves
+/// less than choosing and calling it costs.
 #[inline]
 fn in_place(data: &mut [u8], key: Key) {
     if data.len() < portable::SHORT {
@@ -95,8 +95,8 @@ fn long_in_place(data: &mut [u8], key: Key) {
     portable::xor(data, key);
 }
 
-/// Masks while copying, otherwise like [`long_in_place`]. It takes two slices, because a [`Pair`] would be
-/// passed in memory.
+/// Masks while copying, otherwise like [`long_in_place`]. It takes two slices, because a [`Pair`]
+/// would be passed in memory.
 #[inline(never)]
 fn long_copying(source: &[u8], target: &mut [u8], key: Key) {
     #[cfg(target_arch = "x86_64")]

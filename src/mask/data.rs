@@ -10,15 +10,15 @@ pub(super) trait Data: Sized {
 
     fn split_at(self, at: usize) -> (Self, Self);
 
-    /// Applies `mask` to each whole block of `BLOCK` bytes, `WIDTH` bytes at a time, and returns the rest.
-    /// `BLOCK` is a multiple of `WIDTH`: the loop is unrolled that many times.
+    /// Applies `mask` to each whole block of `BLOCK` bytes, `WIDTH` bytes at a time, and returns
+    /// the rest. `BLOCK` is a multiple of `WIDTH`: the loop is unrolled that many times.
     fn blocks<const BLOCK: usize, const WIDTH: usize>(
         self,
         mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH],
     ) -> Self;
 
-    /// Applies `mask` to the first `WIDTH` bytes, if there are that many, and returns the rest. The data is
-    /// shorter than twice `WIDTH`, so it needs no loop.
+    /// Applies `mask` to the first `WIDTH` bytes, if there are that many, and returns the rest. The
+    /// data is shorter than twice `WIDTH`, so it needs no loop.
     fn word<const WIDTH: usize>(self, mask: impl Fn([u8; WIDTH]) -> [u8; WIDTH]) -> Self;
 }
 

@@ -1,6 +1,7 @@
 //! A masking key, rotated to the octet that comes next.
 
-/// The four octets of a masking key in the order in which they come next, the first in the lowest bits.
+/// The four octets of a masking key in the order in which they come next, the first in the lowest
+/// bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key(pub(super) u32);
 

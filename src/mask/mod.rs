@@ -1,8 +1,8 @@
 //! Masking (RFC 6455, 5.3): the key, the position in it, and the kernels that apply it.
 //!
-//! The wide kernels share one loop ([`wide`]) over registers of several widths. All `unsafe` code of this
-//! module is in `x86` and `neon`: it converts an array of bytes to a register, and calls code compiled
-//! for a CPU feature that was detected.
+//! The wide kernels share one loop ([`wide`]) over registers of several widths. All `unsafe` code
+//! of this module is in `x86` and `neon`: it converts an array of bytes to a register, and calls
+//! code compiled for a CPU feature that was detected.
 
 mod apply;
 mod data;

@@ -13,9 +13,9 @@ pub(super) fn xor(data: impl Data, key: Key) {
     short(data.blocks::<64, 8>(|bytes| eight(bytes, key)), key);
 }
 
-/// Masks all of `data`. Fast if it is shorter than [`SHORT`]. Works in smaller and smaller pieces that do
-/// not overlap: a load across two recent stores must wait for both, and overlapping pieces would cause
-/// such loads in whatever reads the data next.
+/// Masks all of `data`. Fast if it is shorter than [`SHORT`]. Works in smaller and smaller pieces
+/// that do not overlap: a load across two recent stores must wait for both, and overlapping pieces
+/// would cause such loads in whatever reads the data next.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the octets that come next are the lowest")]
 pub(super) fn short(data: impl Data, key: Key) {

@@ -16,9 +16,10 @@ const BATCH: u8 = 16;
 /// source of entropy, and the masking key for a given frame MUST NOT make it simple for a
 /// server/proxy to predict the masking key for a subsequent frame." (RFC 6455, 5.3)
 ///
-/// The generator is the calling thread's ([`rand::rng`], `ChaCha` with 12 rounds). This type stores only
-/// keys that are drawn and not yet used, so it can move between threads. After a fork both processes
-/// have these keys, like the connection that they belong to: only one of them may go on using it.
+/// The generator is the calling thread's ([`rand::rng`], `ChaCha` with 12 rounds). This type stores
+/// only keys that are drawn and not yet used, so it can move between threads. After a fork both
+/// processes have these keys, like the connection that they belong to: only one of them may go on
+/// using it.
 pub struct RandomMasks {
     keys: [[u8; 4]; BATCH as usize],
     /// How many of `keys`, from the start, are not used yet.
@@ -71,8 +72,8 @@ impl MaskSource for RandomMasks {
     }
 }
 
-/// Returns a nonce for the client's opening handshake: "a nonce consisting of a randomly selected 16-byte
-/// value" that "MUST be selected randomly for each connection" (RFC 6455, 4.1).
+/// Returns a nonce for the client's opening handshake: "a nonce consisting of a randomly selected
+/// 16-byte value" that "MUST be selected randomly for each connection" (RFC 6455, 4.1).
 #[must_use]
 pub fn random_nonce() -> [u8; 16] {
     let mut nonce = [0; 16];

@@ -8,8 +8,9 @@ use super::portable;
 /// For data of at least this many bytes, aligned stores save more than the alignment costs.
 const ALIGN: usize = 1024;
 
-/// Masks `data` with a kernel that masks one register of `WIDTH` bytes. Aligns the target of long data,
-/// masks `BLOCK` bytes a turn, then single registers, and leaves the rest to the portable code.
+/// Masks `data` with a kernel that masks one register of `WIDTH` bytes. Aligns the target of long
+/// data, masks `BLOCK` bytes a turn, then single registers, and leaves the rest to the portable
+/// code.
 #[inline(always)]
 pub(super) fn xor<D: Data, const BLOCK: usize, const WIDTH: usize, F>(
     mut data: D,

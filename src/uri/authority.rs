@@ -64,8 +64,8 @@ fn name_or_ipv4(host: &str) -> Result<String, UriError> {
         return Err(UriError::Host);
     }
     let host = host.to_ascii_lowercase();
-    // Resolvers read `127.1` and `0x7f.1` as addresses, so a host that ends in a number must be a plain
-    // IPv4 address.
+    // Resolvers read `127.1` and `0x7f.1` as addresses, so a host that ends in a number must be a
+    // plain IPv4 address.
     let last = host.strip_suffix('.').unwrap_or(&host).rsplit('.').next().unwrap_or_default();
     let is_number = match last.strip_prefix("0x") {
         Some(hex) => hex.bytes().all(|byte| byte.is_ascii_hexdigit()),

@@ -8,14 +8,16 @@ use std::fmt;
 pub enum UriError {
     /// It does not begin with `ws://` or `wss://`.
     Scheme,
-    /// The user name or the password contains an `@`, an invalid percent-encoding or a control character,
-    /// or the name contains an encoded colon, which Basic authorization does not allow (RFC 7617, 2).
+    /// The user name or the password contains an `@`, an invalid percent-encoding or a control
+    /// character, or the name contains an encoded colon, which Basic authorization does not allow
+    /// (RFC 7617, 2).
     UserInfo,
     /// The host is missing, is not an ASCII name, or is not a valid IPv4 or IPv6 address.
     Host,
     /// The port is not a number from 1 to 65,535.
     Port,
-    /// The path or the query contains a character that is not visible ASCII. It must be percent-encoded.
+    /// The path or the query contains a character that is not visible ASCII. It must be
+    /// percent-encoded.
     ResourceName,
     /// The URL has a fragment (`#`). A `#` in the path or the query is written `%23`.
     Fragment,

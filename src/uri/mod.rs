@@ -1,10 +1,10 @@
 //! `ws:` and `wss:` URLs (RFC 6455, 3).
 //!
 //! A small parser. The crate `url` follows the standard of browsers, which repairs what section 3
-//! refuses, and it depends on the tables of internationalised names, which are several times the size of
-//! this crate. Section 3 only needs RFC 3986 without its rare parts, about a page of code: a host is a
-//! name of letters, digits, `-`, `.` and `_` (other names in their ASCII form, `xn--`), an IPv4 address,
-//! or an IPv6 address in brackets; path and query are kept as they are.
+//! refuses, and it depends on the tables of internationalised names, which are several times the
+//! size of this crate. Section 3 only needs RFC 3986 without its rare parts, about a page of code:
+//! a host is a name of letters, digits, `-`, `.` and `_` (other names in their ASCII form, `xn--`),
+//! an IPv4 address, or an IPv6 address in brackets; path and query are kept as they are.
 
 mod authority;
 mod error;
@@ -78,8 +78,8 @@ impl Uri {
         self.authority.port.unwrap_or(self.scheme.default_port())
     }
 
-    /// The value of the Host header: "/host/ plus optionally ":" followed by /port/ (when not using the
-    /// default port)" (4.1), an IPv6 address in brackets.
+    /// The value of the Host header: "/host/ plus optionally ":" followed by /port/ (when not using
+    /// the default port)" (4.1), an IPv6 address in brackets.
     #[must_use]
     pub fn authority(&self) -> impl fmt::Display + '_ {
         &self.authority

@@ -23,8 +23,8 @@ impl WebSocket {
         Self::builder(url)?.open()
     }
 
-    /// Connects like [`new`](Self::new) and offers subprotocols, the preferred one first. The connection
-    /// fails unless the server chooses one of them.
+    /// Connects like [`new`](Self::new) and offers subprotocols, the preferred one first. The
+    /// connection fails unless the server chooses one of them.
     ///
     /// # Errors
     ///
@@ -111,8 +111,8 @@ impl Builder {
         self
     }
 
-    /// Offers permessage-deflate (RFC 7692), as browsers do. Each call adds an offer that is preferred
-    /// less than those before.
+    /// Offers permessage-deflate (RFC 7692), as browsers do. Each call adds an offer that is
+    /// preferred less than those before.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, config: crate::DeflateConfig) -> Self {
         self.client = self.client.deflate(config);
@@ -157,9 +157,9 @@ impl Builder {
         self
     }
 
-    /// Sets how many bytes of messages may wait for handlers or [`Events`](super::Events) before reading
-    /// pauses. Default 1 MiB. One more message may exceed this, whatever its size. Messages that nothing
-    /// has listened for yet are kept up to this size.
+    /// Sets how many bytes of messages may wait for handlers or [`Events`](super::Events) before
+    /// reading pauses. Default 1 MiB. One more message may exceed this, whatever its size. Messages
+    /// that nothing has listened for yet are kept up to this size.
     pub const fn backlog(mut self, bytes: usize) -> Self {
         self.backlog = bytes;
         self
@@ -169,8 +169,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::Security`] for a blocked port, [`Error::Syntax`] for a subprotocol that is not valid or
-    /// is given twice, [`Error::Header`] for a header or Origin that cannot be sent,
+    /// [`Error::Security`] for a blocked port, [`Error::Syntax`] for a subprotocol that is not
+    /// valid or is given twice, [`Error::Header`] for a header or Origin that cannot be sent,
     /// [`Error::Thread`] if the operating system does not start a thread.
     pub fn open(self) -> Result<WebSocket, Error> {
         let config = self.client.settings().delivery(Delivery::Messages);

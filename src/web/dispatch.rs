@@ -9,8 +9,8 @@ use super::shared::Shared;
 use super::state::{Call, Dispatcher, State};
 
 impl Shared {
-    /// Changes the state, runs the tasks that can run at once, and wakes every thread that waits for a
-    /// change.
+    /// Changes the state, runs the tasks that can run at once, and wakes every thread that waits
+    /// for a change.
     pub(super) fn update<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state);

@@ -15,8 +15,8 @@ pub enum Error {
     Security(u16),
     /// `InvalidStateError`: data cannot be sent before the connection is open.
     InvalidState,
-    /// `InvalidAccessError`: a program may only close with 1000 or 3000 to 4999. The value is the code
-    /// that was given.
+    /// `InvalidAccessError`: a program may only close with 1000 or 3000 to 4999. The value is the
+    /// code that was given.
     InvalidAccess(u16),
     /// A header or Origin given to the builder cannot be sent. Browsers have no such exception.
     Header(UsageError),

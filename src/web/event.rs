@@ -61,8 +61,8 @@ pub struct ErrorEvent {
 pub struct CloseEvent {
     /// Whether the closing handshake was completed (RFC 6455, 7.1.4).
     pub was_clean: bool,
-    /// "_The WebSocket Connection Close Code_" (RFC 6455, 7.1.5): the code in the server's Close frame,
-    /// 1005 if it had none, 1006 if there was no Close frame.
+    /// "_The WebSocket Connection Close Code_" (RFC 6455, 7.1.5): the code in the server's Close
+    /// frame, 1005 if it had none, 1006 if there was no Close frame.
     pub code: u16,
     /// The reason in the server's Close frame (7.1.6), or an empty text.
     pub reason: Arc<str>,

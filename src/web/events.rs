@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::event::Event;
 use super::shared::Shared;
 
-/// The events of a [`WebSocket`](super::WebSocket), one by one. As an iterator it blocks until the next
-/// event, and ends after the `close` event. Made by
+/// The events of a [`WebSocket`](super::WebSocket), one by one. As an iterator it blocks until the
+/// next event, and ends after the `close` event. Made by
 /// [`WebSocket::events`](super::WebSocket::events).
 ///
 /// ```no_run
@@ -45,8 +45,8 @@ impl Events {
         self.recv_until(None)
     }
 
-    /// Waits for the next event, but not longer than `timeout`. Returns `None` after the `close` event,
-    /// or if no event came in time.
+    /// Waits for the next event, but not longer than `timeout`. Returns `None` after the `close`
+    /// event, or if no event came in time.
     #[must_use]
     pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
         self.recv_until(Some(Instant::now().checked_add(timeout)?))

@@ -30,8 +30,8 @@ impl Ledger {
         self.lost = self.lost.saturating_add(length as u64);
     }
 
-    /// Records how many bytes of the stream the network has taken, framing included; `None` if nothing
-    /// waits to be written.
+    /// Records how many bytes of the stream the network has taken, framing included; `None` if
+    /// nothing waits to be written.
     pub(super) fn written(&mut self, written: Option<u64>) {
         let Some(written) = written else {
             self.sent.clear();

@@ -1,9 +1,10 @@
 //! The WebSocket object of browsers, for Rust programs.
 //!
-//! [`WebSocket`] is the object that the
-//! [WHATWG WebSockets standard](https://websockets.spec.whatwg.org/) defines for pages: four events, [`send`](WebSocket::send), [`close`](WebSocket::close),
-//! [`ready_state`](WebSocket::ready_state), [`buffered_amount`](WebSocket::buffered_amount). It
-//! connects, reads and writes in the background.
+//! [`WebSocket`] is the object that the [WHATWG WebSockets
+//! standard](https://websockets.spec.whatwg.org/) defines for pages: four events,
+//! [`send`](WebSocket::send), [`close`](WebSocket::close), [`ready_state`](WebSocket::ready_state),
+//! [`buffered_amount`](WebSocket::buffered_amount). It connects, reads and writes in the
+//! background.
 //!
 //! ```no_run
 //! use sansock::web::WebSocket;
@@ -27,51 +28,52 @@
 //! Events come in this order: `open`; each `message`; `error` if the connection failed; exactly one
 //! `close`. [`WebSocket::events`] gives the same events as an iterator that waits.
 //!
-//! All handlers of a socket run on one thread, one after the other. A slow handler delays later events
-//! but not the connection: Pings and Close frames are answered meanwhile. When [`Builder::backlog`]
-//! bytes of messages wait, reading pauses until some of them are taken.
+//! All handlers of a socket run on one thread, one after the other. A slow handler delays later
+//! events but not the connection: Pings and Close frames are answered meanwhile. When
+//! [`Builder::backlog`] bytes of messages wait, reading pauses until some of them are taken.
 //!
-//! **Nothing is lost before you listen.** An event of a type for which no handler was ever set, while
-//! there is no [`Events`] either, is kept for the first handler of its type, however late it is set.
-//! Messages are kept up to [`Builder::backlog`] bytes; above that all messages that nothing has listened
-//! for are discarded. If you set the handlers of all four types within 5 milliseconds of each other, or
-//! call [`WebSocket::events`], events arrive in the order above. A handler that is set later gets the
-//! events it missed at once.
+//! **Nothing is lost before you listen.** An event of a type for which no handler was ever set,
+//! while there is no [`Events`] either, is kept for the first handler of its type, however late it
+//! is set. Messages are kept up to [`Builder::backlog`] bytes; above that all messages that nothing
+//! has listened for are discarded. If you set the handlers of all four types within 5 milliseconds
+//! of each other, or call [`WebSocket::events`], events arrive in the order above. A handler that
+//! is set later gets the events it missed at once.
 //!
-//! A handler may send and close on its own socket, set and remove handlers, and even drop the socket. A
-//! handler that panics is removed, and its socket is closed with 1011; nothing else is affected. After
-//! `close` all handlers are dropped, so a handler may own something that owns the socket.
+//! A handler may send and close on its own socket, set and remove handlers, and even drop the
+//! socket. A handler that panics is removed, and its socket is closed with 1011; nothing else is
+//! affected. After `close` all handlers are dropped, so a handler may own something that owns the
+//! socket.
 //!
 //! # Threads
 //!
 //! One thread connects and reads. Another one writes and keeps the timers, as after
-//! [`split`](crate::net::WebSocket::split). The first handler starts the thread that runs handlers. All
-//! of them end with the connection. Dropping the [`WebSocket`] closes the connection and blocks until
-//! they have ended, for a bounded time. It does not wait for a handler that is running, nor for a DNS
-//! lookup or a connection attempt that the operating system cannot cancel: those threads end by
-//! themselves.
+//! [`split`](crate::net::WebSocket::split). The first handler starts the thread that runs handlers.
+//! All of them end with the connection. Dropping the [`WebSocket`] closes the connection and blocks
+//! until they have ended, for a bounded time. It does not wait for a handler that is running, nor
+//! for a DNS lookup or a connection attempt that the operating system cannot cancel: those threads
+//! end by themselves.
 //!
 //! # Differences from the standard
 //!
-//! - Handlers receive the socket as an argument (a page uses `event.target`), and an error event has a
-//!   message with the reason, which a page does not get.
-//! - Events reach handlers that are set late, see above; a page would miss them. A handler that panics
-//!   closes its socket; an exception in a page has no consequence.
-//! - A blocked port is a [`Security`](Error::Security) error of the constructor, as in earlier versions
-//!   of the standard; today the connection fails later, in Fetch. [`PortPolicy::Any`] switches the check
-//!   off. Port 0 never works.
-//! - A URL whose host, user name or password cannot be written in RFC 6455's grammar is a `SyntaxError`
-//!   too, such as the host `a&b`. There is no base URL, so the URL must be absolute.
-//! - Every close that is not clean comes after an `error`, also if the server did not answer the Close
-//!   frame in time, or if a handler panicked.
-//! - There is no `binaryType`: a binary message is bytes. A message event has no `origin`: it is that of
-//!   the socket's URL. No Origin header is sent unless [`Builder::origin`] sets one. There are no
-//!   cookies, no cache, no proxy, and no mixed-content or CSP checks.
+//! - Handlers receive the socket as an argument (a page uses `event.target`), and an error event
+//!   has a message with the reason, which a page does not get.
+//! - Events reach handlers that are set late, see above; a page would miss them. A handler that
+//!   panics closes its socket; an exception in a page has no consequence.
+//! - A blocked port is a [`Security`](Error::Security) error of the constructor, as in earlier
+//!   versions of the standard; today the connection fails later, in Fetch. [`PortPolicy::Any`]
+//!   switches the check off. Port 0 never works.
+//! - A URL whose host, user name or password cannot be written in RFC 6455's grammar is a
+//!   `SyntaxError` too, such as the host `a&b`. There is no base URL, so the URL must be absolute.
+//! - Every close that is not clean comes after an `error`, also if the server did not answer the
+//!   Close frame in time, or if a handler panicked.
+//! - There is no `binaryType`: a binary message is bytes. A message event has no `origin`: it is
+//!   that of the socket's URL. No Origin header is sent unless [`Builder::origin`] sets one. There
+//!   are no cookies, no cache, no proxy, and no mixed-content or CSP checks.
 //! - No extension is offered unless the program asks for it (`Builder::deflate`).
 //! - [`Limits`](crate::Limits) apply: a message above the limit fails the connection. Close codes and
 //!   the reason are checked as in pages; [`net`](crate::net) allows the other codes.
-//! - Dropping the object closes the connection without a code, as garbage collection does in a page, but
-//!   drops the handlers at once.
+//! - Dropping the object closes the connection without a code, as garbage collection does in a
+//!   page, but drops the handlers at once.
 
 mod builder;
 mod dispatch;

@@ -4,8 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum PortPolicy {
-    /// All ports but the bad ports of the Fetch standard, which belong to other protocols: a page must
-    /// not be able to make a browser talk to a mail server.
+    /// All ports but the bad ports of the Fetch standard, which belong to other protocols: a page
+    /// must not be able to make a browser talk to a mail server.
     #[default]
     Browser,
     /// All ports, for programs that choose their URLs themselves.

@@ -15,8 +15,8 @@ use crate::{Close, CloseCode, Message};
 
 /// A WebSocket as browsers have it. See the [module's page](super).
 ///
-/// Dropping it closes the connection without a code, drops the handlers, and blocks until the connection
-/// is closed. That takes at most [`Timeouts::closing`](crate::Timeouts::closing) and a
+/// Dropping it closes the connection without a code, drops the handlers, and blocks until the
+/// connection is closed. That takes at most [`Timeouts::closing`](crate::Timeouts::closing) and a
 /// second, and much less with a server that answers.
 pub struct WebSocket {
     shared: Arc<Shared>,
@@ -25,12 +25,13 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    /// Sends a message: `&str` as text, bytes as binary. It is queued, and another thread writes it;
-    /// [`buffered_amount`](Self::buffered_amount) counts the bytes that wait. If the connection is closing
-    /// or closed, the message is dropped, and its bytes stay in `buffered_amount` until the end.
+    /// Sends a message: `&str` as text, bytes as binary. It is queued, and another thread writes
+    /// it; [`buffered_amount`](Self::buffered_amount) counts the bytes that wait. If the connection
+    /// is closing or closed, the message is dropped, and its bytes stay in `buffered_amount` until
+    /// the end.
     ///
-    /// If more bytes would wait than [`Limits::buffered`](crate::Limits::buffered), the connection fails,
-    /// as the standard requires, and the `error` event says so.
+    /// If more bytes would wait than [`Limits::buffered`](crate::Limits::buffered), the connection
+    /// fails, as the standard requires, and the `error` event says so.
     ///
     /// # Errors
     ///
@@ -39,9 +40,9 @@ impl WebSocket {
         self.shared.send(data.into())
     }
 
-    /// Closes the connection without a code, after the messages that were sent. A connection that is
-    /// still [`Connecting`](ReadyState::Connecting) fails. Does nothing if the connection is closing or
-    /// closed.
+    /// Closes the connection without a code, after the messages that were sent. A connection that
+    /// is still [`Connecting`](ReadyState::Connecting) fails. Does nothing if the connection is
+    /// closing or closed.
     pub fn close(&self) {
         self.shared.close(None, "");
     }
@@ -51,8 +52,8 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidAccess`] for any other code and [`Error::Syntax`] for a longer reason, in every
-    /// state. Nothing is closed then.
+    /// [`Error::InvalidAccess`] for any other code and [`Error::Syntax`] for a longer reason, in
+    /// every state. Nothing is closed then.
     pub fn close_with(&self, code: u16, reason: &str) -> Result<(), Error> {
         // "If code is present, but is neither an integer equal to 1000 nor an integer in the range
         // 3000 to 4999, inclusive, throw an "InvalidAccessError" DOMException."
@@ -66,15 +67,15 @@ impl WebSocket {
         Ok(())
     }
 
-    /// The state of the connection. It becomes [`Open`](ReadyState::Open) before the handlers of `open`
-    /// run, and [`Closed`](ReadyState::Closed) before those of `error` and `close`.
+    /// The state of the connection. It becomes [`Open`](ReadyState::Open) before the handlers of
+    /// `open` run, and [`Closed`](ReadyState::Closed) before those of `error` and `close`.
     #[must_use]
     pub fn ready_state(&self) -> ReadyState {
         self.shared.lock().ready
     }
 
-    /// Number of payload bytes given to [`send`](Self::send) that the network has not taken yet. Messages
-    /// that were dropped because the connection was closing or closed are included.
+    /// Number of payload bytes given to [`send`](Self::send) that the network has not taken yet.
+    /// Messages that were dropped because the connection was closing or closed are included.
     #[must_use]
     pub fn buffered_amount(&self) -> u64 {
         self.shared.buffered_amount()
@@ -98,8 +99,8 @@ impl WebSocket {
         Arc::clone(&self.shared.lock().extensions)
     }
 
-    /// Sets the handler for `open`, which replaces the one set before. It is called with the socket and
-    /// the event, on the socket's handler thread.
+    /// Sets the handler for `open`, which replaces the one set before. It is called with the socket
+    /// and the event, on the socket's handler thread.
     pub fn on_open(&self, mut handler: impl FnMut(&Self, &OpenEvent) + Send + 'static) {
         self.set(EventKind::Open, move |socket, event| {
             if let Event::Open(event) = event {
@@ -108,8 +109,8 @@ impl WebSocket {
         });
     }
 
-    /// Sets the handler for `message`, which replaces the one set before. It is called with the socket
-    /// and the event, on the socket's handler thread.
+    /// Sets the handler for `message`, which replaces the one set before. It is called with the
+    /// socket and the event, on the socket's handler thread.
     pub fn on_message(&self, mut handler: impl FnMut(&Self, &MessageEvent) + Send + 'static) {
         self.set(EventKind::Message, move |socket, event| {
             if let Event::Message(event) = event {
@@ -118,8 +119,8 @@ impl WebSocket {
         });
     }
 
-    /// Sets the handler for `error`, which replaces the one set before. It is called with the socket and
-    /// the event, on the socket's handler thread. `close` follows.
+    /// Sets the handler for `error`, which replaces the one set before. It is called with the
+    /// socket and the event, on the socket's handler thread. `close` follows.
     pub fn on_error(&self, mut handler: impl FnMut(&Self, &ErrorEvent) + Send + 'static) {
         self.set(EventKind::Error, move |socket, event| {
             if let Event::Error(event) = event {
@@ -128,8 +129,8 @@ impl WebSocket {
         });
     }
 
-    /// Sets the handler for `close`, which replaces the one set before. It is called with the socket and
-    /// the event, on the socket's handler thread. No event follows.
+    /// Sets the handler for `close`, which replaces the one set before. It is called with the
+    /// socket and the event, on the socket's handler thread. No event follows.
     pub fn on_close(&self, mut handler: impl FnMut(&Self, &CloseEvent) + Send + 'static) {
         self.set(EventKind::Close, move |socket, event| {
             if let Event::Close(event) = event {
@@ -149,8 +150,8 @@ impl WebSocket {
         self.shared.update(|state| state.add_listener(kind, handler))
     }
 
-    /// Removes an added handler, which is not called again. Returns `false` if there is none with this
-    /// id.
+    /// Removes an added handler, which is not called again. Returns `false` if there is none with
+    /// this id.
     #[expect(clippy::must_use_candidate, reason = "few programs need to know whether it was there")]
     pub fn remove_event_listener(&self, id: ListenerId) -> bool {
         // Dropped without the lock: a handler may own anything.
@@ -158,15 +159,15 @@ impl WebSocket {
         listener.is_some()
     }
 
-    /// Returns an iterator over the events from now on, after those that nothing has listened for yet.
-    /// Dropping it does not close the connection; dropping the [`WebSocket`] does.
+    /// Returns an iterator over the events from now on, after those that nothing has listened for
+    /// yet. Dropping it does not close the connection; dropping the [`WebSocket`] does.
     #[must_use]
     pub fn events(&self) -> Events {
         Events::new(&self.shared)
     }
 
-    /// Waits until the connection is closed and the handlers of `close` have run. Inside a handler, which
-    /// would wait for itself, it returns `None` at once.
+    /// Waits until the connection is closed and the handlers of `close` have run. Inside a handler,
+    /// which would wait for itself, it returns `None` at once.
     #[expect(clippy::must_use_candidate, reason = "programs call it to wait")]
     pub fn wait(&self) -> Option<CloseEvent> {
         let me = thread::current().id();

@@ -1,10 +1,10 @@
 //! The state of one socket, and the tasks that change it.
 //!
 //! In the standard the network queues tasks, which the page's event loop runs one by one: "queue a
-//! task to run these steps". Here, too, everything that happens on the network is queued as a [`Task`],
-//! and the state that the program sees changes when that task runs. A task without a handler is run by
-//! whichever thread holds the lock ([`State::pump`]); the others are run by the thread that runs
-//! handlers ([`State::take_call`]).
+//! task to run these steps". Here, too, everything that happens on the network is queued as a
+//! [`Task`], and the state that the program sees changes when that task runs. A task without a
+//! handler is run by whichever thread holds the lock ([`State::pump`]); the others are run by the
+//! thread that runs handlers ([`State::take_call`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -20,9 +20,9 @@ impl Shared {
             // "If this's ready state is CONNECTING, then throw an "InvalidStateError" DOMException."
             ReadyState::Connecting => return Err(Error::InvalidState),
             ReadyState::Open => {}
-            // "If the WebSocket connection is established and the WebSocket closing handshake has not
-            // yet started, then [...] send": otherwise only "increase the bufferedAmount attribute by"
-            // the data's length.
+            // "If the WebSocket connection is established and the WebSocket closing handshake has
+            // not yet started, then [...] send": otherwise only "increase the bufferedAmount
+            // attribute by" the data's length.
             ReadyState::Closing | ReadyState::Closed => {
                 state.ledger.dropped(length);
                 return Ok(());
@@ -38,16 +38,16 @@ impl Shared {
                     writer.wake();
                 }
             }
-            // "If the data cannot be sent, e.g. because it would need to be buffered but the buffer is
-            // full, the user agent must flag the WebSocket as full and then close the WebSocket
+            // "If the data cannot be sent, e.g. because it would need to be buffered but the buffer
+            // is full, the user agent must flag the WebSocket as full and then close the WebSocket
             // connection."
             Some((Err(error @ net::Error::Send(SendError::BufferFull { .. })), _)) => {
                 state.ledger.dropped(length);
                 drop(state);
                 self.fail(error.into());
             }
-            // The closing handshake has started, or the connection is lost: the task for that is queued
-            // or will be.
+            // The closing handshake has started, or the connection is lost: the task for that is
+            // queued or will be.
             Some((Err(_), _)) | None => state.ledger.dropped(length),
         }
         Ok(())
@@ -73,8 +73,8 @@ impl Shared {
                 state.abort();
             }
             // "If the WebSocket closing handshake has not yet been started, start the WebSocket
-            // closing handshake and set this's ready state to CLOSING (2)." If it has, its task is queued
-            // or will be.
+            // closing handshake and set this's ready state to CLOSING (2)." If it has, its task is
+            // queued or will be.
             ReadyState::Open => {
                 state.ready = ReadyState::Closing;
                 if let Some(writer) = &state.writer {

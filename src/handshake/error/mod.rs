@@ -1,4 +1,5 @@
-//! What can go wrong in the opening handshake, by whose fault it is, and the HTTP status that says so.
+//! What can go wrong in the opening handshake, by whose fault it is, and the HTTP status that says
+//! so.
 
 mod head;
 mod incomplete;

@@ -41,8 +41,8 @@ impl Acceptor {
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`] if a file cannot be used; [`TlsError::Session`] if the certificate and the key do
-    /// not belong together.
+    /// [`TlsError::Pem`] if a file cannot be used; [`TlsError::Session`] if the certificate and the
+    /// key do not belong together.
     pub fn from_pem_files(
         certificates: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -109,8 +109,8 @@ pub struct AcceptorBuilder {
 }
 
 impl AcceptorBuilder {
-    /// Requires a certificate from each client, issued by an authority in a PEM file. Each call adds to
-    /// the accepted authorities.
+    /// Requires a certificate from each client, issued by an authority in a PEM file. Each call
+    /// adds to the accepted authorities.
     ///
     /// # Errors
     ///

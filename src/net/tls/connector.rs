@@ -17,8 +17,8 @@ use super::session::Session;
 use crate::Timeouts;
 use crate::net::{Error, Stream};
 
-/// The TLS configuration of a client: which certificate authorities it trusts, and its own certificate.
-/// Clones share their sessions, which makes the next connection to a server faster.
+/// The TLS configuration of a client: which certificate authorities it trusts, and its own
+/// certificate. Clones share their sessions, which makes the next connection to a server faster.
 ///
 /// ```no_run
 /// use sansock::net::{Client, tls::Connector};
@@ -37,9 +37,9 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Trusts the root certificates of the operating system, as [`connect`](crate::net::client::connect)
-    /// does. They are loaded once, at the first use. On Unix the variables `SSL_CERT_FILE` and
-    /// `SSL_CERT_DIR` select others.
+    /// Trusts the root certificates of the operating system, as
+    /// [`connect`](crate::net::client::connect) does. They are loaded once, at the first use. On
+    /// Unix the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` select others.
     ///
     /// # Errors
     ///
@@ -58,9 +58,9 @@ impl Connector {
         ConnectorBuilder { roots: None, identity: None, any_certificate: false }
     }
 
-    /// Does the TLS handshake on a TCP connection that other code has made, such as one through a proxy,
-    /// within [`Timeouts::handshake`]. The server must show a certificate for `host`, which is a name or
-    /// an address ([`Uri::host`](crate::Uri::host)). The stream is for
+    /// Does the TLS handshake on a TCP connection that other code has made, such as one through a
+    /// proxy, within [`Timeouts::handshake`]. The server must show a certificate for `host`, which
+    /// is a name or an address ([`Uri::host`](crate::Uri::host)). The stream is for
     /// [`Client::handshake`](crate::net::Client::handshake).
     ///
     /// # Errors
@@ -155,8 +155,8 @@ impl ConnectorBuilder {
         Ok(self)
     }
 
-    /// Sets the certificate to show to servers that require one, from the contents of two PEM files: the
-    /// certificate chain, with the client's own certificate first, and its key.
+    /// Sets the certificate to show to servers that require one, from the contents of two PEM
+    /// files: the certificate chain, with the client's own certificate first, and its key.
     ///
     /// # Errors
     ///
@@ -170,8 +170,8 @@ impl ConnectorBuilder {
         Ok(self)
     }
 
-    /// Accepts any certificate: anyone on the network path can read and change everything. Use it, if at
-    /// all, for tests on one machine.
+    /// Accepts any certificate: anyone on the network path can read and change everything. Use it,
+    /// if at all, for tests on one machine.
     pub const fn dangerous_accept_any_certificate(mut self) -> Self {
         self.any_certificate = true;
         self

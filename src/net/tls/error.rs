@@ -18,13 +18,13 @@ pub enum TlsError {
     Refused(AlertDescription),
     /// The peer does not speak TLS: a `wss:` URL for a `ws:` server, or the reverse.
     NotTls,
-    /// The stream ended without the peer's `close_notify`, and before the WebSocket closing handshake:
-    /// someone on the network path may have cut it off.
+    /// The stream ended without the peer's `close_notify`, and before the WebSocket closing
+    /// handshake: someone on the network path may have cut it off.
     Truncated,
     /// The host is not a valid TLS server name or address.
     Host(Box<str>),
-    /// No root certificates were found on this machine. Install them (`ca-certificates` on Debian), or
-    /// add some with [`ConnectorBuilder`](super::ConnectorBuilder).
+    /// No root certificates were found on this machine. Install them (`ca-certificates` on Debian),
+    /// or add some with [`ConnectorBuilder`](super::ConnectorBuilder).
     NoRoots,
     /// A PEM file cannot be read, or does not contain what it should.
     Pem {
@@ -110,7 +110,8 @@ fn write_certificate_error(error: &CertificateError, f: &mut fmt::Formatter<'_>)
         CertificateError::UnknownIssuer => {
             f.write_str("self-signed, or issued by an untrusted authority")
         }
-        // The certificates that `openssl req -x509` makes. The type of the cause is private to rustls.
+        // The certificates that `openssl req -x509` makes. The type of the cause is private to
+        // rustls.
         CertificateError::Other(OtherError(cause)) if cause.to_string() == "CaUsedAsEndEntity" => {
             f.write_str("it is a self-signed CA certificate (CA:TRUE), not a server certificate")
         }

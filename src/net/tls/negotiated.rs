@@ -10,8 +10,8 @@ pub struct NegotiatedTls {
     pub version: Option<ProtocolVersion>,
     /// The ALPN protocol, `http/1.1`; `None` if the peer does not support ALPN.
     pub alpn: Option<Vec<u8>>,
-    /// The peer's certificates in DER, its own first. A client shows them only to a server that requires
-    /// them.
+    /// The peer's certificates in DER, its own first. A client shows them only to a server that
+    /// requires them.
     pub peer_certificates: Vec<Vec<u8>>,
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
 
-/// Always *ring*. The default that rustls chooses depends on the features that other crates enable, and
-/// can panic.
+/// Always *ring*. The default that rustls chooses depends on the features that other crates enable,
+/// and can panic.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

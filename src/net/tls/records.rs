@@ -111,10 +111,10 @@ impl Unsent {
         Ok(())
     }
 
-    /// Encrypts and writes, as [`Write::write_vectored`]. Encryption cannot be undone, but plaintext counts
-    /// as written only when its records are: after [`io::ErrorKind::WouldBlock`] the caller must pass
-    /// the same bytes again. The first byte counts at once, so that the send buffer knows that this
-    /// frame has begun and does not replace a waiting Pong.
+    /// Encrypts and writes, as [`Write::write_vectored`]. Encryption cannot be undone, but
+    /// plaintext counts as written only when its records are: after [`io::ErrorKind::WouldBlock`]
+    /// the caller must pass the same bytes again. The first byte counts at once, so that the send
+    /// buffer knows that this frame has begun and does not replace a waiting Pong.
     pub(super) fn write(
         &mut self,
         tcp: &TcpStream,
@@ -245,8 +245,8 @@ mod tests {
         }
     }
 
-    /// A stream whose buffers are full, its peer, and how many bytes the peer must read before it takes
-    /// more.
+    /// A stream whose buffers are full, its peer, and how many bytes the peer must read before it
+    /// takes more.
     fn full() -> (TcpStream, TcpStream, usize) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

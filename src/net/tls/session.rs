@@ -1,9 +1,9 @@
 //! One TLS connection, for several threads at a time.
 //!
-//! Records are encrypted and decrypted under one lock, and no thread holds it while it waits for the
-//! network: a reader waits before it takes the lock, and a writer releases the lock before it waits. So
-//! a connection can be split, and a server that shuts down can write a Close frame while the
-//! connection's own thread waits in a read.
+//! Records are encrypted and decrypted under one lock, and no thread holds it while it waits for
+//! the network: a reader waits before it takes the lock, and a writer releases the lock before it
+//! waits. So a connection can be split, and a server that shuts down can write a Close frame while
+//! the connection's own thread waits in a read.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read};
@@ -33,8 +33,8 @@ const CLOSE_NOTIFY_TIME: Duration = Duration::from_secs(1);
 /// How long a write may take that should not wait: the operating system does not accept zero.
 const NO_WAIT: Duration = Duration::from_millis(1);
 
-/// The answer to a client that sends HTTP instead of TLS. The reason is in the status line, which every
-/// client shows.
+/// The answer to a client that sends HTTP instead of TLS. The reason is in the status line, which
+/// every client shows.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 This port speaks TLS, use wss: or https:\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
@@ -84,8 +84,8 @@ impl Session {
                 return Err(Incomplete::UnexpectedEof.into());
             }
             if let Some(byte) = received.first() {
-                // An HTTP request begins with a letter, a TLS connection with 0x16. Only the very first
-                // byte shows which it is.
+                // An HTTP request begins with a letter, a TLS connection with 0x16. Only the very
+                // first byte shows which it is.
                 if std::mem::take(&mut expects_client) && byte.is_ascii_uppercase() {
                     let _ = unsent.send_as_is(tcp, PLAIN_HTTP);
                     return Err(TlsError::NotTls.into());
@@ -94,9 +94,9 @@ impl Session {
         }
     }
 
-    /// Reads from the stream once at most. Fails with [`io::ErrorKind::Interrupted`] if that brought only a
-    /// part of a record: the caller checks its timers before it reads again, so a peer that sends its
-    /// records byte by byte gains no time.
+    /// Reads from the stream once at most. Fails with [`io::ErrorKind::Interrupted`] if that
+    /// brought only a part of a record: the caller checks its timers before it reads again, so a
+    /// peer that sends its records byte by byte gains no time.
     pub(crate) fn read(&self, tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         // While another thread reads, there is nothing left to wait for.
         let mut received = try_lock(&self.received).ok_or(io::ErrorKind::WouldBlock)?;
@@ -155,8 +155,9 @@ impl Session {
         lock(&self.unsent).send(tcp)
     }
 
-    /// Encrypts a few bytes and writes as much as the network takes at once; the rest is written before
-    /// whatever comes next. Fails with [`io::ErrorKind::WouldBlock`] while another thread writes.
+    /// Encrypts a few bytes and writes as much as the network takes at once; the rest is written
+    /// before whatever comes next. Fails with [`io::ErrorKind::WouldBlock`] while another thread
+    /// writes.
     pub(crate) fn write_now(&self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<()> {
         let Some(mut unsent) = try_lock(&self.unsent).filter(|unsent| unsent.is_empty()) else {
             return Err(io::ErrorKind::WouldBlock.into());
