@@ -3,12 +3,14 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use sansock::{
-    Answer, ClientHandshake, Close, CloseCode, Compression, Config, Connection, Deadline, Delivery,
-    EncodedHeader, EncodedMessage, Established, Event, FrameHeader, HandshakeError, HeadLimits,
-    Headers, InvalidCloseCode, InvalidOrigin, Keepalive, Limits, Mask, Message, MessageKind, Offer,
-    Opcode, Origin, OriginPolicy, Outcome, OutgoingMessage, ProtocolError, ReceiveBuffer, Receiver,
-    Rejection, Request, Response, Role, Scheme, SendBuffer, SendError, Sender, ServerHandshake,
-    State, Timeout, Timeouts, Uri, UriError,
+    Answer, BufferPool, Buffers, ClientHandshake, Close, CloseCode, Compression, Config,
+    Connection, Deadline, Delivery, EncodedHeader, EncodedMessage, Established, Event, FrameHeader,
+    HandshakeError, HeadError, HeadLimits, Headers, Incomplete, InvalidCloseCode, InvalidOrigin,
+    Keepalive, Limits, Mask, Message, MessageKind, Offer, Opcode, Origin, OriginPolicy, Outcome,
+    OutgoingMessage, OwnedMessage, Progress, ProtocolError, ReceiveBuffer, Receiver, Rejection,
+    Request, RequestError, Response, ResponseError, Role, Scheme, SendBuffer, SendError, SendQueue,
+    Sender, ServerHandshake, State, Teardown, Timeout, Timeouts, Unwritten, Uri, UriError,
+    UsageError,
 };
 
 /// Any thread may own one and any thread may look at one, and one that a panic has left behind is
@@ -16,7 +18,6 @@ use sansock::{
 fn is_free<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
 
 /// For whatever holds functions of the program, which may hold what a panic leaves in disorder.
-#[cfg(feature = "net")]
 fn is_shared<T: Send + Sync>() {}
 
 macro_rules! all {
@@ -29,7 +30,10 @@ fn the_core_is_free() {
     all!(is_free: Event<'_>, Message<'_>, OutgoingMessage<'_>, Close<'_>, MessageKind, Compression);
     all!(is_free: Config, Limits, Delivery, Role, Timeouts, Keepalive, Timeout, Deadline);
     all!(is_free: CloseCode, InvalidCloseCode, FrameHeader, EncodedHeader, Opcode);
-    all!(is_free: State, Outcome, ProtocolError, SendError);
+    all!(is_free: State, Outcome, Teardown, Progress, ProtocolError, SendError);
+    all!(is_free: SendQueue, Buffers, BufferPool, OwnedMessage);
+    // It borrows its buffer exclusively, and so is not unwind safe.
+    all!(is_shared: Unwritten<'_>);
     #[cfg(feature = "rand")]
     all!(is_free: sansock::RandomMasks);
 }
@@ -37,6 +41,7 @@ fn the_core_is_free() {
 #[test]
 fn the_handshake_is_free() {
     all!(is_free: ClientHandshake, ServerHandshake, Established, HandshakeError, HeadLimits);
+    all!(is_free: HeadError, RequestError, ResponseError, UsageError, Incomplete);
     all!(is_free: Request<'_>, Response, Headers<'_>, Offer, Answer, Rejection);
     all!(is_free: Origin, OriginPolicy, InvalidOrigin, Uri, UriError, Scheme);
     #[cfg(feature = "deflate")]
@@ -50,14 +55,19 @@ fn the_handshake_is_free() {
 #[test]
 fn the_blocking_adapters_can_be_shared() {
     use sansock::net::{
-        Client, Error, Incoming, Reader, Server, ServerHandle, Stream, WebSocket, Writer,
+        CancelConnect, Client, ConnectError, Error, Incoming, Outgoing, Reader, Server,
+        ServerError, ServerHandle, Stream, WebSocket, Writer,
     };
     all!(is_shared: Client, Error, Incoming, Reader, Server, ServerHandle, Stream, WebSocket, Writer);
+    all!(is_shared: CancelConnect, ConnectError, ServerError, Outgoing<Stream>);
     #[cfg(feature = "rustls")]
     {
         use sansock::net::TlsError;
-        use sansock::net::tls::{Acceptor, AcceptorBuilder, Connector, ConnectorBuilder};
+        use sansock::net::tls::{
+            Acceptor, AcceptorBuilder, Connector, ConnectorBuilder, NegotiatedTls,
+        };
         all!(is_shared: Acceptor, AcceptorBuilder, Connector, ConnectorBuilder, TlsError);
+        all!(is_free: NegotiatedTls);
     }
 }
 
