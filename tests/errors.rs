@@ -117,3 +117,26 @@ fn refusal() -> HandshakeError {
     input.extend_from_slice(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nX: y\r\n\r\n\xffz");
     client.advance(&mut input).unwrap_err()
 }
+
+/// The fault says which status a server answers with.
+#[test]
+fn each_fault_has_its_status() {
+    let response = refusal();
+    assert_eq!(response.response().map(sansock::Response::status), Some(404));
+    for (error, status) in [
+        (HandshakeError::from(HeadError::LineEnding), 400),
+        (HeadError::TooManyHeaders { limit: 1 }.into(), 431),
+        (RequestError::Target.into(), 400),
+        (RequestError::OriginDenied.into(), 403),
+        (RequestError::Method.into(), 405),
+        (RequestError::UpgradeRequired.into(), 426),
+        (Incomplete::UnexpectedEof.into(), 400),
+        (Incomplete::TimedOut.into(), 408),
+        (UsageError::InvalidStatus(0).into(), 500),
+        (ResponseError::AcceptMismatch.into(), 502),
+        (response, 502),
+    ] {
+        assert_eq!(error.status(), status, "{error}");
+        assert_eq!(error.response().is_some(), error.to_string().contains("404"), "{error}");
+    }
+}

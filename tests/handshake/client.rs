@@ -188,6 +188,14 @@ fn each_header_that_is_wrong_has_its_error() {
 }
 
 #[test]
+fn an_offer_shows_its_subprotocols() {
+    let offer = offer("ws://a/");
+    assert_eq!(offer.subprotocols().count(), 0);
+    let offer = offer.subprotocol("v2.chat").subprotocol("chat");
+    assert!(offer.subprotocols().eq(["v2.chat", "chat"]));
+}
+
+#[test]
 fn a_subprotocol_that_was_not_offered_is_refused_when_none_was() {
     let offer = offer("ws://server.example.com/chat");
     let client = || {

@@ -472,6 +472,18 @@ fn there_are_limits_for_offers_and_parameters() {
 }
 
 #[test]
+fn another_answers_choice_fills_in_where_there_is_none() {
+    let default = Answer::new().deflate(LEAN);
+    assert_eq!(Answer::new().or_deflate_of(&default), default);
+    let own = Answer::new().deflate(FREE);
+    assert_eq!(own.clone().or_deflate_of(&default), own);
+    assert_eq!(own.clone().or_deflate_of(&Answer::new()), own);
+    // Nothing but the choice of permessage-deflate is taken over.
+    let chat = default.clone().subprotocol("chat").header("X", "y");
+    assert_eq!(Answer::new().or_deflate_of(&chat), default);
+}
+
+#[test]
 fn what_was_set_for_compression_is_what_was_negotiated() {
     let config = DeflateConfig::server().level(DeflateLevel::Fast).threshold(77);
     let negotiated = config.as_negotiated();
