@@ -10,9 +10,10 @@ use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use sansock::deflate::{ContextTakeover, DeflateConfig};
+use sansock::handshake::Established;
 use sansock::{
-    Compression as When, Config, Connection, ContextTakeover, DeflateConfig, Established, Event,
-    Message, ReceiveBuffer, Role, SendBuffer,
+    Compression as When, Config, Connection, Event, Message, ReceiveBuffer, Role, SendBuffer,
 };
 use testkit::masks::FixedKey;
 

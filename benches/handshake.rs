@@ -9,9 +9,9 @@ use std::hint::black_box;
 
 use common::quick;
 use criterion::{Criterion, criterion_group, criterion_main};
-use sansock::{
-    Answer, ClientHandshake, HeadLimits, Offer, ReceiveBuffer, SendBuffer, ServerHandshake, Uri,
-};
+use sansock::handshake::{Answer, ClientHandshake, HeadLimits, Offer, ServerHandshake};
+use sansock::uri::Uri;
+use sansock::{ReceiveBuffer, SendBuffer};
 
 /// What a browser sends.
 const REQUEST: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\n\

@@ -9,7 +9,8 @@ use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
 use sansock::bench_internals::Kernel;
-use sansock::{MaskSource, RandomMasks, random_nonce};
+use sansock::handshake::random_nonce;
+use sansock::mask::{MaskSource, RandomMasks};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -78,7 +79,7 @@ fn copying(criterion: &mut Criterion) {
             in_place: |_, _| (),
             copying: |source, target, key| {
                 target.copy_from_slice(source);
-                sansock::Mask::new(key).apply(target);
+                sansock::mask::Mask::new(key).apply(target);
             },
         },
     ];

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use lexopt::{Arg, ValueExt as _};
 use sansock::net::{self, Client, WebSocket};
-use sansock::{Event, Message, Uri};
+use sansock::uri::Uri;
+use sansock::{Event, Message};
 
 mod command_line;
 
@@ -72,7 +73,7 @@ fn run(Options { url, agent }: Options) -> Result<(), Box<dyn Error>> {
 fn connect(url: &str) -> Result<WebSocket, String> {
     let connected = Client::new(url).and_then(|client| {
         #[cfg(feature = "deflate")]
-        let client = client.deflate(sansock::DeflateConfig::client());
+        let client = client.deflate(sansock::deflate::DeflateConfig::client());
         client.connect()
     });
     connected.map_err(|error| format!("cannot connect to {url}: {error}"))

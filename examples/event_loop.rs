@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 use lexopt::{Arg, ValueExt as _};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use sansock::buffer::{BufferPool, Buffers};
+use sansock::handshake::{Answer, HeadLimits, ServerHandshake};
 use sansock::{
-    Answer, BufferPool, Buffers, CloseCode, Config, Connection, Deadline, Event, HeadLimits,
-    ReceiveBuffer, SendBuffer, SendError, ServerHandshake, Teardown,
+    CloseCode, Config, Connection, Deadline, Event, ReceiveBuffer, SendBuffer, SendError, Teardown,
 };
 
 mod command_line;

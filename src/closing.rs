@@ -103,7 +103,7 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// What a [`Receiver`](crate::Receiver) has seen so far, for [`Sender::note`](crate::Sender::note).
+/// What a [`Receiver`](crate::split::Receiver) has seen so far, for [`Sender::note`](crate::split::Sender::note).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
     /// Whether bytes have arrived since the last progress was taken.

@@ -48,7 +48,7 @@ pub struct Connection {
 impl Connection {
     /// A server's end of a connection whose opening handshake is done, without extensions.
     ///
-    /// [`Established::connection`](crate::Established::connection) gives one with what was negotiated.
+    /// An [`Established`](crate::handshake::Established) gives one with what was negotiated.
     #[must_use]
     pub fn server(config: &Config) -> Self {
         Self::new(Sender::server(config), config, None)

@@ -37,7 +37,7 @@
 //! # }
 //! ```
 //!
-//! See [`net`] for options, timeouts, two threads on one connection and a shutdown that tells every
+//! See `net` for options, timeouts, two threads on one connection and a shutdown that tells every
 //! client.
 //!
 //! # The core, and the loop around it
@@ -52,10 +52,8 @@
 //! use std::error::Error;
 //! use std::io::{Read, Write};
 //! use std::time::Instant;
-//! use sansock::{
-//!     Answer, Config, Connection, Event, HeadLimits, ReceiveBuffer, SendBuffer, ServerHandshake,
-//!     Teardown,
-//! };
+//! use sansock::{Config, Connection, Event, ReceiveBuffer, SendBuffer, Teardown};
+//! use sansock::handshake::{Answer, HeadLimits, ServerHandshake};
 //! # #[cfg(feature = "rand")]
 //! # use sansock::Outcome;
 //!
@@ -158,17 +156,24 @@
 //!
 //! # Features
 //!
-//! - `net` (default): the blocking client and server, [`net`]. Brings `rand`.
+//! - `net` (default): the blocking client and server. Brings `rand`.
 //! - `rustls`: TLS for them, so that `connect("wss://...")` works; see `net::tls`. Brings `net`.
 //! - `webpki-roots`: Mozilla's root certificates, for programs that ask for them. Brings `rustls`.
-//! - `web`: [`web::WebSocket`], the object that browsers have. Brings `net` and the crate `url`.
+//! - `web`: `web::WebSocket`, the object that browsers have. Brings `net` and the crate `url`.
 //! - `deflate`: permessage-deflate (RFC 7692), for connections whose `Offer` or `Answer` asks for it with
 //!   a `DeflateConfig`. Without it no message is compressed, and a compressed one is a violation. Brings
 //!   the crate `flate2` with zlib-rs.
-//! - `rand`: [`RandomMasks`] and [`random_nonce`], from a CSPRNG. Without it a client gives a
+//! - `rand`: `mask::RandomMasks` and `handshake::random_nonce`, from a CSPRNG. Without it a client gives a
 //!   [`MaskSource`] of its own.
 //!
 //! Without default features the core remains.
+//!
+//! [`ClientHandshake`]: handshake::ClientHandshake
+//! [`ServerHandshake`]: handshake::ServerHandshake
+//! [`Established`]: handshake::Established
+//! [`HandshakeError`]: handshake::HandshakeError
+//! [`HeadLimits`]: handshake::HeadLimits
+//! [`MaskSource`]: mask::MaskSource
 
 // No panic can be reached with the bytes of a peer. Each exception names the invariant that holds.
 #![cfg_attr(
@@ -182,55 +187,43 @@
     )
 )]
 
-mod buffer;
+pub mod buffer;
 mod close;
 mod closing;
 mod config;
 mod connection;
 #[cfg(feature = "deflate")]
-mod deflate;
+pub mod deflate;
 #[cfg(not(feature = "deflate"))]
 #[path = "deflate/stub.rs"]
 mod deflate;
 mod error;
 mod event;
-mod frame;
-mod handshake;
-mod mask;
+pub mod frame;
+pub mod handshake;
+pub mod mask;
 mod message;
 #[cfg(feature = "net")]
 pub mod net;
 mod receiver;
 mod sender;
+pub mod split;
 mod timer;
-mod uri;
+pub mod uri;
 mod utf8;
 #[cfg(feature = "web")]
 pub mod web;
 
-pub use buffer::{BufferPool, Buffers, ReceiveBuffer, SendBuffer, SendQueue, Unwritten};
+pub use buffer::{ReceiveBuffer, SendBuffer};
 pub use close::{Close, CloseCode, InvalidCloseCode};
-pub use closing::{Outcome, Progress, State, Teardown};
+pub use closing::{Outcome, State, Teardown};
 pub use config::{Config, Delivery, Limits, Role};
 pub use connection::Connection;
-#[cfg(feature = "deflate")]
-pub use deflate::{ContextTakeover, DeflateConfig, DeflateLevel, NegotiatedDeflate, WindowBits};
 pub use error::{ProtocolError, SendError};
 pub use event::Event;
-pub use frame::{EncodedHeader, FrameHeader, Opcode};
-pub use handshake::{
-    Answer, ClientHandshake, Established, HandshakeError, HeadError, HeadLimits, Headers,
-    Incomplete, InvalidOrigin, Offer, Origin, OriginPolicy, Rejection, Request, RequestError,
-    Response, ResponseError, ServerHandshake, UsageError,
-};
-pub use mask::{Mask, MaskSource};
-#[cfg(feature = "rand")]
-pub use mask::{RandomMasks, random_nonce};
 pub use message::{Compression, Message, MessageKind, OutgoingMessage, OwnedMessage};
-pub use receiver::Receiver;
-pub use sender::{EncodedMessage, Sender};
+pub use sender::EncodedMessage;
 pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
-pub use uri::{Scheme, Uri, UriError};
 
 /// The examples of the README compile.
 #[cfg(all(doctest, feature = "web"))]

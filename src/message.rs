@@ -92,7 +92,7 @@ impl<'a> Message<'a> {
     ///
     /// ```
     /// # let mut buffer = sansock::SendBuffer::new();
-    /// # let mut sender = sansock::Sender::server(&sansock::Config::new());
+    /// # let mut sender = sansock::split::Sender::server(&sansock::Config::new());
     /// use sansock::{Compression, Message};
     /// let picture = [0xFF, 0xD8, 0xFF, 0xE0];
     /// sender.send(Message::Binary(&picture).with_compression(Compression::Never), &mut buffer)?;

@@ -5,9 +5,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use sansock::handshake::Established;
 use sansock::{
-    Config, Connection, Delivery, EncodedMessage, Established, Event, Keepalive, Message,
-    ReceiveBuffer, Role, SendBuffer, Timeouts,
+    Config, Connection, Delivery, EncodedMessage, Event, Keepalive, Message, ReceiveBuffer, Role,
+    SendBuffer, Timeouts,
 };
 use testkit::masks::Keys;
 
@@ -272,7 +273,8 @@ fn an_idle_connection_holds_next_to_nothing() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_compressed_message_costs_no_allocation() {
-    use sansock::{Compression, ContextTakeover, DeflateConfig};
+    use sansock::Compression;
+    use sansock::deflate::{ContextTakeover, DeflateConfig};
     let text = "{\"id\": 1, \"name\": \"κόσμε 💩\", \"list\": [1, 2, 3]}, ".repeat(1_500);
     for sender in [Role::Client, Role::Server] {
         for delivery in [Delivery::Messages, Delivery::Chunks] {

@@ -2,15 +2,21 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
+use sansock::buffer::{BufferPool, Buffers, Unwritten};
+use sansock::frame::{EncodedHeader, FrameHeader, Opcode};
+use sansock::handshake::{
+    Answer, ClientHandshake, Established, HandshakeError, HeadError, HeadLimits, Headers,
+    Incomplete, InvalidOrigin, Offer, Origin, OriginPolicy, Rejection, Request, RequestError,
+    Response, ResponseError, ServerHandshake, UsageError,
+};
+use sansock::mask::Mask;
+use sansock::split::{Progress, Receiver, SendQueue, Sender};
+use sansock::uri::{Scheme, Uri, UriError};
 use sansock::{
-    Answer, BufferPool, Buffers, ClientHandshake, Close, CloseCode, Compression, Config,
-    Connection, Deadline, Delivery, EncodedHeader, EncodedMessage, Established, Event, FrameHeader,
-    HandshakeError, HeadError, HeadLimits, Headers, Incomplete, InvalidCloseCode, InvalidOrigin,
-    Keepalive, Limits, Mask, Message, MessageKind, Offer, Opcode, Origin, OriginPolicy, Outcome,
-    OutgoingMessage, OwnedMessage, Progress, ProtocolError, ReceiveBuffer, Receiver, Rejection,
-    Request, RequestError, Response, ResponseError, Role, Scheme, SendBuffer, SendError, SendQueue,
-    Sender, ServerHandshake, State, Teardown, Timeout, Timeouts, Unwritten, Uri, UriError,
-    UsageError,
+    Close, CloseCode, Compression, Config, Connection, Deadline, Delivery, EncodedMessage, Event,
+    InvalidCloseCode, Keepalive, Limits, Message, MessageKind, Outcome, OutgoingMessage,
+    OwnedMessage, ProtocolError, ReceiveBuffer, Role, SendBuffer, SendError, State, Teardown,
+    Timeout, Timeouts,
 };
 
 /// Any thread may own one and any thread may look at one, and one that a panic has left behind is
@@ -35,7 +41,7 @@ fn the_core_is_free() {
     // It borrows its buffer exclusively, and so is not unwind safe.
     all!(is_shared: Unwritten<'_>);
     #[cfg(feature = "rand")]
-    all!(is_free: sansock::RandomMasks);
+    all!(is_free: sansock::mask::RandomMasks);
 }
 
 #[test]
@@ -46,8 +52,8 @@ fn the_handshake_is_free() {
     all!(is_free: Origin, OriginPolicy, InvalidOrigin, Uri, UriError, Scheme);
     #[cfg(feature = "deflate")]
     all!(
-        is_free: sansock::DeflateConfig, sansock::NegotiatedDeflate, sansock::ContextTakeover,
-        sansock::DeflateLevel, sansock::WindowBits,
+        is_free: sansock::deflate::DeflateConfig, sansock::deflate::NegotiatedDeflate, sansock::deflate::ContextTakeover,
+        sansock::deflate::DeflateLevel, sansock::deflate::WindowBits,
     );
 }
 

@@ -5,10 +5,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use sansock::{
-    Compression, Config, Connection, ContextTakeover, DeflateConfig, Established, Message,
-    ReceiveBuffer, Role, SendBuffer, WindowBits,
-};
+use sansock::deflate::{ContextTakeover, DeflateConfig, WindowBits};
+use sansock::handshake::Established;
+use sansock::{Compression, Config, Connection, Message, ReceiveBuffer, Role, SendBuffer};
 use testkit::masks::FixedKey;
 
 /// Counts the bytes that the current thread holds.

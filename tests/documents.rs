@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use sansock::{HeadLimits, Limits, Timeouts};
+use sansock::handshake::HeadLimits;
+use sansock::{Limits, Timeouts};
 
 const ATTACKS: &str = include_str!("../docs/ATTACKS.md");
 const README: &str = include_str!("../README.md");

@@ -4,11 +4,12 @@
 use std::collections::HashSet;
 use std::error::Error;
 
-use sansock::{
-    ClientHandshake, CloseCode, HandshakeError, HeadError, HeadLimits, Incomplete, InvalidOrigin,
-    Offer, ProtocolError, ReceiveBuffer, RequestError, ResponseError, SendBuffer, SendError,
-    Timeout, UriError, UsageError,
+use sansock::handshake::{
+    ClientHandshake, HandshakeError, HeadError, HeadLimits, Incomplete, InvalidOrigin, Offer,
+    RequestError, ResponseError, UsageError,
 };
+use sansock::uri::UriError;
+use sansock::{CloseCode, ProtocolError, ReceiveBuffer, SendBuffer, SendError, Timeout};
 
 /// The texts, each with what it must say.
 fn check(errors: &[(&dyn Error, &[&str])]) {
@@ -122,7 +123,7 @@ fn refusal() -> HandshakeError {
 #[test]
 fn each_fault_has_its_status() {
     let response = refusal();
-    assert_eq!(response.response().map(sansock::Response::status), Some(404));
+    assert_eq!(response.response().map(sansock::handshake::Response::status), Some(404));
     for (error, status) in [
         (HandshakeError::from(HeadError::LineEnding), 400),
         (HeadError::TooManyHeaders { limit: 1 }.into(), 431),

@@ -1,8 +1,13 @@
 //! What fuzzing found, each with the rule that was broken. The targets are in `fuzz/`.
 
-use sansock::{Config, ProtocolError, ReceiveBuffer, Receiver, Role};
 #[cfg(feature = "deflate")]
-use sansock::{DeflateConfig, Delivery, Established, Event, Limits};
+use sansock::deflate::DeflateConfig;
+#[cfg(feature = "deflate")]
+use sansock::handshake::Established;
+use sansock::split::Receiver;
+use sansock::{Config, ProtocolError, ReceiveBuffer, Role};
+#[cfg(feature = "deflate")]
+use sansock::{Delivery, Event, Limits};
 #[cfg(feature = "deflate")]
 use testkit::masks::FixedKey;
 

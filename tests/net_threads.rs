@@ -6,8 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use sansock::handshake::Established;
 use sansock::net::{Server, Stream, WebSocket, client};
-use sansock::{CloseCode, Config, Established, ReceiveBuffer, Role, SendBuffer};
+use sansock::{CloseCode, Config, ReceiveBuffer, Role, SendBuffer};
 
 /// A server's end of a connection, and the bare stream at the other.
 fn with_raw_peer() -> (WebSocket, TcpStream) {

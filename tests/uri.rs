@@ -1,7 +1,7 @@
 //! `ws:` and `wss:` URLs (RFC 6455, 3).
 #![expect(clippy::too_many_lines, reason = "a table")]
 
-use sansock::{Scheme, Uri, UriError};
+use sansock::uri::{Scheme, Uri, UriError};
 
 fn parse(text: &str) -> Result<Uri, UriError> {
     text.parse()

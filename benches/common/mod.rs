@@ -6,10 +6,10 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use criterion::Criterion;
-use sansock::{
-    Config, Connection, Established, Event, MaskSource, Message, MessageKind, ReceiveBuffer, Role,
-    SendBuffer, Unwritten,
-};
+use sansock::buffer::Unwritten;
+use sansock::handshake::Established;
+use sansock::mask::MaskSource;
+use sansock::{Config, Connection, Event, Message, MessageKind, ReceiveBuffer, Role, SendBuffer};
 use testkit::frame::{BINARY, CONTINUATION, FIN, Frame, TEXT};
 use testkit::masks::Keys;
 

@@ -16,8 +16,9 @@ use std::thread;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
+use sansock::handshake::{Answer, Origin, OriginPolicy, Rejection};
 use sansock::net::{self, Incoming};
-use sansock::{Answer, Config, Keepalive, Limits, Origin, OriginPolicy, Rejection, Timeouts};
+use sansock::{Config, Keepalive, Limits, Timeouts};
 
 use crate::listen::Listen;
 use crate::room::Room;

@@ -1,6 +1,6 @@
 //! The answers to plain HTTP requests.
 
-use sansock::{Rejection, random_nonce};
+use sansock::handshake::{Rejection, random_nonce};
 
 use crate::protocol::{MAX_NAME, MAX_TEXT};
 

@@ -12,8 +12,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
+use sansock::handshake::Offer;
 use sansock::net::{self, Client, WebSocket};
-use sansock::{Config, Event, Keepalive, Offer, Timeouts, Uri};
+use sansock::uri::Uri;
+use sansock::{Config, Event, Keepalive, Timeouts};
 
 #[path = "../command_line/mod.rs"]
 mod command_line;

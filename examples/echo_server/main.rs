@@ -15,8 +15,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
+use sansock::handshake::{Answer, Rejection, random_nonce};
 use sansock::net::{self, Incoming};
-use sansock::{Answer, Config, Event, Limits, Rejection, Timeouts, random_nonce};
+use sansock::{Config, Event, Limits, Timeouts};
 
 use crate::listen::Listen;
 
@@ -93,7 +94,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let (server, s) = options.listen.bind("127.0.0.1:9001")?;
     let server = server.config(options.config());
     #[cfg(feature = "deflate")]
-    let server = server.deflate(sansock::DeflateConfig::server());
+    let server = server.deflate(sansock::deflate::DeflateConfig::server());
     listen::end_with_signals(&server)?;
     let address = server.local_addr();
     println!("listening on ws{s}://{address}/\nopen http{s}://{address}/ in a browser to try it");

@@ -8,7 +8,8 @@ mod side;
 use std::time::{Duration, Instant};
 
 use arbitrary::{Arbitrary, Unstructured};
-use sansock::{CloseCode, DeflateConfig, Role, State, Transport, WindowBits};
+use sansock::{CloseCode, Role, State, Transport};
+use sansock::deflate::{DeflateConfig, WindowBits};
 
 pub use script::{Act, Operation, Script, Setup};
 use side::Side;

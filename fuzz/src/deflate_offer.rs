@@ -5,11 +5,10 @@
 //! An input is three configurations of two bytes (a server's and two of a client's), flags (1: the
 //! client offers one), and the value of Sec-WebSocket-Extensions.
 
-use sansock::{
-    Answer, ClientHandshake, Config, Connection, ContextTakeover, DeflateConfig, Established,
-    Event, HeadLimits, MaskSource, Message, NegotiatedDeflate, Offer, ReceiveBuffer, SendBuffer,
-    ServerHandshake, WindowBits,
-};
+use sansock::{Config, Connection, Event, Message, ReceiveBuffer, SendBuffer};
+use sansock::deflate::{ContextTakeover, DeflateConfig, NegotiatedDeflate, WindowBits};
+use sansock::handshake::{Answer, ClientHandshake, Established, HeadLimits, Offer, ServerHandshake};
+use sansock::mask::MaskSource;
 
 use crate::http::{self, Head, Read};
 use crate::request::extensions;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use sansock::{Config, Event, Message, ProtocolError, ReceiveBuffer, Receiver, Role};
+use sansock::{Config, Event, Message, ProtocolError, ReceiveBuffer, Role};
+use sansock::split::Receiver;
 
 /// How a stream is cut into reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! `frame`: header decoding against a plain reading of RFC 6455, 5.2, and decode(encode(x)) = x.
 
-use sansock::{FrameHeader, Opcode, ProtocolError};
+use sansock::ProtocolError;
+use sansock::frame::{FrameHeader, Opcode};
 
 use crate::wire;
 

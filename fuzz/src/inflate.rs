@@ -5,10 +5,11 @@
 //! An input is flags (1: client, 2: messages may refer to earlier ones), a limit, a seed for the cuts,
 //! and frames: the first byte, the length, the payload.
 
-use sansock::{
-    Config, ContextTakeover, DeflateConfig, Delivery, Established, Limits, MaskSource,
-    ProtocolError, Receiver, Role, Timeouts,
-};
+use sansock::{Config, Delivery, Limits, ProtocolError, Role, Timeouts};
+use sansock::deflate::{ContextTakeover, DeflateConfig};
+use sansock::handshake::Established;
+use sansock::mask::MaskSource;
+use sansock::split::Receiver;
 
 use crate::feed::{self, Cuts, Seen};
 use crate::flate::{self, Stop};

@@ -3,7 +3,7 @@
 //!
 //! An input is a [`Setup`] of eleven bytes and then data, which is repeated to the length.
 
-use sansock::Mask;
+use sansock::mask::Mask;
 use sansock::bench_internals::Kernel;
 
 use crate::feed::Cuts;

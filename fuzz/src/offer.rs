@@ -3,10 +3,8 @@
 //!
 //! An input is pieces: a kind, a length, and so many bytes of text.
 
-use sansock::{
-    Answer, ClientHandshake, HeadLimits, Offer, ReceiveBuffer, Rejection, SendBuffer,
-    ServerHandshake,
-};
+use sansock::{ReceiveBuffer, SendBuffer};
+use sansock::handshake::{Answer, ClientHandshake, HeadLimits, Offer, Rejection, ServerHandshake};
 
 use crate::http::{self, Head, Read};
 

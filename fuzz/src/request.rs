@@ -3,10 +3,8 @@
 //!
 //! An input is what a client sends, as it is; lines are mutated as lines.
 
-use sansock::{Incomplete, 
-    Answer, HandshakeError, HeadLimits, OriginPolicy, ReceiveBuffer, Request, SendBuffer,
-    ServerHandshake,
-};
+use sansock::{ReceiveBuffer, SendBuffer};
+use sansock::handshake::{Incomplete, Answer, HandshakeError, HeadLimits, OriginPolicy, Request, ServerHandshake};
 
 use crate::feed::Cuts;
 use crate::http::{self, Head, Read};

@@ -3,7 +3,8 @@
 //!
 //! An input is what a server sends, as it is; lines are mutated as lines.
 
-use sansock::{ResponseError, ClientHandshake, HandshakeError, HeadLimits, Offer, ReceiveBuffer, SendBuffer};
+use sansock::{ReceiveBuffer, SendBuffer};
+use sansock::handshake::{ResponseError, ClientHandshake, HandshakeError, HeadLimits, Offer};
 
 use crate::feed::Cuts;
 use crate::http::{self, Head, Read};

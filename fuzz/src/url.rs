@@ -3,10 +3,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use sansock::{
-    Answer, ClientHandshake, HeadLimits, Offer, ReceiveBuffer, Scheme, SendBuffer, ServerHandshake,
-    Uri, UriError,
-};
+use sansock::{ReceiveBuffer, SendBuffer};
+use sansock::handshake::{Answer, ClientHandshake, HeadLimits, Offer, ServerHandshake};
+use sansock::uri::{Scheme, Uri, UriError};
 
 /// See the module.
 pub fn check(bytes: &[u8]) {

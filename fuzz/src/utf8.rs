@@ -3,7 +3,8 @@
 //!
 //! An input is a seed for the cuts, and text. The role is the client's, so nothing is masked.
 
-use sansock::{Config, Delivery, Event, Message, ProtocolError, ReceiveBuffer, Receiver, Role};
+use sansock::{Config, Delivery, Event, Message, ProtocolError, ReceiveBuffer, Role};
+use sansock::split::Receiver;
 
 use crate::feed::Cuts;
 use crate::wire;

@@ -10,8 +10,9 @@ mod peer;
 use std::sync::mpsc;
 
 use peer::{both, lines, until};
+use sansock::handshake::{HandshakeError, ResponseError};
 use sansock::web::{Error, Event, PortPolicy, ReadyState, SyntaxError, WebSocket};
-use sansock::{HandshakeError, Message, ResponseError, net};
+use sansock::{Message, net};
 
 #[test]
 fn the_four_events_and_the_four_states() {

@@ -23,7 +23,7 @@ impl Buffers {
 /// memory for them.
 ///
 /// ```
-/// use sansock::{BufferPool, Buffers};
+/// use sansock::buffer::{BufferPool, Buffers};
 ///
 /// let mut pool = BufferPool::new(100);
 /// // A connection becomes busy ...

@@ -11,7 +11,8 @@ use super::SendBuffer;
 /// something is written takes a [ticket](Self::ticket).
 ///
 /// ```
-/// use sansock::{Config, SendQueue, Sender};
+/// use sansock::Config;
+/// use sansock::split::{SendQueue, Sender};
 ///
 /// // Both are behind one lock.
 /// let (mut sender, mut queue) = (Sender::server(&Config::new()), SendQueue::new());
@@ -128,7 +129,7 @@ impl SendQueue {
     }
 
     /// Sets how many bytes the batch in hand has: for one that has a payload which is written from where
-    /// it lies ([`Unwritten::remaining`](crate::Unwritten::remaining)).
+    /// it lies ([`Unwritten::remaining`](crate::buffer::Unwritten::remaining)).
     pub fn set_in_flight(&mut self, bytes: usize) {
         self.in_flight = bytes;
     }

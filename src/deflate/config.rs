@@ -95,7 +95,7 @@ pub enum DeflateLevel {
 /// direction is not affected.
 ///
 /// ```
-/// use sansock::{ContextTakeover, DeflateConfig, WindowBits};
+/// use sansock::deflate::{ContextTakeover, DeflateConfig, WindowBits};
 /// let config = DeflateConfig::server()
 ///     .server_context(ContextTakeover::Allowed)
 ///     .server_max_window_bits(WindowBits::MIN)

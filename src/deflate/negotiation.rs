@@ -8,7 +8,7 @@ use crate::config::Role;
 
 impl DeflateConfig {
     /// What holds if the peer agreed to all of it, for a handshake that other code has done
-    /// ([`Established::after_handshake`](crate::Established::after_handshake)).
+    /// ([`Established::after_handshake`](crate::handshake::Established::after_handshake)).
     #[must_use]
     pub const fn as_negotiated(&self) -> NegotiatedDeflate {
         NegotiatedDeflate {

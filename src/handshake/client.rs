@@ -19,7 +19,8 @@ use super::{extensions, key};
 /// connection is [`established`](Self::established).
 ///
 /// ```
-/// use sansock::{ClientHandshake, HeadLimits, Offer, ReceiveBuffer, SendBuffer};
+/// use sansock::{ReceiveBuffer, SendBuffer};
+/// use sansock::handshake::{ClientHandshake, HeadLimits, Offer};
 /// # let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
 /// # input.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
 /// #     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");

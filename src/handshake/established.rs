@@ -60,7 +60,7 @@ impl Established {
     }
 
     /// Makes the connection. A client takes its masking keys from
-    /// [`RandomMasks`](crate::RandomMasks).
+    /// [`RandomMasks`](crate::mask::RandomMasks).
     #[cfg(feature = "rand")]
     #[must_use]
     pub fn connection(&self, config: &Config) -> Connection {

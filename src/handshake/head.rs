@@ -9,7 +9,7 @@ use super::fields::Field;
 /// Limits for what a peer may send before the connection is open.
 ///
 /// ```
-/// use sansock::HeadLimits;
+/// use sansock::handshake::HeadLimits;
 /// let limits = HeadLimits::new().bytes(64 << 10);
 /// assert_eq!((limits.bytes, limits.headers), (65536, 100));
 /// ```

@@ -14,6 +14,8 @@ mod fields;
 mod head;
 mod headers;
 mod key;
+#[cfg(feature = "rand")]
+mod nonce;
 mod offer;
 mod origin;
 mod request;
@@ -26,6 +28,8 @@ pub use error::{HandshakeError, HeadError, Incomplete, RequestError, ResponseErr
 pub use established::Established;
 pub use fields::Headers;
 pub use head::HeadLimits;
+#[cfg(feature = "rand")]
+pub use nonce::random_nonce;
 pub use offer::Offer;
 pub use origin::{InvalidOrigin, Origin, OriginPolicy};
 pub use request::Request;

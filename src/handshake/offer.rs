@@ -13,17 +13,17 @@ use super::headers::{ExtraHeaders, is_field_value, write_field};
 
 /// What a client asks for: the URL, subprotocols, permessage-deflate, headers.
 ///
-/// [`ClientHandshake::start`](crate::ClientHandshake::start) checks it. A user name and password in
+/// [`ClientHandshake::start`](crate::handshake::ClientHandshake::start) checks it. A user name and password in
 /// the URL become Basic authorization.
 ///
 /// ```
-/// use sansock::Offer;
+/// use sansock::handshake::Offer;
 /// let offer = Offer::new("ws://example.com/chat".parse()?)
 ///     .subprotocol("v2.chat")
 ///     .subprotocol("chat")
 ///     .origin("https://example.com")
 ///     .header("Cookie", "session=1");
-/// # Ok::<(), sansock::UriError>(())
+/// # Ok::<(), sansock::uri::UriError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -91,7 +91,7 @@ impl Offer {
     }
 
     /// Checks the requirements of section 4.1, as
-    /// [`ClientHandshake::start`](crate::ClientHandshake::start) does. Use this to validate before
+    /// [`ClientHandshake::start`](crate::handshake::ClientHandshake::start) does. Use this to validate before
     /// connecting.
     ///
     /// # Errors

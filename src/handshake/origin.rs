@@ -19,9 +19,9 @@ use super::request::Request;
 /// in. `null`, the Origin of sandboxed pages and of files, is allowed by [`Any`](Self::Any) only.
 ///
 /// ```
-/// use sansock::OriginPolicy;
+/// use sansock::handshake::OriginPolicy;
 /// let policy = OriginPolicy::list(["https://example.com", "https://example.com:8443"])?;
-/// # Ok::<(), sansock::InvalidOrigin>(())
+/// # Ok::<(), sansock::handshake::InvalidOrigin>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]

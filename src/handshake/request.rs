@@ -55,7 +55,7 @@ impl<'h> Request<'h> {
     }
 
     /// The host that the Host header names, in lower case; an IPv6 address in brackets, as in
-    /// [`Uri::host`](crate::Uri::host).
+    /// [`Uri::host`](crate::uri::Uri::host).
     #[must_use]
     pub fn host(&self) -> &'h str {
         &self.received.authority.host
@@ -68,7 +68,7 @@ impl<'h> Request<'h> {
     }
 
     /// The Origin header, which browsers send (RFC 6455, 10.2). Check it with
-    /// [`OriginPolicy`](crate::OriginPolicy).
+    /// [`OriginPolicy`](crate::handshake::OriginPolicy).
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
         self.headers().get_str("Origin")

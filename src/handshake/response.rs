@@ -23,7 +23,7 @@ impl Response {
     }
 
     /// The HTTP status: 101, or 200 to 999 in
-    /// [`ResponseError::Status`](crate::ResponseError::Status).
+    /// [`ResponseError::Status`](crate::handshake::ResponseError::Status).
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
@@ -41,7 +41,7 @@ impl Response {
         Headers::new(&self.fields)
     }
 
-    /// The first bytes of the body, at most [`HeadLimits::body`](crate::HeadLimits::body). Empty
+    /// The first bytes of the body, at most [`HeadLimits::body`](crate::handshake::HeadLimits::body). Empty
     /// for 101. The chunked coding is removed; a compressed body stays compressed.
     #[must_use]
     pub fn body(&self) -> &[u8] {

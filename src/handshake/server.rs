@@ -13,7 +13,8 @@ use super::request::{Received, Request, RequestLine};
 /// a second request.
 ///
 /// ```
-/// use sansock::{Answer, HeadLimits, ReceiveBuffer, SendBuffer, ServerHandshake};
+/// use sansock::{ReceiveBuffer, SendBuffer};
+/// use sansock::handshake::{Answer, HeadLimits, ServerHandshake};
 /// # let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
 /// # input.extend_from_slice(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\n\
 /// #     Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -27,7 +28,7 @@ use super::request::{Received, Request, RequestLine};
 ///     assert_eq!(established.subprotocol(), None);
 /// }
 /// assert!(output.as_slice().starts_with(b"HTTP/1.1 101 "));
-/// # Ok::<(), sansock::HandshakeError>(())
+/// # Ok::<(), sansock::handshake::HandshakeError>(())
 /// ```
 #[derive(Debug)]
 pub struct ServerHandshake {

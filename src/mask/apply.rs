@@ -14,7 +14,7 @@ use super::x86::{Avx2, Avx512};
 /// i modulo 4 of the masking key." (RFC 6455, 5.3) So masking twice with one key gives the original.
 ///
 /// ```
-/// use sansock::Mask;
+/// use sansock::mask::Mask;
 ///
 /// // The masked "Hello" of RFC 6455, 5.7, unmasked in two pieces.
 /// let mut payload = [0x7f, 0x9f, 0x4d, 0x51, 0x58];

@@ -1,6 +1,6 @@
 //! Masking (RFC 6455, 5.3): the key, the position in it, and the kernels that apply it.
 //!
-//! The wide kernels share one loop ([`wide`]) over registers of several widths. All `unsafe` code
+//! The wide kernels share one loop (`wide`) over registers of several widths. All `unsafe` code
 //! of this module is in `x86` and `neon`: it converts an array of bytes to a register, and calls
 //! code compiled for a CPU feature that was detected.
 
@@ -23,6 +23,6 @@ mod x86;
 
 pub use apply::Mask;
 #[cfg(feature = "rand")]
-pub use random::{RandomMasks, random_nonce};
+pub use random::RandomMasks;
 pub(crate) use source::BoxedMaskSource;
 pub use source::MaskSource;

@@ -1,4 +1,4 @@
-//! Unpredictable masking keys and nonces (RFC 6455, 5.3, 10.3 and 4.1).
+//! Unpredictable masking keys (RFC 6455, 5.3 and 10.3).
 
 use std::fmt;
 
@@ -72,15 +72,6 @@ impl MaskSource for RandomMasks {
     }
 }
 
-/// Returns a nonce for the client's opening handshake: "a nonce consisting of a randomly selected
-/// 16-byte value" that "MUST be selected randomly for each connection" (RFC 6455, 4.1).
-#[must_use]
-pub fn random_nonce() -> [u8; 16] {
-    let mut nonce = [0; 16];
-    rand::rng().fill_bytes(&mut nonce);
-    nonce
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -117,11 +108,6 @@ mod tests {
         }
         // Ten standard deviations.
         assert!(ones.iter().all(|ones| (4_500..5_500).contains(ones)), "{ones:?}");
-    }
-
-    #[test]
-    fn nonces_differ() {
-        assert_ne!(random_nonce(), random_nonce());
     }
 
     #[test]

@@ -9,10 +9,9 @@ use super::linger::{until, write_until};
 use super::opening::read_head;
 use super::tls::Connector;
 use super::{Error, Stream, Transport, WebSocket};
-use crate::{
-    ClientHandshake, Config, Deadline, HeadLimits, Incomplete, Offer, ReceiveBuffer, Response,
-    SendBuffer, Uri, random_nonce,
-};
+use crate::handshake::{ClientHandshake, HeadLimits, Incomplete, Offer, Response, random_nonce};
+use crate::uri::Uri;
+use crate::{Config, Deadline, ReceiveBuffer, SendBuffer};
 
 /// Connects to a `ws:` URL with the defaults, or to a `wss:` URL if the crate has its feature `rustls`.
 ///
@@ -86,7 +85,7 @@ impl Client {
 
     /// Offers permessage-deflate (RFC 7692), after what was offered of it before.
     #[cfg(feature = "deflate")]
-    pub fn deflate(mut self, config: crate::DeflateConfig) -> Self {
+    pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
         self.offer = self.offer.deflate(config);
         self
     }
@@ -145,7 +144,7 @@ impl Client {
     ///
     /// - [`Error::Connect`] if no address could be connected to, [`Error::Io`].
     /// - [`Error::Handshake`]: an answer other than 101 is in its
-    ///   [`response`](crate::HandshakeError::response). If the offer is at fault, nothing is connected.
+    ///   [`response`](crate::handshake::HandshakeError::response). If the offer is at fault, nothing is connected.
     /// - [`Error::Cancelled`].
     /// - For a `wss:` URL [`Error::Tls`] too, or [`Error::NoTls`] without the feature `rustls`.
     pub fn connect(&self) -> Result<WebSocket, Error> {
@@ -218,7 +217,7 @@ impl Client {
         read_head(&mut stream, &mut input, &mut handshake, deadline)?;
         let (Some(established), Some(response)) = (handshake.established(), handshake.response())
         else {
-            return Err(crate::HandshakeError::from(Incomplete::UnexpectedEof).into());
+            return Err(crate::handshake::HandshakeError::from(Incomplete::UnexpectedEof).into());
         };
         let connection = established.connection(&self.config);
         let response = response.clone();

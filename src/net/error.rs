@@ -5,10 +5,9 @@ use std::io;
 
 use super::connect::ConnectError;
 use super::tls::TlsError;
-use crate::{
-    HandshakeError, Incomplete, ProtocolError, RequestError, SendError, Timeout, UriError,
-    UsageError,
-};
+use crate::handshake::{HandshakeError, Incomplete, RequestError, UsageError};
+use crate::uri::UriError;
+use crate::{ProtocolError, SendError, Timeout};
 
 /// Why a blocking call failed.
 #[derive(Debug)]

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::blocking::{is_would_block, time_until};
 use super::{Error, Transport};
-use crate::{ClientHandshake, Deadline, HandshakeError, ReceiveBuffer, ServerHandshake};
+use crate::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
+use crate::{Deadline, ReceiveBuffer};
 
 /// What both roles' handshakes take in.
 pub(super) trait Opening {

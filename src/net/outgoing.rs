@@ -7,9 +7,8 @@ use super::Error;
 use super::blocking::{is_would_block, was_our_timeout};
 use super::core::Core;
 use super::pace::{Pace, STEP};
-use crate::{
-    CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer, Teardown, Unwritten,
-};
+use crate::buffer::Unwritten;
+use crate::{CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer, Teardown};
 
 /// The sending half of a [`WebSocket`](super::WebSocket), lent beside an event so that a program can
 /// answer while it holds the payload.

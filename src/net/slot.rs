@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use super::Stream;
 use super::lock::{lock, wait};
-use crate::{CloseCode, Config, SendBuffer, Sender};
+use crate::split::Sender;
+use crate::{CloseCode, Config, SendBuffer};
 
 /// What the connection's thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,8 @@ use crate::message::MessageKind;
 /// The receiving half of a connection.
 ///
 /// ```
-/// use sansock::{Config, Event, Message, ReceiveBuffer, Receiver, Role};
+/// use sansock::{Config, Event, Message, ReceiveBuffer, Role};
+/// use sansock::split::Receiver;
 ///
 /// let mut receiver = Receiver::new(Role::Client, &Config::new());
 /// let mut buffer = ReceiveBuffer::new();
@@ -174,7 +175,7 @@ impl Receiver {
         self.message.is_some()
     }
 
-    /// Returns what was seen so far, for [`Sender::note`](crate::Sender::note). Takes from `buffer` the
+    /// Returns what was seen so far, for [`Sender::note`](crate::split::Sender::note). Takes from `buffer` the
     /// record of whether bytes have arrived.
     #[inline]
     pub fn progress(&self, buffer: &mut ReceiveBuffer) -> Progress {

@@ -94,7 +94,7 @@ impl EncodedMessage {
     /// permessage-deflate, whatever its length. Those where the server's window is smaller than
     /// `config` allows get it uncompressed, if it is longer than their window.
     ///
-    /// With [`ContextTakeover::Allowed`](crate::ContextTakeover::Allowed) the connection's next
+    /// With [`ContextTakeover::Allowed`](crate::deflate::ContextTakeover::Allowed) the connection's next
     /// message cannot refer to what was sent before.
     #[must_use]
     pub fn compressed<'m>(

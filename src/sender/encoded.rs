@@ -11,7 +11,8 @@ use crate::message::{Message, MessageKind};
 /// What a server sends is not masked, so the frame is the same for every client.
 ///
 /// ```
-/// use sansock::{Config, EncodedMessage, SendBuffer, Sender};
+/// use sansock::{Config, EncodedMessage, SendBuffer};
+/// use sansock::split::Sender;
 ///
 /// let news = EncodedMessage::new("extra, extra");
 /// let mut sender = Sender::server(&Config::new());

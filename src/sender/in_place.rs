@@ -11,7 +11,8 @@ impl Sender {
     /// [`send`](Self::send) does: a copy of it costs less than a second piece in a write.
     ///
     /// ```
-    /// use sansock::{Config, SendBuffer, Sender};
+    /// use sansock::{Config, SendBuffer};
+    /// use sansock::split::Sender;
     ///
     /// let (mut sender, mut buffer) = (Sender::server(&Config::new()), SendBuffer::new());
     /// let mut transport = Vec::new();

@@ -22,7 +22,8 @@ use crate::message::{MessageKind, OutgoingMessage};
 /// The sending half of a connection, and with it the closing handshake and the timers.
 ///
 /// ```
-/// use sansock::{Config, SendBuffer, Sender};
+/// use sansock::{Config, SendBuffer};
+/// use sansock::split::Sender;
 ///
 /// let mut sender = Sender::server(&Config::new());
 /// let mut buffer = SendBuffer::new();

@@ -28,11 +28,11 @@ pub use scheme::Scheme;
 /// `Debug` hides the user name and the password.
 ///
 /// ```
-/// use sansock::Uri;
+/// use sansock::uri::Uri;
 /// let uri: Uri = "wss://Example.com/chat?room=1".parse()?;
 /// assert_eq!((uri.host(), uri.port()), ("example.com", 443));
 /// assert_eq!(uri.resource_name(), "/chat?room=1");
-/// # Ok::<(), sansock::UriError>(())
+/// # Ok::<(), sansock::uri::UriError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Uri {
@@ -59,7 +59,7 @@ impl Uri {
     }
 
     /// The name or address of the host, in lower case; an IPv6 address in brackets, as in the crates
-    /// `url` and `http` and in [`Request::host`](crate::Request::host).
+    /// `url` and `http` and in [`Request::host`](crate::handshake::Request::host).
     #[must_use]
     pub fn host(&self) -> &str {
         &self.authority.host

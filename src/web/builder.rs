@@ -10,8 +10,9 @@ use super::ports::PortPolicy;
 use super::shared::Shared;
 use super::socket::WebSocket;
 use super::{network, url};
+use crate::handshake::{HeadLimits, Offer};
 use crate::net::{CancelConnect, Client};
-use crate::{Config, Delivery, HeadLimits, Offer};
+use crate::{Config, Delivery};
 
 impl WebSocket {
     /// Connects to a `ws:`, `wss:`, `http:` or `https:` URL in the background, and returns at once.
@@ -114,7 +115,7 @@ impl Builder {
     /// Offers permessage-deflate (RFC 7692), as browsers do. Each call adds an offer that is
     /// preferred less than those before.
     #[cfg(feature = "deflate")]
-    pub fn deflate(mut self, config: crate::DeflateConfig) -> Self {
+    pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
         self.client = self.client.deflate(config);
         self
     }

@@ -2,7 +2,8 @@
 
 use std::{fmt, io};
 
-use crate::{Close, UsageError};
+use crate::Close;
+use crate::handshake::UsageError;
 
 /// Why a method failed, by the names of the exceptions in browsers.
 #[derive(Debug)]

@@ -51,7 +51,7 @@ pub struct ErrorEvent {
     /// The reason, in words. Pages do not get it.
     pub message: Arc<str>,
     /// The underlying error, if there is one, such as the server's response
-    /// ([`HandshakeError::response`](crate::HandshakeError::response)).
+    /// ([`HandshakeError::response`](crate::handshake::HandshakeError::response)).
     pub cause: Option<Arc<net::Error>>,
 }
 

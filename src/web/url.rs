@@ -8,7 +8,7 @@
 use url::Url;
 
 use super::error::SyntaxError;
-use crate::{Uri, UriError};
+use crate::uri::{Uri, UriError};
 
 /// The steps of the constructor that concern the URL.
 pub(super) fn parse(text: &str) -> Result<Url, SyntaxError> {

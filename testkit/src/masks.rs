@@ -1,6 +1,6 @@
 //! Sources of masking keys that no client may use: they are known, or easily guessed.
 
-use sansock::MaskSource;
+use sansock::mask::MaskSource;
 
 use crate::wire::KEY;
 

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use sansock::handshake::Established;
 use sansock::{
-    Config, Connection, Established, Message, Outcome, ProtocolError, ReceiveBuffer, Role,
-    SendBuffer, SendError, State, Teardown, Timeout,
+    Config, Connection, Message, Outcome, ProtocolError, ReceiveBuffer, Role, SendBuffer,
+    SendError, State, Teardown, Timeout,
 };
 
 use crate::wire::{FixedKey, Seen};

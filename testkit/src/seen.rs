@@ -1,6 +1,7 @@
 //! Events, kept, and what a receiver makes of bytes.
 
-use sansock::{Config, Event, Message, ProtocolError, ReceiveBuffer, Receiver, Role};
+use sansock::split::Receiver;
+use sansock::{Config, Event, Message, ProtocolError, ReceiveBuffer, Role};
 
 /// An event, kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use sansock::handshake::{HandshakeError, ResponseError};
 use sansock::net::Error;
-use sansock::{HandshakeError, ResponseError};
 use serde_json::json;
 use testkit::pair::{clean, closed};
 

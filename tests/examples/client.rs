@@ -3,8 +3,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout, Stdio};
 
+use sansock::handshake::Answer;
 use sansock::net::{Error, WebSocket};
-use sansock::{Answer, CloseCode, Event, Message};
+use sansock::{CloseCode, Event, Message};
 
 use crate::program::{EchoServer, Running, clean, example, rest, run, serve};
 

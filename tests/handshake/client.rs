@@ -1,8 +1,8 @@
 //! The client's side (4.1).
 
-use sansock::{
-    ClientHandshake, HandshakeError, HeadError, HeadLimits, Offer, ResponseError, SendBuffer,
-    UsageError,
+use sansock::SendBuffer;
+use sansock::handshake::{
+    ClientHandshake, HandshakeError, HeadError, HeadLimits, Offer, ResponseError, UsageError,
 };
 
 use HandshakeError::{Head, Response};

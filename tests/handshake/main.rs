@@ -5,10 +5,11 @@ mod client;
 mod rows;
 mod server;
 
-use sansock::{
+use sansock::handshake::{
     Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Incomplete, Offer,
-    ReceiveBuffer, Role, SendBuffer, ServerHandshake,
+    ServerHandshake,
 };
+use sansock::{ReceiveBuffer, Role, SendBuffer};
 
 /// The nonce of the RFC's example: its key is `dGhlIHNhbXBsZSBub25jZQ==`.
 const NONCE: [u8; 16] = *b"the sample nonce";

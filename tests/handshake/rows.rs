@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use sansock::{
+use sansock::handshake::{
     Answer, ClientHandshake, HandshakeError, HeadError, HeadLimits, Incomplete, Offer,
-    OriginPolicy, ReceiveBuffer, Rejection, RequestError, ResponseError, SendBuffer,
-    ServerHandshake,
+    OriginPolicy, Rejection, RequestError, ResponseError, ServerHandshake,
 };
+use sansock::{ReceiveBuffer, SendBuffer};
 
 use super::{NONCE, REQUEST, RESPONSE, client, feed, serve, server, with};
 
@@ -272,7 +272,7 @@ fn row_24_nothing_that_is_written_can_begin_a_line_of_its_own() {
             format!("ws://u{bad}@a"),
             format!("ws://a:8{bad}"),
         ] {
-            assert!(url.parse::<sansock::Uri>().is_err(), "{url:?}");
+            assert!(url.parse::<sansock::uri::Uri>().is_err(), "{url:?}");
         }
         let mut handshake = server();
         feed(&mut handshake, [REQUEST.as_bytes()]).unwrap();

@@ -1,8 +1,9 @@
 //! The server's side (4.2).
 
-use sansock::{
+use sansock::SendBuffer;
+use sansock::handshake::{
     Answer, HandshakeError, HeadError, HeadLimits, Origin, OriginPolicy, Rejection, RequestError,
-    SendBuffer, ServerHandshake, UsageError,
+    ServerHandshake, UsageError,
 };
 
 use HandshakeError::{Head, Request};
@@ -15,7 +16,7 @@ use RequestError::{Body, Method, Target, UnsupportedVersion, UpgradeRequired};
 use super::{REQUEST, RESPONSE, feed, feed_at_every_cut, serve, server, with, with_first_line};
 
 /// Reads a request that is right; gives what `see` gives.
-fn seen<T>(request: &str, see: impl FnOnce(sansock::Request<'_>) -> T) -> T {
+fn seen<T>(request: &str, see: impl FnOnce(sansock::handshake::Request<'_>) -> T) -> T {
     let mut handshake = server();
     assert_eq!(feed(&mut handshake, [request.as_bytes()]), Ok((true, vec![])), "{request}");
     see(handshake.request().unwrap())

@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["frame", "buffer"],
     &["closing"],
     &["receiver", "sender"],
-    &["connection"],
+    &["connection", "split"],
     &["handshake"],
     &["net"],
     &["web"],

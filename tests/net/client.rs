@@ -7,11 +7,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::common::*;
-use sansock::net::{CancelConnect, Client, Error, client};
-use sansock::{
-    Answer, Event, HandshakeError, HeadLimits, Incomplete, Message, Opcode, ResponseError,
-    Timeouts, UsageError,
+use sansock::frame::Opcode;
+use sansock::handshake::{
+    Answer, HandshakeError, HeadLimits, Incomplete, ResponseError, UsageError,
 };
+use sansock::net::{CancelConnect, Client, Error, client};
+use sansock::{Event, Message, Timeouts};
 
 /// A server that reads one request and does as told with it and its stream.
 fn raw_server<T: Send + 'static>(
@@ -32,7 +33,7 @@ fn raw_server<T: Send + 'static>(
 fn switching_protocols(request: &str) -> Vec<u8> {
     let (mut input, mut output) = (sansock::ReceiveBuffer::new(), sansock::SendBuffer::new());
     input.extend_from_slice(request.as_bytes());
-    let mut handshake = sansock::ServerHandshake::new(HeadLimits::new());
+    let mut handshake = sansock::handshake::ServerHandshake::new(HeadLimits::new());
     assert_eq!(handshake.advance(&mut input), Ok(true));
     handshake.request().unwrap().accept(&Answer::new(), &mut output).unwrap();
     output.as_slice().to_vec()

@@ -7,11 +7,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::common::*;
+use sansock::frame::Opcode;
+use sansock::handshake::Rejection;
 use sansock::net::{Error, WebSocket};
-use sansock::{
-    CloseCode, Config, Event, Limits, Opcode, Outcome, ProtocolError, Rejection, Role, State,
-    Timeout,
-};
+use sansock::{CloseCode, Config, Event, Limits, Outcome, ProtocolError, Role, State, Timeout};
 use testkit::pair::clean;
 
 /// Reads to the end on a thread of its own, as a peer does that is not to blame.

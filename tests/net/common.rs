@@ -7,8 +7,10 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use sansock::frame::Opcode;
+use sansock::handshake::Established;
 use sansock::net::{Error, Incoming, Server, ServerHandle, Stream, WebSocket};
-use sansock::{Config, Established, Opcode, ReceiveBuffer, Role, SendBuffer, Timeouts};
+use sansock::{Config, ReceiveBuffer, Role, SendBuffer, Timeouts};
 use testkit::wire;
 
 /// Longer than anything takes on a busy machine, shorter than the defaults that would hide a hang.

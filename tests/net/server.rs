@@ -12,11 +12,9 @@ use std::thread;
 use std::time::Instant;
 
 use crate::common::*;
+use sansock::handshake::{HandshakeError, HeadLimits, OriginPolicy, Rejection, ResponseError};
 use sansock::net::{Client, Error, Server, ServerError, WebSocket, client};
-use sansock::{
-    CloseCode, Config, HandshakeError, HeadLimits, OriginPolicy, Outcome, Rejection, ResponseError,
-    Timeouts,
-};
+use sansock::{CloseCode, Config, Outcome, Timeouts};
 
 /// Sends and checks that it comes back.
 fn talk(socket: &mut WebSocket) {

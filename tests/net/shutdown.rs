@@ -8,8 +8,9 @@ use std::thread;
 use std::time::Instant;
 
 use crate::common::*;
+use sansock::frame::Opcode;
 use sansock::net::{Error, Incoming, Server, WebSocket, client};
-use sansock::{CloseCode, Event, Opcode, Outcome, SendError};
+use sansock::{CloseCode, Event, Outcome, SendError};
 use testkit::pair::clean;
 
 fn end(socket: &mut WebSocket) -> Result<Outcome, Error> {

@@ -7,10 +7,12 @@ use std::sync::mpsc;
 use std::thread;
 
 use crate::common::*;
+use sansock::frame::Opcode;
+use sansock::handshake::Established;
 use sansock::net::{self, Error, Incoming, Reader, Server, ServerHandle, WebSocket, Writer};
 use sansock::{
-    CloseCode, Config, EncodedMessage, Established, Event, Limits, Message, Opcode, ReceiveBuffer,
-    Role, SendBuffer, SendError, Timeout,
+    CloseCode, Config, EncodedMessage, Event, Limits, Message, ReceiveBuffer, Role, SendBuffer,
+    SendError, Timeout,
 };
 use testkit::transport::{Turn, Wire};
 
@@ -100,7 +102,7 @@ fn a_client_masks_what_it_sends_each_time_anew() {
         let wire = socket.get_ref().bytes();
         let (one, other) = wire.split_at(wire.len() / 2);
         assert_ne!(one, other);
-        let mut receiver = sansock::Receiver::new(Role::Server, &Config::new());
+        let mut receiver = sansock::split::Receiver::new(Role::Server, &Config::new());
         let mut input = ReceiveBuffer::new();
         input.extend_from_slice(&wire);
         for _ in 0..2 {
@@ -139,7 +141,7 @@ fn a_moody_transport_loses_nothing() {
             let mut input = ReceiveBuffer::new();
             input.extend_from_slice(&socket.get_ref().bytes());
             let other = if role == Role::Server { Role::Client } else { Role::Server };
-            let mut receiver = sansock::Receiver::new(other, &Config::new());
+            let mut receiver = sansock::split::Receiver::new(other, &Config::new());
             for message in &sent {
                 let event = receiver.next_event(&mut input).unwrap();
                 assert_eq!(event, Some(Event::Message(Message::Binary(message))));

@@ -8,10 +8,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::common::*;
+use sansock::frame::Opcode;
 use sansock::net::{Error, Reader, Writer, client};
 use sansock::{
-    CloseCode, Config, EncodedMessage, Event, Limits, Message, Opcode, ProtocolError, Role,
-    SendError,
+    CloseCode, Config, EncodedMessage, Event, Limits, Message, ProtocolError, Role, SendError,
 };
 use testkit::pair::clean;
 

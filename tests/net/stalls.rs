@@ -6,10 +6,9 @@ use std::time::Instant;
 
 use crate::common::*;
 use crate::split::{read, split};
+use sansock::frame::Opcode;
 use sansock::net::Error;
-use sansock::{
-    CloseCode, Config, Event, Keepalive, Limits, Opcode, Outcome, Role, SendError, Timeout,
-};
+use sansock::{CloseCode, Config, Event, Keepalive, Limits, Outcome, Role, SendError, Timeout};
 
 /// Nobody is left to care, and the peer does not read: the last half waits, but not for ever.
 #[test]

@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Instant;
 
 use crate::common::*;
+use sansock::frame::Opcode;
 use sansock::net::{Error, Next};
-use sansock::{CloseCode, Config, Event, Keepalive, Message, Opcode, Role, Timeout};
+use sansock::{CloseCode, Config, Event, Keepalive, Message, Role, Timeout};
 
 fn kind(result: Result<(), Error>) -> Option<io::ErrorKind> {
     match result {

@@ -5,10 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sansock::{
-    Answer, ClientHandshake, HandshakeError, HeadError, HeadLimits, Offer, ReceiveBuffer,
-    ResponseError, Role, SendBuffer, ServerHandshake,
+use sansock::handshake::{
+    Answer, ClientHandshake, HandshakeError, HeadError, HeadLimits, Offer, ResponseError,
+    ServerHandshake,
 };
+use sansock::{ReceiveBuffer, Role, SendBuffer};
 
 use crate::head::{Head, Manner, accept, list_with, manner, near, token, tokens};
 use crate::{Cuts, cuts};

@@ -6,9 +6,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use sansock::handshake::Established;
 use sansock::{
-    CloseCode, Config, Connection, Established, Keepalive, Outcome, ReceiveBuffer, Role,
-    SendBuffer, State, Teardown, Timeout, Timeouts,
+    CloseCode, Config, Connection, Keepalive, Outcome, ReceiveBuffer, Role, SendBuffer, State,
+    Teardown, Timeout, Timeouts,
 };
 use testkit::frame::{CLOSE, FIN, Frame, PING, TEXT, frames};
 use testkit::masks::Keys;

@@ -3,9 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use sansock::handshake::Established;
 use sansock::{
-    CloseCode, Config, Connection, Established, Event, Message, Outcome, ProtocolError,
-    ReceiveBuffer, Role, SendBuffer, SendError, State, Teardown,
+    CloseCode, Config, Connection, Event, Message, Outcome, ProtocolError, ReceiveBuffer, Role,
+    SendBuffer, SendError, State, Teardown,
 };
 use testkit::frame::{BINARY, CLOSE, FIN, Frame, PING, PONG, frames};
 use testkit::masks::Keys;

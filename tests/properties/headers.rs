@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sansock::{CloseCode, Delivery, FrameHeader, Opcode, ProtocolError, Role};
+use sansock::frame::{FrameHeader, Opcode};
+use sansock::{CloseCode, Delivery, ProtocolError, Role};
 use testkit::frame::{BINARY, FIN, Frame, TEXT, header, header_with};
 
 use crate::cuts;

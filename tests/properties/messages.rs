@@ -3,9 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use sansock::split::{Receiver, Sender};
 use sansock::{
-    Close, CloseCode, Config, Delivery, Event, Limits, Message, ProtocolError, ReceiveBuffer,
-    Receiver, Role, SendBuffer, Sender,
+    Close, CloseCode, Config, Delivery, Event, Limits, Message, ProtocolError, ReceiveBuffer, Role,
+    SendBuffer,
 };
 use testkit::frame::{BINARY, FIN, Frame, PING, PONG, TEXT};
 use testkit::masks::Keys;
@@ -138,7 +139,7 @@ impl Fragmented {
 
     /// The frames for a receiver of this role, and what it is to make of them.
     pub(crate) fn frames(&self, to: Role) -> (Vec<u8>, Vec<Seen>) {
-        use sansock::MaskSource;
+        use sansock::mask::MaskSource;
         let (opcode, payload) = self.payload();
         let (mut wire, mut expected, mut keys) = (Vec::new(), Vec::new(), self.keys.clone());
         let mut put = |first, payload: &[u8]| {

@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sansock::{
-    Answer, HandshakeError, HeadError, HeadLimits, ReceiveBuffer, RequestError, SendBuffer,
-    ServerHandshake, UsageError,
+use sansock::handshake::{
+    Answer, HandshakeError, HeadError, HeadLimits, RequestError, ServerHandshake, UsageError,
 };
+use sansock::{ReceiveBuffer, SendBuffer};
 
 use crate::head::{Head, Manner, accept, list, list_with, manner, near, read, tokens};
 use crate::{Cuts, cuts};

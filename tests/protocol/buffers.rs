@@ -1,9 +1,8 @@
 //! A receive buffer belongs to the program, which may give it to another connection.
 
-use sansock::{
-    Config, Delivery, Established, Event, Message, ReceiveBuffer, Receiver, Role, SendBuffer,
-    Sender,
-};
+use sansock::handshake::Established;
+use sansock::split::{Receiver, Sender};
+use sansock::{Config, Delivery, Event, Message, ReceiveBuffer, Role, SendBuffer};
 
 use crate::splits::Numbers;
 use crate::wire::{

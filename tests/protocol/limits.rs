@@ -1,8 +1,8 @@
 //! What the limits count, to the byte, and what memory they bound.
 
+use sansock::split::Receiver;
 use sansock::{
-    Config, Delivery, EncodedMessage, Limits, ProtocolError, ReceiveBuffer, Receiver, Role,
-    SendError,
+    Config, Delivery, EncodedMessage, Limits, ProtocolError, ReceiveBuffer, Role, SendError,
 };
 
 use crate::pair::End;

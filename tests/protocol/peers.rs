@@ -4,9 +4,10 @@
 
 use std::io::{self, Read};
 
+use sansock::split::Receiver;
 use sansock::{
-    CloseCode, Config, Delivery, Keepalive, Limits, ProtocolError, ReceiveBuffer, Receiver, Role,
-    Timeout, Timeouts,
+    CloseCode, Config, Delivery, Keepalive, Limits, ProtocolError, ReceiveBuffer, Role, Timeout,
+    Timeouts,
 };
 
 use crate::pair::{End, Pair, SECOND_LOOK, seconds};
@@ -191,8 +192,8 @@ fn row_25_each_frame_has_a_key_of_its_own() {
     const FRAMES: usize = 1_000;
     let draw = || {
         let mut end = End::new(Role::Client, &Config::new());
-        end.connection =
-            sansock::Established::after_handshake(Role::Client, None).connection(&Config::new());
+        end.connection = sansock::handshake::Established::after_handshake(Role::Client, None)
+            .connection(&Config::new());
         for round in 0..FRAMES {
             match round % 3 {
                 0 => end.send("the same").unwrap(),

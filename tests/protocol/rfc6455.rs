@@ -1,8 +1,7 @@
 //! The byte examples of RFC 6455, each driven through the reader and, where it can be, the writer.
 
-use sansock::{
-    CloseCode, Config, Connection, Established, Message, ReceiveBuffer, Role, SendBuffer, SendError,
-};
+use sansock::handshake::Established;
+use sansock::{CloseCode, Config, Connection, Message, ReceiveBuffer, Role, SendBuffer, SendError};
 
 use crate::wire::{
     BINARY, FIN, FixedKey, PING, Seen, TEXT, binary, close_frame, frame, receive, text,

@@ -1,8 +1,9 @@
 //! Every way to break the protocol: what a peer sends, the error, and the close code that it is told.
 
+use sansock::handshake::Established;
 use sansock::{
-    CloseCode, Config, Connection, Established, Limits, Outcome, ProtocolError, ReceiveBuffer,
-    Role, SendBuffer, SendError, State, Teardown,
+    CloseCode, Config, Connection, Limits, Outcome, ProtocolError, ReceiveBuffer, Role, SendBuffer,
+    SendError, State, Teardown,
 };
 
 use crate::wire::{

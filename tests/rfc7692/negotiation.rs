@@ -1,10 +1,13 @@
 //! Offers and answers (RFC 7692, 5 and 7.1).
 
-use sansock::{
-    Answer, ClientHandshake, Config, ContextTakeover, DeflateConfig, DeflateLevel, Established,
-    HandshakeError, HeadError, HeadLimits, NegotiatedDeflate, Offer, ReceiveBuffer, ResponseError,
-    Role, SendBuffer, ServerHandshake, WindowBits,
+use sansock::deflate::{
+    ContextTakeover, DeflateConfig, DeflateLevel, NegotiatedDeflate, WindowBits,
 };
+use sansock::handshake::{
+    Answer, ClientHandshake, Established, HandshakeError, HeadError, HeadLimits, Offer,
+    ResponseError, ServerHandshake,
+};
+use sansock::{Config, ReceiveBuffer, Role, SendBuffer};
 use testkit::masks::FixedKey;
 
 const FREE: DeflateConfig = DeflateConfig::client();

@@ -4,11 +4,9 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
+use sansock::deflate::{ContextTakeover, DeflateConfig};
 use sansock::net::{Client, Incoming, Server, ServerHandle, WebSocket};
-use sansock::{
-    CloseCode, Compression, ContextTakeover, DeflateConfig, EncodedMessage, Event, Message,
-    MessageKind,
-};
+use sansock::{CloseCode, Compression, EncodedMessage, Event, Message, MessageKind};
 
 use crate::wire::{FORGOTTEN, KEPT, json, noise};
 

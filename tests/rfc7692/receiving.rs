@@ -1,7 +1,8 @@
 //! Compressed messages that arrive (RFC 7692, 6.2 and 7.2.2).
 
 use flate2::{Compress, Compression, FlushCompress};
-use sansock::{Config, Delivery, Established, MessageKind, ProtocolError, Role};
+use sansock::handshake::Established;
+use sansock::{Config, Delivery, MessageKind, ProtocolError, Role};
 use testkit::masks::Keys;
 
 use crate::wire::{

@@ -1,9 +1,7 @@
 //! Compressed messages that leave (RFC 7692, 6.1 and 7.2.1).
 
-use sansock::{
-    Compression, Config, ContextTakeover, DeflateConfig, DeflateLevel, EncodedMessage, Message,
-    MessageKind, Role, SendError, WindowBits,
-};
+use sansock::deflate::{ContextTakeover, DeflateConfig, DeflateLevel, WindowBits};
+use sansock::{Compression, Config, EncodedMessage, Message, MessageKind, Role, SendError};
 use testkit::frame::{CONTINUATION, Frame};
 use testkit::masks::Keys;
 
@@ -73,7 +71,7 @@ fn the_threshold_and_the_program_decide() {
 
 #[test]
 fn without_the_extension_nothing_is_compressed() {
-    let connection = sansock::Established::after_handshake(Role::Server, None)
+    let connection = sansock::handshake::Established::after_handshake(Role::Server, None)
         .connection_with(&Config::new(), Keys(1));
     let mut end = End { connection, ..server(KEPT) };
     for compression in [Compression::Auto, Compression::Always] {
@@ -268,7 +266,8 @@ fn the_window_is_never_larger_than_negotiated() {
 /// zlib cannot compress with a window of 256 bytes.
 #[test]
 fn a_window_of_8_bits_is_not_used() {
-    use sansock::{ClientHandshake, HeadLimits, Offer, ReceiveBuffer, SendBuffer};
+    use sansock::handshake::{ClientHandshake, HeadLimits, Offer};
+    use sansock::{ReceiveBuffer, SendBuffer};
     let offer = Offer::new("ws://example.com/".parse().unwrap()).deflate(KEPT);
     let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
     let mut handshake =
@@ -294,7 +293,7 @@ fn a_message_is_compressed_once_for_many() {
     let long = json(2_000);
     let message = EncodedMessage::compressed(&long, &KEPT);
     assert_eq!(message.as_message(), Message::Text(&long));
-    let plain = sansock::Established::after_handshake(Role::Server, None)
+    let plain = sansock::handshake::Established::after_handshake(Role::Server, None)
         .connection_with(&Config::new(), Keys(1));
     let bits = |bits| WindowBits::new(bits).unwrap();
     for (end, compressed) in [

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use flate2::{Compress, Compression, FlushCompress};
+use sansock::deflate::{ContextTakeover, DeflateConfig};
+use sansock::handshake::Established;
 use sansock::{
-    Config, Connection, ContextTakeover, DeflateConfig, Delivery, Established, Event, Message,
-    MessageKind, ProtocolError, ReceiveBuffer, Role, SendBuffer,
+    Config, Connection, Delivery, Event, Message, MessageKind, ProtocolError, ReceiveBuffer, Role,
+    SendBuffer,
 };
 use testkit::masks::Keys;
 use testkit::wire;

@@ -4,9 +4,10 @@ use std::io::{self, Write as _};
 use std::thread;
 use std::time::Instant;
 
+use sansock::frame::Opcode;
 use sansock::net::tls::rustls::{ProtocolVersion, version};
 use sansock::net::{Client, Error, Next, TlsError};
-use sansock::{CloseCode, Config, Event, Message, Opcode, Outcome, State, Timeout, Timeouts};
+use sansock::{CloseCode, Config, Event, Message, Outcome, State, Timeout, Timeouts};
 use testkit::pair::clean;
 
 use crate::certificates::ours;

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use sansock::handshake::Established;
 use sansock::net::tls::rustls::crypto::ring;
 use sansock::net::tls::rustls::pki_types::pem::PemObject;
 use sansock::net::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,7 +12,7 @@ use sansock::net::tls::rustls::{
     ServerConfig, ServerConnection, SupportedProtocolVersion, version,
 };
 use sansock::net::{Stream, WebSocket};
-use sansock::{Config, Established, ReceiveBuffer, Role, SendBuffer, Timeouts};
+use sansock::{Config, ReceiveBuffer, Role, SendBuffer, Timeouts};
 
 use crate::certificates::ours;
 use crate::common::{PATIENCE, tcp_pair, within};

@@ -2,8 +2,9 @@
 
 use std::thread;
 
+use sansock::frame::Opcode;
 use sansock::net::{Error, TlsError};
-use sansock::{CloseCode, Config, Event, Opcode};
+use sansock::{CloseCode, Config, Event};
 use testkit::pair::clean;
 
 use crate::certificates::ours;

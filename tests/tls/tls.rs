@@ -30,13 +30,14 @@ use rcgen::{BasicConstraints, IsCa};
 
 use certificates::{Authority, File, Identity, expired, ours, params, self_signed};
 use common::*;
+use sansock::Timeouts;
+use sansock::handshake::{HandshakeError, HeadError, Incomplete, ResponseError};
 use sansock::net::tls::rustls::crypto::ring;
 use sansock::net::tls::rustls::pki_types::CertificateDer;
 use sansock::net::tls::rustls::pki_types::pem::PemObject as _;
 use sansock::net::tls::rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use sansock::net::tls::{Acceptor, AcceptorBuilder, Connector};
 use sansock::net::{Client, Error, Server, TlsError, WebSocket, client};
-use sansock::{HandshakeError, HeadError, Incomplete, ResponseError, Timeouts};
 
 /// A server with this certificate that echoes.
 pub(crate) fn serve(identity: &Identity) -> Running {

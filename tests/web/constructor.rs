@@ -1,6 +1,6 @@
 //! "The new WebSocket(url, protocols) constructor steps are:"
 
-use sansock::UsageError;
+use sansock::handshake::UsageError;
 use sansock::web::{Error, PortPolicy, ReadyState, SyntaxError, WebSocket};
 
 use super::server::{PATIENCE, echo, serve, silent};

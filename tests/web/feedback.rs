@@ -5,8 +5,9 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sansock::handshake::{Answer, ResponseError};
 use sansock::web::{Event, WebSocket};
-use sansock::{Answer, CloseCode, Config, Limits, ResponseError, Timeout, Timeouts, net};
+use sansock::{CloseCode, Config, Limits, Timeout, Timeouts, net};
 
 use super::server::{PATIENCE, all, echo, raw, serve, silent, watch};
 
@@ -61,7 +62,7 @@ fn established_sets_protocol_and_extensions() {
 #[cfg(feature = "deflate")]
 #[test]
 fn established_sets_the_extensions_in_use() {
-    use sansock::DeflateConfig;
+    use sansock::deflate::DeflateConfig;
 
     let server = net::Server::bind("127.0.0.1:0").unwrap().deflate(DeflateConfig::server());
     let url = format!("ws://{}/", server.local_addr());
@@ -136,9 +137,9 @@ fn the_error_event_carries_the_servers_answer() {
     let socket = WebSocket::new(&url).unwrap();
     let Some(Event::Error(event)) = socket.events().recv() else { panic!("no error event") };
     match event.cause.as_deref() {
-        Some(net::Error::Handshake(sansock::HandshakeError::Response(ResponseError::Status(
-            response,
-        )))) => {
+        Some(net::Error::Handshake(sansock::handshake::HandshakeError::Response(
+            ResponseError::Status(response),
+        ))) => {
             assert_eq!((response.status(), response.body()), (401, &b"log in"[..]));
         }
         other => panic!("{other:?}"),

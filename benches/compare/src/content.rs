@@ -1,6 +1,8 @@
 //! What the messages of the benchmarks are made of.
 
-use sansock::{FrameHeader, Mask, Opcode, Role};
+use sansock::Role;
+use sansock::frame::{FrameHeader, Opcode};
+use sansock::mask::Mask;
 
 use self::text::{ASCII, MIXED, text};
 

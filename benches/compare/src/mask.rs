@@ -3,7 +3,7 @@
 pub(crate) type Kernel = fn(&mut [u8], [u8; 4]);
 
 pub(crate) const ALL: [(&str, Kernel); 4] = [
-    ("sansock", |data, key| sansock::Mask::new(key).apply(data)),
+    ("sansock", |data, key| sansock::mask::Mask::new(key).apply(data)),
     ("fastwebsockets", |data, key| fastwebsockets::unmask(data, key)),
     ("yawc", |data, key| yawc::mask::apply_mask(data, key)),
     ("loop over bytes", byte_loop),

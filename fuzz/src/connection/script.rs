@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use sansock::{
-    CloseCode, Config, ContextTakeover, Delivery, Keepalive, Limits, MessageKind, Timeouts,
-};
+use sansock::{CloseCode, Config, Delivery, Keepalive, Limits, MessageKind, Timeouts};
+use sansock::deflate::ContextTakeover;
 
 /// Two ends and what they do. Read by hand and not by derive, so that each operation is two bytes
 /// of the input: a mutation of one leaves the others as they are, and seeds can be written down.

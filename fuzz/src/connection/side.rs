@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use sansock::{
-    CloseCode, Compression, Connection, DeflateConfig, EncodedMessage, Established, Event,
-    FrameHeader, MaskSource, Message, MessageKind, Outcome, ProtocolError, ReceiveBuffer, Role,
-    SendBuffer, SendError, State, Timeout,
-};
+use sansock::{CloseCode, Compression, Connection, EncodedMessage, Event, Message, MessageKind, Outcome, ProtocolError, ReceiveBuffer, Role, SendBuffer, SendError, State, Timeout};
+use sansock::deflate::DeflateConfig;
+use sansock::frame::FrameHeader;
+use sansock::handshake::Established;
+use sansock::mask::MaskSource;
 
 use super::script::{Act, Setup};
 use crate::wire::{self, Monitor};

@@ -10,11 +10,10 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use sansock::deflate::{ContextTakeover, DeflateConfig, NegotiatedDeflate, WindowBits};
+use sansock::handshake::OriginPolicy;
 use sansock::net::{Client, Outgoing, Server, Stream, WebSocket};
-use sansock::{
-    CloseCode, Compression, ContextTakeover, DeflateConfig, Event, Message, NegotiatedDeflate,
-    OriginPolicy, WindowBits,
-};
+use sansock::{CloseCode, Compression, Event, Message};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -6,12 +6,12 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The head is longer than [`HeadLimits::bytes`](crate::HeadLimits::bytes).
+    /// The head is longer than [`HeadLimits::bytes`](crate::handshake::HeadLimits::bytes).
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The head has more headers than [`HeadLimits::headers`](crate::HeadLimits::headers).
+    /// The head has more headers than [`HeadLimits::headers`](crate::handshake::HeadLimits::headers).
     TooManyHeaders {
         /// The limit.
         limit: usize,

@@ -17,7 +17,7 @@ pub enum RequestError {
     UpgradeRequired,
     /// The WebSocket version is missing, or is not 13 (4.4).
     UnsupportedVersion,
-    /// The [`OriginPolicy`](crate::OriginPolicy) does not allow the request's Origin (10.2).
+    /// The [`OriginPolicy`](crate::handshake::OriginPolicy) does not allow the request's Origin (10.2).
     OriginDenied,
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The program's [`Offer`](crate::Offer), [`Answer`](crate::Answer) or
-/// [`Rejection`](crate::Rejection) cannot be sent. Nothing was written.
+/// The program's [`Offer`](crate::handshake::Offer), [`Answer`](crate::handshake::Answer) or
+/// [`Rejection`](crate::handshake::Rejection) cannot be sent. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UsageError {

@@ -6,15 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::options::Options;
+use crate::handshake::{Answer, HandshakeError, Incomplete, Rejection, Request, ServerHandshake};
 use crate::net::linger::write_and_end;
 use crate::net::lock::lock;
 use crate::net::opening::read_head;
 use crate::net::slot::Slot;
 use crate::net::{Error, Stream, WebSocket};
-use crate::{
-    Answer, Config, HandshakeError, Incomplete, ReceiveBuffer, Rejection, Request, SendBuffer,
-    ServerHandshake,
-};
+use crate::{Config, ReceiveBuffer, SendBuffer};
 
 /// A client whose request has arrived and is valid HTTP: accept it or reject it.
 ///

@@ -21,7 +21,8 @@ use self::report::Report;
 use self::serve::serve;
 use super::Stream;
 use super::tls::Acceptor;
-use crate::{Config, HeadLimits, OriginPolicy};
+use crate::Config;
+use crate::handshake::{HeadLimits, OriginPolicy};
 
 /// A server: a thread for each connection, its opening handshake included.
 ///
@@ -92,12 +93,12 @@ impl Server {
         self
     }
 
-    /// Accepts permessage-deflate (RFC 7692) from clients that offer it, if the [`Answer`](crate::Answer) says nothing
+    /// Accepts permessage-deflate (RFC 7692) from clients that offer it, if the [`Answer`](crate::handshake::Answer) says nothing
     /// else. Default: nothing is compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn deflate(mut self, config: crate::DeflateConfig) -> Self {
-        self.options.answer = crate::Answer::new().deflate(config);
+    pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
+        self.options.answer = crate::handshake::Answer::new().deflate(config);
         self
     }
 

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::report::Report;
+use crate::handshake::{Answer, HeadLimits, OriginPolicy};
 use crate::net::tls::Acceptor;
-use crate::{Answer, Config, Deadline, HeadLimits, OriginPolicy};
+use crate::{Config, Deadline};
 
 #[derive(Clone, Debug)]
 pub(in crate::net) struct Options {

@@ -8,8 +8,9 @@ use super::incoming::{Answered, Incoming};
 use super::options::Options;
 use super::registry::Guard;
 use super::report::{HandlerResult, ServerError};
+use crate::CloseCode;
+use crate::handshake::Rejection;
 use crate::net::linger::{OF_REFUSED, discard, until, write_and_end};
-use crate::{CloseCode, Rejection};
 
 /// Serves one connection, on a thread of its own.
 pub(super) fn serve<F>(guard: &Guard, peer: SocketAddr, options: &Arc<Options>, handler: &F)

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 
 use super::outbox::Outbox;
 use super::shared::Shared;
+use crate::Config;
 use crate::net::lock::lock;
 use crate::net::pace::Pace;
-use crate::{Config, Sender};
+use crate::split::Sender;
 
 /// Counts the halves, so that the connection ends with the last of them.
 #[derive(Debug)]

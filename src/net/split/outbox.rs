@@ -6,10 +6,8 @@ use std::time::Instant;
 use crate::net::Error;
 use crate::net::blocking::is_would_block;
 use crate::net::pace::Pace;
-use crate::{
-    CloseCode, Event, Outcome, Progress, ProtocolError, SendBuffer, SendError, SendQueue, Sender,
-    Teardown,
-};
+use crate::split::{Progress, SendQueue, Sender};
+use crate::{CloseCode, Event, Outcome, ProtocolError, SendBuffer, SendError, Teardown};
 
 #[derive(Debug)]
 pub(super) struct Outbox {

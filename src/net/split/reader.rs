@@ -8,7 +8,8 @@ use crate::net::blocking::{is_reset, is_would_block};
 use crate::net::stream::Stream;
 use crate::net::websocket::{QUIET, WORTH_RELEASE};
 use crate::net::{Error, Transport};
-use crate::{Event, Outcome, OwnedMessage, ReceiveBuffer, Receiver};
+use crate::split::Receiver;
+use crate::{Event, Outcome, OwnedMessage, ReceiveBuffer};
 
 /// The receiving half of a [`WebSocket`](crate::net::WebSocket) after
 /// [`split`](crate::net::WebSocket::split).

@@ -6,12 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::outbox::Outbox;
+use crate::buffer::Unwritten;
 use crate::net::lock::{lock, wait};
 use crate::net::pace::STEP;
 use crate::net::slot::Slot;
 use crate::net::stream::Stream;
 use crate::net::{Error, Transport};
-use crate::{EncodedMessage, OutgoingMessage, SendBuffer, SendError, Sender, Unwritten};
+use crate::split::Sender;
+use crate::{EncodedMessage, OutgoingMessage, SendBuffer, SendError};
 
 /// The most that one write is given, so that a large batch is seen to leave.
 const WRITE: usize = 256 << 10;

@@ -4,8 +4,9 @@ use std::io;
 
 use super::handle::Handle;
 use super::shared::Large;
+use crate::buffer::Unwritten;
 use crate::net::Error;
-use crate::{CloseCode, EncodedMessage, Outcome, OutgoingMessage, State, Unwritten};
+use crate::{CloseCode, EncodedMessage, Outcome, OutgoingMessage, State};
 
 /// The sending half of a [`WebSocket`](crate::net::WebSocket) after
 /// [`split`](crate::net::WebSocket::split). Clones send on the same connection, message by message,

@@ -60,7 +60,7 @@ impl Connector {
 
     /// Does the TLS handshake on a TCP connection that other code has made, such as one through a
     /// proxy, within [`Timeouts::handshake`]. The server must show a certificate for `host`, which
-    /// is a name or an address ([`Uri::host`](crate::Uri::host)). The stream is for
+    /// is a name or an address ([`Uri::host`](crate::uri::Uri::host)). The stream is for
     /// [`Client::handshake`](crate::net::Client::handshake).
     ///
     /// # Errors

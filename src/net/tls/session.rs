@@ -16,7 +16,7 @@ use rustls::Connection;
 use super::error::TlsError;
 use super::records::{Received, Unsent};
 use crate::Deadline;
-use crate::Incomplete;
+use crate::handshake::Incomplete;
 use crate::net::Error;
 use crate::net::blocking::{is_would_block, time_until};
 use crate::net::lock::lock;

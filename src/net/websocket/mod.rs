@@ -13,9 +13,10 @@ use super::pace::{Pace, STEP};
 use super::slot::Slot;
 use super::stream::Stream;
 use super::{Error, Outgoing, Transport};
+use crate::handshake::Established;
 use crate::{
-    CloseCode, Connection, EncodedMessage, Established, Event, Outcome, OutgoingMessage,
-    OwnedMessage, ReceiveBuffer, SendBuffer, State,
+    CloseCode, Connection, EncodedMessage, Event, Outcome, OutgoingMessage, OwnedMessage,
+    ReceiveBuffer, SendBuffer, State,
 };
 
 /// A blocking connection over anything that reads and writes.
@@ -338,7 +339,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn deflate(&self) -> Option<&crate::NegotiatedDeflate> {
+    pub fn deflate(&self) -> Option<&crate::deflate::NegotiatedDeflate> {
         self.established.as_ref()?.deflate()
     }
 

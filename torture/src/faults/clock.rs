@@ -3,9 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sansock::handshake::Established;
 use sansock::{
-    Config, Connection, Established, Event, Keepalive, Outcome, ReceiveBuffer, Role, SendBuffer,
-    State, Timeout, Timeouts,
+    Config, Connection, Event, Keepalive, Outcome, ReceiveBuffer, Role, SendBuffer, State, Timeout,
+    Timeouts,
 };
 use testkit::frame::PONG;
 

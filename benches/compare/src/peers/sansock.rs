@@ -1,7 +1,8 @@
 //! This crate: the blocking adapter, and the core with a loop of one's own.
 
 use sansock::net::WebSocket;
-use sansock::{Config, Connection, Established, Event, ReceiveBuffer, Role, SendBuffer};
+use sansock::{Config, Connection, Event, ReceiveBuffer, Role, SendBuffer};
+use sansock::handshake::Established;
 
 use super::{Peer, Run, seen};
 use crate::memory::Memory;

@@ -7,8 +7,9 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sansock::handshake::OriginPolicy;
 use sansock::net::{Client, Incoming, Server as Sansock};
-use sansock::{Event, Message, OriginPolicy};
+use sansock::{Event, Message};
 
 use crate::driver::{Browser, Device, PATIENCE};
 use crate::server::{Over, Server, fresh_directory};
