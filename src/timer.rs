@@ -309,12 +309,16 @@ impl Timers {
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let deadlines = self.deadlines(observed.unread).into_iter();
         let first = deadlines.filter(|&(_, at)| passed(at)).min_by_key(|&(_, at)| at);
-        let before = self.passed.take();
+        // While something may lie unread, a first look is only remembered: a peer that drips a message
+        // makes the reader read, and must not win time by it.
+        let before = if first.is_none() && !observed.unread { None } else { self.passed };
+        self.passed = before;
         if let Some((awaited, _)) = first {
             let is_same = std::mem::replace(&mut self.awaited, awaited) == awaited;
             self.passed = before.filter(|_| is_same).or(Some(now));
         }
-        if passed(self.passed.and_then(|at| at.checked_add(SECOND_LOOK))) {
+        let second = self.passed.and_then(|at| at.checked_add(SECOND_LOOK));
+        if first.is_some() && passed(second) {
             return Some(match self.awaited {
                 Awaited::End => Due::Expired(Timeout::Closing),
                 Awaited::Message => Due::Expired(Timeout::Message),

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sansock::{Config, Keepalive, Outcome, Role, SendError, State, Teardown, Timeout, Timeouts};
+use sansock::{
+    Config, Connection, Keepalive, Outcome, ReceiveBuffer, Role, SendBuffer, SendError, State,
+    Teardown, Timeout, Timeouts,
+};
 use testkit::pair::clean;
 
 use crate::pair::{End, Pair, SECOND_LOOK, seconds};
@@ -540,4 +543,31 @@ fn the_end_has_one_deadline() {
         end.tell_twice(start + seconds(4));
         assert_eq!(end.teardown(), Teardown::Drop { until: None }, "{role:?}");
     }
+}
+
+/// A reader that reads whenever the peer drips a byte is unread at some looks and waits at others: the
+/// first look counts all the same.
+#[test]
+fn a_peer_that_drips_does_not_put_off_the_second_look() {
+    let (mut receiver, mut sender) =
+        Connection::server(&config(Timeouts::none().message(seconds(1)))).split();
+    let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
+    let start = Instant::now();
+    sender.handle_timeout(start, &mut output).unwrap();
+    let message = frame(Role::Server, FIN | TEXT, &[b'x'; 1_000]);
+    let mut given_up = None;
+    for (n, byte) in (0..).zip(&message) {
+        let now = start + Duration::from_millis(20 * n);
+        sender.note_unread();
+        let unread = sender.handle_timeout(now, &mut output);
+        input.extend_from_slice(&[*byte]);
+        assert_eq!(receiver.advance(&mut input), Ok(false));
+        sender.note(receiver.progress(&mut input));
+        if unread.and_then(|()| sender.handle_timeout(now, &mut output)).is_err() {
+            given_up = Some(now - start);
+            break;
+        }
+    }
+    let given_up = given_up.unwrap();
+    assert!((seconds(1)..seconds(1) + 3 * SECOND_LOOK).contains(&given_up), "{given_up:?}");
 }
