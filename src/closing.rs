@@ -186,10 +186,10 @@ impl Closing {
 
     /// The receiver is about to wait for the peer.
     #[inline]
-    pub(crate) fn note(&mut self, progress: Progress) {
+    pub(crate) fn note(&mut self, progress: impl FnOnce() -> Progress) {
         self.observed.unread = false;
         if self.timed {
-            self.note_timed(progress);
+            self.note_timed(progress());
         }
     }
 
@@ -284,7 +284,14 @@ impl Closing {
         }
     }
 
+    /// Asked before each read, and most of the time there is nothing to do.
+    #[inline]
     pub(crate) fn teardown(&self, role: Role) -> Teardown {
+        if self.outcome.is_none() { Teardown::NotYet } else { self.teardown_of_ended(role) }
+    }
+
+    #[cold]
+    fn teardown_of_ended(&self, role: Role) -> Teardown {
         match (self.outcome(), self.peer) {
             (None, _) => Teardown::NotYet,
             (_, Peer::GivenUp) => Teardown::Drop { until: None },

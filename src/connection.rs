@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::buffer::{ReceiveBuffer, SendBuffer, Unwritten, What};
+use crate::buffer::{ReceiveBuffer, SendBuffer, Unwritten};
 use crate::close::CloseCode;
 use crate::closing::{Outcome, State, Teardown};
 use crate::config::{Config, Role};
@@ -11,7 +11,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::mask::MaskSource;
 use crate::message::OutgoingMessage;
-use crate::receiver::Receiver;
+use crate::receiver::{Advance, Receiver};
 use crate::sender::{EncodedMessage, Sender};
 use crate::timer::Timeout;
 
@@ -89,20 +89,19 @@ impl Connection {
         output: &mut SendBuffer,
     ) -> Result<bool, ProtocolError> {
         loop {
-            match self.receiver.advance(input) {
-                Ok(false) => {
-                    self.sender.note(self.receiver.progress(input));
-                    return Ok(false);
-                }
-                Ok(true) => {
-                    // The program now has something to do, and the next bytes lie unread.
-                    self.sender.note_unread();
-                    if !matches!(input.what(), Some(What::Message(_) | What::Chunk { .. })) {
-                        self.respond(input, output);
-                    } else if self.sender.is_closed() && !self.lends_after_close {
-                        continue;
-                    }
+            let advance = self.receiver.process(input);
+            // The program now has something to do, and the next bytes lie unread; if not, `note` says so.
+            self.sender.note_unread();
+            match advance {
+                Ok(Advance::Message) if self.discards() => {}
+                Ok(Advance::Message) => return Ok(true),
+                Ok(Advance::Control) => {
+                    self.respond(input, output);
                     return Ok(true);
+                }
+                Ok(Advance::NeedsBytes) => {
+                    self.sender.note_with(|| self.receiver.progress(input));
+                    return Ok(false);
                 }
                 Err(error) => {
                     self.fail(error, input, output);
@@ -165,6 +164,7 @@ impl Connection {
     }
 
     /// Returns what to do with the transport.
+    #[inline]
     #[must_use]
     pub fn teardown(&self) -> Teardown {
         self.sender.teardown()
@@ -321,6 +321,12 @@ impl Connection {
     #[must_use]
     pub fn split(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)
+    }
+
+    /// Whether messages that arrive are passed over, since a Close frame of ours was queued.
+    #[inline]
+    fn discards(&self) -> bool {
+        self.sender.is_closed() && !self.lends_after_close
     }
 
     /// Answers a control frame.

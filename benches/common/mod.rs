@@ -176,15 +176,18 @@ impl Sending {
     /// Sends one message; a long one of a server's without a copy.
     #[inline]
     pub(crate) fn send(&mut self, message: Message<'_>) {
-        let Self { connection, output } = self;
-        if connection.role() == Role::Server && message.len() >= Unwritten::WORTH_A_PIECE {
-            let mut unwritten = connection.send_in_place(message, output).unwrap();
-            black_box(unwritten.slices());
-            unwritten.write_to(&mut io::sink()).unwrap();
-        } else {
-            connection.send(message, output).unwrap();
-            self.flush();
+        if self.connection.role() == Role::Server && message.len() >= Unwritten::WORTH_A_PIECE {
+            return self.send_in_place(message);
         }
+        self.connection.send(message, &mut self.output).unwrap();
+        self.flush();
+    }
+
+    #[inline(never)]
+    fn send_in_place(&mut self, message: Message<'_>) {
+        let mut unwritten = self.connection.send_in_place(message, &mut self.output).unwrap();
+        black_box(unwritten.slices());
+        unwritten.write_to(&mut io::sink()).unwrap();
     }
 
     #[inline]

@@ -230,7 +230,7 @@ impl<S: Write> Outgoing<S> {
         if !self.core.buffer.is_empty() {
             self.unflushed = true;
             let written = self.core.buffer.write_once(&mut self.stream);
-            if !(matches!(written, Ok(1..)) && self.core.buffer.is_empty()) {
+            if written.is_err() || !self.core.buffer.is_empty() {
                 self.write_rest(written)?;
             }
         } else if !self.unflushed {
@@ -297,6 +297,7 @@ impl<S: Write> Outgoing<S> {
 
     /// Writes a payload from where it lies, without a flush of the transport. One that is compressed is
     /// queued, unless it is to be written `at_once`.
+    #[inline(never)]
     fn send_in_place(&mut self, message: OutgoingMessage<'_>, at_once: bool) -> Result<(), Error> {
         let Core { connection, buffer, .. } = &mut self.core;
         let unwritten = connection.send_in_place(message, buffer)?;

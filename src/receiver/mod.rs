@@ -78,11 +78,24 @@ enum Path {
     Inflate(MessageKind),
 }
 
+/// What came of processing all that has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Advance {
+    /// A message, or a piece of one, is lent.
+    Message,
+    /// A control frame is lent.
+    Control,
+    /// More bytes are needed.
+    NeedsBytes,
+}
+
 /// What came of processing a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// An event is lent.
+    /// A message, or a piece of one, is lent.
     Lent,
+    /// A control frame is lent.
+    LentControl,
     /// The frame ended without an event.
     FrameEnded,
     /// The rest of the frame must arrive first.
@@ -134,19 +147,26 @@ impl Receiver {
     /// has arrived.
     #[inline]
     pub fn advance(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+        Ok(self.process(buffer)? != Advance::NeedsBytes)
+    }
+
+    /// [`advance`](Self::advance), and what is lent.
+    #[inline]
+    pub(crate) fn process(&mut self, buffer: &mut ReceiveBuffer) -> Result<Advance, ProtocolError> {
         if let Some(error) = self.failure {
             return Err(Self::discard(error, buffer));
         }
         buffer.reclaim();
         while buffer.has_work() || self.may_inflate() {
             match self.step(buffer) {
-                Ok(Step::Lent) => return Ok(true),
-                Ok(Step::NeedsBytes) => return Ok(false),
+                Ok(Step::Lent) => return Ok(Advance::Message),
+                Ok(Step::LentControl) => return Ok(Advance::Control),
+                Ok(Step::NeedsBytes) => break,
                 Ok(Step::FrameEnded) => {}
                 Err(error) => return Err(self.fail(error, buffer)),
             }
         }
-        Ok(false)
+        Ok(Advance::NeedsBytes)
     }
 
     /// [`advance`](Self::advance) and [`ReceiveBuffer::event`] in one.
@@ -430,7 +450,7 @@ impl Receiver {
             }
         };
         buffer.lend_control(what)?;
-        Ok(Step::Lent)
+        Ok(Step::LentControl)
     }
 
     /// Moves what has arrived of a fragment, and lends the message when it ends.

@@ -51,7 +51,7 @@ impl Sender {
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
         let OutgoingMessage { message, compression } = outgoing;
-        let mut header = self.next_header(message.kind(), true, message.len() as u64)?;
+        let mut header = self.whole_header(message.kind(), message.len() as u64);
         let Some(deflate) = &mut self.deflate else { return Ok(()) };
         let made = buffer.deflate_behind(deflate, message.as_bytes(), true);
         deflate.end_message();

@@ -18,6 +18,12 @@ impl Sender {
     /// If this changes [`poll_timeout`](Self::poll_timeout), whoever sleeps until then must look again.
     #[inline]
     pub fn note(&mut self, progress: Progress) {
+        self.closing.note(|| progress);
+    }
+
+    /// [`note`](Self::note) of a progress that is only looked at if anything is timed.
+    #[inline]
+    pub(crate) fn note_with(&mut self, progress: impl FnOnce() -> Progress) {
         self.closing.note(progress);
     }
 
@@ -108,6 +114,7 @@ impl Sender {
     }
 
     /// Returns what to do with the transport.
+    #[inline]
     #[must_use]
     pub fn teardown(&self) -> Teardown {
         self.closing.teardown(self.role())

@@ -40,7 +40,7 @@ impl Sender {
         self.check_whole()?;
         self.check_room(message.len(), buffer.buffered_amount())?;
         let message = message.message;
-        let header = self.next_header(message.kind(), true, message.len() as u64)?;
+        let header = self.whole_header(message.kind(), message.len() as u64);
         Ok(buffer.unwritten_frame(&header, message.as_bytes()))
     }
 

@@ -96,7 +96,7 @@ impl Sender {
             return self.send_deflated(message, buffer);
         }
         let message = message.message;
-        let header = self.next_header(message.kind(), true, message.len() as u64)?;
+        let header = self.whole_header(message.kind(), message.len() as u64);
         buffer.push_frame(&header, message.as_bytes());
         Ok(())
     }
@@ -240,7 +240,18 @@ impl Sender {
         Ok(())
     }
 
-    /// The header of the next data frame.
+    /// The header of a whole message, which [`check_whole`](Self::check_whole) has admitted.
+    #[inline]
+    fn whole_header(&mut self, kind: MessageKind, payload_len: u64) -> FrameHeader {
+        let opcode = match kind {
+            MessageKind::Text => Opcode::Text,
+            MessageKind::Binary => Opcode::Binary,
+        };
+        self.closing.mark_used();
+        FrameHeader { fin: true, rsv1: false, opcode, masking_key: self.next_key(), payload_len }
+    }
+
+    /// The header of the next fragment.
     #[inline]
     fn next_header(
         &mut self,

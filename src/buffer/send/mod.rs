@@ -112,10 +112,17 @@ impl SendBuffer {
     /// # Errors
     ///
     /// The transport's; then everything still waits.
-    #[inline]
+    #[inline(always)]
     pub fn write_once(&mut self, transport: &mut impl Write) -> io::Result<usize> {
-        let n = transport.write(self.as_slice())?;
-        self.consume(n);
+        let waiting = self.as_slice();
+        let all = waiting.len();
+        let n = transport.write(waiting)?;
+        if n == all && self.pong.is_none() {
+            // The usual case.
+            self.bytes.restart(0);
+        } else {
+            self.consume(n);
+        }
         Ok(n)
     }
 

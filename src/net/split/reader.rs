@@ -98,7 +98,9 @@ impl Reader {
 
     /// Queues the answer to a control frame.
     fn respond(&mut self) {
-        if let Some(event) = self.input.event().filter(Event::is_control) {
+        if self.input.lends_control()
+            && let Some(event) = self.input.event()
+        {
             self.handle.update(|outbox| outbox.respond(&event));
         }
     }

@@ -28,7 +28,7 @@ impl<S: Read + Write> WebSocket<S> {
             let Core { connection, buffer, .. } = &mut self.outgoing.core;
             // A violation is the connection's outcome, and shows when its transport has ended.
             if let Ok(true) = connection.advance(&mut self.input, buffer) {
-                if self.input.event().is_some_and(|event| event.is_control()) {
+                if self.input.lends_control() {
                     self.write_reply();
                 }
                 return Ok(Step::Event);
@@ -42,9 +42,6 @@ impl<S: Read + Write> WebSocket<S> {
                 && let Some(end) = self.tear_down(teardown)
             {
                 return end;
-            }
-            if std::mem::take(&mut self.outgoing.was_slow) {
-                continue;
             }
             match self.look_at_clock(until)? {
                 Look::Write => continue,
@@ -199,6 +196,10 @@ impl<S: Read + Write> WebSocket<S> {
     #[cold]
     fn look_at_clock_timed(&mut self, until: Option<Instant>, large: bool) -> Result<Look, Error> {
         let Some(control) = &self.control else { return Ok(Look::Read) };
+        if std::mem::take(&mut self.outgoing.was_slow) {
+            // What has arrived meanwhile is processed before the peer is called silent.
+            return Ok(Look::Write);
+        }
         let now = Instant::now();
         self.looked = Some(now);
         let Outgoing { core: Core { connection, buffer, .. }, stream, .. } = &mut self.outgoing;
