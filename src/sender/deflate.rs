@@ -45,14 +45,10 @@ impl Sender {
     }
 
     /// Queues a whole message, compressed unless that makes it longer.
-    pub(super) fn send_deflated(
-        &mut self,
-        outgoing: OutgoingMessage<'_>,
-        buffer: &mut SendBuffer,
-    ) -> Result<(), SendError> {
+    pub(super) fn send_deflated(&mut self, outgoing: OutgoingMessage<'_>, buffer: &mut SendBuffer) {
         let OutgoingMessage { message, compression } = outgoing;
         let mut header = self.whole_header(message.kind(), message.len() as u64);
-        let Some(deflate) = &mut self.deflate else { return Ok(()) };
+        let Some(deflate) = &mut self.deflate else { return };
         let made = buffer.deflate_behind(deflate, message.as_bytes(), true);
         deflate.end_message();
         let in_vain = made >= message.len() && compression == Compression::Auto;
@@ -62,7 +58,6 @@ impl Sender {
             (header.rsv1, header.payload_len) = (true, made as u64);
             buffer.push_deflated(&header, made);
         }
-        Ok(())
     }
 
     /// Queues a fragment of a compressed message.

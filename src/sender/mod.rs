@@ -93,7 +93,8 @@ impl Sender {
         self.check_whole()?;
         self.check_room(message.len(), buffer.buffered_amount())?;
         if self.compresses(&message) {
-            return self.send_deflated(message, buffer);
+            self.send_deflated(message, buffer);
+            return Ok(());
         }
         let message = message.message;
         let header = self.whole_header(message.kind(), message.len() as u64);
