@@ -52,7 +52,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
 /// What is queued leaves in large writes; `send` would write each message by itself.
 fn write(writer: &Writer, messages: u64) -> Result<(), net::Error> {
     for number in 0..messages {
-        writer.queue(&format!("message {number}"))?;
+        writer.queue(format!("message {number}"))?;
         if number % 100 == 99 {
             writer.flush()?;
         }

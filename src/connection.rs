@@ -10,7 +10,7 @@ use crate::deflate::NegotiatedDeflate;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::mask::MaskSource;
-use crate::message::OutgoingMessage;
+use crate::message::{AsMessage, OutgoingMessage};
 use crate::receiver::{Advance, Receiver};
 use crate::sender::{EncodedMessage, Sender};
 use crate::timer::Timeout;
@@ -189,9 +189,9 @@ impl Connection {
     /// [`SendError::Closed`], [`SendError::MessageInProgress`] or [`SendError::BufferFull`]; then
     /// nothing was queued.
     #[inline]
-    pub fn send<'m>(
+    pub fn send(
         &mut self,
-        message: impl Into<OutgoingMessage<'m>>,
+        message: impl AsMessage,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {
         self.sender.send(message, output)
@@ -203,9 +203,9 @@ impl Connection {
     ///
     /// [`SendError::Closed`], [`SendError::KindChanged`] or [`SendError::BufferFull`]; then nothing
     /// was queued.
-    pub fn send_fragment<'m>(
+    pub fn send_fragment(
         &mut self,
-        fragment: impl Into<OutgoingMessage<'m>>,
+        fragment: impl AsMessage,
         fin: bool,
         output: &mut SendBuffer,
     ) -> Result<(), SendError> {

@@ -221,7 +221,7 @@ pub use config::{Config, Delivery, Limits, Role};
 pub use connection::Connection;
 pub use error::{ProtocolError, SendError};
 pub use event::Event;
-pub use message::{Compression, Message, MessageKind, OutgoingMessage, OwnedMessage};
+pub use message::{AsMessage, Compression, Message, MessageKind, OutgoingMessage, OwnedMessage};
 pub use sender::EncodedMessage;
 pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
 

@@ -249,3 +249,66 @@ impl<'a> From<&'a OwnedMessage> for Message<'a> {
         message.as_message()
     }
 }
+
+/// What can be sent: text, bytes, messages, and references to them, with [`Compression::Auto`] unless
+/// they say something else.
+///
+/// ```
+/// # let mut buffer = sansock::SendBuffer::new();
+/// # let mut sender = sansock::split::Sender::server(&sansock::Config::new());
+/// sender.send("text", &mut buffer)?;
+/// sender.send(format!("text {}", 1), &mut buffer)?;
+/// sender.send(vec![1, 2, 3], &mut buffer)?;
+/// sender.send(b"bytes", &mut buffer)?;
+/// # Ok::<(), sansock::SendError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as a message",
+    label = "send text, such as `&str` or `String`, or bytes, such as `&[u8]` or `Vec<u8>`"
+)]
+pub trait AsMessage {
+    /// Returns the message, borrowed.
+    fn as_outgoing(&self) -> OutgoingMessage<'_>;
+}
+
+impl<T: AsMessage + ?Sized> AsMessage for &T {
+    #[inline]
+    fn as_outgoing(&self) -> OutgoingMessage<'_> {
+        (**self).as_outgoing()
+    }
+}
+
+impl AsMessage for OutgoingMessage<'_> {
+    #[inline]
+    fn as_outgoing(&self) -> OutgoingMessage<'_> {
+        *self
+    }
+}
+
+impl AsMessage for Message<'_> {
+    #[inline]
+    fn as_outgoing(&self) -> OutgoingMessage<'_> {
+        self.with_compression(Compression::Auto)
+    }
+}
+
+macro_rules! as_message {
+    ($($type:ty),+) => {$(
+        impl AsMessage for $type {
+            #[inline]
+            fn as_outgoing(&self) -> OutgoingMessage<'_> {
+                Message::from(self).with_compression(Compression::Auto)
+            }
+        }
+    )+};
+}
+
+as_message!(str, String, Box<str>, Arc<str>, Cow<'_, str>);
+as_message!([u8], Vec<u8>, Box<[u8]>, Arc<[u8]>, Cow<'_, [u8]>, OwnedMessage);
+
+impl<const N: usize> AsMessage for [u8; N] {
+    #[inline]
+    fn as_outgoing(&self) -> OutgoingMessage<'_> {
+        Message::Binary(self).with_compression(Compression::Auto)
+    }
+}

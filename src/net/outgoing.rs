@@ -8,7 +8,9 @@ use super::blocking::{is_would_block, was_our_timeout};
 use super::core::Core;
 use super::pace::{Pace, STEP};
 use crate::buffer::Unwritten;
-use crate::{CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer, Teardown};
+use crate::{
+    AsMessage, CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer, Teardown,
+};
 
 /// The sending half of a [`WebSocket`](super::WebSocket), lent beside an event so that a program can
 /// answer while it holds the payload.
@@ -63,8 +65,8 @@ impl<S: Write> Outgoing<S> {
     /// - [`Error::Io`], [`Error::Timeout`]: there was no room, and what waited before could not be
     ///   written; nothing was queued. [`Error::Io`] also if the transport broke under a long message.
     #[inline]
-    pub fn queue<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
-        let message = message.into();
+    pub fn queue(&mut self, message: impl AsMessage) -> Result<(), Error> {
+        let message = message.as_outgoing();
         self.make_room(message.len())?;
         if message.len() >= Unwritten::WORTH_A_WRITE {
             return self.send_in_place(message, false);
@@ -77,12 +79,8 @@ impl<S: Write> Outgoing<S> {
     /// # Errors
     ///
     /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`]; nothing was queued.
-    pub fn queue_fragment<'m>(
-        &mut self,
-        fragment: impl Into<OutgoingMessage<'m>>,
-        fin: bool,
-    ) -> Result<(), Error> {
-        let fragment = fragment.into();
+    pub fn queue_fragment(&mut self, fragment: impl AsMessage, fin: bool) -> Result<(), Error> {
+        let fragment = fragment.as_outgoing();
         self.make_room(fragment.len())?;
         Ok(self.core.connection.send_fragment(fragment, fin, &mut self.core.buffer)?)
     }
@@ -97,8 +95,8 @@ impl<S: Write> Outgoing<S> {
     ///   it; the message must not be sent again. [`io::ErrorKind::TimedOut`]: the peer does not read.
     /// - [`Error::Timeout`]: a deadline passed while the peer did not read, and the connection is over.
     #[inline]
-    pub fn send<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
-        let message = message.into();
+    pub fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
+        let message = message.as_outgoing();
         self.make_room(message.len())?;
         if message.len() >= Unwritten::WORTH_A_PIECE {
             self.send_in_place(message, true)?;
@@ -113,11 +111,7 @@ impl<S: Write> Outgoing<S> {
     /// # Errors
     ///
     /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`send`](Self::send) returns them.
-    pub fn send_fragment<'m>(
-        &mut self,
-        fragment: impl Into<OutgoingMessage<'m>>,
-        fin: bool,
-    ) -> Result<(), Error> {
+    pub fn send_fragment(&mut self, fragment: impl AsMessage, fin: bool) -> Result<(), Error> {
         self.queue_fragment(fragment, fin)?;
         self.flush()
     }
@@ -389,7 +383,7 @@ mod tests {
         let connection = Connection::server(&Config::new());
         let mut outgoing = Outgoing::new(Vec::new(), connection, SendBuffer::new());
         outgoing.queue("short").unwrap();
-        outgoing.queue(&vec![0; 40_000]).unwrap();
+        outgoing.queue(vec![0; 40_000]).unwrap();
         assert_eq!((outgoing.stream.len(), outgoing.buffered_amount()), (7 + 4 + 40_000, 0));
         assert!(outgoing.core.buffer.capacity() < 1_000);
     }

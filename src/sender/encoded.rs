@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::deflate::SharedDeflate;
 use crate::frame::{FrameHeader, Opcode};
-use crate::message::{Message, MessageKind};
+use crate::message::{AsMessage, Message, MessageKind};
 
 /// A message encoded once, for many connections. Clones share the bytes.
 ///
@@ -34,8 +34,8 @@ pub struct EncodedMessage {
 impl EncodedMessage {
     /// Encodes a message as one frame.
     #[must_use]
-    pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
-        let message = message.into();
+    pub fn new(message: impl AsMessage) -> Self {
+        let message = message.as_outgoing().message();
         let opcode = match message.kind() {
             MessageKind::Text => Opcode::Text,
             MessageKind::Binary => Opcode::Binary,

@@ -17,7 +17,7 @@ use crate::deflate::Deflate;
 use crate::error::SendError;
 use crate::frame::{FrameHeader, Opcode};
 use crate::mask::{BoxedMaskSource, MaskSource};
-use crate::message::{MessageKind, OutgoingMessage};
+use crate::message::{AsMessage, MessageKind};
 
 /// The sending half of a connection, and with it the closing handshake and the timers.
 ///
@@ -84,12 +84,12 @@ impl Sender {
     /// nothing was queued.
     #[expect(clippy::inline_always, reason = "the call would cost a third of a short message")]
     #[inline(always)]
-    pub fn send<'m>(
+    pub fn send(
         &mut self,
-        message: impl Into<OutgoingMessage<'m>>,
+        message: impl AsMessage,
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        let message = message.into();
+        let message = message.as_outgoing();
         self.check_whole()?;
         self.check_room(message.len(), buffer.buffered_amount())?;
         if self.compresses(&message) {
@@ -109,13 +109,13 @@ impl Sender {
     ///
     /// [`SendError::Closed`], [`SendError::KindChanged`] or [`SendError::BufferFull`]; then nothing
     /// was queued.
-    pub fn send_fragment<'m>(
+    pub fn send_fragment(
         &mut self,
-        fragment: impl Into<OutgoingMessage<'m>>,
+        fragment: impl AsMessage,
         fin: bool,
         buffer: &mut SendBuffer,
     ) -> Result<(), SendError> {
-        let outgoing = fragment.into();
+        let outgoing = fragment.as_outgoing();
         let fragment = outgoing.message;
         self.check_open()?;
         self.check_room(fragment.len(), buffer.buffered_amount())?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Message, Outcome, net};
+use crate::{AsMessage, Message, Outcome, OutgoingMessage, net};
 
 /// Something that happened to a [`WebSocket`](super::WebSocket). Clones share the data.
 #[derive(Clone, Debug)]
@@ -193,5 +193,11 @@ impl From<Message<'_>> for Data {
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_message().fmt(f)
+    }
+}
+
+impl AsMessage for Data {
+    fn as_outgoing(&self) -> OutgoingMessage<'_> {
+        Message::from(self).into()
     }
 }

@@ -11,7 +11,7 @@ use super::listeners::{Function, ListenerId};
 use super::ready_state::ReadyState;
 use super::shared::Shared;
 use super::state::Dispatcher;
-use crate::{Close, CloseCode, Message};
+use crate::{AsMessage, Close, CloseCode};
 
 /// A WebSocket as browsers have it. See the [module's page](super).
 ///
@@ -36,8 +36,8 @@ impl WebSocket {
     /// # Errors
     ///
     /// [`Error::InvalidState`] before the connection is open.
-    pub fn send<'m>(&self, data: impl Into<Message<'m>>) -> Result<(), Error> {
-        self.shared.send(data.into())
+    pub fn send(&self, data: impl AsMessage) -> Result<(), Error> {
+        self.shared.send(data.as_outgoing().message())
     }
 
     /// Closes the connection without a code, after the messages that were sent. A connection that

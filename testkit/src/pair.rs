@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sansock::handshake::Established;
 use sansock::{
-    Config, Connection, Message, Outcome, ProtocolError, ReceiveBuffer, Role, SendBuffer,
+    AsMessage, Config, Connection, Outcome, ProtocolError, ReceiveBuffer, Role, SendBuffer,
     SendError, State, Teardown, Timeout,
 };
 
@@ -54,7 +54,7 @@ impl End {
         }
     }
 
-    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+    pub fn send(&mut self, message: impl AsMessage) -> Result<(), SendError> {
         self.connection.send(message, &mut self.output)
     }
 

@@ -46,7 +46,7 @@ fn the_limit_on_messages_is_kept_and_told_with_1009() {
     socket.send(&bytes[..1000]).unwrap();
     let echo = socket.next_event().unwrap();
     assert_eq!(echo, Some(Event::Message(Message::Binary(&bytes[..1000]))));
-    socket.send(&bytes).unwrap();
+    socket.send(bytes).unwrap();
     assert_eq!(rest(&mut socket).1, Some(clean(CloseCode::MESSAGE_TOO_BIG)));
 
     let mut socket = client::connect(&server.url).unwrap();

@@ -269,7 +269,7 @@ fn a_handshake_over_a_stream_of_ones_own() {
     let client = Client::new(&server.url()).unwrap().config(timeouts(|_| Timeouts::none()));
     let (mut socket, response) = client.handshake(stream).unwrap();
     assert_eq!(response.status(), 101);
-    socket.send(&[1, 2, 3]).unwrap();
+    socket.send([1, 2, 3]).unwrap();
     assert_eq!(next_message(&mut socket), [1, 2, 3]);
     drop(socket);
     server.stop();

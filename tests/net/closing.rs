@@ -140,7 +140,7 @@ fn close_discards_what_still_arrives() {
     let (mut client, mut server) = pair(Config::new());
     let server = thread::spawn(move || {
         for _ in 0..100 {
-            server.send(&bytes(1, 10_000)).unwrap();
+            server.send(bytes(1, 10_000)).unwrap();
         }
         end_of(&mut server)
     });
@@ -227,7 +227,7 @@ fn close_does_not_wait_for_ever_for_a_peer_that_does_not_read() {
         let config = timeouts(|timeouts| timeouts.closing(ms(200)));
         let (mut socket, peer) = with_raw_peer(role, config);
         fill(socket.get_ref().get_ref());
-        socket.queue(&bytes(0, 1 << 20)).unwrap();
+        socket.queue(bytes(0, 1 << 20)).unwrap();
         let (elapsed, result) = within(PATIENCE, move || {
             let start = Instant::now();
             let result = socket.close(CloseCode::NORMAL, "");

@@ -288,7 +288,7 @@ fn what_a_handler_sent_last_arrives() {
     );
     let mut socket = client::connect(&server.url()).unwrap();
     for _ in 0..100 {
-        socket.send(&bytes(0, 10_000)).unwrap();
+        socket.send(bytes(0, 10_000)).unwrap();
     }
     assert_eq!(next_message(&mut socket), b"last words");
     while socket.next_event().unwrap().is_some() {}

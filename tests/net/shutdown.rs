@@ -48,7 +48,7 @@ fn all_kinds(accepted: &AtomicUsize, incoming: &Incoming) -> Result<(), Error> {
         "/busy" => {
             socket.next_event()?;
             for _ in 0..1000 {
-                socket.queue(&bytes(1, 1000))?;
+                socket.queue(bytes(1, 1000))?;
             }
             thread::sleep(ms(150));
             while socket.next_event()?.is_some() {}
@@ -57,7 +57,7 @@ fn all_kinds(accepted: &AtomicUsize, incoming: &Incoming) -> Result<(), Error> {
         _ => {
             let (mut reader, writer) = socket.split()?;
             for _ in 0..1000 {
-                writer.queue(&bytes(1, 1000))?;
+                writer.queue(bytes(1, 1000))?;
             }
             while reader.next_event()?.is_some() {}
         }
@@ -125,7 +125,7 @@ fn exchange_until_the_end(mut socket: WebSocket) -> (usize, Outcome) {
     let (mut sent, mut echoed, mut told) = (0, 0, false);
     loop {
         while !told && sent < echoed + 8 {
-            socket.queue(&message(sent)).unwrap();
+            socket.queue(message(sent)).unwrap();
             sent += 1;
         }
         match socket.next_event().unwrap() {
@@ -175,7 +175,7 @@ fn what_a_shutdown_could_not_send_is_told() {
                 let mut socket = incoming.accept()?;
                 fill(socket.get_ref().get_ref());
                 // Most of it is queued.
-                socket.queue(&bytes(0, 1 << 20))?;
+                socket.queue(bytes(0, 1 << 20))?;
                 let ended = end(&mut socket).map_err(|error| error.to_string());
                 let _ = sender.lock().unwrap().send((ended, socket.buffered_amount()));
                 Ok(())
@@ -207,7 +207,7 @@ fn a_shutdown_waits_for_nobody_for_ever() {
                 fill(socket.get_ref().get_ref());
             }
             if path == "/blocks" {
-                socket.send(&bytes(0, 64 << 20))?;
+                socket.send(bytes(0, 64 << 20))?;
             }
             while socket.next_event()?.is_some() {}
             Ok(())

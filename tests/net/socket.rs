@@ -95,7 +95,7 @@ fn a_broadcast_is_written_from_the_one_encoding() {
 #[test]
 fn a_client_masks_what_it_sends_each_time_anew() {
     for size in [10, 300_000] {
-        let message = EncodedMessage::new(&bytes(0, size));
+        let message = EncodedMessage::new(bytes(0, size));
         let mut socket = over(Wire::default(), Role::Client, Config::new());
         socket.send_encoded(&message).unwrap();
         socket.send_encoded(&message).unwrap();
@@ -199,7 +199,7 @@ fn a_transport_that_buffers_is_flushed() {
         let mut client = over(buffered, Role::Client, Config::new());
         let mut server = socket(server, Role::Server, Config::new());
         for size in [10, 100_000] {
-            client.send(&bytes(1, size)).unwrap();
+            client.send(bytes(1, size)).unwrap();
             assert_eq!(next_message(&mut server).len(), size);
         }
         client.queue("before the wait").unwrap();

@@ -57,7 +57,7 @@ fn two_saturated_peers_that_ping_each_other_never_hang() {
         let pings = writer.clone();
         let writing = thread::spawn(move || {
             for i in 0..MESSAGES {
-                writer.send(&bytes(7, SIZES[i % 3])).unwrap();
+                writer.send(bytes(7, SIZES[i % 3])).unwrap();
             }
             writer.queue("the end").unwrap();
             writer.flush().unwrap();
@@ -118,10 +118,10 @@ fn messages_of_many_writers_stay_whole() {
                     for n in 0..60 {
                         let size = [1, 100, 4096, 70_000][n % 4];
                         match n % 3 {
-                            0 => writer.queue(&bytes(i, size)).unwrap(),
-                            1 => writer.send(&bytes(i, size)).unwrap(),
+                            0 => writer.queue(bytes(i, size)).unwrap(),
+                            1 => writer.send(bytes(i, size)).unwrap(),
                             _ => {
-                                writer.send_encoded(&EncodedMessage::new(&bytes(i, size))).unwrap();
+                                writer.send_encoded(&EncodedMessage::new(bytes(i, size))).unwrap();
                             }
                         }
                     }
@@ -206,7 +206,7 @@ fn fragments_of_one_writer_shut_out_the_messages_of_others() {
     writer.send_fragment("a", false).unwrap();
     let other = writer.clone();
     for size in [1, 100_000] {
-        let refused = other.send(&bytes(0, size)).unwrap_err();
+        let refused = other.send(bytes(0, size)).unwrap_err();
         assert!(matches!(refused, Error::Send(SendError::MessageInProgress)), "{refused:?}");
     }
     other.ping(b"").unwrap();
@@ -296,7 +296,7 @@ fn the_reader_is_never_kept_by_a_writer() {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let sending = thread::spawn(move || {
-        while !stopped.load(Ordering::Relaxed) && writer.send(&bytes(0, 1 << 20)).is_ok() {}
+        while !stopped.load(Ordering::Relaxed) && writer.send(bytes(0, 1 << 20)).is_ok() {}
     });
     let reading = read(reader);
     // We read nothing of what it sends, and it reads all that we send.

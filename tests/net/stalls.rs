@@ -15,7 +15,7 @@ use sansock::{CloseCode, Config, Event, Keepalive, Limits, Outcome, Role, SendEr
 fn the_last_half_waits_for_the_network_for_a_bounded_time() {
     let config = timeouts(|timeouts| timeouts.closing(ms(300)));
     let (reader, writer, peer) = split(Role::Server, config);
-    writer.queue(&bytes(0, 32 << 20)).unwrap();
+    writer.queue(bytes(0, 32 << 20)).unwrap();
     let start = Instant::now();
     within(PATIENCE, move || drop((reader, writer)));
     assert!(start.elapsed() >= ms(290), "{:?}", start.elapsed());
@@ -23,7 +23,7 @@ fn the_last_half_waits_for_the_network_for_a_bounded_time() {
 
     // One that reads, however late, gets it all.
     let (reader, writer, mut peer) = split(Role::Server, Config::new());
-    writer.queue(&bytes(0, 32 << 20)).unwrap();
+    writer.queue(bytes(0, 32 << 20)).unwrap();
     let dropping = thread::spawn(move || drop((reader, writer)));
     thread::sleep(ms(100));
     assert_eq!(read_to_end(&mut peer).len(), 10 + (32 << 20));
@@ -51,7 +51,7 @@ fn a_peer_that_reads_nothing_is_given_up() {
     let keepalive = Keepalive { interval: ms(100), timeout: ms(100) };
     let config = timeouts(|timeouts| timeouts.keepalive(keepalive));
     let (reader, writer, peer) = split(Role::Server, config);
-    writer.queue(&bytes(0, 32 << 20)).unwrap();
+    writer.queue(bytes(0, 32 << 20)).unwrap();
     let reading = read(reader); // Has it written.
     let (_, result) = within(PATIENCE, move || reading.join().unwrap());
     let error = result.unwrap_err();
@@ -137,7 +137,7 @@ fn the_closing_handshake_is_timed_whoever_waits() {
     // The writer waits for the network, and nobody reads.
     let (reader, writer, peer) = split(Role::Client, config);
     let result = within(PATIENCE, move || {
-        writer.queue(&bytes(0, 32 << 20)).unwrap();
+        writer.queue(bytes(0, 32 << 20)).unwrap();
         writer.start_close(CloseCode::NORMAL, "")
     });
     assert!(matches!(result, Err(Error::Io(_))), "{result:?}");
@@ -154,7 +154,7 @@ fn a_broken_connection_is_reported_to_every_writer_with_what_was_lost() {
             let size = if i % 2 == 0 { 100 } else { 1 << 20 };
             thread::spawn(move || {
                 loop {
-                    if let Err(error) = writer.send(&bytes(0, size)) {
+                    if let Err(error) = writer.send(bytes(0, size)) {
                         return error;
                     }
                 }
@@ -179,7 +179,7 @@ fn a_write_that_makes_no_progress_fails_in_the_time_that_was_set() {
     socket.set_write_timeout(ms(200));
     let (_reader, writer) = socket.split().unwrap();
     let start = Instant::now();
-    let error = within(PATIENCE, move || writer.send(&bytes(0, 32 << 20)).unwrap_err());
+    let error = within(PATIENCE, move || writer.send(bytes(0, 32 << 20)).unwrap_err());
     let Error::Io(error) = error else { panic!("{error:?}") };
     assert!(matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
     assert!(start.elapsed() >= ms(190), "{:?}", start.elapsed());
@@ -213,7 +213,7 @@ fn what_waits_is_bounded_in_flight_and_queued_together() {
     let config = Config::new().limits(Limits::new().buffered(8 << 20));
     let (_reader, writer, mut peer) = split(Role::Server, config);
     let stuck = writer.clone();
-    let sending = thread::spawn(move || stuck.send(&bytes(0, 16 << 20)));
+    let sending = thread::spawn(move || stuck.send(bytes(0, 16 << 20)));
     until("it is in flight", || writer.buffered_amount() > 8 << 20);
     let refused = writer.queue("x").unwrap_err();
     assert!(

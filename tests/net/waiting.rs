@@ -207,7 +207,7 @@ fn a_quiet_connection_gives_its_memory_back() {
     });
     assert_eq!(next_message(&mut server).len(), 1 << 20);
     let mut client = sender.join().unwrap();
-    server.queue(&bytes(1, 200_000)).unwrap();
+    server.queue(bytes(1, 200_000)).unwrap();
     let reader = thread::spawn(move || {
         next_message(&mut client);
         client

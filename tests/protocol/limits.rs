@@ -201,7 +201,7 @@ fn a_flood_of_pings_keeps_the_newest_pong_only() {
 fn what_waits_for_a_peer_that_does_not_read_is_limited() {
     let config = Config::new().limits(Limits::new().buffered(10_000));
     let full = Err(SendError::BufferFull { limit: 10_000 });
-    let news = EncodedMessage::new(&[0; 3_000]);
+    let news = EncodedMessage::new([0; 3_000]);
     for role in BOTH {
         let mut end = End::new(role, &config);
         let End { connection, output, .. } = &mut end;
@@ -243,7 +243,7 @@ fn what_waits_may_reach_the_limit_to_the_byte() {
         let mut end = End::new(Role::Server, &config);
         end.send(b"x").unwrap();
         assert_eq!(end.output.buffered_amount(), 3);
-        assert_eq!(end.send(&vec![0; length]).is_ok(), taken, "{length}");
+        assert_eq!(end.send(vec![0; length]).is_ok(), taken, "{length}");
     }
 }
 
@@ -253,15 +253,15 @@ fn a_message_above_the_limit_is_sent_when_nothing_waits() {
     let config = Config::new().limits(Limits::new().buffered(100));
     for role in BOTH {
         let mut end = End::new(role, &config);
-        end.send(&[0; 5_000]).unwrap();
+        end.send([0; 5_000]).unwrap();
         assert_eq!(end.send(b"x"), Err(SendError::BufferFull { limit: 100 }));
         end.take_output();
         end.send(b"x").unwrap();
-        assert_eq!(end.send(&[0; 100]), Err(SendError::BufferFull { limit: 100 }));
+        assert_eq!(end.send([0; 100]), Err(SendError::BufferFull { limit: 100 }));
         // Half of it gone is not enough, but enough for a small one.
-        end.send(&[0; 60]).unwrap();
+        end.send([0; 60]).unwrap();
         end.output.consume(50);
-        end.send(&[0; 60]).unwrap();
+        end.send([0; 60]).unwrap();
     }
 }
 
@@ -271,11 +271,11 @@ fn a_refused_message_changes_nothing() {
     let config = Config::new().limits(Limits::new().buffered(100));
     for role in BOTH {
         let mut end = End::new(role, &config);
-        end.send(&[0; 90]).unwrap();
+        end.send([0; 90]).unwrap();
         let before = end.output.buffered_amount();
         let End { connection, output, .. } = &mut end;
         let full = Err(SendError::BufferFull { limit: 100 });
-        assert_eq!(connection.send_fragment(&[0; 50], false, output), full);
+        assert_eq!(connection.send_fragment([0; 50], false, output), full);
         assert_eq!(connection.ping(&[0; 126], output), Err(SendError::ControlTooLong(126)));
         assert_eq!(output.buffered_amount(), before);
         output.consume(before);

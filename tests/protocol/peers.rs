@@ -292,7 +292,7 @@ fn row_30_no_byte_leaves_that_was_not_put_there() {
     for role in BOTH {
         let peer = if role == Role::Client { Role::Server } else { Role::Client };
         let mut end = End::new(role, &Config::new());
-        end.send(&[0x55; 1_000]).unwrap();
+        end.send([0x55; 1_000]).unwrap();
         end.output.consume(end.output.as_slice().len());
         // Shorter than what lay there, and with headers of all lengths.
         for length in [0, 1, 3, 130, 10] {

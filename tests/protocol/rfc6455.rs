@@ -188,3 +188,31 @@ fn section_5_6_text_is_not_binary() {
     assert!(Message::Text("").is_empty() && !Message::Binary(b"\0").is_empty());
     assert_ne!(Message::Binary(b"text"), Message::Text("text"));
 }
+
+/// Text and bytes can be sent however the program holds them: owned, shared or borrowed.
+#[test]
+fn whatever_holds_text_or_bytes_can_be_sent() {
+    use std::borrow::Cow;
+    use std::sync::Arc;
+
+    fn sends(message: impl sansock::AsMessage, expected: &[u8]) {
+        assert_eq!(written(Role::Server, |end, output| end.send(message, output)), expected);
+    }
+    let hello = b"\x81\x05Hello";
+    sends("Hello", hello);
+    sends(String::from("Hello"), hello);
+    sends(&String::from("Hello"), hello);
+    sends(Box::<str>::from("Hello"), hello);
+    sends(Arc::<str>::from("Hello"), hello);
+    sends(Cow::from("Hello"), hello);
+    sends(sansock::OwnedMessage::from("Hello"), hello);
+    sends(Message::Text("Hello"), hello);
+    let hello = b"\x82\x05Hello";
+    sends(*b"Hello", hello);
+    sends(b"Hello", hello);
+    sends(&b"Hello"[..], hello);
+    sends(b"Hello".to_vec(), hello);
+    sends(Box::<[u8]>::from(*b"Hello"), hello);
+    sends(Arc::<[u8]>::from(*b"Hello"), hello);
+    sends(Cow::from(&b"Hello"[..]), hello);
+}

@@ -197,7 +197,7 @@ fn what_is_refused_changes_nothing() {
     end.connection.send_fragment("a", false, &mut end.output).unwrap();
     let refused = end.connection.send(&long, &mut end.output);
     assert_eq!(refused, Err(SendError::MessageInProgress));
-    let refused = end.connection.send_fragment(&[0; 1_000], true, &mut end.output);
+    let refused = end.connection.send_fragment([0; 1_000], true, &mut end.output);
     assert_eq!(refused, Err(SendError::KindChanged));
     end.connection.send_fragment(&long, true, &mut end.output).unwrap();
     assert_eq!(peer.receive(&end.written(), 9).unwrap(), [text(&format!("a{long}"))]);

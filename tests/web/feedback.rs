@@ -17,7 +17,7 @@ fn established_changes_the_state_then_fires_open_then_come_messages_then_close()
         let mut socket = incoming.accept()?;
         socket.send("Hello")?;
         socket.send("")?;
-        socket.send(&[0, 255])?;
+        socket.send([0, 255])?;
         socket.close(CloseCode::NORMAL, "bye")
     });
     let socket = WebSocket::new(&url).unwrap();
@@ -32,7 +32,7 @@ fn many_messages_come_in_their_order() {
     let (url, _) = serve(|incoming| {
         let mut socket = incoming.accept()?;
         for number in 0..10_000 {
-            socket.queue(&format!("{number}"))?;
+            socket.queue(format!("{number}"))?;
         }
         socket.close(None, "")
     });

@@ -146,7 +146,7 @@ fn handlers_may_send_set_handlers_and_close_on_their_own_socket() {
                 assert!(socket.wait().is_none(), "it would wait for itself");
                 socket.close_with(4000, "enough").unwrap();
             } else {
-                socket.send(&format!("{count}")).unwrap();
+                socket.send(format!("{count}")).unwrap();
             }
         });
         let tell = teller(&sender);
@@ -254,7 +254,7 @@ fn sockets_live_side_by_side() {
     let sockets: Vec<_> = (0..20).map(|_| WebSocket::new(&url).unwrap()).collect();
     let (sender, receiver) = mpsc::channel();
     for (index, socket) in sockets.iter().enumerate() {
-        socket.on_open(move |socket, _| socket.send(&format!("{index}")).unwrap());
+        socket.on_open(move |socket, _| socket.send(format!("{index}")).unwrap());
         let tell = teller(&sender);
         socket.on_message(move |socket, event| {
             tell(event.data.as_text().unwrap());

@@ -83,7 +83,7 @@ fn a_socket_whose_messages_nobody_takes_can_still_be_closed() {
     let (url, _) = serve(|incoming| {
         let mut socket = incoming.accept()?;
         for _ in 0..200 {
-            socket.send(&[0; 10_000])?;
+            socket.send([0; 10_000])?;
         }
         while socket.next_event()?.is_some() {}
         Ok(())

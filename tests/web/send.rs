@@ -95,7 +95,7 @@ fn buffered_amount_counts_utf_8_bytes_without_framing() {
     let (url, tell, _counts) = reads_when_told();
     let socket = open(&url);
     // More than the network takes while nobody reads.
-    socket.send(&vec![0; 32 << 20]).unwrap();
+    socket.send(vec![0; 32 << 20]).unwrap();
     let mut full = 0;
     until("nothing more is taken", || {
         let before = socket.buffered_amount();
@@ -134,7 +134,7 @@ fn after_close_the_data_is_dropped_and_counted_for_ever() {
     socket.send("lost").unwrap();
     assert_eq!(socket.buffered_amount(), 4);
     socket.wait();
-    socket.send(&[0; 6]).unwrap();
+    socket.send([0; 6]).unwrap();
     assert_eq!((socket.ready_state(), socket.buffered_amount()), (ReadyState::Closed, 10));
 }
 
@@ -142,7 +142,7 @@ fn after_close_the_data_is_dropped_and_counted_for_ever() {
 fn what_was_sent_before_close_arrives() {
     let (url, tell, counts) = reads_when_told();
     let socket = open(&url);
-    socket.send(&vec![0; 8 << 20]).unwrap();
+    socket.send(vec![0; 8 << 20]).unwrap();
     socket.close();
     tell.send(()).unwrap();
     assert_eq!(counts.recv_timeout(PATIENCE).unwrap().unwrap(), 8 << 20);

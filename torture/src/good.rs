@@ -36,7 +36,7 @@ impl Good {
         let mut message = [b'.'; 64];
         message[..8].copy_from_slice(&self.sent.to_be_bytes());
         let start = Instant::now();
-        self.socket.send(&message)?;
+        self.socket.send(message)?;
         loop {
             match self.socket.next_event_timeout(PATIENCE)? {
                 sansock::net::Next::Event(Event::Message(answer)) => {

@@ -6,7 +6,7 @@ use super::handle::Handle;
 use super::shared::Large;
 use crate::buffer::Unwritten;
 use crate::net::Error;
-use crate::{CloseCode, EncodedMessage, Outcome, OutgoingMessage, State};
+use crate::{AsMessage, CloseCode, EncodedMessage, Outcome, State};
 
 /// The sending half of a [`WebSocket`](crate::net::WebSocket) after
 /// [`split`](crate::net::WebSocket::split). Clones send on the same connection, message by message,
@@ -32,8 +32,8 @@ impl Writer {
     ///
     /// [`Error::Send`]: nothing was sent. [`Error::Io`]: the connection is broken, and
     /// [`buffered_amount`](Self::buffered_amount) tells how much was not written.
-    pub fn send<'m>(&self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
-        let message = message.into();
+    pub fn send(&self, message: impl AsMessage) -> Result<(), Error> {
+        let message = message.as_outgoing();
         if message.len() >= Unwritten::WORTH_A_PIECE {
             return self.handle.send_large(&Large::Message(message));
         }
@@ -46,8 +46,8 @@ impl Writer {
     ///
     /// [`Error::Send`], which is [`BufferFull`](crate::SendError::BufferFull) if the peer reads too
     /// slowly, or [`Error::Io`]; nothing was queued.
-    pub fn queue<'m>(&self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
-        let message = message.into();
+    pub fn queue(&self, message: impl AsMessage) -> Result<(), Error> {
+        let message = message.as_outgoing();
         self.handle.update(|outbox| {
             outbox.write_wanted = true;
             outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))
@@ -87,12 +87,8 @@ impl Writer {
     /// # Errors
     ///
     /// [`Error::Send`] or [`Error::Io`], as [`send`](Self::send) returns them.
-    pub fn send_fragment<'m>(
-        &self,
-        fragment: impl Into<OutgoingMessage<'m>>,
-        fin: bool,
-    ) -> Result<(), Error> {
-        let fragment = fragment.into();
+    pub fn send_fragment(&self, fragment: impl AsMessage, fin: bool) -> Result<(), Error> {
+        let fragment = fragment.as_outgoing();
         self.handle
             .send(fragment.len(), |sender, buffer| sender.send_fragment(fragment, fin, buffer))
     }

@@ -15,8 +15,8 @@ use super::stream::Stream;
 use super::{Error, Outgoing, Transport};
 use crate::handshake::Established;
 use crate::{
-    CloseCode, Connection, EncodedMessage, Event, Outcome, OutgoingMessage, OwnedMessage,
-    ReceiveBuffer, SendBuffer, State,
+    AsMessage, CloseCode, Connection, EncodedMessage, Event, Outcome, OwnedMessage, ReceiveBuffer,
+    SendBuffer, State,
 };
 
 /// A blocking connection over anything that reads and writes.
@@ -208,7 +208,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// [`Error`], as [`Outgoing::queue`] returns it.
     #[inline]
-    pub fn queue<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
+    pub fn queue(&mut self, message: impl AsMessage) -> Result<(), Error> {
         self.outgoing.queue(message)
     }
 
@@ -218,7 +218,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// [`Error`], as [`Outgoing::send`] returns it.
     #[inline]
-    pub fn send<'m>(&mut self, message: impl Into<OutgoingMessage<'m>>) -> Result<(), Error> {
+    pub fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
         self.outgoing.send(message)
     }
 
@@ -227,11 +227,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     ///
     /// [`Error`], as [`Outgoing::send_fragment`] returns it.
-    pub fn send_fragment<'m>(
-        &mut self,
-        fragment: impl Into<OutgoingMessage<'m>>,
-        fin: bool,
-    ) -> Result<(), Error> {
+    pub fn send_fragment(&mut self, fragment: impl AsMessage, fin: bool) -> Result<(), Error> {
         self.outgoing.send_fragment(fragment, fin)
     }
 

@@ -54,7 +54,7 @@ fn exchange(url: &str) -> Fallible<Exchanged> {
     loop {
         // A few are always on their way.
         while going && sent < echoed + 8 {
-            going = socket.queue(&message(sent)).is_ok();
+            going = socket.queue(message(sent)).is_ok();
             sent += u64::from(going);
         }
         match socket.next_event_timeout(Duration::from_secs(10))? {
