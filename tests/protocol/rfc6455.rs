@@ -201,7 +201,9 @@ fn whatever_holds_text_or_bytes_can_be_sent() {
     let hello = b"\x81\x05Hello";
     sends("Hello", hello);
     sends(String::from("Hello"), hello);
-    sends(&String::from("Hello"), hello);
+    let owned = String::from("Hello");
+    sends(&owned, hello);
+    sends(owned, hello);
     sends(Box::<str>::from("Hello"), hello);
     sends(Arc::<str>::from("Hello"), hello);
     sends(Cow::from("Hello"), hello);
