@@ -230,6 +230,11 @@ pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The examples of docs/EMBEDDING.md compile.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/EMBEDDING.md")]
+struct Embedding;
+
 /// What `benches/` measures of the parts that are private: no part of the API, without any promise.
 #[doc(hidden)]
 pub mod bench_internals {
