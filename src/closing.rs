@@ -287,23 +287,23 @@ impl Closing {
     /// Asked before each read, and most of the time there is nothing to do.
     #[inline]
     pub(crate) fn teardown(&self, role: Role) -> Teardown {
-        if self.outcome.is_none() { Teardown::NotYet } else { self.teardown_of_ended(role) }
+        match self.outcome() {
+            None => Teardown::NotYet,
+            Some(outcome) => self.teardown_after(outcome, role),
+        }
     }
 
     #[cold]
-    fn teardown_of_ended(&self, role: Role) -> Teardown {
-        match (self.outcome(), self.peer) {
-            (None, _) => Teardown::NotYet,
+    fn teardown_after(&self, outcome: &Outcome, role: Role) -> Teardown {
+        match (outcome, self.peer) {
             (_, Peer::GivenUp) => Teardown::Drop { until: None },
             (_, Peer::Ended) => match self.timers.last_write() {
                 Some(until) => Teardown::Drop { until: Some(until) },
                 // The timers must look at the time first.
                 None => Teardown::HalfClose,
             },
-            (Some(Outcome::Clean { .. }), Peer::Awaited) if role == Role::Client => {
-                Teardown::AwaitPeer
-            }
-            (Some(_), Peer::Awaited) => Teardown::HalfClose,
+            (Outcome::Clean { .. }, Peer::Awaited) if role == Role::Client => Teardown::AwaitPeer,
+            (_, Peer::Awaited) => Teardown::HalfClose,
         }
     }
 

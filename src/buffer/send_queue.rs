@@ -218,6 +218,20 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_given_back_when_nothing_waits() {
+        let mut queue = SendQueue::new();
+        queue.queued().extend_from_slice(&[0; 1_000]);
+        let mut batch = queue.take().unwrap();
+        queue.release();
+        assert!(batch.capacity() >= 1_000, "what is in hand is not touched");
+        batch.consume(1_000);
+        queue.put_back(batch);
+        assert!(queue.batch.capacity() >= 1_000);
+        queue.release();
+        assert_eq!((queue.batch.capacity(), queue.queued.capacity()), (0, 0));
+    }
+
+    #[test]
     fn what_is_left_at_the_end_is_in_order() {
         let mut queue = SendQueue::new();
         queue.queued().extend_from_slice(b"rest ");

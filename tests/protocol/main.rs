@@ -4,6 +4,7 @@
 mod buffers;
 mod closing;
 mod limits;
+mod owned;
 mod peers;
 mod rfc6455;
 mod splits;

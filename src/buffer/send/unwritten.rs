@@ -238,6 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn a_transport_that_takes_nothing_is_an_error() {
+        let payload = vec![7; 100_000];
+        let mut buffer = SendBuffer::new();
+        let unwritten =
+            buffer.unwritten_frame(&FrameHeader::new(Opcode::Binary, 100_000), &payload);
+        assert_eq!(unwritten.remaining(), 100_010);
+        assert!(format!("{unwritten:?}").contains("payload: 100000"), "and shows none of it");
+        let error = unwritten.write_to(&mut &mut [][..]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+        assert_eq!(buffer.buffered_amount(), 100_010);
+    }
+
+    #[test]
     fn the_slices_are_empty_only_when_all_is_written() {
         let payload = vec![7; 200_000];
         let header =
