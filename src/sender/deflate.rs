@@ -4,7 +4,7 @@ use super::{EncodedMessage, Sender};
 use crate::buffer::SendBuffer;
 use crate::error::SendError;
 use crate::frame::Opcode;
-use crate::message::{AsMessage, Compression, Message, OutgoingMessage};
+use crate::message::{Compression, Message, OutgoingMessage};
 
 impl Sender {
     /// The compressed frame of a message, if there is one that this peer can inflate.
@@ -92,7 +92,10 @@ impl EncodedMessage {
     /// With [`ContextTakeover::Allowed`](crate::deflate::ContextTakeover::Allowed) the connection's next
     /// message cannot refer to what was sent before.
     #[must_use]
-    pub fn compressed(message: impl AsMessage, config: &crate::deflate::DeflateConfig) -> Self {
+    pub fn compressed(
+        message: impl crate::message::AsMessage,
+        config: &crate::deflate::DeflateConfig,
+    ) -> Self {
         let message = message.as_outgoing().message();
         let mut sender =
             Sender::server(&crate::config::Config::new()).with_deflate(Some(config.deflate_once()));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sansock::net::{Error, Incoming, Server, WebSocket};
+use sansock::net::{Error, Incoming, Server, ServerError, WebSocket};
 use sansock::{Config, Event, Keepalive, Limits, SendError, Timeouts};
 
 use crate::common::{Failure, Fallible, ms};
@@ -73,8 +73,9 @@ pub(crate) fn serve(options: &Options) -> Fallible {
     let mut server = Server::bind("127.0.0.1:0")?
         .config(Config::new().limits(limits).timeouts(timeouts))
         .write_timeout(Some(WRITE))
-        .on_error(|_, peer| {
-            REFUSED.fetch_add(u64::from(peer.is_some()), Ordering::SeqCst);
+        .on_error(|error, _| {
+            let refused = matches!(error, ServerError::Opening(_));
+            REFUSED.fetch_add(u64::from(refused), Ordering::SeqCst);
         });
     if let Some(bytes) = options.stack {
         server = server.stack_size(bytes);

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use sansock::net::{Client, Error, Next, WebSocket};
-use sansock::{CloseCode, Event, Message};
+use sansock::{CloseCode, Config, Event, Message};
 use testkit::frame::{BINARY, CONTINUATION, FIN, TEXT};
 
 use crate::common::{Dice, Failure, Fallible, ensure};
@@ -56,7 +56,10 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) fn open(url: &str, seed: u64) -> Fallible<Self> {
+        // What is echoed behind our Close frame counts.
+        let config = Config::new().messages_after_close(true);
         let client = Client::new(url)?.connect_timeout(PATIENCE).write_timeout(PATIENCE);
+        let client = client.config(config);
         Ok(Self {
             socket: client.connect()?,
             seed,

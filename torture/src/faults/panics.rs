@@ -23,6 +23,6 @@ pub(crate) fn panics(server: &mut Server) -> Fallible<String> {
     }
     let (before, after) = (Tally::of(&mut before)?, Tally::of(&mut after)?);
     before.all(End::Status(500))?;
-    after.all(End::Eof)?;
+    after.all(End::Close(1011))?;
     Ok(format!("{before}, {after}"))
 }
