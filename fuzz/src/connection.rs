@@ -1,15 +1,20 @@
 //! `connection`: operations drive two connections through sends, fragments, Pings, closes, cuts and
 //! timeouts on a virtual clock. No panic; every message that was accepted and delivered is intact and
-//! in order; all that goes out is right on the wire; when the script ends, both ends end Closed.
+//! in order; all that goes out is right on the wire; state, outcome, transport and timers are those of
+//! a second writing of the rules ([`rules`]); a connection that is split does the same, byte by byte
+//! ([`twin`]); when the script ends, both ends end Closed and drop their transports.
 
+mod incoming;
+mod rules;
 mod script;
 mod side;
+mod twin;
 
 use std::time::{Duration, Instant};
 
 use arbitrary::{Arbitrary, Unstructured};
-use sansock::{CloseCode, Role, State, Transport};
 use sansock::deflate::{DeflateConfig, WindowBits};
+use sansock::{CloseCode, Role, State, Teardown};
 
 pub use script::{Act, Operation, Script, Setup};
 use side::Side;
@@ -75,15 +80,21 @@ impl Pair {
 
     fn perform(&mut self, Operation { side, act }: Operation) {
         match act {
-            Act::Write(most) => {
+            Act::Write { most, leave } => {
                 self.write(side, most);
+                if leave {
+                    self.leave(side);
+                }
             }
-            Act::Read(most) => {
-                self.read(side, most);
+            Act::Read { most, one } => {
+                self.read(side, most, one);
             }
-            Act::Tick(milliseconds) => {
+            Act::Tick { milliseconds, look } => {
                 self.now += Duration::from_millis(milliseconds);
                 self.tell_time(side == 0);
+                if look {
+                    self.look_for_events(side, false);
+                }
             }
             Act::Cut { keep } => {
                 let pipe = &mut self.pipes[side];
@@ -98,7 +109,11 @@ impl Pair {
                     self.sides[side].lost = true;
                 }
             }
-            act => self.sides[side].perform(act),
+            act => {
+                self.sides[side].perform(act);
+                // What was written from where it lies.
+                self.write(side, 0);
+            }
         }
     }
 
@@ -113,10 +128,9 @@ impl Pair {
     }
 
     /// Moves bytes out of the pipe into the end at its other end: whether something happened.
-    fn read(&mut self, side: usize, most: usize) -> bool {
-        let [a, b] = &mut self.sides;
-        let (reader, writer) = if side == 0 { (a, b) } else { (b, a) };
-        let pipe = &mut self.pipes[1 - side];
+    fn read(&mut self, side: usize, most: usize, one: bool) -> bool {
+        let [reader, pipe] = [side, 1 - side];
+        let (reader, pipe) = (&mut self.sides[reader], &mut self.pipes[pipe]);
         if reader.has_left {
             // The socket is gone.
             pipe.bytes.clear();
@@ -124,16 +138,25 @@ impl Pair {
         }
         if pipe.bytes.is_empty() {
             let ends = pipe.ended && !pipe.silent && !reader.saw_end;
-            if ends {
-                reader.receive_end();
+            // A program reads the end behind all that came before it.
+            if ends && !self.look_for_events(side, false) {
+                self.sides[side].receive_end();
             }
             return ends;
         }
         let n = most.min(pipe.bytes.len());
         let behind = pipe.bytes.split_off(n);
         let bytes = std::mem::replace(&mut pipe.bytes, behind);
-        reader.receive(&bytes, writer, self.now);
+        reader.feed(&bytes);
+        self.look_for_events(side, one);
         n > 0
+    }
+
+    /// Takes the events of what has arrived, or one of them: whether there was any.
+    fn look_for_events(&mut self, side: usize, one: bool) -> bool {
+        let [a, b] = &mut self.sides;
+        let (reader, writer) = if side == 0 { (a, b) } else { (b, a) };
+        reader.take_events(writer, one)
     }
 
     /// Gives the time to those who asked for it, or to both.
@@ -146,20 +169,25 @@ impl Pair {
     /// What the program around a connection does with the transport: whether something happened.
     fn leave(&mut self, side: usize) -> bool {
         let end = &mut self.sides[side];
-        let done = match end.connection.transport() {
-            Transport::Open => false,
-            Transport::AwaitClose => end.saw_end,
-            Transport::Close => true,
+        let (drops, ends) = match end.connection().teardown() {
+            _ if end.has_left => (false, false),
+            Teardown::NotYet | Teardown::AwaitPeer => (false, false),
+            Teardown::HalfClose => (false, end.has_written() && !end.has_ended),
+            Teardown::Drop { until: Some(until) } => {
+                (end.has_written() || until <= self.now, true)
+            }
+            Teardown::Drop { until: None } => (true, true),
         };
-        let leaves = done && end.output.is_empty() && !end.has_ended;
-        if leaves {
+        if drops {
+            // What still waits is lost, perhaps in the middle of a frame.
+            end.lost |= !end.has_written();
+            end.has_left = true;
+        }
+        if drops || ends && end.has_written() {
             end.has_ended = true;
             self.pipes[side].ended = true;
         }
-        if end.has_ended && end.saw_end {
-            end.has_left = true;
-        }
-        leaves
+        drops || ends
     }
 
     /// No more operations: all that is on the way arrives, the ends that are open close, and the
@@ -169,24 +197,26 @@ impl Pair {
             let mut moved = false;
             for side in [0, 1] {
                 moved |= self.write(side, usize::MAX) > 0;
-                moved |= self.read(side, usize::MAX);
+                moved |= self.read(side, usize::MAX, false);
+                moved |= self.look_for_events(side, false);
                 moved |= self.leave(side);
             }
             if moved {
                 continue;
             }
-            let open = |side: &&mut Side| side.connection.state() == State::Open;
+            let open = |side: &&mut Side| side.connection().state() == State::Open;
             if let Some(end) = self.sides.iter_mut().find(open) {
                 end.perform(Act::Close { code: Some(CloseCode::NORMAL), reason: 0 });
                 continue;
             }
-            if self.sides.iter().all(Side::is_over) {
+            if self.sides.iter().all(|side| side.has_left) {
                 for side in &self.sides {
                     side.judge_end();
                 }
                 return;
             }
-            let due = self.sides.iter().filter_map(|side| side.connection.poll_timeout()).min();
+            let here = self.sides.iter().filter(|side| !side.has_left);
+            let due = here.filter_map(|side| side.connection().poll_timeout()).min();
             let Some(due) = due else { panic!("stuck: {self:#?}") };
             self.now = self.now.max(due);
             self.tell_time(false);

@@ -46,6 +46,8 @@ pub struct Setup {
     pub deflate: bool,
     /// Whether its compressed messages may refer to earlier ones.
     pub context: ContextTakeover,
+    /// [`Config::messages_after_close`].
+    pub messages_after_close: bool,
 }
 
 impl Setup {
@@ -56,7 +58,7 @@ impl Setup {
         timeouts.message = self.message;
         timeouts.idle = self.idle;
         timeouts.keepalive = self.keepalive;
-        Config::new().limits(self.limits).delivery(self.delivery).timeouts(timeouts)
+        Config::new().limits(self.limits).delivery(self.delivery).timeouts(timeouts).messages_after_close(self.messages_after_close)
     }
 }
 
@@ -92,6 +94,7 @@ impl<'a> Arbitrary<'a> for Setup {
             message: wait(2, 700),
             idle: wait(4, 900),
             keepalive,
+            messages_after_close: times & 32 != 0,
             deflate: sizes & 64 != 0,
             context: if sizes & 128 != 0 {
                 ContextTakeover::Allowed
@@ -118,27 +121,51 @@ pub enum Act {
     Send(MessageKind, usize),
     /// `Connection::send_fragment`.
     Fragment(MessageKind, usize, bool),
-    /// `Connection::begin`, and the payload by other means.
-    Begin(MessageKind, usize, bool),
+    /// `Connection::send_in_place`, or `send_encoded_in_place`.
+    InPlace {
+        /// Of the message.
+        kind: MessageKind,
+        /// Its bytes.
+        length: usize,
+        /// Whether it is encoded before.
+        encoded: bool,
+        /// How many bytes each write takes; what is left then waits.
+        writes: &'static [usize],
+    },
     /// `Connection::send_encoded`.
     Encoded(MessageKind, usize),
     /// `Connection::ping`, with a payload of so many bytes.
     Ping(usize),
     /// `Connection::pong`, unasked.
     Pong(usize),
-    /// `Connection::close`, with a reason of so many bytes.
+    /// `Connection::start_close`, with a reason of so many bytes.
     Close {
         /// Its code.
         code: Option<CloseCode>,
         /// Length of the reason.
         reason: usize,
     },
-    /// At most so many bytes go out.
-    Write(usize),
-    /// At most so many bytes of the other's arrive.
-    Read(usize),
+    /// Bytes go out.
+    Write {
+        /// At most so many.
+        most: usize,
+        /// Whether the program then does with the transport what it should.
+        leave: bool,
+    },
+    /// Bytes of the other's arrive.
+    Read {
+        /// At most so many.
+        most: usize,
+        /// Only one event of them is taken; the others lie unread.
+        one: bool,
+    },
     /// Time passes.
-    Tick(u64),
+    Tick {
+        /// So much.
+        milliseconds: u64,
+        /// Whether the program then looks for events once more, although nothing has arrived.
+        look: bool,
+    },
     /// The way to the other ends; `keep` of 255 parts of what is on it still arrive.
     Cut {
         /// Parts of 255.
@@ -148,10 +175,26 @@ pub enum Act {
     Silence,
     /// Buffers give back the memory that they do not use.
     Release,
+    /// `Connection::note_unread`.
+    NoteUnread,
 }
 
 const LENGTHS: [usize; 16] =
     [0, 1, 2, 5, 124, 125, 126, 127, 1000, 4095, 4096, 4097, 5001, 20_000, 65_535, 70_000];
+
+/// Around the lengths from which on a payload is not copied: 8 KiB and, of a client, above 128 KiB.
+const IN_PLACE: [usize; 8] = [0, 125, 8191, 8192, 40_000, 131_072, 131_073, 262_150];
+
+const WRITES: [&[usize]; 8] = [
+    &[],
+    &[1],
+    &[3, 10],
+    &[14, 8000, 1],
+    &[131_080],
+    &[131_090, 3],
+    &[200_000, 100_000],
+    &[usize::MAX],
+];
 
 const CODES: [Option<CloseCode>; 4] =
     [None, Some(CloseCode::NORMAL), Some(CloseCode::GOING_AWAY), CloseCode::new(4999)];
@@ -159,24 +202,31 @@ const CODES: [Option<CloseCode>; 4] =
 impl<'a> Arbitrary<'a> for Operation {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let [which, how]: [u8; 2] = u.arbitrary()?;
+        let other = which & 32 != 0;
         let length = LENGTHS[usize::from(how & 15)];
         let kind = if how & 16 != 0 { MessageKind::Binary } else { MessageKind::Text };
         let bytes = if how == 255 { usize::MAX } else { usize::from(how) * usize::from(how) };
         let act = match which >> 1 & 15 {
             0 | 1 => Act::Send(kind, length),
             2 => Act::Fragment(kind, length, how & 32 != 0),
-            3 => Act::Begin(kind, length, how & 32 != 0),
+            3 => Act::InPlace {
+                kind,
+                length: IN_PLACE[usize::from(how & 7)],
+                encoded: how & 8 != 0,
+                writes: WRITES[usize::from(how >> 5)],
+            },
             4 => Act::Encoded(kind, length),
             5 => Act::Ping(usize::from(how >> 1)),
             6 => Act::Pong(usize::from(how >> 1)),
             7 => {
                 Act::Close { code: CODES[usize::from(how & 3)], reason: usize::from(how >> 2) * 2 }
             }
-            8 | 9 => Act::Write(bytes),
-            10 | 11 => Act::Read(bytes),
-            12 => Act::Tick(u64::from(how) * 10),
+            8 | 9 => Act::Write { most: bytes, leave: other },
+            10 | 11 => Act::Read { most: bytes, one: other },
+            12 => Act::Tick { milliseconds: u64::from(how) * 10, look: other },
             13 => Act::Cut { keep: how },
             14 => Act::Silence,
+            _ if other => Act::NoteUnread,
             _ => Act::Release,
         };
         Ok(Self { side: usize::from(which & 1), act })

@@ -3,14 +3,19 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use sansock::{CloseCode, Compression, Connection, EncodedMessage, Event, Message, MessageKind, Outcome, ProtocolError, ReceiveBuffer, Role, SendBuffer, SendError, State, Timeout};
 use sansock::deflate::DeflateConfig;
 use sansock::frame::FrameHeader;
 use sansock::handshake::Established;
-use sansock::mask::MaskSource;
+use sansock::{
+    CloseCode, Compression, Connection, EncodedMessage, Message, MessageKind, Outcome,
+    ProtocolError, Role, SendError, State, Timeout,
+};
 
+use super::incoming::Incoming;
+use super::rules::{Due, Rules};
 use super::script::{Act, Setup};
-use crate::wire::{self, Monitor};
+use super::twin::{Arrived, Twin};
+use crate::wire::Monitor;
 
 /// A message that was accepted for sending.
 #[derive(Clone, Debug)]
@@ -25,13 +30,16 @@ struct Accepted {
 
 #[derive(Debug)]
 pub(super) struct Side {
-    pub(super) connection: Connection,
+    twin: Twin,
+    rules: Rules,
     pub(super) setup: Setup,
     deflate: Option<DeflateConfig>,
-    input: ReceiveBuffer,
-    pub(super) output: SendBuffer,
     /// Reads along what goes out.
     monitor: Monitor,
+    /// Reads along what comes in.
+    incoming: Incoming,
+    /// What was written from where it lies, and is not in the pipe yet.
+    left: Vec<u8>,
     /// Accepted and not delivered yet.
     sent: VecDeque<Accepted>,
     /// The fragments so far of the message that is being sent.
@@ -40,6 +48,8 @@ pub(super) struct Side {
     pieces: Option<(MessageKind, Vec<u8>)>,
     /// Payloads of the Pings that went out.
     pings: VecDeque<Vec<u8>>,
+    /// Payloads of the keepalive Pings that are due and have not gone out yet.
+    keepalive: VecDeque<[u8; 8]>,
     /// Payloads of the unasked Pongs that were accepted and not delivered yet.
     pongs: VecDeque<Vec<u8>>,
     /// The last Ping that it must answer.
@@ -48,9 +58,8 @@ pub(super) struct Side {
     answered: Option<Vec<u8>>,
     /// Counts what is sent, so that no two payloads are alike.
     count: usize,
-    /// Since when a Close frame of its own is queued.
-    close_queued: Option<Instant>,
-    last_heard: Instant,
+    /// The Close frame that it must send: code and reason.
+    close: Option<Vec<u8>>,
     /// What it sends does not arrive any more.
     pub(super) lost: bool,
     /// It learned that the other's way to it has ended.
@@ -59,21 +68,7 @@ pub(super) struct Side {
     pub(super) has_ended: bool,
     /// Both: the socket is gone.
     pub(super) has_left: bool,
-    /// It failed or timed out: what it gets no longer matters.
-    failed: bool,
-    /// What it said took too long.
-    expired: Option<Timeout>,
     now: Instant,
-}
-
-/// Keys that differ from frame to frame.
-struct Keys(u32);
-
-impl MaskSource for Keys {
-    fn next_key(&mut self) -> [u8; 4] {
-        self.0 = self.0.wrapping_add(0x9E37_79B9);
-        self.0.to_be_bytes()
-    }
 }
 
 impl Side {
@@ -88,57 +83,77 @@ impl Side {
             established = established.with_deflate(config.as_negotiated());
         }
         Self {
-            connection: established.connection_with(&setup.config(), Keys(0)),
+            twin: Twin::new(&established, &setup.config()),
+            rules: Rules::new(role, setup),
             setup: *setup,
-            input: ReceiveBuffer::new(),
-            output: SendBuffer::new(),
             deflate,
             monitor: Monitor::new(role == Role::Client, deflate.is_some()),
+            incoming: Incoming::default(),
+            left: Vec::new(),
             sent: VecDeque::new(),
             fragments: None,
             pieces: None,
             pings: VecDeque::new(),
+            keepalive: VecDeque::new(),
             pongs: VecDeque::new(),
             to_answer: None,
             answered: None,
             count: 0,
-            close_queued: None,
-            last_heard: now,
+            close: None,
             lost: false,
             saw_end: false,
             has_ended: false,
             has_left: false,
-            failed: false,
-            expired: None,
             now,
         }
     }
 
-    /// Closed, and nothing more to be done with the transport.
-    pub(super) fn is_over(&self) -> bool {
-        self.connection.state() == State::Closed && self.has_ended && self.output.is_empty()
+    pub(super) fn connection(&self) -> &Connection {
+        self.twin.connection()
+    }
+
+    /// Whether nothing waits to go out.
+    pub(super) fn has_written(&self) -> bool {
+        self.twin.output().is_empty()
+    }
+
+    /// What the connection says of itself is what the rules say, and both halves agree.
+    fn compare(&self) {
+        self.twin.compare();
+        let connection = self.connection();
+        assert_eq!(connection.state(), self.rules.state());
+        assert_eq!(connection.outcome(), self.rules.outcome());
+        assert_eq!(connection.teardown(), self.rules.teardown());
+        assert_eq!(connection.poll_timeout(), self.rules.poll());
     }
 
     pub(super) fn perform(&mut self, act: Act) {
-        let waiting = self.output.buffered_amount();
-        let was = self.connection.state();
+        let waiting = self.waiting();
+        let was = self.connection().state();
         let result = match act {
-            Act::Send(kind, length) => self.send(kind, length, false),
-            Act::Encoded(kind, length) => self.send(kind, length, true),
-            Act::Fragment(kind, length, fin) => self.fragment(kind, length, fin, false),
-            Act::Begin(kind, length, fin) => self.fragment(kind, length, fin, true),
+            Act::Send(kind, length) => self.send(kind, length, false, None),
+            Act::Encoded(kind, length) => self.send(kind, length, true, None),
+            Act::InPlace { kind, length, encoded, writes } => {
+                self.send(kind, length, encoded, Some(writes))
+            }
+            Act::Fragment(kind, length, fin) => self.fragment(kind, length, fin),
             Act::Ping(length) => self.ping(length),
             Act::Pong(length) => self.pong(length),
             Act::Close { code, reason } => self.close(code, reason),
             Act::Release => {
-                self.input.release();
-                self.output.release();
+                self.twin.release();
                 Ok(())
             }
-            Act::Write(_) | Act::Read(_) | Act::Tick(_) | Act::Cut { .. } | Act::Silence => Ok(()),
+            Act::NoteUnread => {
+                self.twin.note_unread();
+                self.rules.does_not_read();
+                Ok(())
+            }
+            Act::Write { .. } | Act::Read { .. } | Act::Tick { .. } => Ok(()),
+            Act::Cut { .. } | Act::Silence => Ok(()),
         };
-        let now = self.output.buffered_amount();
-        let limited = !matches!(act, Act::Close { .. } | Act::Begin(..));
+        let now = self.waiting();
+        let limited = !matches!(act, Act::Close { .. });
         if result.is_ok() && limited && now > waiting && waiting > 0 {
             // A header and some bytes more where compression makes a payload longer.
             let more = if self.deflate.is_some() { 64 } else { 0 };
@@ -146,72 +161,65 @@ impl Side {
         }
         if result.is_err() {
             assert_eq!(now, waiting, "refused, so nothing was queued");
-            assert_eq!(self.connection.state(), was, "refused, so nothing has changed");
+            assert_eq!(self.connection().state(), was, "refused, so nothing has changed");
         }
+        self.compare();
     }
 
-    fn send(&mut self, kind: MessageKind, length: usize, encoded: bool) -> Result<(), SendError> {
+    fn waiting(&self) -> usize {
+        self.twin.output().buffered_amount()
+    }
+
+    fn send(
+        &mut self,
+        kind: MessageKind,
+        length: usize,
+        encoded: bool,
+        in_place: Option<&[usize]>,
+    ) -> Result<(), SendError> {
         let payload = self.payload(kind, length);
         let due = self.refusal(self.fragments.is_some(), false, payload.len());
         // A server queues an encoded message with its header.
-        let header = if encoded && self.connection.role() == Role::Server { 10 } else { 0 };
+        let header = if encoded && self.connection().role() == Role::Server { 10 } else { 0 };
+        let was_empty = self.has_written();
         let result = if encoded {
             let message = message(kind, &payload);
             let message = match &self.deflate {
                 Some(config) => EncodedMessage::compressed(message, config),
                 None => EncodedMessage::new(message),
             };
-            self.connection.send_encoded(&message, &mut self.output)
+            self.twin.send_encoded(&message, in_place)
         } else {
             let compression = [Compression::Auto, Compression::Always, Compression::Never];
-            let message = message(kind, &payload).with(compression[self.count % 3]);
-            self.connection.send(message, &mut self.output)
+            let message = message(kind, &payload).with_compression(compression[self.count % 3]);
+            self.twin.send(message, in_place)
         };
-        if header == 0 || self.output.is_empty() || due.is_some() {
-            assert_eq!(result.err(), due);
-        } else if let Err(error) = result {
+        if header == 0 || was_empty || due.is_some() {
+            assert_eq!(result.as_ref().err(), due.as_ref());
+        } else if let Err(error) = &result {
             assert!(matches!(error, SendError::BufferFull { .. }), "{error:?}");
         }
-        if result.is_ok() {
-            let frames = vec![payload.len()];
-            let compressed = self.deflate.is_some();
-            self.sent.push_back(Accepted { kind, bytes: payload, frames, compressed });
-        }
-        result
+        self.left.extend(result?);
+        self.rules.sent();
+        let frames = vec![payload.len()];
+        let compressed = self.deflate.is_some();
+        self.sent.push_back(Accepted { kind, bytes: payload, frames, compressed });
+        Ok(())
     }
 
-    /// A fragment, by `send_fragment` or by `begin`.
-    fn fragment(
-        &mut self,
-        kind: MessageKind,
-        length: usize,
-        fin: bool,
-        begin: bool,
-    ) -> Result<(), SendError> {
+    fn fragment(&mut self, kind: MessageKind, length: usize, fin: bool) -> Result<(), SendError> {
         let payload = self.payload(kind, length);
         let other = self.fragments.as_ref().is_some_and(|begun| begun.kind != kind);
-        // `begin` leaves it to the program how much waits, and cannot go on with a message that is
-        // being compressed.
-        let amid = begin && self.fragments.as_ref().is_some_and(|begun| begun.compressed);
-        let due = self
-            .refusal(amid, other, payload.len())
-            .filter(|due| !begin || !matches!(due, SendError::BufferFull { .. }));
-        let compressed = self.deflate.is_some() && !begin;
-        let result = if begin {
-            self.connection.begin(kind, fin, payload.len() as u64).map(|header| {
-                self.output.extend_from_slice(&header.encode());
-                self.output.extend_from_slice(&wire::masked(header.masking_key, &payload));
-            })
-        } else {
-            self.connection.send_fragment(message(kind, &payload), fin, &mut self.output)
-        };
+        let due = self.refusal(false, other, payload.len());
+        let result = self.twin.send_fragment(message(kind, &payload).into(), fin);
         assert_eq!(result.is_err(), due.is_some(), "{result:?} {due:?}");
         if result.is_ok() {
+            self.rules.sent();
             let begun = self.fragments.get_or_insert_with(|| Accepted {
                 kind,
                 bytes: Vec::new(),
                 frames: Vec::new(),
-                compressed,
+                compressed: self.deflate.is_some(),
             });
             begun.bytes.extend_from_slice(&payload);
             begun.frames.push(payload.len());
@@ -225,7 +233,7 @@ impl Side {
     fn ping(&mut self, length: usize) -> Result<(), SendError> {
         let payload = self.tagged(b'i', length);
         let due = self.refuses_control(&payload);
-        let result = self.connection.ping(&payload, &mut self.output);
+        let result = self.twin.ping(&payload);
         assert_eq!(result.is_err(), due.is_some(), "{result:?} {due:?}");
         result
     }
@@ -233,7 +241,7 @@ impl Side {
     fn pong(&mut self, length: usize) -> Result<(), SendError> {
         let payload = self.tagged(b'o', length);
         let due = self.refuses_control(&payload);
-        let result = self.connection.pong(&payload, &mut self.output);
+        let result = self.twin.pong(&payload);
         assert_eq!(result.is_err(), due.is_some(), "{result:?} {due:?}");
         if result.is_ok() {
             self.pongs.push_back(payload);
@@ -243,30 +251,40 @@ impl Side {
 
     fn close(&mut self, code: Option<CloseCode>, reason: usize) -> Result<(), SendError> {
         let reason = "r".repeat(reason);
-        let result = self.connection.close(code, &reason, &mut self.output);
-        let refused = self.close_queued.is_some() || self.is_shut();
+        let result = self.twin.close(code, &reason);
+        let refused = self.rules.is_closing();
         let wrong = reason.len() > 123 || (code.is_none() && !reason.is_empty());
         assert_eq!(result.is_err(), refused || wrong, "{result:?}");
         if result.is_ok() {
-            self.close_queued = Some(self.now);
+            self.must_close(code, &reason);
+            self.rules.close();
         }
         result
+    }
+
+    /// A Close frame with this must go out, unless one was queued or the transport has ended.
+    fn must_close(&mut self, code: Option<CloseCode>, reason: &str) {
+        if !self.rules.is_closing() {
+            let code = code.map(|code| code.get().to_be_bytes());
+            self.close = Some([code.as_ref().map_or(&[][..], |code| code), reason.as_bytes()].concat());
+        }
     }
 
     /// Why a data frame must be refused.
     fn refusal(&self, in_message: bool, other: bool, length: usize) -> Option<SendError> {
         let limit = self.setup.limits.buffered;
-        let waiting = self.output.buffered_amount();
-        if self.close_queued.is_some() || self.is_shut() {
+        let waiting = self.waiting();
+        let full = waiting > 0 && waiting + FrameHeader::MAX_LEN + length > limit;
+        let full = full.then_some(SendError::BufferFull { limit });
+        assert_eq!(self.connection().check_room(length, waiting).err(), full);
+        if self.rules.is_closing() {
             Some(SendError::Closed)
         } else if in_message {
             Some(SendError::MessageInProgress)
         } else if other {
             Some(SendError::KindChanged)
-        } else if waiting > 0 && waiting + FrameHeader::MAX_LEN + length > limit {
-            Some(SendError::BufferFull { limit })
         } else {
-            None
+            full
         }
     }
 
@@ -274,11 +292,6 @@ impl Side {
         let too_long = payload.len() > 125;
         self.refusal(false, false, payload.len())
             .or(too_long.then_some(SendError::ControlTooLong(payload.len())))
-    }
-
-    /// The transport ended before a Close frame was sent.
-    fn is_shut(&self) -> bool {
-        self.saw_end
     }
 
     /// A payload like no other, of about `length` bytes.
@@ -316,81 +329,99 @@ impl Side {
         payload
     }
 
-    /// Takes at most so many bytes of the output.
+    /// Takes at most so many bytes of the output, behind those that have left already.
     pub(super) fn take_output(&mut self, most: usize) -> Vec<u8> {
-        let mut taken = Vec::new();
-        if most == usize::MAX {
-            self.output.write_to(&mut taken).expect("a vector takes all");
-        }
-        while taken.len() < most && !self.output.is_empty() {
-            let slice = self.output.as_slice();
-            assert!(!slice.is_empty(), "as_slice is empty only if nothing waits");
-            let n = slice.len().min(most - taken.len());
-            taken.extend_from_slice(&slice[..n]);
-            let waiting = self.output.buffered_amount();
-            self.output.advance(n);
-            assert_eq!(self.output.buffered_amount(), waiting - n);
-        }
+        let mut taken = std::mem::take(&mut self.left);
+        taken.extend(self.twin.take_output(most));
         for frame in self.monitor.watch(&taken) {
             match frame.header.opcode {
-                9 => self.pings.push_back(frame.payload),
-                8 => assert!(self.close_queued.is_some(), "a Close frame that nobody queued"),
+                9 => {
+                    if frame.payload.len() == 8 {
+                        let due = self.keepalive.pop_front().map(Vec::from);
+                        assert_eq!(due.as_ref(), Some(&frame.payload), "a Ping that was not due");
+                    }
+                    self.pings.push_back(frame.payload);
+                }
+                8 => assert_eq!(self.close.as_ref(), Some(&frame.payload), "the Close frame due"),
                 _ => {}
             }
         }
+        self.compare();
         taken
     }
 
     pub(super) fn receive_end(&mut self) {
         self.saw_end = true;
-        self.connection.receive_eof();
-        assert_eq!(self.connection.state(), State::Closed);
+        self.twin.receive_eof();
+        self.rules.receive_end();
+        self.compare();
     }
 
-    /// Takes bytes that the other has sent, and all events in them.
-    pub(super) fn receive(&mut self, bytes: &[u8], peer: &mut Self, now: Instant) {
-        self.now = now;
-        self.last_heard = now;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            self.input.read_from(&mut rest).expect("a slice gives all");
-        }
+    /// Takes bytes that the other has sent.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.twin.feed(bytes);
+        self.incoming.feed(bytes);
+    }
+
+    /// Takes all events of what has arrived, or one: whether there was any.
+    pub(super) fn take_events(&mut self, peer: &mut Self, one: bool) -> bool {
+        let mut any = false;
         loop {
-            let open = self.close_queued.is_none() && !self.is_shut();
-            match self.connection.advance(&mut self.input, &mut self.output) {
-                Ok(true) => {}
-                Ok(false) => break,
+            let step = self.twin.advance();
+            for event in step.discarded {
+                assert!(self.rules.is_closing() && !self.setup.messages_after_close);
+                self.rules.does_not_read();
+                self.take_event(event, peer);
+                any = true;
+            }
+            let mut done = one;
+            match step.event {
+                Ok(Some(event)) => {
+                    self.rules.does_not_read();
+                    self.take_event(event, peer);
+                    any = true;
+                }
+                Ok(None) => {
+                    self.rules.waits(self.incoming.take());
+                    done = true;
+                }
                 Err(error) => {
                     self.fail(error, peer);
-                    break;
+                    self.rules.waits(self.incoming.take());
+                    done = true;
                 }
             }
-            let event = self.input.event().expect("an event is due");
-            match event {
-                Event::Message(message) => {
-                    assert!(self.pieces.is_none());
-                    peer.delivered(message.kind(), message.as_bytes());
+            self.compare();
+            if done {
+                return any;
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: Arrived, peer: &mut Self) {
+        match event {
+            Arrived::Message(kind, bytes) => {
+                assert!(self.pieces.is_none());
+                peer.delivered(kind, &bytes);
+            }
+            Arrived::Chunk(kind, data, fin) => {
+                let (begun, bytes) = self.pieces.get_or_insert_with(|| (kind, Vec::new()));
+                assert_eq!(*begun, kind);
+                bytes.extend_from_slice(&data);
+                if fin && let Some((kind, bytes)) = self.pieces.take() {
+                    peer.delivered(kind, &bytes);
                 }
-                Event::Chunk { data, fin } => {
-                    let (kind, bytes) =
-                        self.pieces.get_or_insert_with(|| (data.kind(), Vec::new()));
-                    assert_eq!(*kind, data.kind());
-                    bytes.extend_from_slice(data.as_bytes());
-                    if fin && let Some((kind, bytes)) = self.pieces.take() {
-                        peer.delivered(kind, &bytes);
-                    }
+            }
+            Arrived::Ping(payload) => {
+                if !self.rules.is_closing() {
+                    self.to_answer = Some(payload);
                 }
-                Event::Ping(payload) if open => self.to_answer = Some(payload.to_vec()),
-                Event::Ping(_) => {}
-                Event::Pong(payload) => {
-                    let payload = payload.to_vec();
-                    self.pong_arrived(payload, peer);
-                }
-                Event::Close(_) => {
-                    self.close_queued.get_or_insert(now);
-                    self.judge_close(peer);
-                }
-                other => panic!("an event that this harness does not know: {other:?}"),
+            }
+            Arrived::Pong(payload) => self.pong_arrived(payload, peer),
+            Arrived::Close(code, reason) => {
+                self.must_close(code, "");
+                self.rules.closed_by_peer(code, &reason);
+                self.judge_close(peer);
             }
         }
     }
@@ -421,18 +452,22 @@ impl Side {
     /// The other's Close frame: all that it had accepted came before it, and our last Ping that it
     /// read in time is answered.
     fn judge_close(&self, peer: &Self) {
-        assert!(peer.close_queued.is_some());
+        assert!(peer.close.is_some());
         assert!(peer.sent.is_empty(), "lost before the Close frame: {:?}", peer.sent);
         assert!(peer.pongs.is_empty(), "Pongs lost before the Close frame");
-        if !peer.failed {
+        if !matches!(peer.rules.outcome(), Some(Outcome::Failed(_) | Outcome::TimedOut(_))) {
             assert_eq!(self.answered, peer.to_answer, "the newest Ping is answered");
         }
     }
 
     /// The connection refused what the other sent: only a limit can be the reason.
     fn fail(&mut self, error: ProtocolError, peer: &Self) {
-        self.close_queued.get_or_insert(self.now);
-        self.failed = true;
+        if self.rules.outcome().is_some() {
+            // The error of before, once more; or one behind another end.
+            return self.rules.fail(error);
+        }
+        self.must_close(Some(error.close_code()), "");
+        self.rules.fail(error);
         let next = peer.sent.front().or(peer.fragments.as_ref());
         let Accepted { frames, compressed, .. } =
             next.expect("failed, so a message was on the way");
@@ -447,57 +482,61 @@ impl Side {
             _ => false,
         };
         assert!(due, "{error:?} for frames of {frames:?}");
-        assert_eq!(self.connection.state(), State::Closed);
     }
 
     /// Tells the time if it is asked for, or in any case.
     pub(super) fn tell_time(&mut self, now: Instant, anyway: bool) {
         self.now = now;
-        let due = |connection: &Connection| connection.poll_timeout().is_some_and(|at| at <= now);
         let mut told = 0;
-        while due(&self.connection) || (anyway && told == 0) {
+        while self.connection().poll_timeout().is_some_and(|at| at <= now) || (anyway && told == 0)
+        {
             told += 1;
             // A Ping or a Close, then the start of what that begins, then its end.
             assert!(told < 5, "asks for the same moment again and again");
-            let was = self.connection.state();
-            match self.connection.handle_timeout(now, &mut self.output) {
-                Ok(()) => assert_eq!(self.expired, None, "every later call returns it again"),
-                Err(timeout) => self.timed_out(timeout),
-            }
-            if was == State::Open && self.connection.state() != State::Open {
-                self.close_queued.get_or_insert(now);
-            }
+            self.look();
         }
     }
 
-    fn timed_out(&mut self, timeout: Timeout) {
-        assert_eq!(self.connection.state(), State::Closed);
-        assert_eq!(self.connection.poll_timeout(), None, "nothing is waited for any more");
-        if self.expired.is_some() {
-            assert_eq!(self.expired, Some(timeout), "every later call returns it again");
-            return;
-        }
-        (self.failed, self.expired) = (true, Some(timeout));
-        match timeout {
-            Timeout::Closing => {
-                let since = self.close_queued.expect("closing, so a Close frame was queued");
-                assert!(Some(self.now - since) >= self.setup.closing);
+    /// One look at the time: what comes of it is what the rules say.
+    fn look(&mut self) {
+        let open = !self.rules.is_closing();
+        let full = self.refusal(false, false, 8).is_some();
+        let result = self.twin.look(self.now);
+        let (ended, code) = match self.rules.look(self.now) {
+            Due::Nothing => (None, None),
+            Due::Ping(payload) => {
+                // It is left out where too much waits, and times out then.
+                if !full {
+                    self.keepalive.push_back(payload);
+                }
+                (None, None)
             }
-            Timeout::Keepalive => {
-                let silent = self.now - self.last_heard;
-                assert!(self.setup.keepalive.is_some_and(|it| silent >= it.timeout));
-            }
-            Timeout::Message => assert!(self.setup.message.is_some()),
-            other => panic!("{other:?} after the handshake"),
+            Due::Idle => (None, Some(CloseCode::GOING_AWAY)),
+            Due::Expired(timeout, code) => (Some(timeout), Some(code)),
+        };
+        if let Some(code) = code.filter(|_| open) {
+            self.close = Some(code.get().to_be_bytes().to_vec());
         }
-        self.close_queued.get_or_insert(self.now);
+        let over: Option<Timeout> = match self.rules.outcome() {
+            Some(&Outcome::TimedOut(timeout)) => Some(timeout),
+            _ => None,
+        };
+        assert!(ended.is_none() || ended == over);
+        assert_eq!(result.err(), over, "every later call returns it again");
+        self.compare();
     }
 
     /// What must hold when all is over.
     pub(super) fn judge_end(&self) {
-        let outcome = self.connection.outcome().expect("Closed, so there is an outcome");
-        if let Outcome::Clean(_) = outcome {
-            assert!(self.monitor.closed() || self.lost, "a clean end has two Close frames");
+        assert_eq!(self.connection().state(), State::Closed);
+        let outcome = self.connection().outcome().expect("Closed, so there is an outcome");
+        if self.lost {
+            return;
+        }
+        if self.close.is_some() {
+            assert!(self.monitor.closed(), "the Close frame went out");
+        } else {
+            assert_eq!(outcome, &Outcome::Abnormal, "another end has two Close frames");
         }
         assert!(self.monitor.at_boundary(), "the last frame went out whole");
     }
