@@ -4,9 +4,9 @@ use std::fmt;
 
 /// A status code that may stand in a Close frame (RFC 6455, 7.4; IANA's registry).
 ///
-/// It holds 1000 to 1003, 1007 to 1014 or 3000 to 4999. The codes that "MUST NOT be set as a status
-/// code in a Close control frame by an endpoint" (1005, 1006 and 1015, section 7.4.1), 1004 and the
-/// unassigned ranges cannot be spelled; "no code" is `None` in [`Close::code`].
+/// Valid codes are 1000 to 1003, 1007 to 1014 and 3000 to 4999. Not valid are the codes that "MUST
+/// NOT be set as a status code in a Close control frame by an endpoint" (1005, 1006 and 1015,
+/// section 7.4.1), 1004 and the unassigned ranges. "No code" is `None` in [`Close::code`].
 ///
 /// ```
 /// use sansock::CloseCode;
@@ -21,13 +21,14 @@ pub struct CloseCode(u16);
 impl CloseCode {
     /// 1000: the purpose for which the connection was established has been fulfilled.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: an endpoint is going away: a server shuts down, a browser leaves the page.
+    /// 1001: an endpoint is going away, such as a server that shuts down or a browser that leaves
+    /// the page.
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
     /// 1003: a type of data arrived that the endpoint cannot accept.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1007: a message held data that does not fit its type, such as text that is not UTF-8.
+    /// 1007: a message contains data that does not match its type, such as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
     /// 1008: a message violates the endpoint's policy.
     pub const POLICY_VIOLATION: Self = Self(1008);
@@ -44,7 +45,7 @@ impl CloseCode {
     /// 1014: a gateway got an invalid answer from its upstream (IANA).
     pub const BAD_GATEWAY: Self = Self(1014);
 
-    /// The code, if it may stand in a Close frame.
+    /// Returns the code, or `None` if it may not stand in a Close frame (RFC 6455, 7.4).
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         match code {
@@ -53,7 +54,7 @@ impl CloseCode {
         }
     }
 
-    /// The number that goes on the wire: 1000 to 4999.
+    /// Returns the number that goes on the wire: 1000 to 4999.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
@@ -92,21 +93,23 @@ impl fmt::Display for InvalidCloseCode {
 
 impl std::error::Error for InvalidCloseCode {}
 
-/// What a Close frame says (RFC 6455, 5.5.1): a code and a reason, or nothing.
+/// The body of a Close frame (RFC 6455, 5.5.1): a code and a reason, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Close<'a> {
-    /// The status code; `None` if the frame's body is empty (1005 in the API of browsers).
+    /// The status code; `None` if the frame's body is empty (browsers then report 1005).
     pub code: Option<CloseCode>,
     /// The reason, at most [`Close::MAX_REASON`] bytes; empty if there is no code.
     pub reason: &'a str,
 }
 
 impl Close<'_> {
-    /// The longest reason, in bytes of UTF-8: a control frame's 125 less the code's 2 (5.5).
+    /// The longest reason in bytes of UTF-8: the 125 bytes of a control frame minus 2 for the code
+    /// (5.5).
     pub const MAX_REASON: usize = 123;
 }
 
-/// The code and, if there is one, the reason: `1000`, `1008: bad token`; 1005 if there is no code.
+/// Shows the code and, if there is one, the reason: `1000`, `1008: bad token`. Without a code it
+/// shows 1005.
 impl fmt::Display for Close<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code.map_or(1005, CloseCode::get))?;

@@ -1,5 +1,5 @@
-//! The end of a connection (RFC 6455, 7): whatever ends it is decided here, for a connection that is
-//! whole and for one that is split.
+//! The end of a connection (RFC 6455, 7): whatever ends it is decided here, for a connection that
+//! is whole and for one that is split.
 
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ use crate::timer::{Due, Observed, Timeout, Timeouts, Timers};
 pub enum State {
     /// Messages go both ways.
     Open,
-    /// Our Close frame was queued and the peer's has not arrived: "_The WebSocket Closing Handshake is
-    /// Started_" (7.1.3).
+    /// Our Close frame was queued and the peer's has not arrived: "_The WebSocket Closing Handshake
+    /// is Started_" (7.1.3).
     Closing,
     /// Close frames went both ways, or the connection failed, or its transport ended.
     Closed,
@@ -27,12 +27,12 @@ pub enum State {
 pub enum Teardown {
     /// Read and write: the connection is not over.
     NotYet,
-    /// Write what waits and read until the peer ends its side: "in most normal cases the TCP connection
-    /// MUST be closed first by the server" (7.1.1), and this is a client.
+    /// Write what waits and read until the peer ends its side: "in most normal cases the TCP
+    /// connection MUST be closed first by the server" (7.1.1), and this is a client.
     AwaitPeer,
-    /// Write what waits, end our side of the transport (half-close, once), and read until the peer ends
-    /// its side. A transport that is dropped while bytes of the peer are unread makes TCP send a
-    /// reset, and the peer may lose our Close frame.
+    /// Write what waits, end our side of the transport (half-close, once), and read until the peer
+    /// ends its side. A transport that is dropped while bytes of the peer are unread makes TCP send
+    /// a reset, and the peer may lose our Close frame.
     HalfClose,
     /// Drop the transport. What waits may still be written before that, until the given time;
     /// `None` means that there is no time left for it.
@@ -67,8 +67,8 @@ impl Outcome {
         matches!(self, Self::Clean { .. })
     }
 
-    /// The number that the API of browsers shows: "_The WebSocket Connection Close Code_" (7.1.5), so
-    /// 1005 for a Close frame without a code, and 1006 if none was received.
+    /// The number that the API of browsers shows: "_The WebSocket Connection Close Code_" (7.1.5),
+    /// so 1005 for a Close frame without a code, and 1006 if none was received.
     #[must_use]
     pub const fn code(&self) -> u16 {
         match self {
@@ -78,8 +78,8 @@ impl Outcome {
         }
     }
 
-    /// The reason in the peer's Close frame: "_The WebSocket Connection Close Reason_" (7.1.6). Empty if
-    /// there was none.
+    /// The reason in the peer's Close frame: "_The WebSocket Connection Close Reason_" (7.1.6).
+    /// Empty if there was none.
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
@@ -103,7 +103,8 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// What a [`Receiver`](crate::split::Receiver) has seen so far, for [`Sender::note`](crate::split::Sender::note).
+/// What a [`Receiver`](crate::split::Receiver) has seen so far, for
+/// [`Sender::note`](crate::split::Sender::note).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
     /// Whether bytes have arrived since the last progress was taken.
@@ -212,12 +213,12 @@ impl Closing {
     pub(crate) fn reply(&mut self, event: &Event<'_>) -> Option<Reply> {
         let open = !self.is_closed();
         match event {
-            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
-            // already received a Close frame." (5.5.2)
+            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless
+            // it already received a Close frame." (5.5.2)
             Event::Ping(_) => open.then_some(Reply::Pong),
             // "If an endpoint receives a Close frame and did not previously send a Close frame, the
-            // endpoint MUST send a Close frame in response. (When sending a Close frame in response,
-            // the endpoint typically echos the status code it received.)" (5.5.1)
+            // endpoint MUST send a Close frame in response. (When sending a Close frame in
+            // response, the endpoint typically echos the status code it received.)" (5.5.1)
             Event::Close(close) => {
                 let outcome = Outcome::Clean { code: close.code, reason: close.reason.into() };
                 self.end(outcome);
@@ -227,9 +228,10 @@ impl Closing {
         }
     }
 
-    /// The peer broke the protocol. Returns the code of the Close frame to send, unless one was sent:
-    /// "An endpoint MUST NOT continue to attempt to process data (including a responding Close frame)
-    /// from the remote endpoint after being instructed to _Fail the WebSocket Connection_." (7.1.7)
+    /// The peer broke the protocol. Returns the code of the Close frame to send, unless one was
+    /// sent: "An endpoint MUST NOT continue to attempt to process data (including a responding
+    /// Close frame) from the remote endpoint after being instructed to _Fail the WebSocket
+    /// Connection_." (7.1.7)
     pub(crate) fn fail(&mut self, error: ProtocolError) -> Option<CloseCode> {
         self.end(Outcome::Failed(error));
         (!self.is_closed()).then(|| error.close_code())
@@ -261,8 +263,8 @@ impl Closing {
         if self.peer == Peer::GivenUp { None } else { self.timers.poll(&self.observed) }
     }
 
-    /// Returns what is due at `now`. Only the first thing that takes too long is the outcome: later the
-    /// connection is over, and the end of the transport is waited for no longer.
+    /// Returns what is due at `now`. Only the first thing that takes too long is the outcome: later
+    /// the connection is over, and the end of the transport is waited for no longer.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
         if self.peer == Peer::GivenUp {
             return None;

@@ -1,46 +1,49 @@
-//! Who we are and what we accept.
+//! The settings of a connection: role, limits and delivery.
 
 use crate::timer::Timeouts;
 
 /// Which end of the connection this is (RFC 6455, 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Opens the connection, masks what it sends and takes only what is not masked (5.1).
+    /// Opens the connection, masks the frames that it sends and accepts only unmasked ones (5.1).
     Client,
-    /// Answers, does not mask and takes only what is masked (5.1).
+    /// Answers, sends unmasked frames and accepts only masked ones (5.1).
     Server,
 }
 
-/// How messages are handed over.
+/// How messages are delivered to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// Whole messages ([`Event::Message`](crate::Event::Message)), whatever their fragments.
+    /// Whole messages ([`Event::Message`](crate::Event::Message)), even if they arrive in
+    /// fragments.
     #[default]
     Messages,
-    /// Pieces as they arrive ([`Event::Chunk`](crate::Event::Chunk)), text cut between characters:
-    /// for messages larger than memory. [`Limits::message`] still counts; raise it as needed.
+    /// Pieces as they arrive ([`Event::Chunk`](crate::Event::Chunk)), for messages larger than
+    /// memory. Text is cut between characters. [`Limits::message`] still applies; raise it as
+    /// needed.
     Chunks,
 }
 
-/// What the peer may send and what may wait for it. All in bytes of payload unless said otherwise.
+/// Limits on what the peer may send and on what may wait to be sent to it.
 ///
-/// A peer that goes over a limit is told with Close code 1009 (1008 for fragments) and the
+/// If the peer exceeds a limit, it gets a Close frame with 1009 (1008 for fragments) and the
 /// connection fails with an error that names the limit. Memory grows with the bytes that arrive,
 /// never with the length that a header announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Largest payload of one data frame. Default 64 MiB.
+    /// Largest payload of one data frame, in bytes. Default 64 MiB.
     pub frame: u64,
-    /// Largest message, all its fragments together; of a compressed message what it inflates to.
-    /// Default 64 MiB.
+    /// Largest payload of one message, in bytes: the sum of its fragments, and for a compressed
+    /// message its length after inflation. Default 64 MiB.
     pub message: u64,
-    /// Most frames of one message, empty ones included. Default 131,072.
+    /// Largest number of frames of one message, empty frames included. Default 131,072.
     pub fragments: u32,
-    /// Most bytes that may wait in the send buffer, headers included. A message or Ping that would go
-    /// over it is refused with [`SendError::BufferFull`](crate::SendError::BufferFull), unless nothing
-    /// waits. Answers, one Pong and one Close at most, are not. Default 64 MiB.
+    /// Largest number of bytes that may wait in the send buffer, headers included. A message or
+    /// Ping that would exceed it is refused with
+    /// [`SendError::BufferFull`](crate::SendError::BufferFull), unless the buffer is empty.
+    /// Automatic replies (at most one Pong and one Close) are exempt. Default 64 MiB.
     pub buffered: usize,
 }
 
@@ -96,18 +99,19 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// What is accepted from the peer and may wait for it.
+    /// Limits on what the peer may send and on what may wait to be sent to it.
     pub limits: Limits,
-    /// Whole messages or pieces.
+    /// Whether messages are delivered whole or in pieces. Default [`Delivery::Messages`].
     pub delivery: Delivery,
-    /// How long things may take.
+    /// The timeouts of the connection.
     pub timeouts: Timeouts,
-    /// The most bytes that one read asks the transport for. Default 32 KiB, so that what a read brings
-    /// is still in the processor's first cache, or close to it, when it is unmasked. At least 4 KiB.
+    /// Largest number of bytes that one read asks the transport for; at least 4 KiB. Default 32
+    /// KiB: small enough that the bytes are still in the processor's fast cache when they are
+    /// unmasked.
     pub read_size: usize,
-    /// Whether a [`Connection`](crate::Connection) hands over messages that arrive after our own Close
-    /// frame. Default no: they are discarded, as browsers do, so a loop that answers messages need not
-    /// think of them. A connection that is split hands them over, since its reader does not answer.
+    /// Whether a [`Connection`](crate::Connection) delivers messages that arrive after our own
+    /// Close frame. Default `false`: it discards them, as browsers do, so a loop that answers
+    /// messages needs no special case. A split connection always delivers them.
     pub messages_after_close: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Both halves of a connection in one.
+//! A whole connection: receiver and sender together.
 
 use std::time::Instant;
 
@@ -18,14 +18,14 @@ use crate::timer::Timeout;
 /// One end of a connection after the opening handshake: both halves, the closing handshake and the
 /// timers. It does no I/O and reads no clock; the [crate's page](crate) shows the loop around it.
 ///
-/// The methods are of four kinds: [`advance`](Self::advance), [`receive_eof`](Self::receive_eof) and
-/// [`handle_timeout`](Self::handle_timeout) take in what happened; [`send`](Self::send) and its like
-/// queue; [`poll_timeout`](Self::poll_timeout) and [`teardown`](Self::teardown) say what to do next;
-/// the rest show the state.
+/// There are four kinds of methods: [`advance`](Self::advance), [`receive_eof`](Self::receive_eof)
+/// and [`handle_timeout`](Self::handle_timeout) process what happened; [`send`](Self::send) and
+/// similar methods queue frames; [`poll_timeout`](Self::poll_timeout) and
+/// [`teardown`](Self::teardown) say what to do next; the others show the state.
 ///
 /// | what happened | [`State`] | [`Outcome`] | [`Teardown`] |
 /// |---|---|---|---|
-/// | nothing of the following | `Open` | none | `NotYet` |
+/// | none of the following | `Open` | none | `NotYet` |
 /// | our Close frame was queued, the peer's is awaited | `Closing` | none | `NotYet` |
 /// | Close frames went both ways, on a server | `Closed` | `Clean` | `HalfClose` |
 /// | Close frames went both ways, on a client | `Closed` | `Clean` | `AwaitPeer` |
@@ -35,27 +35,29 @@ use crate::timer::Timeout;
 /// | the peer ended its side of the transport after one of the above | as it was | as it was | `Drop`, in time |
 /// | [`Timeouts::closing`](crate::Timeouts::closing) passed since our Close frame, and the peer has not ended its side | as it was | as it was | `Drop`, now |
 ///
-/// "In time" means: what waits may still be written until [`Timeouts::closing`](crate::Timeouts::closing)
-/// after our Close frame, or after the end of the transport if there was none.
+/// "In time" means: bytes that wait may still be written. The time for it,
+/// [`Timeouts::closing`](crate::Timeouts::closing), starts with our Close frame, or with the end of
+/// the transport if there was no Close frame.
 #[derive(Debug)]
 pub struct Connection {
     receiver: Receiver,
     sender: Sender,
-    /// Whether messages that arrive after our Close frame are lent.
+    /// [`Config::messages_after_close`].
     lends_after_close: bool,
 }
 
 impl Connection {
-    /// A server's end of a connection whose opening handshake is done, without extensions.
+    /// Creates the server's end of a connection whose opening handshake is done, without
+    /// extensions.
     ///
-    /// An [`Established`](crate::handshake::Established) gives one with what was negotiated.
+    /// [`Established`](crate::handshake::Established) creates one with the negotiated extensions.
     #[must_use]
     pub fn server(config: &Config) -> Self {
         Self::new(Sender::server(config), config, None)
     }
 
-    /// A client's end of a connection whose opening handshake is done, without extensions. Each frame
-    /// is masked with a fresh key from `masks`.
+    /// Creates the client's end of a connection whose opening handshake is done, without
+    /// extensions. Each frame is masked with a fresh key from `masks` (RFC 6455, 5.3).
     #[must_use]
     pub fn client(config: &Config, masks: impl MaskSource + 'static) -> Self {
         Self::new(Sender::client(config, masks), config, None)
@@ -74,14 +76,14 @@ impl Connection {
         }
     }
 
-    /// Processes what has arrived up to the next event, which [`ReceiveBuffer::event`] then lends;
-    /// `false` if more bytes are needed. A Ping and a Close frame are answered by what is then queued
-    /// in `output`.
+    /// Processes the bytes that have arrived up to the next event, and returns whether there is
+    /// one. [`ReceiveBuffer::event`] then lends it; `false` means that more bytes are needed. The
+    /// answer to a Ping or a Close frame is queued in `output`.
     ///
     /// # Errors
     ///
-    /// The peer broke the protocol or went over a limit. The Close frame that says so was queued;
-    /// every later call returns the error again, and discards what has arrived.
+    /// [`ProtocolError`] if the peer broke the protocol or exceeded a limit. The Close frame that
+    /// says so was queued; every later call returns the error again, and discards what has arrived.
     #[inline]
     pub fn advance(
         &mut self,
@@ -111,7 +113,8 @@ impl Connection {
         }
     }
 
-    /// [`advance`](Self::advance) and [`ReceiveBuffer::event`] in one.
+    /// Processes what has arrived and returns the next event: [`advance`](Self::advance) and
+    /// [`ReceiveBuffer::event`] in one call. `None` means that more bytes are needed.
     ///
     /// # Errors
     ///
@@ -125,39 +128,39 @@ impl Connection {
         Ok(if self.advance(input, output)? { input.event() } else { None })
     }
 
-    /// Records that the peer ended its side of the transport, or that the transport broke. What waits
-    /// may still be written.
+    /// Records that the peer ended its side of the transport, or that the transport broke. Bytes
+    /// that wait may still be written.
     pub fn receive_eof(&mut self) {
         self.sender.receive_eof();
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` if nothing
-    /// is timed. A moment in the past means now.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` if
+    /// nothing is timed. A moment in the past means now.
     #[inline]
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.sender.poll_timeout()
     }
 
-    /// Takes the time: once at the start, then whenever [`poll_timeout`](Self::poll_timeout) has
-    /// passed. To call it more often is more exact, since the connection also learns then since when
-    /// the peer is silent.
+    /// Checks the timers. Call it once at the start, then whenever
+    /// [`poll_timeout`](Self::poll_timeout) has passed. More calls make the timers more exact,
+    /// because each call also records whether the peer has been silent.
     ///
-    /// It may queue a keepalive Ping, or a Close frame with 1001 for a connection that is idle.
+    /// It may queue a keepalive Ping, or a Close frame with 1001 for an idle connection.
     ///
-    /// A deadline for the peer acts at the second look, 100 milliseconds or more after the first one
-    /// that found it passed. So what has arrived can be read in between, in whatever order a loop reads
-    /// and looks.
+    /// A deadline for the peer takes effect only at a second call, at least 100 milliseconds after
+    /// the first call that found it passed. In between the loop can read what has already arrived,
+    /// so the order of reading and checking does not matter.
     ///
     /// # Errors
     ///
-    /// [`Timeout`]: something took too long and the connection is over. A Close frame that says so was
-    /// queued. Every later call returns it again.
+    /// [`Timeout`] if something took too long: the connection is over. A Close frame that says so
+    /// was queued. Every later call returns the error again.
     pub fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> Result<(), Timeout> {
         self.sender.handle_timeout(now, output)
     }
 
-    /// Returns where the connection is in its life.
+    /// Returns the state of the connection.
     #[must_use]
     pub fn state(&self) -> State {
         self.sender.state()
@@ -197,7 +200,8 @@ impl Connection {
         self.sender.send(message, output)
     }
 
-    /// Queues the next fragment of a message.
+    /// Queues the next fragment of a message; `fin` marks the last one. Text may be cut only where
+    /// `&str` can be.
     ///
     /// # Errors
     ///
@@ -212,8 +216,8 @@ impl Connection {
         self.sender.send_fragment(fragment, fin, output)
     }
 
-    /// Queues a message whose payload, if it is long, is then written from where it lies
-    /// ([`Sender::send_in_place`]).
+    /// Queues a message without copying a long payload: the returned [`Unwritten`] writes the
+    /// payload directly from `message` ([`Sender::send_in_place`]).
     ///
     /// # Errors
     ///
@@ -227,7 +231,8 @@ impl Connection {
         self.sender.send_in_place(message, output)
     }
 
-    /// [`send_in_place`](Self::send_in_place) of a message that was encoded once for many connections.
+    /// Queues a message that was encoded once for many connections, without copying a long payload,
+    /// as [`send_in_place`](Self::send_in_place) does.
     ///
     /// # Errors
     ///
@@ -273,15 +278,15 @@ impl Connection {
         self.sender.pong(payload, output)
     }
 
-    /// Queues a Close frame, which starts the closing handshake (7.1.2) and is the last frame that goes
-    /// out. A reason needs a code. Messages that the peer sent before its own Close frame are
-    /// discarded, as browsers do, unless
-    /// [`Config::messages_after_close`](crate::Config::messages_after_close) asks for them.
+    /// Queues a Close frame, which starts the closing handshake (7.1.2). It is the last frame that
+    /// is sent. A reason needs a code. Messages that the peer still sends before its own Close
+    /// frame are discarded, as browsers do, unless
+    /// [`Config::messages_after_close`](crate::Config::messages_after_close) is set.
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] if one was queued before, [`SendError::ReasonTooLong`] above 123 bytes,
-    /// [`SendError::ReasonWithoutCode`].
+    /// [`SendError::Closed`] if a Close frame was queued before, [`SendError::ReasonTooLong`] if
+    /// the reason has more than 123 bytes, [`SendError::ReasonWithoutCode`].
     pub fn start_close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
@@ -291,33 +296,35 @@ impl Connection {
         self.sender.start_close(code, reason, output)
     }
 
-    /// Records that a Close frame left another way, such as through a second handle of the transport:
-    /// nothing more may be sent.
+    /// Records that a Close frame was sent in another way, such as through a second handle of the
+    /// transport. Nothing more may be sent.
     pub fn mark_closed(&mut self) {
         self.sender.mark_closed();
     }
 
-    /// Records that the program does something else than to read, such as a long write: what the peer has
-    /// sent may lie unread, so until [`advance`](Self::advance) has found nothing more its silence says
-    /// nothing.
+    /// Records that the program does not read at the moment, for example during a long write. Bytes
+    /// of the peer may lie unread, so its silence does not count until [`advance`](Self::advance)
+    /// has found nothing more.
     pub fn note_unread(&mut self) {
         self.sender.note_unread();
     }
 
-    /// Checks that a payload of `length` bytes may be queued behind `waiting` bytes.
+    /// Checks whether a payload of `length` bytes may be queued when `waiting` bytes wait already.
     ///
     /// # Errors
     ///
-    /// [`SendError::BufferFull`].
+    /// [`SendError::BufferFull`] if both together exceed
+    /// [`Limits::buffered`](crate::Limits::buffered).
     #[inline]
     pub fn check_room(&self, length: usize, waiting: usize) -> Result<(), SendError> {
         self.sender.check_room(length, waiting)
     }
 
-    /// The two halves, for two threads or tasks. The sender keeps the closing handshake and the timers,
-    /// and the receiver's thread tells it what happens: [`Sender::note`] before each wait and
-    /// [`Sender::note_unread`] behind it, [`Sender::respond`] for each control frame,
-    /// [`Sender::fail`], [`Sender::receive_eof`]. The receiver lends messages whatever the sender has sent.
+    /// Splits the connection into two halves, for two threads or tasks. The sender keeps the
+    /// closing handshake and the timers. The thread that reads must report to it: [`Sender::note`]
+    /// before each wait and [`Sender::note_unread`] after it, [`Sender::respond`] for each control
+    /// frame, [`Sender::fail`] and [`Sender::receive_eof`]. The receiver also lends messages that
+    /// arrive after the sender's Close frame.
     #[must_use]
     pub fn split(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)

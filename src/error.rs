@@ -1,17 +1,17 @@
-//! Errors, by blame: [`ProtocolError`] is the peer's fault, [`SendError`] is ours.
+//! Errors, by blame: [`ProtocolError`] is the peer's fault, [`SendError`] is the program's.
 
 use std::fmt;
 
 use crate::close::CloseCode;
 use crate::utf8::InvalidUtf8;
 
-/// The peer broke the protocol or went over a limit. Fatal: the Close frame with
+/// The peer broke the protocol or exceeded a limit. This is fatal: a Close frame with
 /// [`close_code`](Self::close_code) has been queued and every later call returns the same error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// A reserved bit is set that no negotiated extension defines (RFC 6455, 5.2), or not here. The value is the
-    /// first byte of the frame.
+    /// A reserved bit is set that no negotiated extension defines, or that it does not allow on
+    /// this frame (RFC 6455, 5.2). The value is the first byte of the frame.
     ReservedBits(u8),
     /// An opcode that is not defined: 3 to 7 or 11 to 15 (5.2).
     ReservedOpcode(u8),
@@ -39,19 +39,19 @@ pub enum ProtocolError {
     CloseLength,
     /// A close code that must not be on the wire (7.4).
     CloseCode(u16),
-    /// A frame above [`Limits::frame`](crate::Limits::frame).
+    /// A frame is longer than [`Limits::frame`](crate::Limits::frame).
     FrameTooLarge {
         /// The announced length.
         length: u64,
         /// The limit.
         limit: u64,
     },
-    /// A message above [`Limits::message`](crate::Limits::message).
+    /// A message is longer than [`Limits::message`](crate::Limits::message).
     MessageTooLarge {
         /// The limit.
         limit: u64,
     },
-    /// A message of more frames than [`Limits::fragments`](crate::Limits::fragments).
+    /// A message has more frames than [`Limits::fragments`](crate::Limits::fragments).
     TooManyFragments {
         /// The limit.
         limit: u32,
@@ -59,7 +59,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// The status code that tells the peer (7.4.1).
+    /// Returns the status code of the Close frame that is sent to the peer (7.4.1).
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
@@ -110,24 +110,25 @@ impl fmt::Display for ProtocolError {
 impl std::error::Error for ProtocolError {}
 
 impl From<InvalidUtf8> for ProtocolError {
-    /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not,
-    /// in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_." (8.1)
+    /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
+    /// not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
+    /// (8.1)
     fn from(_: InvalidUtf8) -> Self {
         Self::InvalidUtf8
     }
 }
 
-/// A message, fragment or control frame was refused. Nothing of it was written and the connection
-/// is as it was.
+/// A message, fragment or control frame was refused. Nothing was queued and the connection is
+/// unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A Close frame has been sent or queued: "The application MUST NOT send any more data frames
-    /// after sending a Close frame" (RFC 6455, 5.5.1), or the connection is over.
+    /// A Close frame has been sent or queued, or the connection is over: "The application MUST NOT
+    /// send any more data frames after sending a Close frame" (RFC 6455, 5.5.1).
     Closed,
-    /// A fragmented message is being sent: finish it before the next one (5.4).
+    /// A fragmented message is being sent. Finish it before the next one (5.4).
     MessageInProgress,
-    /// A fragment of the other type than the message that it continues (5.4).
+    /// A fragment has a different type than the message that it continues (5.4).
     KindChanged,
     /// A Ping or Pong payload of more than 125 bytes (5.5). The value is its length.
     ControlTooLong(usize),
@@ -135,7 +136,7 @@ pub enum SendError {
     ReasonTooLong(usize),
     /// A close reason without a code: the body of a Close frame starts with the code (5.5.1).
     ReasonWithoutCode,
-    /// More would wait in the send buffer than [`Limits::buffered`](crate::Limits::buffered).
+    /// More bytes would wait in the send buffer than [`Limits::buffered`](crate::Limits::buffered).
     BufferFull {
         /// The limit.
         limit: usize,

@@ -1,4 +1,4 @@
-//! What a connection hands to the program.
+//! The events that a connection delivers to the program.
 
 use crate::close::Close;
 use crate::message::Message;
@@ -10,10 +10,10 @@ use crate::message::Message;
 pub enum Event<'b> {
     /// A whole message ([`Delivery::Messages`](crate::Delivery::Messages)).
     Message(Message<'b>),
-    /// The next piece of a message ([`Delivery::Chunks`](crate::Delivery::Chunks)). Pieces do not
-    /// follow the frames' boundaries. Text is cut between characters.
+    /// The next piece of a message ([`Delivery::Chunks`](crate::Delivery::Chunks)). Pieces are
+    /// independent of frame boundaries. Text is cut between characters.
     Chunk {
-        /// The piece; only the last of a message may be empty.
+        /// The piece. Only the last piece of a message may be empty.
         data: Message<'b>,
         /// Whether the message ends with this piece.
         fin: bool,
@@ -21,7 +21,7 @@ pub enum Event<'b> {
     /// A Ping with its payload, at most 125 bytes. A [`Connection`](crate::Connection) has queued
     /// the Pong already.
     Ping(&'b [u8]),
-    /// A Pong with its payload, asked for or not.
+    /// A Pong with its payload, solicited or not.
     Pong(&'b [u8]),
     /// The peer's Close frame. A [`Connection`](crate::Connection) has queued the answer already.
     /// No other event follows.
@@ -35,7 +35,7 @@ impl<'b> Event<'b> {
         matches!(self, Self::Ping(_) | Self::Pong(_) | Self::Close(_))
     }
 
-    /// Returns the message, if this is a whole one.
+    /// Returns the message, if this is a whole message.
     #[must_use]
     pub const fn as_message(&self) -> Option<Message<'b>> {
         match self {

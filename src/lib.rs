@@ -43,10 +43,10 @@
 //! # The core, and the loop around it
 //!
 //! The core does no I/O, reads no clock, starts no thread and knows no socket. The program owns two
-//! buffers: it puts what arrives into a [`ReceiveBuffer`] and writes what waits in a [`SendBuffer`].
-//! A [`ServerHandshake`] or a [`ClientHandshake`] ends in [`Established`], and that gives a
-//! [`Connection`]. Blocking, `poll`, `async`, a fuzzer or a simulation: all drive the same core, in
-//! the same loop. This is the whole of it, for a server that echoes:
+//! buffers: it puts what arrives into a [`ReceiveBuffer`] and writes what waits in a
+//! [`SendBuffer`]. A [`ServerHandshake`] or a [`ClientHandshake`] ends in [`Established`], which
+//! gives a [`Connection`]. Blocking, `poll`, `async`, a fuzzer or a simulation: all drive the same
+//! core, in the same loop. This is the complete loop of a server that echoes:
 //!
 //! ```
 //! use std::error::Error;
@@ -61,11 +61,11 @@
 //! fn serve(transport: &mut (impl Read + Write)) -> Result<Outcome, Box<dyn Error>> {
 //!     let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
 //!
-//!     // The opening handshake. One request is all that is read of HTTP.
+//!     // The opening handshake: exactly one HTTP request is read.
 //!     let mut handshake = ServerHandshake::new(HeadLimits::new());
 //!     while !handshake.advance(&mut input).inspect_err(|error| {
-//!         // 400, 405, 426, 431: whatever the error asks for. Then the transport is ended as in
-//!         // `Teardown::HalfClose`, by the deadline `Timeouts::ending`.
+//!         // Queues the response that belongs to the error: 400, 405, 426 or 431. Then end the
+//!         // transport as in `Teardown::HalfClose`, by the deadline `Timeouts::ending`.
 //!         error.respond(&mut output);
 //!         let _ = output.write_to(transport);
 //!     })? {
@@ -88,17 +88,17 @@
 //! ) -> Result<(), Box<dyn Error>> {
 //!     loop {
 //!         // 1. Process all that has arrived. An event borrows `input`, not the connection, so the
-//!         //    payload can be sent on without a copy of it. An error means that the peer broke the
+//!         //    payload can be sent without a copy. An error means that the peer broke the
 //!         //    protocol; the Close frame that says so is in `output`.
 //!         while let Ok(Some(event)) = connection.next_event(input, output) {
 //!             match event {
 //!                 Event::Message(message) => connection.send(message, output)?,
-//!                 // It is answered already. Write the Pong, or that of the next Ping takes its place.
+//!                 // The Pong is queued. Write it now: the Pong for the next Ping would replace it.
 //!                 Event::Ping(_) => output.write_to(transport)?,
 //!                 _ => {}
 //!             }
 //!         }
-//!         // 2. Look at the clock. What takes too long shows in `teardown` and `outcome`.
+//!         // 2. Check the timers. A timeout shows in `teardown` and `outcome`.
 //!         let _ = connection.handle_timeout(Instant::now(), output);
 //!         // 3. Write before waiting: one write for all the messages that one read brought.
 //!         output.write_to(transport)?;
@@ -138,20 +138,21 @@
 //! # fn main() {}
 //! ```
 //!
-//! A client differs in the handshake only ([`ClientHandshake`]). If a function must return the event
-//! that it has found, use [`Connection::advance`] and then [`ReceiveBuffer::event`]: `advance` changes,
-//! `event` lends. The table at [`Connection`] has every state and what to do then; the document
-//! `docs/EMBEDDING.md` shows the loop for event loops, completion I/O and async.
+//! A client differs in the handshake only ([`ClientHandshake`]). A function that must return the
+//! event that it has found calls [`Connection::advance`], which needs the buffer mutably, and then
+//! [`ReceiveBuffer::event`], which only borrows it. The table at [`Connection`] lists every state
+//! and what to do in it; the document `docs/EMBEDDING.md` shows the loop for event loops,
+//! completion I/O and async.
 //!
-//! # What it holds to
+//! # Guarantees
 //!
-//! - Strict: what the RFC says "MUST" about is enforced, on the bytes that have arrived. A bad byte in
-//!   the first piece of a long text fails at once, with the right close code to the peer.
-//! - Bounded: [`Limits`], [`HeadLimits`] and [`Timeouts`] have defaults, and errors name them. Memory
-//!   grows with what has arrived, never with what a header announces.
-//! - Lean: an event is lent from the buffer, nothing is allocated per message in steady state, and an
-//!   idle connection needs no buffers at all ([`ReceiveBuffer::is_idle`]).
-//! - Blame is in the type: [`ProtocolError`] is the peer's fault, [`SendError`] ours,
+//! - Strict: every "MUST" of the RFC is enforced, on the bytes that have arrived. A bad byte in the
+//!   first piece of a long text fails at once, and the peer gets the right close code.
+//! - Bounded: [`Limits`], [`HeadLimits`] and [`Timeouts`] have defaults, and errors name them.
+//!   Memory grows with what has arrived, never with what a header announces.
+//! - Lean: an event borrows from the buffer, nothing is allocated per message in steady state, and
+//!   an idle connection needs no buffers at all ([`ReceiveBuffer::is_idle`]).
+//! - Blame is in the type: [`ProtocolError`] is the peer's fault, [`SendError`] the program's, and
 //!   [`HandshakeError`] knows its HTTP status. A normal close is an [`Event`], never an error.
 //!
 //! # Features
@@ -159,14 +160,14 @@
 //! - `net` (default): the blocking client and server. Brings `rand`.
 //! - `rustls`: TLS for them, so that `connect("wss://...")` works; see `net::tls`. Brings `net`.
 //! - `webpki-roots`: Mozilla's root certificates, for programs that ask for them. Brings `rustls`.
-//! - `web`: `web::WebSocket`, the object that browsers have. Brings `net` and the crate `url`.
-//! - `deflate`: permessage-deflate (RFC 7692), for connections whose `Offer` or `Answer` asks for it with
-//!   a `DeflateConfig`. Without it no message is compressed, and a compressed one is a violation. Brings
-//!   the crate `flate2` with zlib-rs.
-//! - `rand`: `mask::RandomMasks` and `handshake::random_nonce`, from a CSPRNG. Without it a client gives a
-//!   [`MaskSource`] of its own.
+//! - `web`: `web::WebSocket`, the `WebSocket` object of browsers. Brings `net` and the crate `url`.
+//! - `deflate`: permessage-deflate (RFC 7692), for connections whose `Offer` or `Answer` asks for
+//!   it with a `DeflateConfig`. Without it no message is compressed, and a compressed message of
+//!   the peer is a protocol error. Brings the crate `flate2` with zlib-rs.
+//! - `rand`: `mask::RandomMasks` and `handshake::random_nonce`, from a CSPRNG. Without it a client
+//!   must implement [`MaskSource`].
 //!
-//! Without default features the core remains.
+//! Without default features only the core is built.
 //!
 //! [`ClientHandshake`]: handshake::ClientHandshake
 //! [`ServerHandshake`]: handshake::ServerHandshake
@@ -175,7 +176,7 @@
 //! [`HeadLimits`]: handshake::HeadLimits
 //! [`MaskSource`]: mask::MaskSource
 
-// No panic can be reached with the bytes of a peer. Each exception names the invariant that holds.
+// The bytes of a peer cannot cause a panic. Each exception names the invariant that it relies on.
 #![cfg_attr(
     not(test),
     deny(
@@ -235,7 +236,7 @@ struct Readme;
 #[doc = include_str!("../docs/EMBEDDING.md")]
 struct Embedding;
 
-/// What `benches/` measures of the parts that are private: no part of the API, without any promise.
+/// Private parts that `benches/` measures. Not part of the API; may change at any time.
 #[doc(hidden)]
 pub mod bench_internals {
     pub use crate::mask::kernels::Kernel;

@@ -1,4 +1,4 @@
-//! Messages, as they are received and as they are sent.
+//! Messages to receive and to send.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -63,24 +63,24 @@ impl<'a> Message<'a> {
     }
 }
 
-/// When a message is compressed, if permessage-deflate (RFC 7692) was negotiated. Without it no message
-/// is.
+/// When to compress a message. It has no effect unless permessage-deflate (RFC 7692) was
+/// negotiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Compresses messages at or above the threshold. Fragmented messages are always compressed, because
-    /// their total length is not known in advance.
+    /// Compresses messages at or above the threshold. Fragmented messages are always compressed,
+    /// because their total length is not known in advance.
     #[default]
     Auto,
     /// Compresses regardless of length. For short messages that are known to compress well.
     Always,
-    /// Does not compress. For data that is compressed already, and for secrets sent next to text that an
-    /// attacker controls: the compressed length reveals what they share.
+    /// Does not compress. For data that is compressed already, and for secrets sent next to text
+    /// that an attacker controls: the compressed length reveals what they share.
     Never,
 }
 
-/// A message to send, and whether to compress it. Anything that converts into a [`Message`] converts
-/// into this, with [`Compression::Auto`].
+/// A message to send, and whether to compress it. Anything that converts into a [`Message`]
+/// converts into this, with [`Compression::Auto`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OutgoingMessage<'a> {
     pub(crate) message: Message<'a>,
@@ -133,7 +133,7 @@ impl<'a, M: Into<Message<'a>>> From<M> for OutgoingMessage<'a> {
     }
 }
 
-/// Shows the text, or the length of what is binary.
+/// Shows the text, or the length of a binary message.
 impl fmt::Display for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,8 +1,9 @@
-//! A connection in two halves, for two threads or tasks ([`Connection::split`](crate::Connection::split)).
+//! A connection in two halves, for two threads or tasks
+//! ([`Connection::split`](crate::Connection::split)).
 //!
 //! The thread that reads owns a [`Receiver`] and its [`ReceiveBuffer`](crate::ReceiveBuffer). The
-//! [`Sender`] holds the closing handshake and the timers; it stands behind a lock, beside a [`SendQueue`]
-//! from which one thread at a time writes outside of the lock.
+//! [`Sender`] holds the closing handshake and the timers. It is kept behind a lock, together with a
+//! [`SendQueue`]; one thread at a time writes from the queue, outside the lock.
 
 pub use crate::buffer::SendQueue;
 pub use crate::closing::Progress;

@@ -1,29 +1,29 @@
-//! Deadlines as data: the only file of the core that knows [`Instant`].
+//! Deadlines as data. The core reads no clock: the program passes in the time.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Pings that find out whether a silent peer is alive.
+/// Pings that check whether a silent peer is alive.
 ///
-/// A Ping goes out when nothing has arrived for `interval`; the connection fails when nothing at all
+/// A Ping is sent when nothing has arrived for `interval`. The connection fails when nothing at all
 /// arrives for another `timeout`. At most one such Ping is in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Silence after which a Ping is sent.
+    /// How long the peer may be silent before a Ping is sent.
     pub interval: Duration,
-    /// How long its answer may take.
+    /// How long the answer to the Ping may take.
     pub timeout: Duration,
 }
 
 impl Keepalive {
-    /// A Ping after `time` of silence, and as much time for its answer.
+    /// Sends a Ping after `time` of silence, and allows the same time for its answer.
     #[must_use]
     pub const fn every(time: Duration) -> Self {
         Self { interval: time, timeout: time }
     }
 }
 
-/// How long things may take; `None` waits forever.
+/// The timeouts of a connection; `None` waits forever.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,30 +38,30 @@ impl Keepalive {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// The whole opening handshake, not each read of it. Default 10 seconds.
+    /// How long the whole opening handshake may take (not each read). Default 10 seconds.
     pub handshake: Option<Duration>,
-    /// Pings that find out whether the peer is alive. Default none.
+    /// Pings that check whether the peer is alive. Default `None`.
     pub keepalive: Option<Keepalive>,
-    /// Time without a message, or part of one, in either direction after which the connection is
-    /// closed with 1001. Pings and Pongs do not count. Default none.
+    /// How long the connection may carry no message, or part of one, in either direction. Then it
+    /// is closed with 1001. Pings and Pongs do not count. Default `None`.
     pub idle: Option<Duration>,
-    /// From the first bytes of a message to its last; then the connection fails with 1008. Default
-    /// none.
+    /// How long a message may take to arrive, from its first byte to its last. Then the connection
+    /// fails with 1008. Default `None`.
     pub message: Option<Duration>,
-    /// From our Close frame until the transport may be dropped: the peer's Close frame and the end of its
-    /// side of the transport included. Default 10 seconds.
+    /// How long after our Close frame the transport may still be needed. The peer must have sent
+    /// its Close frame and ended its side of the transport by then. Default 10 seconds.
     pub closing: Option<Duration>,
 }
 
 impl Timeouts {
-    /// The defaults.
+    /// Creates the defaults.
     #[must_use]
     pub const fn new() -> Self {
         let ten = Some(Duration::from_secs(10));
         Self { handshake: ten, keepalive: None, idle: None, message: None, closing: ten }
     }
 
-    /// No timeouts at all.
+    /// Creates settings without any timeout.
     #[must_use]
     pub const fn none() -> Self {
         Self { handshake: None, keepalive: None, idle: None, message: None, closing: None }
@@ -102,19 +102,20 @@ impl Timeouts {
         self
     }
 
-    /// Whether anything is timed between the two handshakes.
+    /// Whether there is a timer between the opening and the closing handshake.
     pub(crate) const fn time_messages(&self) -> bool {
         self.keepalive.is_some() || self.idle.is_some() || self.message.is_some()
     }
 
-    /// The deadline of an opening handshake that starts now.
+    /// Returns the deadline of an opening handshake that starts now.
     #[must_use]
     pub fn opening(&self, now: Instant) -> Deadline {
         Deadline::new(Timeout::Handshake, self.handshake, now)
     }
 
-    /// The deadline of a transport that ends now and never had a connection, such as that of a refused
-    /// handshake: by then the answer must be written, and the peer must have ended its side.
+    /// Returns the deadline for ending a transport that never had a connection, such as after a
+    /// refused handshake. By then the response must be written and the peer must have ended its
+    /// side.
     #[must_use]
     pub fn ending(&self, now: Instant) -> Deadline {
         Deadline::new(Timeout::Closing, self.closing, now)
@@ -156,7 +157,7 @@ impl fmt::Display for Timeout {
 
 impl std::error::Error for Timeout {}
 
-/// One moment by which something must have happened.
+/// A moment by which something must have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     what: Timeout,
@@ -168,17 +169,17 @@ impl Deadline {
         Self { what, at: time.and_then(|time| now.checked_add(time)) }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout); `None` if never.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` if never.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
         self.at
     }
 
-    /// Looks at the time.
+    /// Checks whether the deadline has passed.
     ///
     /// # Errors
     ///
-    /// The deadline has passed.
+    /// [`Timeout`] if it has.
     pub fn handle_timeout(&self, now: Instant) -> Result<(), Timeout> {
         match self.at {
             Some(at) if at <= now => Err(self.what),
@@ -187,58 +188,58 @@ impl Deadline {
     }
 }
 
-/// How long a deadline that has passed waits for a second look: long enough for a loop to read once,
-/// short beside any time that a program would set.
+/// How long a passed deadline waits for a second check: long enough for a loop to read once, and
+/// short compared with any timeout that a program would set.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
-/// How long what waits may still be written after the end of the transport, if
+/// How long waiting bytes may still be written after the end of the transport, if
 /// [`Timeouts::closing`] is `None`.
 const LAST_WRITE: Duration = Duration::from_secs(10);
 
-/// What has happened since the timers last looked.
+/// What has happened since the timers were last checked.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "the facts are independent of each other")]
 pub(crate) struct Observed {
     /// Bytes have arrived.
     pub(crate) heard: bool,
-    /// Part of a message went either way.
+    /// Part of a message was sent or received.
     pub(crate) used: bool,
-    /// Something that has arrived may lie unread, so the peer's silence says nothing.
+    /// Bytes may have arrived unread, so the peer's silence does not count.
     pub(crate) unread: bool,
     /// A message is arriving.
     pub(crate) in_message: bool,
     /// The number of the message that is arriving, or arrived last.
     pub(crate) message: u32,
-    /// A Close frame of ours was queued, or the transport ended.
+    /// Our Close frame was queued, or the transport ended.
     pub(crate) closing: bool,
     /// The transport ended.
     pub(crate) ended: bool,
 }
 
-/// What is due.
+/// What the timers ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// A keepalive Ping with this payload.
     Ping([u8; 8]),
-    /// The closing handshake, because the connection is not used.
+    /// The closing handshake, because the connection is idle.
     Idle,
-    /// The end.
+    /// The end of the connection.
     Expired(Timeout),
 }
 
-/// What the peer is waited for.
+/// What is awaited from the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
     /// The end of the transport.
     End,
     /// The rest of a message.
     Message,
-    /// A message at all.
+    /// Any message.
     Use,
     /// The answer to a keepalive Ping.
     Pong,
 }
 
-/// The deadlines of one connection. They learn what has happened when they look at the time, so a
+/// The deadlines of one connection. They record what has happened only when they are checked, so a
 /// connection without timeouts needs no clock.
 #[derive(Debug)]
 pub(crate) struct Timers {
@@ -246,24 +247,24 @@ pub(crate) struct Timers {
     idle: Option<Duration>,
     message: Option<Duration>,
     closing: Option<Duration>,
-    /// When the timers last looked; `None` before the first time.
+    /// When the timers were last checked; `None` before the first time.
     now: Option<Instant>,
-    /// When the peer was heard last, or asked by a Ping since.
+    /// When the peer was last heard, or when a Ping was sent since then.
     heard: Option<Instant>,
     /// Whether a keepalive Ping is in flight.
     pinged: bool,
-    /// What `passed` is about.
+    /// What the deadline in `passed` waits for.
     awaited: Awaited,
-    /// The message that is arriving ...
+    /// The number of the message that is arriving.
     number: u32,
-    /// ... and since when.
+    /// Since when that message has been arriving.
     arriving: Option<Instant>,
     pings: u64,
     used: Option<Instant>,
     /// Since when the connection is closing.
     closes: Option<Instant>,
-    /// When a look found a deadline passed. What the peer has sent in time may lie unread, so the
-    /// deadline acts at a second look, and only if it still stands.
+    /// When a check first found a deadline passed. Bytes that the peer sent in time may lie unread,
+    /// so the deadline takes effect only if a second check finds it passed too.
     passed: Option<Instant>,
 }
 
@@ -287,8 +288,8 @@ impl Timers {
         }
     }
 
-    /// When to look next. A moment in the past means: something has started whose start time is still
-    /// to be recorded.
+    /// When to check next. A moment in the past means: something has started whose start time is
+    /// still to be recorded.
     pub(crate) fn poll(&self, observed: &Observed) -> Option<Instant> {
         let is_timed = self.closing.is_some() || observed.ended;
         let begins = self.arriving.is_none() || self.number != observed.message;
@@ -353,15 +354,15 @@ impl Timers {
         }
     }
 
-    /// Until when what waits may still be written after the end of the transport; `None` until the
-    /// timers have looked at the time since.
+    /// Until when waiting bytes may still be written after the end of the transport; `None` until
+    /// the timers have been checked since then.
     pub(crate) fn last_write(&self) -> Option<Instant> {
         self.closes?.checked_add(self.closing.unwrap_or(LAST_WRITE))
     }
 
-    /// What the peer is waited for, and until when; of two at the same time the first counts. What lies
-    /// unread may be a part of a message, but the end of the connection is not put off by a program
-    /// that does not read.
+    /// What is awaited from the peer, and until when; of two equal times the first counts. Unread
+    /// bytes suspend all deadlines except that of the end: a program that does not read must not
+    /// delay it.
     fn deadlines(&self, unread: bool) -> [(Awaited, Option<Instant>); 4] {
         let after = |since: Option<Instant>, time: Option<Duration>| since?.checked_add(time?);
         let [mut message, mut idle, mut pong] = [None; 3];

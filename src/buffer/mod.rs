@@ -1,4 +1,5 @@
-//! The bytes that have arrived and the bytes that wait to leave: all growth, compaction and lending.
+//! The bytes that have arrived and the bytes that wait to leave: all growth, compaction and
+//! lending.
 
 mod pool;
 mod queue;

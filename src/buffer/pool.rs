@@ -19,8 +19,8 @@ impl Buffers {
     }
 }
 
-/// Buffers for many connections of which few are busy at a time, so that an idle connection holds no
-/// memory for them.
+/// Buffers for many connections of which few are busy at a time, so that an idle connection holds
+/// no memory for them.
 ///
 /// ```
 /// use sansock::buffer::{BufferPool, Buffers};
@@ -43,7 +43,8 @@ pub struct BufferPool {
 }
 
 impl BufferPool {
-    /// The most memory that a buffer of the pool keeps, in bytes: what a large message took is freed.
+    /// The most memory that a buffer of the pool keeps, in bytes: what a large message took is
+    /// freed.
     const KEPT: usize = 64 << 10;
 
     /// An empty pool that keeps up to `most` pairs of buffers.
@@ -68,8 +69,8 @@ impl BufferPool {
         })
     }
 
-    /// Takes the buffers back if they are idle; otherwise returns them, and the connection keeps them.
-    /// Ends the loan of an event. What is known of the connection's messages is forgotten.
+    /// Takes the buffers back if they are idle; otherwise returns them, and the connection keeps
+    /// them. Ends the loan of an event. What is known of the connection's messages is forgotten.
     pub fn put_back(&mut self, mut buffers: Box<Buffers>) -> Option<Box<Buffers>> {
         buffers.input.reclaim();
         if !buffers.is_idle() {

@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-/// Bytes in a row: they come in behind `end` and are consumed at `start`. That moves the cursors, not
-/// the bytes.
+/// Bytes in a row: they come in behind `end` and are consumed at `start`. That moves the cursors,
+/// not the bytes.
 ///
 /// Always `start <= end <= memory.len()`, and memory is at most `isize::MAX` long: so none of the
 /// cursors' sums and differences wraps, and what lies between them can be sliced. No other code
 /// indexes the memory of a buffer.
 #[derive(Debug, Default)]
 pub(super) struct ByteQueue {
-    /// Initialised throughout: its length is a high-water mark, so that nothing is zeroed twice and a
-    /// foreign `Read` never sees uninitialised memory.
+    /// Initialised throughout: its length is a high-water mark, so that nothing is zeroed twice and
+    /// a foreign `Read` never sees uninitialised memory.
     memory: Vec<u8>,
     /// The first byte that waits.
     start: usize,
@@ -151,7 +151,8 @@ impl ByteQueue {
         self.memory.len() - self.end
     }
 
-    /// The memory behind what waits: what is put there waits once [`filled`](Self::filled) tells of it.
+    /// The memory behind what waits: what is put there waits once [`filled`](Self::filled) tells of
+    /// it.
     #[inline]
     pub(super) fn spare_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.end..]
@@ -178,16 +179,16 @@ impl ByteQueue {
         self.end += n;
     }
 
-    /// Keeps the first `n` bytes that wait; tells how many came behind them. These are spare again, and
-    /// stay as they are.
+    /// Keeps the first `n` bytes that wait; tells how many came behind them. These are spare again,
+    /// and stay as they are.
     pub(super) fn truncate(&mut self, n: usize) -> usize {
         let dropped = self.len() - n;
         self.end -= dropped;
         dropped
     }
 
-    /// Puts bytes before those that wait, over what was consumed; where that is too short, what waits
-    /// moves.
+    /// Puts bytes before those that wait, over what was consumed; where that is too short, what
+    /// waits moves.
     pub(super) fn push_front(&mut self, bytes: &[u8]) {
         if self.start < bytes.len() {
             self.grow(bytes.len() + self.len());

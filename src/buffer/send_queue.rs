@@ -2,13 +2,13 @@
 
 use super::SendBuffer;
 
-/// The bytes that wait on a connection whose sender is shared: frames are encoded under the program's
-/// lock and written outside of it, in order, by one thread or task at a time. So none of them waits for
-/// the network with the lock in hand.
+/// The bytes that wait on a connection whose sender is shared: frames are encoded under the
+/// program's lock and written outside of it, in order, by one thread or task at a time. So none of
+/// them waits for the network with the lock in hand.
 ///
-/// Who writes [takes](Self::take) the batch, and with it the right to write, leaves the lock, writes, and
-/// [puts it back](Self::put_back), with its rest if the transport did not take all. Who must know when
-/// something is written takes a [ticket](Self::ticket).
+/// Who writes [takes](Self::take) the batch, and with it the right to write, leaves the lock,
+/// writes, and [puts it back](Self::put_back), with its rest if the transport did not take all. Who
+/// must know when something is written takes a [ticket](Self::ticket).
 ///
 /// ```
 /// use sansock::Config;
@@ -32,10 +32,11 @@ use super::SendBuffer;
 #[derive(Debug, Default)]
 pub struct SendQueue {
     queued: SendBuffer,
-    /// What a write that was cut short left over, and otherwise the memory for the next batch. Who writes
-    /// has it in hand.
+    /// What a write that was cut short left over, and otherwise the memory for the next batch. Who
+    /// writes has it in hand.
     batch: SendBuffer,
-    /// Bytes of the batch, and of a payload written from where it lies, that are not known to be written.
+    /// Bytes of the batch, and of a payload written from where it lies, that are not known to be
+    /// written.
     in_flight: usize,
     written: u64,
     writing: bool,
@@ -113,8 +114,8 @@ impl SendQueue {
         self.done >= ticket
     }
 
-    /// Takes the right to write, and what to write: the rest of the last batch or what is queued, which
-    /// may be nothing. `None` if a batch is in hand.
+    /// Takes the right to write, and what to write: the rest of the last batch or what is queued,
+    /// which may be nothing. `None` if a batch is in hand.
     pub fn take(&mut self) -> Option<SendBuffer> {
         if self.writing {
             return None;
@@ -128,14 +129,14 @@ impl SendQueue {
         Some(std::mem::take(&mut self.batch))
     }
 
-    /// Sets how many bytes the batch in hand has: for one that has a payload which is written from where
-    /// it lies ([`Unwritten::remaining`](crate::buffer::Unwritten::remaining)).
+    /// Sets how many bytes the batch in hand has: for one that has a payload which is written from
+    /// where it lies ([`Unwritten::remaining`](crate::buffer::Unwritten::remaining)).
     pub fn set_in_flight(&mut self, bytes: usize) {
         self.in_flight = bytes;
     }
 
-    /// Gives the right to write back, and the batch with what was not written of it. Returns how many
-    /// bytes were.
+    /// Gives the right to write back, and the batch with what was not written of it. Returns how
+    /// many bytes were.
     pub fn put_back(&mut self, batch: SendBuffer) -> usize {
         let rest = batch.buffered_amount();
         let before = std::mem::replace(&mut self.in_flight, rest);

@@ -33,8 +33,8 @@ struct Compressor {
     stream: Compress,
 }
 
-// zlib-rs keeps its state behind a `&mut`, which alone is why it is not unwind safe. Nothing that it
-// does to safe callers depends on that state being in order.
+// zlib-rs keeps its state behind a `&mut`, which alone is why it is not unwind safe. Nothing that
+// it does to safe callers depends on that state being in order.
 impl UnwindSafe for Compressor {}
 impl RefUnwindSafe for Compressor {}
 
@@ -53,8 +53,8 @@ impl Deflate {
         self.threshold
     }
 
-    /// Whether a message that turned out not to become smaller may be sent as it is: the next ones do
-    /// not refer to it.
+    /// Whether a message that turned out not to become smaller may be sent as it is: the next ones
+    /// do not refer to it.
     pub(crate) const fn may_change_its_mind(&self) -> bool {
         matches!(self.takeover, ContextTakeover::Forbidden)
     }
@@ -76,9 +76,9 @@ impl Deflate {
         Progress::since(before, (stream.total_in(), stream.total_out()))
     }
 
-    /// How many bytes of a message's last frame stay: "Remove 4 octets (that are 0x00 0x00 0xff 0xff)
-    /// from the tail end. After this step, the last octet of the compressed data contains (possibly
-    /// part of) the DEFLATE header bits with the "BTYPE" bits set to 00." (7.2.1)
+    /// How many bytes of a message's last frame stay: "Remove 4 octets (that are 0x00 0x00 0xff
+    /// 0xff) from the tail end. After this step, the last octet of the compressed data contains
+    /// (possibly part of) the DEFLATE header bits with the "BTYPE" bits set to 00." (7.2.1)
     pub(crate) fn without_tail(made: &[u8]) -> usize {
         made.strip_suffix(&TAIL).unwrap_or(made).len()
     }

@@ -5,8 +5,8 @@ use super::params::LARGEST;
 /// The size of an LZ77 window that we compress with, as a power of two: 9 to 15, so 512 to 32,768
 /// bytes.
 ///
-/// RFC 7692 goes down to 8, but zlib cannot compress with 8. What becomes of a peer that asks for it
-/// is told in [`DeflateConfig`].
+/// RFC 7692 goes down to 8, but zlib cannot compress with 8. What becomes of a peer that asks for
+/// it is told in [`DeflateConfig`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBits(pub(super) u8);
 
@@ -83,14 +83,14 @@ pub enum DeflateLevel {
 /// | to compress | 9 | 251,160 |
 ///
 /// With [`ContextTakeover::Allowed`] it keeps that as long as it lives. With
-/// [`ContextTakeover::Forbidden`] it gives it back after each message to a pool that all connections
-/// of the program share, and that keeps 16 to inflate and 16 to compress at most: ten thousand
-/// connections that are idle hold nothing. That is why it is the server's default.
+/// [`ContextTakeover::Forbidden`] it gives it back after each message to a pool that all
+/// connections of the program share, and that keeps 16 to inflate and 16 to compress at most: ten
+/// thousand connections that are idle hold nothing. That is why it is the server's default.
 ///
 /// # A window of 8 bits
 ///
-/// zlib inflates such messages, but cannot make them. So a server declines an offer that asks it for
-/// `server_max_window_bits=8` (the client's next offer may do), and a client that is answered
+/// zlib inflates such messages, but cannot make them. So a server declines an offer that asks it
+/// for `server_max_window_bits=8` (the client's next offer may do), and a client that is answered
 /// `client_max_window_bits=8` sends its messages uncompressed, which is always allowed. The other
 /// direction is not affected.
 ///
@@ -126,8 +126,8 @@ impl DeflateConfig {
         }
     }
 
-    /// A server's: as [`client`](Self::client), but without context takeover in either direction, so
-    /// that no connection holds memory between messages.
+    /// A server's: as [`client`](Self::client), but without context takeover in either direction,
+    /// so that no connection holds memory between messages.
     #[must_use]
     pub const fn server() -> Self {
         Self {

@@ -41,8 +41,8 @@ pub(crate) struct Inflate {
     last: [u8; 4],
     /// How much of [`TAIL`] was put behind the payload.
     tail: u8,
-    /// Whether a new block starts with the next byte for sure: the message has just begun, or a block
-    /// that called itself final has just ended.
+    /// Whether a new block starts with the next byte for sure: the message has just begun, or a
+    /// block that called itself final has just ended.
     fresh: bool,
     /// Whether a final block has ended and nothing came out since.
     spent: bool,
@@ -57,8 +57,8 @@ impl Inflate {
         Self { takeover, stream: None, last: [0xFF; 4], tail: 0, fresh: true, spent: false }
     }
 
-    /// Inflates the next bytes of a payload; `fin` tells that it ends with them. `output` must not be
-    /// empty.
+    /// Inflates the next bytes of a payload; `fin` tells that it ends with them. `output` must not
+    /// be empty.
     ///
     /// As long as it fills all of `output`, more may come out with the input that is left, or with
     /// none.
@@ -72,10 +72,11 @@ impl Inflate {
         self.remember(input.get(..progress.taken).unwrap_or(input));
         let output = output.get_mut(progress.made..).unwrap_or_default();
         if fin && progress.taken == input.len() && !output.is_empty() {
-            // "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message."
-            // (7.2.2) Not where they are still there: a payload from which they were removed ends in
-            // an octet with zeroes of a block header (7.2.1). Nor where a block has just ended with
-            // the whole stream, or an empty payload has begun none: they would be half a block.
+            // "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the
+            // message." (7.2.2) Not where they are still there: a payload from which they were
+            // removed ends in an octet with zeroes of a block header (7.2.1). Nor where a block has
+            // just ended with the whole stream, or an empty payload has begun none: they would be
+            // half a block.
             let missing = TAIL.get(usize::from(self.tail)..).unwrap_or_default();
             let tail = if self.fresh || self.last == TAIL { &[] } else { missing };
             // If a final block ends in the tail, no other begins with what is left of it.

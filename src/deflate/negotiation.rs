@@ -60,7 +60,8 @@ impl DeflateConfig {
         let response = Parameters {
             server_no_context_takeover: offer.server_no_context_takeover
                 || self.server_context.is_forbidden(),
-            // What the client does anyway, if it says so; we rely on it only if the response says it.
+            // What the client does anyway, if it says so; we rely on it only if the response says
+            // it.
             client_no_context_takeover: offer.client_no_context_takeover
                 || self.client_context.is_forbidden(),
             // "A server accepts an extension negotiation offer with this parameter by including the
@@ -102,9 +103,9 @@ impl DeflateConfig {
             ClientBits::Absent | ClientBits::AtMost(_) => {}
         }
         // What we offered to do without being told: "even if the server doesn't include the
-        // "client_no_context_takeover" extension parameter in the corresponding extension negotiation
-        // response to the offer, the client is not going to use context takeover" (7.1.1.2), and the
-        // same of the window (7.1.2.2).
+        // "client_no_context_takeover" extension parameter in the corresponding extension
+        // negotiation response to the offer, the client is not going to use context takeover"
+        // (7.1.1.2), and the same of the window (7.1.2.2).
         response.client_no_context_takeover |= offer.client_no_context_takeover;
         if response.client_max_window_bits == ClientBits::Absent {
             response.client_max_window_bits = offer.client_max_window_bits;
@@ -187,8 +188,8 @@ impl NegotiatedDeflate {
         })
     }
 
-    /// What compresses the messages of `role`; `None` if its window is one that zlib cannot compress
-    /// with.
+    /// What compresses the messages of `role`; `None` if its window is one that zlib cannot
+    /// compress with.
     pub(crate) fn deflate(&self, role: Role) -> Option<Deflate> {
         let (bits, takeover) = match role {
             Role::Client => (self.client_bits, self.client_context),

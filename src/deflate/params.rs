@@ -5,7 +5,8 @@ use std::fmt;
 /// The extension's name (RFC 7692, 7).
 pub(crate) const NAME: &str = "permessage-deflate";
 
-/// The largest LZ77 window, 32,768 bytes, as a power of two: what holds without a parameter (7.1.2).
+/// The largest LZ77 window, 32,768 bytes, as a power of two: what holds without a parameter
+/// (7.1.2).
 pub(super) const LARGEST: u8 = 15;
 
 /// The parameters of an offer or of a response.
@@ -28,8 +29,8 @@ pub(super) enum ClientBits {
 
 impl Parameters {
     /// `None` if it "contains an extension parameter not defined for use in an offer", "contains an
-    /// extension parameter with an invalid value" or "contains multiple extension parameters with the
-    /// same name" (7).
+    /// extension parameter with an invalid value" or "contains multiple extension parameters with
+    /// the same name" (7).
     pub(super) fn parse<'h, V: Iterator<Item = u8>>(
         parameters: impl Iterator<Item = (&'h [u8], Option<V>)>,
     ) -> Option<Self> {

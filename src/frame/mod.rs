@@ -95,8 +95,8 @@ impl FrameHeader {
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let padded;
         let (bytes, arrived) = if let Some(start) = bytes.first_chunk() {
-            // The usual case, since a payload follows: that the longest header would fit is the only
-            // check of bounds.
+            // The usual case, since a payload follows: that the longest header would fit is the
+            // only check of bounds.
             (start, Self::MAX_LEN)
         } else {
             padded = Self::pad(bytes);
@@ -112,8 +112,8 @@ impl FrameHeader {
         padded
     }
 
-    /// Reads a header of which the first `arrived` bytes are there. The others are 0, which breaks no
-    /// rule but that of the shortest length.
+    /// Reads a header of which the first `arrived` bytes are there. The others are 0, which breaks
+    /// no rule but that of the shortest length.
     #[inline]
     fn decode_padded(
         bytes: &[u8; Self::MAX_LEN],

@@ -27,8 +27,8 @@ pub(super) fn time_until(at: Instant) -> Duration {
     at.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }
 
-/// Whether a call that would have blocked ended by the `timeout` that we set. Otherwise the program has
-/// made the transport non-blocking, or set a timeout of its own.
+/// Whether a call that would have blocked ended by the `timeout` that we set. Otherwise the program
+/// has made the transport non-blocking, or set a timeout of its own.
 pub(super) fn was_our_timeout(waited: Duration, timeout: Duration) -> bool {
     waited.saturating_add(EARLY).saturating_mul(2) > timeout
 }

@@ -7,8 +7,8 @@ use std::thread;
 use super::lock::{lock, wait};
 use super::{Error, Stream};
 
-/// Cancels [`Client::connect`](super::Client::connect) from another thread, such as that of a window
-/// that is closed. Clones cancel the same.
+/// Cancels [`Client::connect`](super::Client::connect) from another thread, such as that of a
+/// window that is closed. Clones cancel the same.
 ///
 /// ```
 /// use sansock::net::{CancelConnect, Client, Error};
@@ -43,8 +43,8 @@ impl CancelConnect {
         Self::default()
     }
 
-    /// Cancels what connects, and what would connect later. It does not wait. A connection that is made
-    /// already goes on.
+    /// Cancels what connects, and what would connect later. It does not wait. A connection that is
+    /// made already goes on.
     pub fn cancel(&self) {
         let (state, changed) = &*self.shared;
         let mut state = lock(state);
@@ -62,8 +62,8 @@ impl CancelConnect {
         lock(&self.shared.0).cancelled
     }
 
-    /// Runs `dial` on a thread of its own and waits for its end, but no longer than to be cancelled: the
-    /// operating system offers no way to interrupt it.
+    /// Runs `dial` on a thread of its own and waits for its end, but no longer than to be
+    /// cancelled: the operating system offers no way to interrupt it.
     pub(super) fn dial<T: Send + 'static>(
         &self,
         dial: impl FnOnce() -> Result<T, Error> + Send + 'static,

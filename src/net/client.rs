@@ -13,7 +13,8 @@ use crate::handshake::{ClientHandshake, HeadLimits, Incomplete, Offer, Response,
 use crate::uri::Uri;
 use crate::{Config, Deadline, ReceiveBuffer, SendBuffer};
 
-/// Connects to a `ws:` URL with the defaults, or to a `wss:` URL if the crate has its feature `rustls`.
+/// Connects to a `ws:` URL with the defaults, or to a `wss:` URL if the crate has its feature
+/// `rustls`.
 ///
 /// # Errors
 ///
@@ -114,24 +115,24 @@ impl Client {
         self
     }
 
-    /// Sets how long connecting may take, all addresses together. Default 10 seconds; `None` waits as long
-    /// as TCP does. DNS resolution is not covered by this timeout, nor is the opening handshake, which has
-    /// [`Timeouts::handshake`](crate::Timeouts::handshake).
+    /// Sets how long connecting may take, all addresses together. Default 10 seconds; `None` waits
+    /// as long as TCP does. DNS resolution is not covered by this timeout, nor is the opening
+    /// handshake, which has [`Timeouts::handshake`](crate::Timeouts::handshake).
     pub fn connect_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.connect_timeout = time.into();
         self
     }
 
-    /// Sets how long the server may read next to nothing of what is sent to it: in each such time it must
-    /// take 16 KiB, or all that waits. Otherwise the write fails, and the connection with it. Default 30
-    /// seconds; `None` waits forever.
+    /// Sets how long the server may read next to nothing of what is sent to it: in each such time
+    /// it must take 16 KiB, or all that waits. Otherwise the write fails, and the connection with
+    /// it. Default 30 seconds; `None` waits forever.
     pub fn write_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.write_timeout = time.into();
         self
     }
 
-    /// Lets `cancel` end [`connect`](Self::connect) from another thread, the lookup of the host included.
-    /// It costs a thread while TCP connects.
+    /// Lets `cancel` end [`connect`](Self::connect) from another thread, the lookup of the host
+    /// included. It costs a thread while TCP connects.
     pub fn cancel(mut self, cancel: &CancelConnect) -> Self {
         self.cancel = Some(cancel.clone());
         self
@@ -144,7 +145,8 @@ impl Client {
     ///
     /// - [`Error::Connect`] if no address could be connected to, [`Error::Io`].
     /// - [`Error::Handshake`]: an answer other than 101 is in its
-    ///   [`response`](crate::handshake::HandshakeError::response). If the offer is at fault, nothing is connected.
+    ///   [`response`](crate::handshake::HandshakeError::response). If the offer is at fault,
+    ///   nothing is connected.
     /// - [`Error::Cancelled`].
     /// - For a `wss:` URL [`Error::Tls`] too, or [`Error::NoTls`] without the feature `rustls`.
     pub fn connect(&self) -> Result<WebSocket, Error> {
@@ -191,8 +193,8 @@ impl Client {
         }
     }
 
-    /// Does the opening handshake over a transport that is connected already, such as a Unix socket or TLS
-    /// by other code. It must be blocking.
+    /// Does the opening handshake over a transport that is connected already, such as a Unix socket
+    /// or TLS by other code. It must be blocking.
     ///
     /// # Errors
     ///

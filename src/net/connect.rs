@@ -28,8 +28,8 @@ impl ConnectError {
         self.port
     }
 
-    /// Returns the addresses that were tried, in order, each with its error. Empty if the host has no
-    /// address or its lookup failed.
+    /// Returns the addresses that were tried, in order, each with its error. Empty if the host has
+    /// no address or its lookup failed.
     #[must_use]
     pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
         &self.attempts
@@ -65,8 +65,8 @@ impl std::error::Error for ConnectError {
     }
 }
 
-/// Connects to the first address of the host that answers, in `timeout` altogether; the lookup is not
-/// bounded.
+/// Connects to the first address of the host that answers, in `timeout` altogether; the lookup is
+/// not bounded.
 pub(super) fn connect(
     host: &str,
     port: u16,
@@ -82,8 +82,8 @@ pub(super) fn connect(
     }
 }
 
-/// Connects to the first address that answers. One that does not answer leaves the others their share
-/// of the time.
+/// Connects to the first address that answers. One that does not answer leaves the others their
+/// share of the time.
 fn connect_to_any(
     addresses: &[SocketAddr],
     timeout: Option<Duration>,

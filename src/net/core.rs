@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::slot::{CloseNotice, Slot};
 use crate::{Config, Connection, SendBuffer};
 
-/// The part of a connection that outlives its drop: a server's handler that returns leaves what it has
-/// queued, and the server writes it and a Close frame behind it.
+/// The part of a connection that outlives its drop: a server's handler that returns leaves what it
+/// has queued, and the server writes it and a Close frame behind it.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) connection: Connection,

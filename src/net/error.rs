@@ -34,8 +34,8 @@ pub enum Error {
     Send(SendError),
     /// Something took too long, and the connection is over.
     Timeout(Timeout),
-    /// The transport ended without a Close frame, in order or by a reset: close code 1006 in the API of
-    /// browsers.
+    /// The transport ended without a Close frame, in order or by a reset: close code 1006 in the
+    /// API of browsers.
     Abnormal,
 }
 

@@ -1,4 +1,5 @@
-//! The end of a transport that has no connection: a refused handshake, or a handler that has returned.
+//! The end of a transport that has no connection: a refused handshake, or a handler that has
+//! returned.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -29,8 +30,8 @@ pub(super) fn write_and_end<T: Transport>(
         && transport.shutdown_write().is_ok()
 }
 
-/// Writes what waits, until `until` at most, but tries once; `false` if some of it was not written in
-/// time.
+/// Writes what waits, until `until` at most, but tries once; `false` if some of it was not written
+/// in time.
 pub(super) fn write_until<T: Transport>(
     transport: &mut T,
     output: &mut SendBuffer,
@@ -55,9 +56,9 @@ pub(super) fn write_until<T: Transport>(
     transport.flush().map(|()| true)
 }
 
-/// Reads and discards until the peer has ended its side: until the deadline at most, and no more than
-/// `most` bytes. A transport that is dropped while bytes of the peer are unread makes TCP send a reset,
-/// and the peer may lose the answer or the Close frame that was written last.
+/// Reads and discards until the peer has ended its side: until the deadline at most, and no more
+/// than `most` bytes. A transport that is dropped while bytes of the peer are unread makes TCP send
+/// a reset, and the peer may lose the answer or the Close frame that was written last.
 pub(super) fn discard<T: Transport>(transport: &mut T, deadline: &Deadline, most: usize) {
     let until = until(deadline);
     let mut discarded: usize = 0;

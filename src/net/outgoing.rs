@@ -12,11 +12,12 @@ use crate::{
     AsMessage, CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer, Teardown,
 };
 
-/// The sending half of a [`WebSocket`](super::WebSocket), lent beside an event so that a program can
-/// answer while it holds the payload.
+/// The sending half of a [`WebSocket`](super::WebSocket), lent beside an event so that a program
+/// can answer while it holds the payload.
 ///
-/// `send` is `queue` and `flush`. Queued messages are also written before the connection waits for the
-/// peer, so a loop that queues its answers writes once for all the messages that one read brought.
+/// `send` is `queue` and `flush`. Queued messages are also written before the connection waits for
+/// the peer, so a loop that queues its answers writes once for all the messages that one read
+/// brought.
 ///
 /// A thread that sends much before it reads may wait for a peer that does the same. After the write
 /// timeout ([`Server::write_timeout`](super::Server::write_timeout),
@@ -50,20 +51,22 @@ impl<S> Outgoing<S> {
 }
 
 impl<S: Write> Outgoing<S> {
-    /// Queues a message: it is written with the next [`flush`](Self::flush) or before the next wait. If
-    /// there is no room ([`Limits::buffered`](crate::Limits::buffered)), what waits is written first. A
-    /// payload that would cost more to copy than to write, from 32 KiB on, is written at once; what the
-    /// network does not take of it within some 100 milliseconds is queued.
+    /// Queues a message: it is written with the next [`flush`](Self::flush) or before the next
+    /// wait. If there is no room ([`Limits::buffered`](crate::Limits::buffered)), what waits is
+    /// written first. A payload that would cost more to copy than to write, from 32 KiB on, is
+    /// written at once; what the network does not take of it within some 100 milliseconds is
+    /// queued.
     ///
     /// Messages still queued when the connection is dropped are lost, except in a handler of a
     /// [`Server`](super::Server), which writes them.
     ///
     /// # Errors
     ///
-    /// - [`Error::Send`]: nothing was queued. It is [`BufferFull`](crate::SendError::BufferFull) only if the transport would
-    ///   block.
+    /// - [`Error::Send`]: nothing was queued. It is [`BufferFull`](crate::SendError::BufferFull)
+    ///   only if the transport would block.
     /// - [`Error::Io`], [`Error::Timeout`]: there was no room, and what waited before could not be
-    ///   written; nothing was queued. [`Error::Io`] also if the transport broke under a long message.
+    ///   written; nothing was queued. [`Error::Io`] also if the transport broke under a long
+    ///   message.
     #[inline]
     pub fn queue(&mut self, message: impl AsMessage) -> Result<(), Error> {
         let message = message.as_outgoing();
@@ -91,9 +94,11 @@ impl<S: Write> Outgoing<S> {
     /// # Errors
     ///
     /// - [`Error::Send`]: nothing was sent.
-    /// - [`Error::Io`]: what was not written still waits, and the next [`flush`](Self::flush) goes on with
-    ///   it; the message must not be sent again. [`io::ErrorKind::TimedOut`]: the peer does not read.
-    /// - [`Error::Timeout`]: a deadline passed while the peer did not read, and the connection is over.
+    /// - [`Error::Io`]: what was not written still waits, and the next [`flush`](Self::flush) goes
+    ///   on with it; the message must not be sent again. [`io::ErrorKind::TimedOut`]: the peer does
+    ///   not read.
+    /// - [`Error::Timeout`]: a deadline passed while the peer did not read, and the connection is
+    ///   over.
     #[inline]
     pub fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
         let message = message.as_outgoing();
@@ -130,7 +135,8 @@ impl<S: Write> Outgoing<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`queue`](Self::queue) returns them.
+    /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`queue`](Self::queue) returns
+    /// them.
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         self.make_room(message.as_bytes().len())?;
         let Core { connection, buffer, .. } = &mut self.core;
@@ -165,10 +171,10 @@ impl<S: Write> Outgoing<S> {
         self.flush()
     }
 
-    /// Sends a Close frame, which starts the closing handshake: the connection then ends with the peer's
-    /// Close frame. Messages that arrive until then are discarded, unless
-    /// [`Config::messages_after_close`](crate::Config::messages_after_close) asks for them. WebSocket has
-    /// no half-close: nothing can be sent any more. A reason needs a code.
+    /// Sends a Close frame, which starts the closing handshake: the connection then ends with the
+    /// peer's Close frame. Messages that arrive until then are discarded, unless
+    /// [`Config::messages_after_close`](crate::Config::messages_after_close) asks for them.
+    /// WebSocket has no half-close: nothing can be sent any more. A reason needs a code.
     ///
     /// # Errors
     ///
@@ -235,7 +241,8 @@ impl<S: Write> Outgoing<S> {
         Ok(())
     }
 
-    /// Goes on behind a write that did not take all: write by write, with a look at the clock between.
+    /// Goes on behind a write that did not take all: write by write, with a look at the clock
+    /// between.
     #[cold]
     fn write_rest(&mut self, mut written: io::Result<usize>) -> Result<(), Error> {
         if self.gave_up {
@@ -269,8 +276,8 @@ impl<S: Write> Outgoing<S> {
         }
     }
 
-    /// Whether a write that would have blocked ended by our step, and not because the program has made
-    /// the transport non-blocking. The start of the first write is not known.
+    /// Whether a write that would have blocked ended by our step, and not because the program has
+    /// made the transport non-blocking. The start of the first write is not known.
     fn is_ours(&self, started: Option<Instant>) -> bool {
         self.pace.is_some() && started.is_none_or(|at| was_our_timeout(at.elapsed(), STEP))
     }
@@ -302,8 +309,8 @@ impl<S: Write> Outgoing<S> {
         self.wrote_in_place(written, at_once)
     }
 
-    /// Goes on behind a write of a payload from where it lies. What the transport did not take is queued,
-    /// so there is no need to wait for it, unless all is to be written `at_once`.
+    /// Goes on behind a write of a payload from where it lies. What the transport did not take is
+    /// queued, so there is no need to wait for it, unless all is to be written `at_once`.
     fn wrote_in_place(&mut self, written: io::Result<usize>, at_once: bool) -> Result<(), Error> {
         self.unflushed = true;
         match written {
@@ -342,8 +349,8 @@ impl<S: Write> Outgoing<S> {
     }
 }
 
-/// Writes while the transport takes all it is offered; what is left is queued. Returns what the last
-/// write did.
+/// Writes while the transport takes all it is offered; what is left is queued. Returns what the
+/// last write did.
 fn write_in_place(mut unwritten: Unwritten<'_>, stream: &mut impl Write) -> io::Result<usize> {
     let started = Instant::now();
     loop {

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 /// The least that a peer must take in each write timeout, unless less waits.
 pub(super) const LEAST: usize = 16 << 10;
-/// The longest that one write may block: after each the clock is looked at, so that neither a peer that
-/// drips its reading nor a deadline waits for the end of a write.
+/// The longest that one write may block: after each the clock is looked at, so that neither a peer
+/// that drips its reading nor a deadline waits for the end of a write.
 pub(super) const STEP: Duration = Duration::from_millis(100);
 
-/// Measures what a peer takes, over windows of the write timeout and never per write: a peer that takes
-/// a byte at a time makes each write succeed.
+/// Measures what a peer takes, over windows of the write timeout and never per write: a peer that
+/// takes a byte at a time makes each write succeed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     timeout: Option<Duration>,
@@ -64,8 +64,8 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// When a peer that takes `n` bytes every `step` is given up, in seconds; `None` if it is not within
-    /// an hour.
+    /// When a peer that takes `n` bytes every `step` is given up, in seconds; `None` if it is not
+    /// within an hour.
     fn given_up(n: usize, step: Duration) -> Option<u64> {
         let start = Instant::now();
         let mut pace = Pace::new(Some(TIMEOUT));

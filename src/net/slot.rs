@@ -151,8 +151,8 @@ impl Slot {
         *place = Some(Box::new(start_close));
     }
 
-    /// Starts the closing handshake from another thread, unless that has begun. Does not wait for the
-    /// peer.
+    /// Starts the closing handshake from another thread, unless that has begun. Does not wait for
+    /// the peer.
     pub(super) fn close(&self, code: CloseCode) {
         // Held to the end: the connection must not be split between the look and the notice.
         let start_close = lock(&self.start_close);
@@ -205,7 +205,8 @@ impl Slot {
         self.ended.notify_all();
     }
 
-    /// Queues a Close frame on a connection that was dropped before its end, and returns what waits.
+    /// Queues a Close frame on a connection that was dropped before its end, and returns what
+    /// waits.
     pub(super) fn take_remains(&self, code: CloseCode) -> Option<SendBuffer> {
         let remains = lock(&self.end).remains.take()?;
         Some(remains(code))

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// A transport whose waiting can be bounded and whose sending side can be ended.
 ///
-/// [`WebSocket`](super::WebSocket) works over anything that reads and writes; timeouts, keepalive and
-/// an orderly end of the transport need this too. [`TcpStream`], Unix sockets and
+/// [`WebSocket`](super::WebSocket) works over anything that reads and writes; timeouts, keepalive
+/// and an orderly end of the transport need this too. [`TcpStream`], Unix sockets and
 /// [`Stream`](super::Stream) have it.
 pub trait Transport: Read + Write {
     /// Bounds each read: one that takes longer fails with [`io::ErrorKind::WouldBlock`] or
@@ -18,9 +18,9 @@ pub trait Transport: Read + Write {
     /// The transport's.
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Bounds each write: one that takes longer returns how much was written or, if that is nothing,
-    /// fails with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`]. `None` waits forever;
-    /// zero is not given.
+    /// Bounds each write: one that takes longer returns how much was written or, if that is
+    /// nothing, fails with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`]. `None`
+    /// waits forever; zero is not given.
     ///
     /// # Errors
     ///

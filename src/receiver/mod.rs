@@ -103,8 +103,8 @@ enum Step {
 }
 
 impl Receiver {
-    /// If at least this many bytes of a fragment are missing, reads go straight into the message; below,
-    /// one read may bring the next frames too.
+    /// If at least this many bytes of a fragment are missing, reads go straight into the message;
+    /// below, one read may bring the next frames too.
     const WORTH_DIRECT: usize = 16 << 10;
 
     /// A receiver for the first byte after the opening handshake.
@@ -143,8 +143,8 @@ impl Receiver {
     /// # Errors
     ///
     /// The peer broke the protocol or went over a limit. It is known from the bytes that have
-    /// arrived, not when the frame is complete; every later call returns it again, and discards what
-    /// has arrived.
+    /// arrived, not when the frame is complete; every later call returns it again, and discards
+    /// what has arrived.
     #[inline]
     pub fn advance(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
         Ok(self.process(buffer)? != Advance::NeedsBytes)
@@ -182,8 +182,8 @@ impl Receiver {
         Ok(if self.advance(buffer)? { buffer.event() } else { None })
     }
 
-    /// Whether the peer's Close frame was received. What comes after it is discarded: "the peer MUST
-    /// NOT send any more data" (5.5.1, 7.1.1).
+    /// Whether the peer's Close frame was received. What comes after it is discarded: "the peer
+    /// MUST NOT send any more data" (5.5.1, 7.1.1).
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         self.closed
@@ -195,8 +195,8 @@ impl Receiver {
         self.message.is_some()
     }
 
-    /// Returns what was seen so far, for [`Sender::note`](crate::split::Sender::note). Takes from `buffer` the
-    /// record of whether bytes have arrived.
+    /// Returns what was seen so far, for [`Sender::note`](crate::split::Sender::note). Takes from
+    /// `buffer` the record of whether bytes have arrived.
     #[inline]
     pub fn progress(&self, buffer: &mut ReceiveBuffer) -> Progress {
         Progress {
@@ -296,9 +296,9 @@ impl Receiver {
     /// it is not known.
     #[inline]
     fn admit(&self, first: u8, opcode: Opcode, masked: Option<bool>) -> Result<(), ProtocolError> {
-        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (5.2)
-        // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first
-        // fragments of a data message." (RFC 7692, 6.1)
+        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values"
+        // (5.2) "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and
+        // non-first fragments of a data message." (RFC 7692, 6.1)
         let reserved = match opcode {
             Opcode::Text | Opcode::Binary if self.inflate.is_some() => RSV2_RSV3,
             _ => RSV1 | RSV2_RSV3,
@@ -315,7 +315,8 @@ impl Receiver {
             _ => {}
         }
         match (self.role, masked) {
-            // "The server MUST close the connection upon receiving a frame that is not masked." (5.1)
+            // "The server MUST close the connection upon receiving a frame that is not masked."
+            // (5.1)
             (Role::Server, Some(false)) => Err(ProtocolError::Unmasked),
             // "A client MUST close a connection if it detects a masked frame." (5.1)
             (Role::Client, Some(true)) => Err(ProtocolError::Masked),
@@ -438,8 +439,8 @@ impl Receiver {
             Opcode::Ping => What::Ping,
             Opcode::Pong => What::Pong,
             _ => {
-                // "the first two bytes of the body MUST be a 2-byte unsigned integer" (5.5.1) that is
-                // not one of the codes of 7.4.1 and 7.4.2 which "MUST NOT be set".
+                // "the first two bytes of the body MUST be a 2-byte unsigned integer" (5.5.1) that
+                // is not one of the codes of 7.4.1 and 7.4.2 which "MUST NOT be set".
                 let body = buffer.as_slice().get(..length).unwrap_or_default();
                 if let Some(code) = body.first_chunk() {
                     let code = u16::from_be_bytes(*code);
@@ -521,8 +522,8 @@ impl Frame {
         buffer.unread().min(to_usize(self.remaining))
     }
 
-    /// Records that `n` payload bytes were processed. `n` exceeds `remaining` only if a program mixed up
-    /// two connections' buffers.
+    /// Records that `n` payload bytes were processed. `n` exceeds `remaining` only if a program
+    /// mixed up two connections' buffers.
     #[inline]
     fn took(&mut self, n: usize) {
         self.remaining = self.remaining.saturating_sub(n as u64);

@@ -73,8 +73,8 @@ impl Sender {
         if fin {
             deflate.end_message();
         }
-        // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first
-        // fragments of a data message." (RFC 7692, 6.1)
+        // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and
+        // non-first fragments of a data message." (RFC 7692, 6.1)
         header.rsv1 = header.opcode != Opcode::Continuation;
         header.payload_len = made as u64;
         self.compressed = true;
@@ -89,8 +89,8 @@ impl EncodedMessage {
     /// permessage-deflate, whatever its length. Those where the server's window is smaller than
     /// `config` allows get it uncompressed, if it is longer than their window.
     ///
-    /// With [`ContextTakeover::Allowed`](crate::deflate::ContextTakeover::Allowed) the connection's next
-    /// message cannot refer to what was sent before.
+    /// With [`ContextTakeover::Allowed`](crate::deflate::ContextTakeover::Allowed) the connection's
+    /// next message cannot refer to what was sent before.
     #[must_use]
     pub fn compressed(
         message: impl crate::message::AsMessage,

@@ -12,10 +12,11 @@ use crate::frame::Opcode;
 use crate::timer::{Due, Timeout};
 
 impl Sender {
-    /// Records what the receiver has seen, just before it waits for the peer. Only from then on does the
-    /// peer's silence count.
+    /// Records what the receiver has seen, just before it waits for the peer. Only from then on
+    /// does the peer's silence count.
     ///
-    /// If this changes [`poll_timeout`](Self::poll_timeout), whoever sleeps until then must look again.
+    /// If this changes [`poll_timeout`](Self::poll_timeout), whoever sleeps until then must look
+    /// again.
     #[inline]
     pub fn note(&mut self, progress: Progress) {
         self.closing.note(|| progress);
@@ -27,17 +28,17 @@ impl Sender {
         self.closing.note(progress);
     }
 
-    /// Records that the receiver does not wait for the peer: what the peer has sent may lie unread, so
-    /// until the next [`note`](Self::note) its silence says nothing. Keepalive, idle and message
+    /// Records that the receiver does not wait for the peer: what the peer has sent may lie unread,
+    /// so until the next [`note`](Self::note) its silence says nothing. Keepalive, idle and message
     /// deadlines do not act meanwhile; that of the closing handshake does.
     #[inline]
     pub fn note_unread(&mut self) {
         self.closing.note_unread();
     }
 
-    /// Queues the answer to an event: a Pong for a Ping, a Close frame for a Close frame. Other events
-    /// need none. After a Close frame of ours nothing is answered, nor is a Ping of more than 125
-    /// bytes, which no receiver lends.
+    /// Queues the answer to an event: a Pong for a Ping, a Close frame for a Close frame. Other
+    /// events need none. After a Close frame of ours nothing is answered, nor is a Ping of more
+    /// than 125 bytes, which no receiver lends.
     pub fn respond(&mut self, event: &Event<'_>, output: &mut SendBuffer) {
         match (self.closing.reply(event), event) {
             (Some(Reply::Pong), Event::Ping(payload)) => {
@@ -58,20 +59,20 @@ impl Sender {
         }
     }
 
-    /// Records that the peer ended its side of the transport, or that the transport broke. What waits
-    /// may still be written.
+    /// Records that the peer ended its side of the transport, or that the transport broke. What
+    /// waits may still be written.
     pub fn receive_eof(&mut self) {
         self.closing.receive_eof();
     }
 
-    /// Records that a Close frame left another way, such as through a second handle of the transport:
-    /// nothing more may be sent.
+    /// Records that a Close frame left another way, such as through a second handle of the
+    /// transport: nothing more may be sent.
     pub fn mark_closed(&mut self) {
         self.closing.close();
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` if nothing
-    /// is timed. A moment in the past means now.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` if
+    /// nothing is timed. A moment in the past means now.
     #[inline]
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -82,9 +83,9 @@ impl Sender {
     /// passed, or more often. It may queue a keepalive Ping, or a Close frame with 1001 for a
     /// connection that is idle.
     ///
-    /// A deadline for the peer acts at the second look, 100 milliseconds or more after the first one
-    /// that found it passed. So what has arrived can be read in between, in whatever order a loop reads
-    /// and looks.
+    /// A deadline for the peer acts at the second look, 100 milliseconds or more after the first
+    /// one that found it passed. So what has arrived can be read in between, in whatever order a
+    /// loop reads and looks.
     ///
     /// # Errors
     ///
@@ -92,8 +93,8 @@ impl Sender {
     /// queued. Every later call returns it again.
     pub fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> Result<(), Timeout> {
         match self.closing.handle_timeout(now) {
-            // Refused only if so much waits to be sent that the peer does not read: then the Ping that
-            // the timers count times out, as it should.
+            // Refused only if so much waits to be sent that the peer does not read: then the Ping
+            // that the timers count times out, as it should.
             Some(Due::Ping(payload)) => {
                 let _ = self.ping(&payload, output);
             }
@@ -128,7 +129,8 @@ impl Sender {
 
     /// Queues a Close frame without a reason, unless there was one.
     fn close_once(&mut self, code: impl Into<Option<CloseCode>>, output: &mut SendBuffer) {
-        // Without a reason there is nothing to refuse but a second Close frame, which is not wanted.
+        // Without a reason there is nothing to refuse but a second Close frame, which is not
+        // wanted.
         let _ = self.start_close(code, "", output);
     }
 }

@@ -44,7 +44,8 @@ impl Sender {
         Ok(buffer.unwritten_frame(&header, message.as_bytes()))
     }
 
-    /// [`send_in_place`](Self::send_in_place) of a message that was encoded once for many connections.
+    /// [`send_in_place`](Self::send_in_place) of a message that was encoded once for many
+    /// connections.
     ///
     /// # Errors
     ///

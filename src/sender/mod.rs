@@ -102,8 +102,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues the next fragment of a message in a frame of its own; `fin` marks the last. Text may be
-    /// cut only where `&str` can be.
+    /// Queues the next fragment of a message in a frame of its own; `fin` marks the last. Text may
+    /// be cut only where `&str` can be.
     ///
     /// # Errors
     ///
@@ -180,13 +180,13 @@ impl Sender {
         self.control(Opcode::Pong, payload, buffer)
     }
 
-    /// Queues a Close frame, which starts the closing handshake. It is the last frame that goes out. A
-    /// reason needs a code.
+    /// Queues a Close frame, which starts the closing handshake. It is the last frame that goes
+    /// out. A reason needs a code.
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] if one was queued before, [`SendError::ReasonTooLong`] above 123 bytes,
-    /// [`SendError::ReasonWithoutCode`].
+    /// [`SendError::Closed`] if one was queued before, [`SendError::ReasonTooLong`] above 123
+    /// bytes, [`SendError::ReasonWithoutCode`].
     pub fn start_close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
@@ -224,8 +224,9 @@ impl Sender {
         if self.closing.is_closed() { Err(SendError::Closed) } else { Ok(()) }
     }
 
-    /// Checks that a payload of `length` bytes may be queued behind `waiting` bytes; its header is taken to
-    /// be the longest. For those who must know before they have a message, such as a `Sink`.
+    /// Checks that a payload of `length` bytes may be queued behind `waiting` bytes; its header is
+    /// taken to be the longest. For those who must know before they have a message, such as a
+    /// `Sink`.
     ///
     /// # Errors
     ///

@@ -150,8 +150,8 @@ fn cut_character(bytes: &[u8]) -> usize {
     0
 }
 
-/// How many bytes from the start on are ASCII for sure: all of them, or those before the block, word
-/// or rest that holds one which is not.
+/// How many bytes from the start on are ASCII for sure: all of them, or those before the block,
+/// word or rest that holds one which is not.
 #[inline]
 fn ascii_prefix(bytes: &[u8]) -> usize {
     const HIGH: u64 = 0x8080_8080_8080_8080;

@@ -129,8 +129,8 @@ impl ReceiveBuffer {
         Ok(Inflated { taken: progress.taken, made: progress.made, drained })
     }
 
-    /// The fault that comes first in the message, so that the error does not depend on how its bytes
-    /// arrive: what came out before the compression showed to be wrong may be no text.
+    /// The fault that comes first in the message, so that the error does not depend on how its
+    /// bytes arrive: what came out before the compression showed to be wrong may be no text.
     #[cold]
     fn first_fault(&mut self, error: InvalidDeflate, kind: MessageKind) -> InflateError {
         self.message.filled(error.made());

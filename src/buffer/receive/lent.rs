@@ -135,8 +135,8 @@ fn rarer_event(what: What, bytes: &[u8]) -> Event<'_> {
 fn as_text(bytes: &[u8]) -> &str {
     debug_assert!(std::str::from_utf8(bytes).is_ok());
     #[expect(unsafe_code, reason = "a second validation would look at each byte of text twice")]
-    // SAFETY: a `Lent` of text or of a Close frame is made from a `Checked` alone, which `Text` gives
-    // for the bytes at its positions; whatever changes those ends the loan first.
+    // SAFETY: a `Lent` of text or of a Close frame is made from a `Checked` alone, which `Text`
+    // gives for the bytes at its positions; whatever changes those ends the loan first.
     unsafe {
         std::str::from_utf8_unchecked(bytes)
     }

@@ -32,8 +32,8 @@ pub struct ReceiveBuffer {
     wire: ByteQueue,
     /// How many payload bytes at the start of `wire` are unmasked and checked already.
     clean: usize,
-    /// Payload that does not lie in `wire` in one piece, from position 0 on: of fragments and of large
-    /// frames. What waits in it was read there directly, and is neither unmasked nor checked.
+    /// Payload that does not lie in `wire` in one piece, from position 0 on: of fragments and of
+    /// large frames. What waits in it was read there directly, and is neither unmasked nor checked.
     message: ByteQueue,
     next_read: NextRead,
     text: Text,
@@ -165,8 +165,8 @@ impl ReceiveBuffer {
         Some(owned)
     }
 
-    /// Whether nothing is held: no bytes that arrived, no part of a frame or message, no event. Such
-    /// a buffer can serve another connection, or give its memory back with
+    /// Whether nothing is held: no bytes that arrived, no part of a frame or message, no event.
+    /// Such a buffer can serve another connection, or give its memory back with
     /// [`release`](Self::release).
     #[inline]
     #[must_use]
@@ -214,7 +214,8 @@ impl ReceiveBuffer {
         self.text.forget(Place::Wire);
     }
 
-    /// Whether bytes were read that no receiver has looked at. (Those that it left unconsumed count.)
+    /// Whether bytes were read that no receiver has looked at. (Those that it left unconsumed
+    /// count.)
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
         !self.wire.is_empty() || !self.message.is_empty()

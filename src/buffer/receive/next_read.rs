@@ -5,15 +5,15 @@ use crate::frame::FrameHeader;
 /// What is known of the next read.
 #[derive(Debug)]
 pub(super) struct NextRead {
-    /// What is expected after a long message: reads bring no more than a frame as long as that one and
-    /// the header behind it, so that it lies in one piece; or, if that one was too long for this,
-    /// little more than its header, so that nearly all of it is read straight into `message`. 0 if
-    /// messages are short and one read may bring many.
+    /// What is expected after a long message: reads bring no more than a frame as long as that one
+    /// and the header behind it, so that it lies in one piece; or, if that one was too long for
+    /// this, little more than its header, so that nearly all of it is read straight into `message`.
+    /// 0 if messages are short and one read may bring many.
     pub(super) expected: usize,
     /// Payload bytes of the current frame that may be read straight into the message.
     pub(super) direct: usize,
-    /// No read is longer, so that the bytes are still in the first cache, or close to it, when they are
-    /// unmasked. The buffer grows no further for reads; only a longer handshake head makes it.
+    /// No read is longer, so that the bytes are still in the first cache, or close to it, when they
+    /// are unmasked. The buffer grows no further for reads; only a longer handshake head makes it.
     pub(super) most: usize,
 }
 
@@ -45,14 +45,15 @@ impl NextRead {
         *self = self.fresh();
     }
 
-    /// Records that a message in one frame has arrived, with a payload of `length` bytes: the next is
-    /// likely to be as long, and `header` the length of its header. `headroom` is what the buffer
-    /// keeps free.
+    /// Records that a message in one frame has arrived, with a payload of `length` bytes: the next
+    /// is likely to be as long, and `header` the length of its header. `headroom` is what the
+    /// buffer keeps free.
     #[inline]
     pub(super) fn expect_another(&mut self, header: usize, length: usize, headroom: usize) {
         if length > Self::SHORT {
-            // With the next header as a whole: one whose bytes came in two reads is slow to load. And
-            // a read that brings less than there is room for shows that the transport has no more.
+            // With the next header as a whole: one whose bytes came in two reads is slow to load.
+            // And a read that brings less than there is room for shows that the transport has no
+            // more.
             let with_headers = length.saturating_add(header.saturating_mul(2));
             let longest = headroom.saturating_add(2 * FrameHeader::MAX_LEN);
             let in_place = length <= self.most.saturating_sub(longest);

@@ -14,8 +14,8 @@ impl ReceiveBuffer {
         self.next_read.expect_another(header, length, Self::HEADROOM);
     }
 
-    /// A payload up to this length waits until it is complete; a longer one that has not yet arrived
-    /// as a whole is moved, and so does not make the buffer grow.
+    /// A payload up to this length waits until it is complete; a longer one that has not yet
+    /// arrived as a whole is moved, and so does not make the buffer grow.
     #[inline]
     pub(crate) fn holds(&self) -> u64 {
         self.next_read.holds() as u64
@@ -88,7 +88,8 @@ mod tests {
         buffer
     }
 
-    /// What lies where: the room, where the first byte is that waits, and the length of the next read.
+    /// What lies where: the room, where the first byte is that waits, and the length of the next
+    /// read.
     fn next_read(mut buffer: ReceiveBuffer) -> (usize, usize, usize) {
         let waiting = buffer.as_slice().to_vec();
         let read = buffer.spare_mut().len();

@@ -12,14 +12,15 @@ pub(super) enum Place {
     Message,
 }
 
-/// Checks the text in progress, and knows where it lies. It lives in the buffer, beside the bytes that
-/// it has checked: a receiver could not vouch for them, since a program may give it the buffer of
-/// another in the middle of a message.
+/// Checks the text in progress, and knows where it lies. It lives in the buffer, beside the bytes
+/// that it has checked: a receiver could not vouch for them, since a program may give it the buffer
+/// of another in the middle of a message.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     utf8: Utf8,
     place: Place,
-    /// How many bytes were checked, from where `place` starts, and no others since the text started.
+    /// How many bytes were checked, from where `place` starts, and no others since the text
+    /// started.
     checked: usize,
 }
 

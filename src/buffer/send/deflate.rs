@@ -6,9 +6,9 @@ use crate::frame::FrameHeader;
 use crate::mask::Mask;
 
 impl SendBuffer {
-    /// Compresses the payload of a frame into the memory behind what waits, and gives its length. It is
-    /// not part of what waits until [`push_deflated`](Self::push_deflated) has put its header before
-    /// it.
+    /// Compresses the payload of a frame into the memory behind what waits, and gives its length.
+    /// It is not part of what waits until [`push_deflated`](Self::push_deflated) has put its header
+    /// before it.
     pub(crate) fn deflate_behind(
         &mut self,
         deflate: &mut Deflate,

@@ -106,8 +106,8 @@ impl SendBuffer {
         self.bytes.is_empty() && self.waiting_pong().is_none()
     }
 
-    /// Writes once, and returns how many bytes the transport took. For those who look at the clock between
-    /// writes, or whose transport would block.
+    /// Writes once, and returns how many bytes the transport took. For those who look at the clock
+    /// between writes, or whose transport would block.
     ///
     /// # Errors
     ///
@@ -126,8 +126,8 @@ impl SendBuffer {
         Ok(n)
     }
 
-    /// Writes all that waits, in as many writes as that takes. After an error, [`io::ErrorKind::WouldBlock`] included, what was not
-    /// written still waits.
+    /// Writes all that waits, in as many writes as that takes. After an error,
+    /// [`io::ErrorKind::WouldBlock`] included, what was not written still waits.
     ///
     /// # Errors
     ///

@@ -45,8 +45,8 @@ impl SendBuffer {
 }
 
 impl Unwritten<'_> {
-    /// From this payload on a second piece in the write costs a server less than a copy: for the kernel
-    /// to gather two pieces costs as much as to copy some 8 KiB.
+    /// From this payload on a second piece in the write costs a server less than a copy: for the
+    /// kernel to gather two pieces costs as much as to copy some 8 KiB.
     pub const WORTH_A_PIECE: usize = 8 << 10;
     /// From this payload on a write of its own costs less than a copy.
     pub const WORTH_A_WRITE: usize = 32 << 10;
@@ -93,8 +93,8 @@ impl Unwritten<'_> {
         self.payload.len() >= Self::WORTH_A_WRITE
     }
 
-    /// Returns the next bytes to write, for a vectored write: what waits in the buffer, and the payload.
-    /// Both are empty only if all is written.
+    /// Returns the next bytes to write, for a vectored write: what waits in the buffer, and the
+    /// payload. Both are empty only if all is written.
     pub fn slices(&mut self) -> [IoSlice<'_>; 2] {
         if self.buffer.is_empty() {
             self.mask_next();
@@ -118,7 +118,8 @@ impl Unwritten<'_> {
         self.payload = rest;
     }
 
-    /// Writes all. After an error, [`io::ErrorKind::WouldBlock`] included, the rest waits in the buffer.
+    /// Writes all. After an error, [`io::ErrorKind::WouldBlock`] included, the rest waits in the
+    /// buffer.
     ///
     /// # Errors
     ///
@@ -197,7 +198,8 @@ mod tests {
         }
     }
 
-    /// The bytes of a frame with this key, and a Pong that waits in the middle of what is before it.
+    /// The bytes of a frame with this key, and a Pong that waits in the middle of what is before
+    /// it.
     fn buffer(header: &FrameHeader, payload: &[u8]) -> (SendBuffer, Vec<u8>) {
         let mut buffer = SendBuffer::new();
         buffer.extend_from_slice(b"before");

@@ -107,8 +107,8 @@ impl Incoming {
         self.handshake.request().expect("the request has arrived")
     }
 
-    /// Sets limits, delivery and timeouts of this connection; the server's, unless set. For a server with
-    /// endpoints that differ.
+    /// Sets limits, delivery and timeouts of this connection; the server's, unless set. For a
+    /// server with endpoints that differ.
     pub fn set_config(&self, config: Config) {
         lock(&self.pending).config = config;
     }
@@ -126,8 +126,8 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// - [`Error::Handshake`] if the request does not ask for WebSocket, its Origin is refused, or the
-    ///   answer is not valid: the client has then been sent an error response.
+    /// - [`Error::Handshake`] if the request does not ask for WebSocket, its Origin is refused, or
+    ///   the answer is not valid: the client has then been sent an error response.
     /// - [`Error::Io`] if the transport is broken, or the request was answered before.
     pub fn accept_with(&self, answer: &Answer) -> Result<WebSocket, Error> {
         self.check_unanswered()?;
@@ -194,8 +194,8 @@ impl Incoming {
         Err(error.into())
     }
 
-    /// Writes the answer and ends our side; the server waits for the client's end when the handler has
-    /// returned.
+    /// Writes the answer and ends our side; the server waits for the client's end when the handler
+    /// has returned.
     fn end(&self, mut output: SendBuffer) {
         lock(&self.pending).answer = Some(Answered::Rejected);
         write_and_end(&mut self.stream(), &mut output, &self.options.ending());

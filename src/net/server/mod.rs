@@ -85,16 +85,16 @@ impl Server {
 
     /// Sets which pages may connect from a browser (RFC 6455, 10.2). Default
     /// [`OriginPolicy::SameHost`]: pages of the server's own host, and clients without an Origin, which
-    /// are no browsers. It concerns requests that ask for WebSocket; those that it refuses are answered
-    /// with 403.
+    /// are no browsers. It concerns requests that ask for WebSocket; those that it refuses are
+    /// answered with 403.
     #[must_use]
     pub fn origins(mut self, policy: OriginPolicy) -> Self {
         self.options.origins = policy;
         self
     }
 
-    /// Accepts permessage-deflate (RFC 7692) from clients that offer it, if the [`Answer`](crate::handshake::Answer) says nothing
-    /// else. Default: nothing is compressed.
+    /// Accepts permessage-deflate (RFC 7692) from clients that offer it, if the
+    /// [`Answer`](crate::handshake::Answer) says nothing else. Default: nothing is compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
@@ -102,17 +102,17 @@ impl Server {
         self
     }
 
-    /// Sets how many connections there may be, those in their handshake included. Default 10,000. Further
-    /// ones wait in the listener's backlog.
+    /// Sets how many connections there may be, those in their handshake included. Default 10,000.
+    /// Further ones wait in the listener's backlog.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.options.max_connections = connections.max(1);
         self
     }
 
-    /// Sets how long a peer may read next to nothing of what is sent to it: in each such time it must take
-    /// 16 KiB, or all that waits. Otherwise the write fails, and the connection with it. Default 30
-    /// seconds; `None` waits forever.
+    /// Sets how long a peer may read next to nothing of what is sent to it: in each such time it
+    /// must take 16 KiB, or all that waits. Otherwise the write fails, and the connection with it.
+    /// Default 30 seconds; `None` waits forever.
     #[must_use]
     pub fn write_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.options.write_timeout = time.into();
@@ -126,12 +126,12 @@ impl Server {
         self
     }
 
-    /// Calls `report` for every client that fails before [`run`](Self::run)'s handler, and for every
-    /// handler that returns an error or panics. Nothing is reported by default.
+    /// Calls `report` for every client that fails before [`run`](Self::run)'s handler, and for
+    /// every handler that returns an error or panics. Nothing is reported by default.
     ///
-    /// It is called on the thread of the connection, or on that of `run` where there is none; it must
-    /// not take long. A panic of it is caught. Without an address, [`ServerError::Accept`], it concerns no
-    /// client.
+    /// It is called on the thread of the connection, or on that of `run` where there is none; it
+    /// must not take long. A panic of it is caught. Without an address, [`ServerError::Accept`], it
+    /// concerns no client.
     ///
     /// ```no_run
     /// # use sansock::net::Server;
@@ -162,13 +162,15 @@ impl Server {
         ServerHandle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Accepts clients until [`ServerHandle::shutdown`], and calls `handler` for each request on a thread
-    /// of its own. A request that is wrong was refused before ([`on_error`](Self::on_error)).
+    /// Accepts clients until [`ServerHandle::shutdown`], and calls `handler` for each request on a
+    /// thread of its own. A request that is wrong was refused before
+    /// ([`on_error`](Self::on_error)).
     ///
-    /// When the handler returns, its connection ends, even if another thread holds it: what was queued
-    /// is written, and behind it a Close frame with 1000 after `Ok`, and with 1011 after `Err` or a
-    /// panic. That takes [`Timeouts::closing`](crate::Timeouts::closing) at most. An error or a panic
-    /// concerns its own connection only, and is reported to [`on_error`](Self::on_error).
+    /// When the handler returns, its connection ends, even if another thread holds it: what was
+    /// queued is written, and behind it a Close frame with 1000 after `Ok`, and with 1011 after
+    /// `Err` or a panic. That takes [`Timeouts::closing`](crate::Timeouts::closing) at most. An
+    /// error or a panic concerns its own connection only, and is reported to
+    /// [`on_error`](Self::on_error).
     ///
     /// After the shutdown it waits until all connections have ended, for
     /// [`Timeouts::closing`](crate::Timeouts::closing) and a second at most.

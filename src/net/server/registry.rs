@@ -40,13 +40,13 @@ pub(super) const RETRY: Duration = Duration::from_millis(20);
 const WAKE_TIME: Duration = Duration::from_secs(2);
 
 impl ServerHandle {
-    /// Accepts no more, closes each connection with 1001, behind what was accepted for sending on it,
-    /// and lets [`Server::run`](super::Server::run) return when they have ended. A client whose request has not arrived
-    /// as a whole is not served. It does not wait for any of that.
+    /// Accepts no more, closes each connection with 1001, behind what was accepted for sending on
+    /// it, and lets [`Server::run`](super::Server::run) return when they have ended. A client whose
+    /// request has not arrived as a whole is not served. It does not wait for any of that.
     ///
     /// What the handlers send afterwards is refused with
-    /// [`SendError::Closed`](crate::SendError::Closed). What was accepted before and cannot be written,
-    /// because a client does not read, each handler finds when its connection is over:
+    /// [`SendError::Closed`](crate::SendError::Closed). What was accepted before and cannot be
+    /// written, because a client does not read, each handler finds when its connection is over:
     /// [`WebSocket::buffered_amount`](crate::net::WebSocket::buffered_amount),
     /// [`Writer::buffered_amount`](crate::net::Writer::buffered_amount).
     pub fn shutdown(&self) {

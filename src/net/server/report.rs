@@ -8,8 +8,8 @@ use std::{fmt, io};
 
 use crate::net::Error;
 
-/// What a [`Server`](super::Server)'s handler returns. The error can be any: the program's own and those
-/// of this crate pass through `?`.
+/// What a [`Server`](super::Server)'s handler returns. The error can be any: the program's own and
+/// those of this crate pass through `?`.
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// What went wrong with a client of a [`Server`](super::Server), for
@@ -17,16 +17,17 @@ pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// `accept` failed, such as for want of descriptors: clients wait meanwhile, and it is tried again
-    /// every 20 ms.
+    /// `accept` failed, such as for want of descriptors: clients wait meanwhile, and it is tried
+    /// again every 20 ms.
     Accept(io::Error),
-    /// The client never came to the handler: its handshake was wrong, took too long or was cut off, the
-    /// server shuts down ([`io::ErrorKind::ConnectionAborted`]), or the operating system had no thread for
-    /// it. The client has been sent an error response, if it could be.
+    /// The client never came to the handler: its handshake was wrong, took too long or was cut off,
+    /// the server shuts down ([`io::ErrorKind::ConnectionAborted`]), or the operating system had no
+    /// thread for it. The client has been sent an error response, if it could be.
     Opening(Error),
     /// The handler returned an error. The connection was closed with 1011, if it was not over.
     Handler(Box<dyn std::error::Error + Send + Sync>),
-    /// The handler panicked, with this text. The connection was closed with 1011, if it was not over.
+    /// The handler panicked, with this text. The connection was closed with 1011, if it was not
+    /// over.
     Panic(String),
 }
 

@@ -35,8 +35,8 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-/// Drops the transport, after one attempt to write what waits: such as a Close frame that says what took
-/// too long.
+/// Drops the transport, after one attempt to write what waits: such as a Close frame that says what
+/// took too long.
 fn end<'a>(shared: &'a Shared, mut outbox: Locked<'a>) {
     outbox.write_wanted = true;
     if outbox.has_work() {

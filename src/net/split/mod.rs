@@ -32,16 +32,16 @@ use super::{Error, WebSocket};
 
 impl WebSocket<Stream> {
     /// Splits the connection into two halves, for two threads; [`Writer`] can be cloned for more. A
-    /// background thread, which ends with the connection, writes the answers to the Pings and Close frames
-    /// that the [`Reader`] reads, and keeps the timeouts.
+    /// background thread, which ends with the connection, writes the answers to the Pings and Close
+    /// frames that the [`Reader`] reads, and keeps the timeouts.
     ///
     /// The reader hands over all messages up to the peer's Close frame, also after ours:
     /// [`Config::messages_after_close`](crate::Config::messages_after_close) does not count here.
     ///
     /// Dropping the last half blocks until what was queued is written, for
-    /// [`Timeouts::closing`](crate::Timeouts::closing) at most. The peer then sees no Close frame, unless
-    /// one was sent; in a handler of a [`Server`](super::Server) the server writes what is left, and a
-    /// Close frame.
+    /// [`Timeouts::closing`](crate::Timeouts::closing) at most. The peer then sees no Close frame,
+    /// unless one was sent; in a handler of a [`Server`](super::Server) the server writes what is
+    /// left, and a Close frame.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! The state that the threads of a split connection share: what is queued, and how the connection stands.
+//! The state that the threads of a split connection share: what is queued, and how the connection
+//! stands.
 
 use std::io;
 use std::time::Instant;
@@ -146,8 +147,8 @@ impl Outbox {
         self.queue.take()
     }
 
-    /// Takes back what a write has left, and judges whether the peer takes enough. Returns whether nothing
-    /// can be written any more.
+    /// Takes back what a write has left, and judges whether the peer takes enough. Returns whether
+    /// nothing can be written any more.
     pub(super) fn put_back(&mut self, batch: SendBuffer, result: io::Result<()>) -> bool {
         let written = self.queue.put_back(batch);
         let judged = match result {

@@ -22,8 +22,8 @@ impl Writer {
         self.handle.update(|outbox| outbox.write_wanted = true);
     }
 
-    /// How many bytes the network has taken, or `None` if it has taken everything. A Pong that another
-    /// takes the place of makes positions wrong, by 125 at most.
+    /// How many bytes the network has taken, or `None` if it has taken everything. A Pong that
+    /// another takes the place of makes positions wrong, by 125 at most.
     pub(crate) fn written(&self) -> Option<u64> {
         let outbox = self.handle.lock();
         let written = self.handle.written.load(Ordering::Acquire);

@@ -14,8 +14,8 @@ use crate::{Event, Outcome, OwnedMessage, ReceiveBuffer};
 /// The receiving half of a [`WebSocket`](crate::net::WebSocket) after
 /// [`split`](crate::net::WebSocket::split).
 ///
-/// It must be read from: the background thread writes the answers to Pings and Close frames, but only
-/// the reader reads them, and sees whether the peer is alive.
+/// It must be read from: the background thread writes the answers to Pings and Close frames, but
+/// only the reader reads them, and sees whether the peer is alive.
 #[derive(Debug)]
 pub struct Reader {
     stream: Stream,
@@ -36,20 +36,20 @@ impl Reader {
     /// Waits for the next event; `None` when the connection is over after a closing handshake. What
     /// was queued is written by the background thread meanwhile.
     ///
-    /// After a violation of the protocol it goes on to read and discard what arrives until the peer has
-    /// ended its side, for [`Timeouts::closing`](crate::Timeouts::closing) at most, and only then
-    /// returns the error: otherwise the peer might not learn why the connection failed.
+    /// After a violation of the protocol it goes on to read and discard what arrives until the peer
+    /// has ended its side, for [`Timeouts::closing`](crate::Timeouts::closing) at most, and only
+    /// then returns the error: otherwise the peer might not learn why the connection failed.
     ///
     /// # Errors
     ///
-    /// [`Error::Protocol`], [`Error::Timeout`], [`Error::Abnormal`] and [`Error::Io`]: the connection
-    /// is over.
+    /// [`Error::Protocol`], [`Error::Timeout`], [`Error::Abnormal`] and [`Error::Io`]: the
+    /// connection is over.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         Ok(if self.wait()? { self.input.event() } else { None })
     }
 
-    /// Waits for the next message, and hands it over with its memory; `None` when the connection is over
-    /// after a closing handshake. Pings, Pongs and Close frames are passed over. With
+    /// Waits for the next message, and hands it over with its memory; `None` when the connection is
+    /// over after a closing handshake. Pings, Pongs and Close frames are passed over. With
     /// [`Delivery::Chunks`](crate::Delivery::Chunks) it is the next piece of a message.
     ///
     /// # Errors
@@ -64,7 +64,8 @@ impl Reader {
         Ok(None)
     }
 
-    /// Returns how the connection ended, once it has: whether that was clean, the code and the reason.
+    /// Returns how the connection ended, once it has: whether that was clean, the code and the
+    /// reason.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         self.handle.lock().outcome()
@@ -141,7 +142,8 @@ impl Reader {
         if known || is_reset(&error) { Ok(()) } else { Err(error.into()) }
     }
 
-    /// The peer has ended its side. What waits to be written still leaves, in the time that there is.
+    /// The peer has ended its side. What waits to be written still leaves, in the time that there
+    /// is.
     fn end(&mut self) {
         self.handle.update(|outbox| outbox.sender.receive_eof());
         let mut outbox = self.handle.lock();

@@ -139,8 +139,8 @@ impl Shared {
         Counting { stream: self.stream.clone(), written: &self.written }
     }
 
-    /// Sends a payload that is not worth a copy: with the right to write in hand, the frame's header
-    /// joins what is queued, and header and payload are written outside the lock.
+    /// Sends a payload that is not worth a copy: with the right to write in hand, the frame's
+    /// header joins what is queued, and header and payload are written outside the lock.
     pub(super) fn send_large(&self, message: &Large<'_>) -> Result<(), Error> {
         let length = message.len();
         let mut outbox = self.lock();

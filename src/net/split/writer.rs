@@ -12,8 +12,8 @@ use crate::{AsMessage, CloseCode, EncodedMessage, Outcome, State};
 /// [`split`](crate::net::WebSocket::split). Clones send on the same connection, message by message,
 /// from any thread.
 ///
-/// `send` waits until the network has taken the message; `queue` never waits, and a background thread
-/// writes.
+/// `send` waits until the network has taken the message; `queue` never waits, and a background
+/// thread writes.
 #[derive(Clone, Debug)]
 pub struct Writer {
     pub(super) handle: Handle,
@@ -24,9 +24,9 @@ impl Writer {
         Self { handle }
     }
 
-    /// Sends a message and all that was queued before; returns when the network has taken it, and so
-    /// waits for room ([`Limits::buffered`](crate::Limits::buffered)). A large payload is not copied,
-    /// unless it is compressed.
+    /// Sends a message and all that was queued before; returns when the network has taken it, and
+    /// so waits for room ([`Limits::buffered`](crate::Limits::buffered)). A large payload is not
+    /// copied, unless it is compressed.
     ///
     /// # Errors
     ///
@@ -103,13 +103,14 @@ impl Writer {
         self.handle.send(payload.len(), |sender, buffer| sender.ping(payload, buffer))
     }
 
-    /// Sends a Close frame, which starts the closing handshake; the reader sees its end. A reason needs a
-    /// code. If the peer does not read, it takes [`Timeouts::closing`](crate::Timeouts::closing) at most.
+    /// Sends a Close frame, which starts the closing handshake; the reader sees its end. A reason
+    /// needs a code. If the peer does not read, it takes
+    /// [`Timeouts::closing`](crate::Timeouts::closing) at most.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if a Close frame was sent before or the reason is too long, [`Error::Io`] if the
-    /// connection is broken.
+    /// [`Error::Send`] if a Close frame was sent before or the reason is too long, [`Error::Io`] if
+    /// the connection is broken.
     pub fn start_close(
         &self,
         code: impl Into<Option<CloseCode>>,
@@ -132,8 +133,8 @@ impl Writer {
         self.handle.update(|outbox| outbox.start_close(code, reason))
     }
 
-    /// Ends the connection at once, without a Close frame: the peer sees 1006, and what was queued is
-    /// lost. The reader and other writers get an error.
+    /// Ends the connection at once, without a Close frame: the peer sees 1006, and what was queued
+    /// is lost. The reader and other writers get an error.
     ///
     /// # Errors
     ///
@@ -164,7 +165,8 @@ impl Writer {
         self.handle.lock().sender.state() != State::Open
     }
 
-    /// Returns how the connection ended, once it has: whether that was clean, the code and the reason.
+    /// Returns how the connection ended, once it has: whether that was clean, the code and the
+    /// reason.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         self.handle.lock().outcome()

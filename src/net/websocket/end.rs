@@ -9,8 +9,8 @@ use crate::net::{Error, Outgoing};
 use crate::{Outcome, Teardown};
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Does what is to be done with the transport of a connection that is over; `None` if that is to
-    /// read on.
+    /// Does what is to be done with the transport of a connection that is over; `None` if that is
+    /// to read on.
     #[cold]
     pub(super) fn tear_down(&mut self, teardown: Teardown) -> Option<Result<Step, Error>> {
         let until = match teardown {

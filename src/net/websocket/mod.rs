@@ -21,8 +21,8 @@ use crate::{
 
 /// A blocking connection over anything that reads and writes.
 ///
-/// [`next_event`](Self::next_event) waits, answers Pings and Close frames, and writes what was queued
-/// before it waits. After the end it returns `None`:
+/// [`next_event`](Self::next_event) waits, answers Pings and Close frames, and writes what was
+/// queued before it waits. After the end it returns `None`:
 ///
 /// ```no_run
 /// use sansock::net::client;
@@ -44,10 +44,10 @@ use crate::{
 ///
 /// # Dropping it
 ///
-/// A connection that is dropped before its end is cut off: the peer sees no Close frame (1006), and what
-/// was queued is lost. [`close`](Self::close) ends it in order. A handler of a
-/// [`Server`](super::Server) may just return: the server then writes what was queued and a Close frame
-/// with 1000, or with 1011 after an error or a panic.
+/// A connection that is dropped before its end is cut off: the peer sees no Close frame (1006), and
+/// what was queued is lost. [`close`](Self::close) ends it in order. A handler of a
+/// [`Server`](super::Server) may just return: the server then writes what was queued and a Close
+/// frame with 1000, or with 1011 after an error or a panic.
 #[derive(Debug)]
 pub struct WebSocket<S = Stream> {
     input: ReceiveBuffer,
@@ -103,9 +103,9 @@ pub(super) const WORTH_RELEASE: usize = 64 << 10;
 pub(super) const QUIET: Duration = Duration::from_secs(1);
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Makes a connection over a transport that may not be able to bound its waiting: timeouts are not
-    /// kept. Nor can its sending side be ended alone, so at the end only a client waits, without a
-    /// bound, until the server has closed the transport; a server then drops it.
+    /// Makes a connection over a transport that may not be able to bound its waiting: timeouts are
+    /// not kept. Nor can its sending side be ended alone, so at the end only a client waits,
+    /// without a bound, until the server has closed the transport; a server then drops it.
     ///
     /// `input` holds what has arrived behind the handshake's head, `output` what of the handshake
     /// still has to be written.
@@ -129,23 +129,26 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Waits for the next event; `None` when the connection is over after a closing handshake. What was
-    /// queued is written first.
+    /// Waits for the next event; `None` when the connection is over after a closing handshake. What
+    /// was queued is written first.
     ///
-    /// After a violation of the protocol it goes on to read and discard what arrives until the peer has
-    /// ended its side, for [`Timeouts::closing`](crate::Timeouts::closing) at most, and only then
-    /// returns the error: otherwise the peer might not learn why the connection failed.
+    /// After a violation of the protocol it goes on to read and discard what arrives until the peer
+    /// has ended its side, for [`Timeouts::closing`](crate::Timeouts::closing) at most, and only
+    /// then returns the error: otherwise the peer might not learn why the connection failed.
     ///
-    /// The event borrows the connection; to send while it is held, use [`exchange`](Self::exchange).
+    /// The event borrows the connection; to send while it is held, use
+    /// [`exchange`](Self::exchange).
     ///
     /// # Errors
     ///
-    /// - [`Error::Protocol`], [`Error::Timeout`] and [`Error::Abnormal`] end the connection, and come
-    ///   again with every later call. `Abnormal` is every end without a Close frame, a reset included.
-    /// - [`Error::Io`] with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`], if the program
-    ///   has set a read timeout or made the stream non-blocking: call again, nothing is lost.
-    /// - [`Error::Io`] with [`io::ErrorKind::TimedOut`] if the peer does not read what is sent to it
-    ///   (`write_timeout`), and with another kind if the transport is broken.
+    /// - [`Error::Protocol`], [`Error::Timeout`] and [`Error::Abnormal`] end the connection, and
+    ///   come again with every later call. `Abnormal` is every end without a Close frame, a reset
+    ///   included.
+    /// - [`Error::Io`] with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`], if the
+    ///   program has set a read timeout or made the stream non-blocking: call again, nothing is
+    ///   lost.
+    /// - [`Error::Io`] with [`io::ErrorKind::TimedOut`] if the peer does not read what is sent to
+    ///   it (`write_timeout`), and with another kind if the transport is broken.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         Ok(match self.wait(None)? {
@@ -154,8 +157,8 @@ impl<S: Read + Write> WebSocket<S> {
         })
     }
 
-    /// Waits for the next message, and hands it over with its memory; `None` when the connection is over
-    /// after a closing handshake. Pings, Pongs and Close frames are passed over. With
+    /// Waits for the next message, and hands it over with its memory; `None` when the connection is
+    /// over after a closing handshake. Pings, Pongs and Close frames are passed over. With
     /// [`Delivery::Chunks`](crate::Delivery::Chunks) it is the next piece of a message.
     ///
     /// # Errors
@@ -202,7 +205,8 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self.outgoing
     }
 
-    /// Queues a message: it is written with the next flush or before the next wait ([`Outgoing::queue`]).
+    /// Queues a message: it is written with the next flush or before the next wait
+    /// ([`Outgoing::queue`]).
     ///
     /// # Errors
     ///
@@ -249,7 +253,8 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.ping(payload)
     }
 
-    /// Sends a Close frame and returns ([`Outgoing::start_close`]); [`close`](Self::close) waits for the end.
+    /// Sends a Close frame and returns ([`Outgoing::start_close`]); [`close`](Self::close) waits
+    /// for the end.
     ///
     /// # Errors
     ///
@@ -272,15 +277,15 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.flush()
     }
 
-    /// Sends a Close frame unless one was sent, waits for the end, and returns how the connection ended.
-    /// Messages that still arrive are discarded. It takes
-    /// [`Timeouts::closing`](crate::Timeouts::closing) at most, also if the peer does not answer or does
-    /// not read.
+    /// Sends a Close frame unless one was sent, waits for the end, and returns how the connection
+    /// ended. Messages that still arrive are discarded. It takes
+    /// [`Timeouts::closing`](crate::Timeouts::closing) at most, also if the peer does not answer or
+    /// does not read.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] for a reason that is too long, and [`Error`] as [`next_event`](Self::next_event)
-    /// returns it.
+    /// [`Error::Send`] for a reason that is too long, and [`Error`] as
+    /// [`next_event`](Self::next_event) returns it.
     pub fn close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
@@ -300,8 +305,8 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.is_closing()
     }
 
-    /// Returns how many bytes were accepted for sending and not yet handed to the transport. After the
-    /// end, also one after a closing handshake, these are lost.
+    /// Returns how many bytes were accepted for sending and not yet handed to the transport. After
+    /// the end, also one after a closing handshake, these are lost.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.outgoing.buffered_amount()
@@ -313,7 +318,8 @@ impl<S: Read + Write> WebSocket<S> {
         &self.outgoing.core.connection
     }
 
-    /// Returns how the connection ended, once it has: whether that was clean, the code and the reason.
+    /// Returns how the connection ended, once it has: whether that was clean, the code and the
+    /// reason.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         self.outgoing.core.connection.outcome()
@@ -369,7 +375,8 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.pace.and_then(|pace| pace.timeout())
     }
 
-    /// The transport, the connection with what waits and its place in a server, and what has arrived.
+    /// The transport, the connection with what waits and its place in a server, and what has
+    /// arrived.
     pub(super) fn into_halves(
         self,
     ) -> (S, (Connection, SendBuffer, Option<Arc<Slot>>), ReceiveBuffer) {
@@ -381,7 +388,8 @@ impl<S: Transport> WebSocket<S> {
     /// Makes a connection over a transport that can bound its waiting and end its sending side.
     ///
     /// `input` holds what has arrived behind the handshake's head, `output` what of the handshake
-    /// still has to be written. No write timeout is set ([`set_write_timeout`](Self::set_write_timeout)).
+    /// still has to be written. No write timeout is set
+    /// ([`set_write_timeout`](Self::set_write_timeout)).
     ///
     /// # Errors
     ///
@@ -406,9 +414,9 @@ impl<S: Transport> WebSocket<S> {
         Ok(socket)
     }
 
-    /// Sets how long a peer may read next to nothing of what is sent to it: in each such time it must
-    /// take 16 KiB, or all that waits. Otherwise the write fails with [`io::ErrorKind::TimedOut`], and the
-    /// connection is over. `None` waits forever.
+    /// Sets how long a peer may read next to nothing of what is sent to it: in each such time it
+    /// must take 16 KiB, or all that waits. Otherwise the write fails with
+    /// [`io::ErrorKind::TimedOut`], and the connection is over. `None` waits forever.
     pub fn set_write_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
         self.outgoing.set_write_timeout(timeout.into());
     }
@@ -416,8 +424,8 @@ impl<S: Transport> WebSocket<S> {
     /// Waits for the next event, for about `timeout` at most; with zero it takes what has arrived.
     /// What was queued is written first, which `timeout` does not bound.
     ///
-    /// Each event ends the wait, so a program that wants to do something every second must look at the
-    /// clock itself: under traffic [`Next::TimedOut`] never comes.
+    /// Each event ends the wait, so a program that wants to do something every second must look at
+    /// the clock itself: under traffic [`Next::TimedOut`] never comes.
     ///
     /// # Errors
     ///
@@ -430,7 +438,8 @@ impl<S: Transport> WebSocket<S> {
         })
     }
 
-    /// [`exchange`](Self::exchange) that waits as [`next_event_timeout`](Self::next_event_timeout) does.
+    /// [`exchange`](Self::exchange) that waits as [`next_event_timeout`](Self::next_event_timeout)
+    /// does.
     ///
     /// # Errors
     ///
@@ -451,8 +460,8 @@ impl<S: Transport> WebSocket<S> {
 }
 
 impl WebSocket<Stream> {
-    /// Ends the connection at once, without a Close frame: the peer sees 1006, and what was queued is
-    /// lost.
+    /// Ends the connection at once, without a Close frame: the peer sees 1006, and what was queued
+    /// is lost.
     ///
     /// # Errors
     ///

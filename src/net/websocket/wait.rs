@@ -53,10 +53,10 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Writes the answer to a control frame: a newer Pong would take the place of one that waits. An
-    /// error comes again with the next write. If the network takes nothing, only the newest Pong
-    /// goes on waiting: otherwise a peer that pings and does not read would take the time of a write
-    /// for each Ping.
+    /// Writes the answer to a control frame: a newer Pong would take the place of one that waits.
+    /// An error comes again with the next write. If the network takes nothing, only the newest Pong
+    /// goes on waiting: otherwise a peer that pings and does not read would take the time of a
+    /// write for each Ping.
     fn write_reply(&mut self) {
         if !self.reply_blocked
             && let Err(error) = self.outgoing.flush()
@@ -66,8 +66,8 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// A write that fails for good does not hide what the peer sent before it closed: its Close frame
-    /// may say why.
+    /// A write that fails for good does not hide what the peer sent before it closed: its Close
+    /// frame may say why.
     #[inline]
     fn flush_before_wait(&mut self) -> Result<(), Error> {
         if self.broken.is_some() || self.outgoing.gave_up {
