@@ -1,15 +1,16 @@
 //! Bytes to events: frames, masks, fragments, UTF-8 (RFC 6455, 5 and 6.2).
 
+mod admit;
 mod inflate;
+mod payload;
 
-use crate::buffer::{ReceiveBuffer, What};
-use crate::close::CloseCode;
+use crate::buffer::ReceiveBuffer;
 use crate::closing::Progress;
 use crate::config::{Config, Delivery, Limits, Role};
 use crate::deflate::Inflate;
 use crate::error::ProtocolError;
 use crate::event::Event;
-use crate::frame::{FrameHeader, MASK, Opcode, RSV1, RSV2_RSV3};
+use crate::frame::{FrameHeader, Opcode};
 use crate::mask::Mask;
 use crate::message::MessageKind;
 
@@ -292,95 +293,6 @@ impl Receiver {
         }
     }
 
-    /// Whether a frame with this first byte, opcode and mask may come now. `masked` is `None` while
-    /// it is not known.
-    #[inline]
-    fn admit(&self, first: u8, opcode: Opcode, masked: Option<bool>) -> Result<(), ProtocolError> {
-        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values"
-        // (5.2) "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and
-        // non-first fragments of a data message." (RFC 7692, 6.1)
-        let reserved = match opcode {
-            Opcode::Text | Opcode::Binary if self.inflate.is_some() => RSV2_RSV3,
-            _ => RSV1 | RSV2_RSV3,
-        };
-        if first & reserved != 0 {
-            return Err(ProtocolError::ReservedBits(first));
-        }
-        // Fragments "MUST NOT be interleaved" with those of another message (5.4).
-        match (opcode, self.message) {
-            (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
-            (Opcode::Text | Opcode::Binary, Some(_)) => {
-                return Err(ProtocolError::ExpectedContinuation);
-            }
-            _ => {}
-        }
-        match (self.role, masked) {
-            // "The server MUST close the connection upon receiving a frame that is not masked."
-            // (5.1)
-            (Role::Server, Some(false)) => Err(ProtocolError::Unmasked),
-            // "A client MUST close a connection if it detects a masked frame." (5.1)
-            (Role::Client, Some(true)) => Err(ProtocolError::Masked),
-            _ => Ok(()),
-        }
-    }
-
-    /// Judges a header that is wrong or not complete as if its bytes had come one by one: an error
-    /// shows with the first byte that tells, and is the same however the bytes were cut.
-    #[cold]
-    fn admit_bytes(&self, arrived: &[u8]) -> Result<(), ProtocolError> {
-        let Some(&first) = arrived.first() else { return Ok(()) };
-        for length in 1..=FrameHeader::MAX_LEN {
-            let Some(shown) = arrived.get(..length) else { break };
-            FrameHeader::decode(shown)?;
-            let masked = shown.get(1).map(|second| second & MASK != 0);
-            self.admit(first, Opcode::try_from(first & 0x0F)?, masked)?;
-        }
-        Ok(())
-    }
-
-    /// Counts a data frame into its message and holds both to the limits: before any memory is
-    /// taken, and with sums that cannot wrap.
-    #[inline]
-    fn count(&mut self, header: &FrameHeader) -> Result<MessageKind, ProtocolError> {
-        let kind = match self.message {
-            Some(kind) => kind,
-            None => self.begin(header),
-        };
-        if header.payload_len > self.limits.frame {
-            return Err(ProtocolError::FrameTooLarge {
-                length: header.payload_len,
-                limit: self.limits.frame,
-            });
-        }
-        let limit = self.limits.message;
-        // Of a compressed message counts what comes out.
-        if !self.inflates() {
-            match self.length.checked_add(header.payload_len) {
-                Some(length) if length <= limit => self.length = length,
-                _ => return Err(ProtocolError::MessageTooLarge { limit }),
-            }
-        }
-        let limit = self.limits.fragments;
-        if self.fragments >= limit {
-            return Err(ProtocolError::TooManyFragments { limit });
-        }
-        self.fragments = self.fragments.saturating_add(1);
-        Ok(kind)
-    }
-
-    /// Begins a message of the type that its first frame's opcode says.
-    #[inline]
-    fn begin(&mut self, header: &FrameHeader) -> MessageKind {
-        let text = header.opcode == Opcode::Text;
-        let kind = if text { MessageKind::Text } else { MessageKind::Binary };
-        self.message = Some(kind);
-        (self.length, self.fragments) = (0, 0);
-        self.begun = self.begun.wrapping_add(1);
-        // RSV1 is the "Per-Message Compressed" bit (RFC 7692, 6).
-        self.compressed = header.rsv1;
-        kind
-    }
-
     /// Whether more may come out of a compressed frame, although no bytes are left of it.
     #[inline]
     fn may_inflate(&self) -> bool {
@@ -391,120 +303,6 @@ impl Receiver {
     #[inline]
     fn inflates(&self) -> bool {
         self.inflate.is_some() && self.compressed
-    }
-
-    /// A message in one frame that is still arriving.
-    fn in_place(
-        &mut self,
-        mut frame: Frame,
-        kind: MessageKind,
-        buffer: &mut ReceiveBuffer,
-    ) -> Result<Step, ProtocolError> {
-        let length = to_usize(frame.remaining);
-        buffer.clean_in_place(length, frame.mask.as_mut(), Some(kind))?;
-        if buffer.clean() < length {
-            return Ok(self.wait_for(frame));
-        }
-        buffer.lend_in_place(kind)?;
-        self.message = None;
-        buffer.expect_another(self.long_header(), length);
-        Ok(Step::Lent)
-    }
-
-    /// Whether the frame in hand is the first of its message.
-    const fn is_first_frame(&self) -> bool {
-        self.fragments == 1
-    }
-
-    /// The length of a header whose payload has 126 to 65,535 bytes: the key is a client's.
-    const fn long_header(&self) -> usize {
-        match self.role {
-            Role::Server => 8,
-            Role::Client => 4,
-        }
-    }
-
-    fn control(
-        &mut self,
-        mut frame: Frame,
-        opcode: Opcode,
-        buffer: &mut ReceiveBuffer,
-    ) -> Result<Step, ProtocolError> {
-        let length = to_usize(frame.remaining);
-        buffer.clean_in_place(length, frame.mask.as_mut(), None)?;
-        if buffer.clean() < length {
-            return Ok(self.wait_for(frame));
-        }
-        let what = match opcode {
-            Opcode::Ping => What::Ping,
-            Opcode::Pong => What::Pong,
-            _ => {
-                // "the first two bytes of the body MUST be a 2-byte unsigned integer" (5.5.1) that
-                // is not one of the codes of 7.4.1 and 7.4.2 which "MUST NOT be set".
-                let body = buffer.as_slice().get(..length).unwrap_or_default();
-                if let Some(code) = body.first_chunk() {
-                    let code = u16::from_be_bytes(*code);
-                    CloseCode::new(code).ok_or(ProtocolError::CloseCode(code))?;
-                }
-                self.closed = true;
-                What::Close
-            }
-        };
-        buffer.lend_control(what)?;
-        Ok(Step::LentControl)
-    }
-
-    /// Moves what has arrived of a fragment, and lends the message when it ends.
-    fn assemble(
-        &mut self,
-        mut frame: Frame,
-        kind: MessageKind,
-        buffer: &mut ReceiveBuffer,
-    ) -> Result<Step, ProtocolError> {
-        let direct = buffer.clean_direct(frame.mask.as_mut(), kind)?;
-        frame.took(direct);
-        let n = frame.arrived(buffer);
-        if n > 0 {
-            buffer.assemble(n, frame.mask.as_mut(), kind)?;
-            frame.took(n);
-        }
-        if frame.remaining > 0 {
-            let missing = to_usize(frame.remaining);
-            // A frame that is the whole message was too long to wait in the buffer.
-            let whole = frame.fin && self.is_first_frame();
-            if whole || missing >= Self::WORTH_DIRECT {
-                buffer.expect_direct(missing);
-            }
-            return Ok(self.wait_for(frame));
-        }
-        if !frame.fin {
-            return Ok(Step::FrameEnded);
-        }
-        buffer.lend_assembled(kind)?;
-        self.message = None;
-        if self.is_first_frame() {
-            buffer.expect_another(self.long_header(), to_usize(self.length));
-        }
-        Ok(Step::Lent)
-    }
-
-    /// Lends what has arrived of a frame.
-    fn chunk(
-        &mut self,
-        mut frame: Frame,
-        kind: MessageKind,
-        buffer: &mut ReceiveBuffer,
-    ) -> Result<Step, ProtocolError> {
-        let n = frame.arrived(buffer);
-        frame.took(n);
-        let over = frame.remaining == 0;
-        let last = over && frame.fin;
-        let lent = (n > 0 || last) && buffer.lend_chunk(n, frame.mask.as_mut(), kind, last)?;
-        if last {
-            self.message = None;
-        }
-        let waits = if over { Step::FrameEnded } else { self.wait_for(frame) };
-        Ok(if lent { Step::Lent } else { waits })
     }
 
     /// Puts the frame in hand down until more of it has arrived.
