@@ -226,10 +226,16 @@ pub use message::{AsMessage, Compression, Message, MessageKind, OutgoingMessage,
 pub use sender::EncodedMessage;
 pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
 
-/// The examples of the README compile.
-#[cfg(all(doctest, feature = "web"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+/// The examples of the documents compile.
+#[cfg(all(doctest, feature = "rustls", feature = "web"))]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/DEPLOY.md")]
+    struct Deploy;
+    #[doc = include_str!("../docs/TESTING.md")]
+    struct Testing;
+}
 
 /// The examples of docs/EMBEDDING.md compile.
 #[cfg(doctest)]

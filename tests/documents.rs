@@ -1,17 +1,15 @@
-//! What `README.md`, `SECURITY.md` and `docs/ATTACKS.md` say of the code is so.
+//! What `README.md` and `docs/ATTACKS.md` say of the code is so.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use sansock::handshake::HeadLimits;
 use sansock::{Limits, Timeouts};
 
 const ATTACKS: &str = include_str!("../docs/ATTACKS.md");
 const README: &str = include_str!("../README.md");
-const SECURITY: &str = include_str!("../SECURITY.md");
 
 /// The cells of the rows of all tables, without the rules between head and rows.
 fn rows(document: &str) -> impl Iterator<Item = Vec<&str>> {
@@ -98,65 +96,56 @@ fn value(cell: &str) -> String {
     }
 }
 
+/// The limits of the README and their defaults, as `Debug` writes them.
+fn table() -> BTreeMap<String, String> {
+    let section = README.split("\n## ").find(|it| it.starts_with("Limits and defaults")).unwrap();
+    let limits = rows(section).flat_map(|row| {
+        let value = value(row[1]);
+        code(row[0]).map(move |name| (name.to_owned(), value.clone())).collect::<Vec<_>>()
+    });
+    limits.collect()
+}
+
+/// Whether it is an option of the blocking client or server, and no limit of the core.
+fn is_of_net(name: &str) -> bool {
+    name.starts_with("Client::") || name.starts_with("Server::")
+}
+
 #[test]
-fn the_limits_of_the_security_notes_are_the_defaults() {
+fn the_limits_of_the_readme_are_the_defaults() {
     let mut expected = fields(&format!("{:?}", Limits::new()));
     expected.extend(fields(&format!("{:?}", HeadLimits::new())));
     expected.extend(fields(&format!("{:?}", Timeouts::new())));
     assert_eq!(expected.len(), 12, "{expected:?}");
-    let table: BTreeMap<_, _> = rows(SECURITY)
-        .filter_map(|row| Some((code(row[0]).next()?.to_owned(), value(row[1]))))
-        .filter(|(name, _)| !name.starts_with("Server::"))
-        .collect();
+    let mut table = table();
+    table.retain(|name, _| !is_of_net(name));
     assert_eq!(table, expected);
 }
 
-/// A server has them in its `Debug` output too.
+/// Client and server have them in their `Debug` output too.
 #[cfg(feature = "net")]
 #[test]
-fn the_limits_of_a_server_are_the_defaults() {
-    let server = format!("{:?}", sansock::net::Server::bind("127.0.0.1:0").unwrap());
-    for name in ["max_connections", "write_timeout"] {
-        let row = rows(SECURITY).find(|row| row[0] == format!("`Server::{name}`")).unwrap();
-        let default = format!("{name}: {}", value(row[1]));
-        assert!(server.contains(&default), "{default} is not in {server}");
+fn the_limits_of_client_and_server_are_the_defaults() {
+    use sansock::net::{Client, Server};
+
+    let server = format!("{:?}", Server::bind("127.0.0.1:0").unwrap());
+    let client = format!("{:?}", Client::new("ws://127.0.0.1/").unwrap());
+    let mut checked = 0;
+    for (name, value) in table().iter().filter(|(name, _)| is_of_net(name)) {
+        let (of, option) = name.split_once("::").unwrap();
+        let default = format!("{option}: {value}");
+        let shown = if of == "Client" { &client } else { &server };
+        assert!(shown.contains(&default), "{default} is not in {shown}");
+        checked += 1;
     }
+    assert_eq!(checked, 4);
 }
 
-/// The second cell of the row of the README's table that names `knob`.
-fn default_of(knob: &str) -> &'static str {
-    let row = README.lines().find(|line| line.starts_with('|') && line.contains(knob));
-    row.and_then(|row| row.split('|').nth(2)).map_or("", str::trim)
-}
-
-/// As the README writes it.
-fn mib(bytes: u64) -> String {
-    format!("{} MiB", bytes >> 20)
-}
-
-fn seconds(time: Option<Duration>) -> String {
-    time.map_or("off".into(), |time| format!("{} s", time.as_secs()))
-}
-
+/// Those who read the README in a terminal or beside an editor need not scroll.
 #[test]
-fn the_limits_are_those_of_the_readme() {
-    let limits = Limits::new();
-    assert_eq!(default_of("`Limits::frame`"), mib(limits.frame));
-    assert_eq!(default_of("`Limits::message`"), mib(limits.message));
-    assert_eq!(default_of("`Limits::buffered`"), mib(limits.buffered as u64));
-    assert_eq!(default_of("`Limits::fragments`").replace(',', ""), limits.fragments.to_string());
-    let head = HeadLimits::new();
-    let both = format!("{} KiB, {} headers", head.bytes >> 10, head.headers);
-    assert_eq!(default_of("`HeadLimits`"), both);
-}
-
-#[test]
-fn the_timeouts_are_those_of_the_readme() {
-    let timeouts = Timeouts::new();
-    assert_eq!(default_of("`Timeouts::handshake`"), seconds(timeouts.handshake));
-    assert_eq!(default_of("`Timeouts::closing`"), seconds(timeouts.closing));
-    assert_eq!(timeouts.keepalive, None);
-    for time in [timeouts.idle, timeouts.message] {
-        assert_eq!(default_of("keepalive, idle, message time"), seconds(time));
+fn the_readme_is_short_and_narrow() {
+    assert!(README.lines().count() <= 150);
+    for line in README.lines() {
+        assert!(line.chars().count() <= 110, "{line}");
     }
 }

@@ -1,7 +1,7 @@
-"""Compares with other libraries, and puts the result into the README's table and a plot.
+"""Compares with other libraries, and puts the result into the table of docs/BENCHMARKS.md and a plot.
 
 Takes a few minutes, most of them to build the libraries. Writes results.json and results.svg beside
-this script, and the README between its marks. --render draws again what was measured before.
+this script, and the document between its marks. --render draws again what was measured before.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 from matplotlib import ticker
 
 HERE = Path(__file__).resolve().parent
-README = HERE.parent.parent / "README.md"
+DOCUMENT = HERE.parent.parent / "docs" / "BENCHMARKS.md"
 RESULTS = HERE / "results.json"
 PLOT = HERE / "results.svg"
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
@@ -122,11 +122,10 @@ def table(results, figures):
     return "\n".join([*lines, "", note])
 
 
-def write_readme(text):
-    readme = README.read_text()
-    before, rest = readme.split(BEGIN)
+def write_document(text):
+    before, rest = DOCUMENT.read_text().split(BEGIN)
     _, after = rest.split(END)
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 def plot(figures):
@@ -165,7 +164,7 @@ def main():
     results = json.loads(RESULTS.read_text())
     figures = Figures(results["rows"])
     text = table(results, figures)
-    write_readme(text)
+    write_document(text)
     plot(figures)
     print(text)
 

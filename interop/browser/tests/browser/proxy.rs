@@ -1,4 +1,4 @@
-//! Behind nginx, with the configuration that the README shows.
+//! Behind nginx, with the configuration that docs/CHAT.md shows.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use sansock::{Event, Message};
 use crate::driver::{Browser, Device, PATIENCE};
 use crate::server::{Over, Server, fresh_directory};
 
-const README: &str = include_str!("../../../../README.md");
+const CHAT: &str = include_str!("../../../../docs/CHAT.md");
 
 /// It passes `/chat/` on; it ends with the test.
 struct Nginx {
@@ -29,7 +29,7 @@ impl Nginx {
         // Free, and so it stays: nobody else asks for this one.
         let own = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let directory = fresh_directory();
-        let block = README.split_once("```nginx\n").unwrap().1.split_once("```").unwrap().0;
+        let block = CHAT.split_once("```nginx\n").unwrap().1.split_once("```").unwrap().0;
         let (location, map) = block.split_once("# In the http block").unwrap();
         let (_, map) = map.split_once('\n').unwrap();
         let location = location.replace("127.0.0.1:9002", address);
