@@ -233,14 +233,11 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../docs/DEPLOY.md")]
     struct Deploy;
+    #[doc = include_str!("../docs/EMBEDDING.md")]
+    struct Embedding;
     #[doc = include_str!("../docs/TESTING.md")]
     struct Testing;
 }
-
-/// The examples of docs/EMBEDDING.md compile.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/EMBEDDING.md")]
-struct Embedding;
 
 /// Private parts that `benches/` measures. Not part of the API; may change at any time.
 #[doc(hidden)]
