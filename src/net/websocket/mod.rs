@@ -1,6 +1,7 @@
 //! A blocking connection.
 
 mod end;
+mod timed;
 mod wait;
 
 use std::io::{self, Read, Write};
@@ -8,11 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::linger::write_until;
-use super::pace::{Pace, STEP};
 use super::slot::Slot;
 use super::stream::Stream;
-use super::{Error, Outgoing, Transport};
+use super::{Error, Outgoing};
 use crate::handshake::Established;
 use crate::{
     AsMessage, CloseCode, Connection, EncodedMessage, Event, Outcome, OwnedMessage, ReceiveBuffer,
@@ -70,7 +69,7 @@ pub struct WebSocket<S = Stream> {
     finished: bool,
 }
 
-/// The methods of [`Transport`], for the transports that have them.
+/// The methods of [`Transport`](super::Transport), for the transports that have them.
 #[derive(Debug)]
 struct Control<S> {
     set_read_timeout: fn(&S, Option<Duration>) -> io::Result<()>,
@@ -381,93 +380,5 @@ impl<S: Read + Write> WebSocket<S> {
         self,
     ) -> (S, (Connection, SendBuffer, Option<Arc<Slot>>), ReceiveBuffer) {
         (self.outgoing.stream, self.outgoing.core.into_parts(), self.input)
-    }
-}
-
-impl<S: Transport> WebSocket<S> {
-    /// Makes a connection over a transport that can bound its waiting and end its sending side.
-    ///
-    /// `input` holds what has arrived behind the handshake's head, `output` what of the handshake
-    /// still has to be written. No write timeout is set
-    /// ([`set_write_timeout`](Self::set_write_timeout)).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the transport's timeouts cannot be set.
-    pub fn new(
-        stream: S,
-        connection: Connection,
-        input: ReceiveBuffer,
-        output: SendBuffer,
-    ) -> Result<Self, Error> {
-        let mut socket = Self::untimed(stream, connection, input, output);
-        socket.control = Some(Control {
-            set_read_timeout: S::set_read_timeout,
-            write_until,
-            shutdown_write: S::shutdown_write,
-        });
-        socket.outgoing.pace = Some(Pace::new(None));
-        socket.outgoing.stream.set_read_timeout(None)?;
-        socket.outgoing.stream.set_write_timeout(Some(STEP))?;
-        let Core { connection, buffer, .. } = &mut socket.outgoing.core;
-        connection.handle_timeout(Instant::now(), buffer)?;
-        Ok(socket)
-    }
-
-    /// Sets how long a peer may read next to nothing of what is sent to it: in each such time it
-    /// must take 16 KiB, or all that waits. Otherwise the write fails with
-    /// [`io::ErrorKind::TimedOut`], and the connection is over. `None` waits forever.
-    pub fn set_write_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
-        self.outgoing.set_write_timeout(timeout.into());
-    }
-
-    /// Waits for the next event, for about `timeout` at most; with zero it takes what has arrived.
-    /// What was queued is written first, which `timeout` does not bound.
-    ///
-    /// Each event ends the wait, so a program that wants to do something every second must look at
-    /// the clock itself: under traffic [`Next::TimedOut`] never comes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`], as [`next_event`](Self::next_event) returns it.
-    pub fn next_event_timeout(&mut self, timeout: Duration) -> Result<Next<Event<'_>>, Error> {
-        Ok(match self.wait(Instant::now().checked_add(timeout))? {
-            Step::Event => self.input.event().map_or(Next::Ended, Next::Event),
-            Step::Ended => Next::Ended,
-            Step::TimedOut => Next::TimedOut,
-        })
-    }
-
-    /// [`exchange`](Self::exchange) that waits as [`next_event_timeout`](Self::next_event_timeout)
-    /// does.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`], as [`next_event`](Self::next_event) returns it.
-    pub fn exchange_timeout(
-        &mut self,
-        timeout: Duration,
-    ) -> Result<Next<(Event<'_>, &mut Outgoing<S>)>, Error> {
-        Ok(match self.wait(Instant::now().checked_add(timeout))? {
-            Step::Event => match self.input.event() {
-                Some(event) => Next::Event((event, &mut self.outgoing)),
-                None => Next::Ended,
-            },
-            Step::Ended => Next::Ended,
-            Step::TimedOut => Next::TimedOut,
-        })
-    }
-}
-
-impl WebSocket<Stream> {
-    /// Ends the connection at once, without a Close frame: the peer sees 1006, and what was queued
-    /// is lost.
-    ///
-    /// # Errors
-    ///
-    /// The operating system's.
-    pub fn abort(self) -> io::Result<()> {
-        let (stream, ..) = self.into_halves();
-        stream.abort()
     }
 }
