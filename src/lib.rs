@@ -226,18 +226,19 @@ pub use message::{AsMessage, Compression, Message, MessageKind, OutgoingMessage,
 pub use sender::EncodedMessage;
 pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
 
-/// The examples of the documents compile.
+// The examples of the documents compile: `cargo test --doc --all-features`.
 #[cfg(all(doctest, feature = "rustls", feature = "web"))]
-mod documents {
-    #[doc = include_str!("../README.md")]
-    struct Readme;
-    #[doc = include_str!("../docs/DEPLOY.md")]
-    struct Deploy;
-    #[doc = include_str!("../docs/EMBEDDING.md")]
-    struct Embedding;
-    #[doc = include_str!("../docs/TESTING.md")]
-    struct Testing;
-}
+#[doc = include_str!("../README.md")]
+struct Readme;
+#[cfg(all(doctest, feature = "rustls", feature = "web"))]
+#[doc = include_str!("../docs/DEPLOY.md")]
+struct Deploy;
+#[cfg(all(doctest, feature = "rustls", feature = "web"))]
+#[doc = include_str!("../docs/EMBEDDING.md")]
+struct Embedding;
+#[cfg(all(doctest, feature = "rustls", feature = "web"))]
+#[doc = include_str!("../docs/TESTING.md")]
+struct Testing;
 
 /// Private parts that `benches/` measures. Not part of the API; may change at any time.
 #[doc(hidden)]
