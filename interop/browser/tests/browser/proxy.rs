@@ -86,13 +86,12 @@ fn who_accepts_sees_what_the_proxy_says_of_the_client() {
     let handle = server.handle();
     let nginx = Nginx::before(&handle.local_addr().to_string());
     let running = thread::spawn(|| {
-        server.run(|incoming: &mut Incoming| {
-            let seen = incoming.request().map(|request| {
-                let header = |name| request.headers().get_str(name).unwrap_or_default();
-                let (by, over) = (header("X-Forwarded-For"), header("X-Forwarded-Proto"));
-                format!("{} for {by} over {over}", request.target())
-            });
-            incoming.accept()?.send(seen.unwrap_or_default().as_str())
+        server.run(|incoming: &Incoming| {
+            let request = incoming.request();
+            let header = |name| request.headers().get_str(name).unwrap_or_default();
+            let (by, over) = (header("X-Forwarded-For"), header("X-Forwarded-Proto"));
+            let seen = format!("{} for {by} over {over}", request.target());
+            Ok(incoming.accept()?.send(&seen)?)
         })
     });
     let mut socket = Client::new(&format!("ws://{}/chat/a?b=c", nginx.address))
