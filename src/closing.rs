@@ -197,7 +197,9 @@ impl Closing {
     fn note_timed(&mut self, progress: Progress) {
         self.observed.heard |= progress.heard;
         let noted = (progress.begun, progress.pieces);
-        self.observed.used |= noted != std::mem::replace(&mut self.noted, noted);
+        let went_on = noted != std::mem::replace(&mut self.noted, noted);
+        // A frame that is not whole yet counts as a piece at each look, also when nothing came.
+        self.observed.used |= went_on && progress.heard;
         // A message that a Close frame or an error has cut off will not go on.
         self.observed.in_message = self.outcome.is_none() && progress.in_message;
         self.observed.message = progress.begun;
