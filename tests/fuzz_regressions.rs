@@ -1,11 +1,15 @@
 //! What fuzzing found, each with the rule that was broken. The targets are in `fuzz/`.
 
+use std::time::{Duration, Instant};
+
 #[cfg(feature = "deflate")]
 use sansock::deflate::DeflateConfig;
 #[cfg(feature = "deflate")]
 use sansock::handshake::Established;
 use sansock::split::Receiver;
-use sansock::{Config, ProtocolError, ReceiveBuffer, Role};
+use sansock::{
+    Config, Connection, ProtocolError, ReceiveBuffer, Role, SendBuffer, State, Timeouts,
+};
 #[cfg(feature = "deflate")]
 use sansock::{Delivery, Event, Limits};
 #[cfg(feature = "deflate")]
@@ -114,4 +118,25 @@ fn what_is_left_of_the_appended_tail_begins_no_block() {
             assert_eq!(length, 73_802, "{delivery:?} by {step}");
         }
     }
+}
+
+/// Found by `connection`: each call of `advance` counted as use while a message in one frame was still
+/// arriving, so a loop that calls it between two looks at the time kept an idle connection forever.
+#[test]
+fn a_message_that_stops_arriving_does_not_keep_an_idle_connection_open() {
+    let second = Duration::from_secs(1);
+    let timeouts = Timeouts::none().idle(second);
+    let mut connection = Connection::server(&Config::new().timeouts(timeouts));
+    let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
+    let start = Instant::now();
+    // The start of a message of 126 bytes.
+    input.extend_from_slice(b"\x82\xfe\x00\x7e\0\0\0\0 and no more");
+    for milliseconds in [0, 1_000, 1_100] {
+        assert_eq!(connection.state(), State::Open);
+        assert_eq!(connection.advance(&mut input, &mut output), Ok(false));
+        let now = start + Duration::from_millis(milliseconds);
+        assert_eq!(connection.handle_timeout(now, &mut output), Ok(()));
+    }
+    assert_eq!(connection.state(), State::Closing);
+    assert_eq!(output.as_slice(), b"\x88\x02\x03\xe9");
 }
