@@ -173,9 +173,7 @@ impl Pair {
             _ if end.has_left => (false, false),
             Teardown::NotYet | Teardown::AwaitPeer => (false, false),
             Teardown::HalfClose => (false, end.has_written() && !end.has_ended),
-            Teardown::Drop { until: Some(until) } => {
-                (end.has_written() || until <= self.now, true)
-            }
+            Teardown::Drop { until: Some(until) } => (end.has_written() || until <= self.now, true),
             Teardown::Drop { until: None } => (true, true),
         };
         if drops {

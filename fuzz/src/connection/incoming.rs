@@ -45,15 +45,19 @@ impl Incoming {
                         self.in_message = !frame.fin;
                     }
                 }
-                None => match wire::header(&[&self.pending, &bytes[..bytes.len().min(14)]].concat()) {
-                    Read::Complete(header) => {
-                        bytes = &bytes[header.length - self.pending.len()..];
-                        self.pending.clear();
-                        self.begin(header);
+                None => {
+                    // No header is longer.
+                    let start = &bytes[..bytes.len().min(14)];
+                    match wire::header(&[&self.pending, start].concat()) {
+                        Read::Complete(header) => {
+                            bytes = &bytes[header.length - self.pending.len()..];
+                            self.pending.clear();
+                            self.begin(header);
+                        }
+                        Read::Incomplete => return self.pending.extend_from_slice(bytes),
+                        Read::Wrong(why) => panic!("sansock sent {why}"),
                     }
-                    Read::Incomplete => return self.pending.extend_from_slice(bytes),
-                    Read::Wrong(why) => panic!("sansock sent {why}"),
-                },
+                }
             }
         }
     }

@@ -108,7 +108,9 @@ impl Rules {
         if self.given_up {
             return Teardown::Drop { until: None };
         }
-        if self.ended && let Some(since) = self.closing_since {
+        if self.ended
+            && let Some(since) = self.closing_since
+        {
             let until = since + self.setup.closing.unwrap_or(LAST_WRITE);
             return Teardown::Drop { until: Some(until) };
         }
@@ -190,10 +192,16 @@ impl Rules {
         }
         self.record(now);
         let passed = self.deadlines().filter(|(_, at)| *at <= now).min_by_key(|(_, at)| *at);
-        self.overdue = passed.map(|(what, _)| {
-            self.overdue.filter(|(before, _)| *before == what).unwrap_or((what, now))
-        });
-        let acts = self.overdue.filter(|(_, first)| *first + SECOND_LOOK <= now);
+        // A first look is remembered while something may lie unread: a peer that drips wins no time.
+        let before = self.overdue.filter(|_| passed.is_some() || self.unread);
+        self.overdue = match passed {
+            Some((what, _)) => {
+                Some(before.filter(|(same, _)| *same == what).unwrap_or((what, now)))
+            }
+            None => before,
+        };
+        let acts =
+            self.overdue.filter(|(_, first)| passed.is_some() && *first + SECOND_LOOK <= now);
         let (timeout, code) = match acts {
             Some((Awaited::End, _)) => (Timeout::Closing, CloseCode::INTERNAL_ERROR),
             Some((Awaited::Message, _)) => (Timeout::Message, CloseCode::POLICY_VIOLATION),
@@ -249,9 +257,11 @@ impl Rules {
             (Awaited::Pong, open && self.asked, self.silent_since, pong),
         ]
         .into_iter()
-        .filter_map(|(what, counts, since, time)| {
-            if counts { Some((what, since? + time?)) } else { None }
-        })
+        .filter_map(
+            |(what, counts, since, time)| {
+                if counts { Some((what, since? + time?)) } else { None }
+            },
+        )
     }
 
     fn next_ping(&self) -> Option<Instant> {

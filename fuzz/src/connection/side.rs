@@ -266,7 +266,8 @@ impl Side {
     fn must_close(&mut self, code: Option<CloseCode>, reason: &str) {
         if !self.rules.is_closing() {
             let code = code.map(|code| code.get().to_be_bytes());
-            self.close = Some([code.as_ref().map_or(&[][..], |code| code), reason.as_bytes()].concat());
+            self.close =
+                Some([code.as_ref().map_or(&[][..], |code| code), reason.as_bytes()].concat());
         }
     }
 

@@ -157,11 +157,7 @@ impl Twin {
         same(self.whole.pong(payload, &mut self.output), split)
     }
 
-    pub(super) fn close(
-        &mut self,
-        code: Option<CloseCode>,
-        reason: &str,
-    ) -> Result<(), SendError> {
+    pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
         let split = self.sender.start_close(code, reason, &mut self.split_output);
         same(self.whole.start_close(code, reason, &mut self.output), split)
     }
