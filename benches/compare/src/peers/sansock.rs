@@ -1,8 +1,8 @@
 //! This crate: the blocking adapter, and the core with a loop of one's own.
 
+use sansock::handshake::Established;
 use sansock::net::WebSocket;
 use sansock::{Config, Connection, Event, ReceiveBuffer, Role, SendBuffer};
-use sansock::handshake::Established;
 
 use super::{Peer, Run, seen};
 use crate::memory::Memory;
@@ -32,7 +32,7 @@ pub(super) const BLOCKING: Peer = Peer {
 pub(super) const CORE: Peer = Peer { name: "sansock, core", receive, send };
 
 fn blocking(role: Role, transport: Memory) -> WebSocket<Memory> {
-    WebSocket::over(transport, connection(role), ReceiveBuffer::new(), SendBuffer::new())
+    WebSocket::untimed(transport, connection(role), ReceiveBuffer::new(), SendBuffer::new())
 }
 
 fn connection(role: Role) -> Connection {

@@ -1,7 +1,7 @@
 use sansock::Role;
 use wtx::collection::Vector;
 use wtx::rng::{Xorshift64, simple_seed};
-use wtx::web_socket::{Frame, Opcode, WebSocket, WebSocketBuffer, WebSocketPayloadOrigin};
+use wtx::web_socket::{Frame, OpCode, WebSocket, WebSocketBuffer, WebSocketPayloadOrigin};
 
 use super::{Peer, Run, seen};
 use crate::memory::Memory;
@@ -49,7 +49,7 @@ fn send<const CLIENT: bool>(transport: Memory, mut payload: Vec<u8>) -> Run {
     Box::new(move |messages| {
         drive(async {
             for _ in 0..messages {
-                let mut frame = Frame::<_, CLIENT>::new_fin(Opcode::Binary, &mut payload[..]);
+                let mut frame = Frame::<_, CLIENT>::new_fin(OpCode::Binary, &mut payload[..]);
                 socket.write_frame(&mut frame).await.unwrap();
             }
         });
