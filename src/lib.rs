@@ -239,10 +239,3 @@ struct Embedding;
 #[cfg(all(doctest, feature = "rustls", feature = "web"))]
 #[doc = include_str!("../docs/TESTING.md")]
 struct Testing;
-
-/// Private parts that `benches/` measures. Not part of the API; may change at any time.
-#[doc(hidden)]
-pub mod bench_internals {
-    pub use crate::mask::kernels::Kernel;
-    pub use crate::utf8::{InvalidUtf8, Utf8};
-}

@@ -31,18 +31,18 @@ macro_rules! kernel {
 
 /// One way to mask, in place and while copying.
 #[derive(Clone, Copy, Debug)]
-pub struct Kernel {
+pub(crate) struct Kernel {
     /// The name that the benchmarks print.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Masks with the key from its first byte.
-    pub in_place: fn(&mut [u8], [u8; 4]),
+    pub(crate) in_place: fn(&mut [u8], [u8; 4]),
     /// Masks from a source into a target of the same length.
-    pub copying: fn(&[u8], &mut [u8], [u8; 4]),
+    pub(crate) copying: fn(&[u8], &mut [u8], [u8; 4]),
 }
 
 impl Kernel {
     /// The kernel that [`Mask`] chooses, then every kernel that works on this CPU.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         let chosen = Self {
             name: "chosen",
             in_place: |data, key| Mask::new(key).apply(data),

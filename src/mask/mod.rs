@@ -6,6 +6,14 @@
 
 mod apply;
 mod data;
+#[cfg_attr(
+    not(test),
+    allow(
+        dead_code,
+        unreachable_pub,
+        reason = "for tests, and for benches and fuzz, which include this module"
+    )
+)]
 pub(crate) mod kernels;
 mod key;
 #[cfg(target_arch = "aarch64")]

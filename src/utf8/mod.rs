@@ -5,7 +5,7 @@
 
 /// The bytes are not, and cannot become, UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidUtf8;
+pub(crate) struct InvalidUtf8;
 
 /// Validates text piece by piece and fails on the first piece with a byte that cannot be right.
 ///
@@ -14,7 +14,7 @@ pub struct InvalidUtf8;
 ///
 /// After an error the text is lost and what is fed next does not matter.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Utf8 {
+pub(crate) struct Utf8 {
     /// The bytes of a character that the last piece ended in: 0 to 3 of them.
     carry: [u8; 3],
     length: u8,
@@ -32,14 +32,14 @@ const ASCII: usize = 512;
 impl Utf8 {
     /// Starts at the first byte of a text.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { carry: [0; 3], length: 0 }
     }
 
     /// The incomplete character at the end of what was fed: a valid prefix of 0 to 3 bytes.
     #[inline]
     #[must_use]
-    pub fn carry(&self) -> &[u8] {
+    pub(crate) fn carry(&self) -> &[u8] {
         self.carry.get(..usize::from(self.length)).unwrap_or_default()
     }
 
@@ -49,7 +49,7 @@ impl Utf8 {
     ///
     /// If no text begins with what was fed up to here.
     #[inline]
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
         if self.length != 0 {
             return self.feed_after_carry(bytes);
         }
@@ -66,7 +66,7 @@ impl Utf8 {
     ///
     /// If it does.
     #[inline]
-    pub fn finish(&mut self) -> Result<(), InvalidUtf8> {
+    pub(crate) fn finish(&mut self) -> Result<(), InvalidUtf8> {
         if self.length == 0 { Ok(()) } else { Err(InvalidUtf8) }
     }
 
