@@ -35,36 +35,12 @@ impl Established {
         self.subprotocol.as_deref()
     }
 
-    /// The parameters of permessage-deflate (RFC 7692) that both ends agreed on. `None` if messages
-    /// are not compressed.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn deflate(&self) -> Option<&NegotiatedDeflate> {
-        self.deflate.as_ref()
-    }
-
     /// After a handshake that other code has done, such as an HTTP server that hands over its
     /// upgraded stream. Bytes that arrived after the head belong in the
     /// [`ReceiveBuffer`](crate::ReceiveBuffer).
     #[must_use]
     pub const fn after_handshake(role: Role, subprotocol: Option<String>) -> Self {
         Self::new(role, subprotocol, None)
-    }
-
-    /// Sets what [the other code's handshake](Self::after_handshake) negotiated of
-    /// permessage-deflate.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub fn with_deflate(self, negotiated: NegotiatedDeflate) -> Self {
-        Self { deflate: Some(negotiated), ..self }
-    }
-
-    /// Makes the connection. A client takes its masking keys from
-    /// [`RandomMasks`](crate::mask::RandomMasks).
-    #[cfg(feature = "rand")]
-    #[must_use]
-    pub fn connection(&self, config: &Config) -> Connection {
-        self.connection_with(config, crate::mask::RandomMasks::new())
     }
 
     /// Makes the connection, with another source for a client's masking keys. A server does not use
@@ -77,5 +53,22 @@ impl Established {
             }
             Role::Server => Connection::new(Sender::server(config), config, self.deflate.as_ref()),
         }
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl Established {
+    /// The parameters of permessage-deflate (RFC 7692) that both ends agreed on. `None` if messages
+    /// are not compressed.
+    #[must_use]
+    pub const fn deflate(&self) -> Option<&NegotiatedDeflate> {
+        self.deflate.as_ref()
+    }
+
+    /// Sets what [the other code's handshake](Self::after_handshake) negotiated of
+    /// permessage-deflate.
+    #[must_use]
+    pub fn with_deflate(self, negotiated: NegotiatedDeflate) -> Self {
+        Self { deflate: Some(negotiated), ..self }
     }
 }

@@ -14,10 +14,9 @@ mod fields;
 mod head;
 mod headers;
 mod key;
-#[cfg(feature = "rand")]
-mod nonce;
 mod offer;
 mod origin;
+mod random;
 mod request;
 mod response;
 mod server;
@@ -28,10 +27,10 @@ pub use error::{HandshakeError, HeadError, Incomplete, RequestError, ResponseErr
 pub use established::Established;
 pub use fields::Headers;
 pub use head::HeadLimits;
-#[cfg(feature = "rand")]
-pub use nonce::random_nonce;
 pub use offer::Offer;
 pub use origin::{InvalidOrigin, Origin, OriginPolicy};
+#[cfg(feature = "rand")]
+pub use random::random_nonce;
 pub use request::Request;
 pub use response::Response;
 pub use server::ServerHandshake;

@@ -19,7 +19,6 @@ mod key;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
-#[cfg(feature = "rand")]
 mod random;
 mod source;
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! Unpredictable masking keys (RFC 6455, 5.3 and 10.3).
+#![cfg(feature = "rand")]
 
 use std::fmt;
 

@@ -32,6 +32,12 @@ const ADAPTERS: &[&str] = &["net", "web"];
 /// Files of the adapters that still import from private modules of the core. To be empty.
 const BEHIND_THE_DOORS: &[&str] = &[];
 
+/// Where the features of the core are switched: the root, and what stands in for `deflate`.
+const SWITCHES: &[&str] = &["lib.rs", "deflate/stub.rs"];
+
+/// The features of the core. The others are those of adapters, of which the core knows nothing.
+const CORE_FEATURES: &[&str] = &["rand", "deflate"];
+
 /// Files that still stand in a circle of imports, or between two. To be empty.
 const IN_A_CIRCLE: &[&str] = &[];
 
@@ -61,10 +67,15 @@ fn read(directory: &Path, name: &str, texts: &mut BTreeMap<String, String>) {
     }
 }
 
-fn crate_graph() -> Graph {
+/// The files of the crate.
+fn crate_texts() -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut texts);
-    Graph::new(&texts)
+    texts
+}
+
+fn crate_graph() -> Graph {
+    Graph::new(&crate_texts())
 }
 
 /// The files that break a rule are those that are on its list.
@@ -121,4 +132,28 @@ fn no_path_goes_up_twice() {
     let graph = crate_graph();
     let found = graph.files().filter(|file| graph.goes_up_twice(file));
     check("crate::module, and not super::super", found, UP_TWICE);
+}
+
+/// A feature adds what it is for and never changes what the crate does without it, so the core has few
+/// places to look at.
+#[test]
+fn a_core_file_has_at_most_one_line_for_a_feature_and_none_for_an_adapter() {
+    let texts = crate_texts();
+    let is_core = |file: &str| {
+        let top = file.split('/').next().unwrap_or_default();
+        !ADAPTERS.contains(&top) && !SWITCHES.contains(&file)
+    };
+    let mut found = 0;
+    for (file, text) in texts.iter().filter(|(file, _)| is_core(file)) {
+        let code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+        let lines: Vec<_> = code.filter(|line| line.contains("feature = \"")).collect();
+        assert!(lines.len() <= 1, "{file}: {lines:#?}");
+        for line in &lines {
+            let is_for = |feature: &&str| line.contains(&format!("feature = \"{feature}\""));
+            assert_eq!(line.matches("feature = ").count(), 1, "{file}: {line}");
+            assert!(CORE_FEATURES.iter().any(is_for), "{file}: {line}");
+        }
+        found += lines.len();
+    }
+    assert!(found > 3, "only {found} lines found: does the search still work?");
 }

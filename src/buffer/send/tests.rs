@@ -211,7 +211,6 @@ fn memory_is_given_back_when_nothing_waits() {
     assert_eq!(buffer.bytes.capacity(), 0);
 }
 
-#[cfg(feature = "net")]
 #[test]
 fn capacity_counts_all_but_the_place_of_a_pong() {
     let mut buffer = SendBuffer::new();
