@@ -115,6 +115,25 @@ mod tests {
     }
 
     #[test]
+    fn memory_up_to_the_limit_is_kept() {
+        let mut pool = BufferPool::new(1).read_size(BufferPool::KEPT);
+        let mut buffers = pool.take();
+        buffers.output.extend_from_slice(&vec![0; BufferPool::KEPT]);
+        buffers.output.consume(BufferPool::KEPT);
+        while buffers.input.capacity() < BufferPool::KEPT {
+            let n = buffers.input.spare_mut().len();
+            buffers.input.filled(n);
+        }
+        let n = buffers.input.as_slice().len();
+        buffers.input.consume(n);
+        let before = (buffers.input.capacity(), buffers.output.capacity());
+        assert_eq!(before, (BufferPool::KEPT, BufferPool::KEPT));
+        assert!(pool.put_back(buffers).is_none());
+        let buffers = pool.take();
+        assert_eq!((buffers.input.capacity(), buffers.output.capacity()), before);
+    }
+
+    #[test]
     fn the_memory_of_a_large_message_is_freed() {
         let mut pool = BufferPool::new(1);
         let mut buffers = pool.take();

@@ -184,6 +184,7 @@ mod tests {
         queue.queued().extend_from_slice(b"first");
         let first = queue.ticket();
         let mut batch = queue.take().unwrap();
+        assert!(queue.is_writing());
         assert!(queue.take().is_none(), "one writes at a time");
         queue.queued().extend_from_slice(b"second");
         let second = queue.ticket();

@@ -571,3 +571,44 @@ fn a_peer_that_drips_does_not_put_off_the_second_look() {
     let given_up = given_up.unwrap();
     assert!((seconds(1)..seconds(1) + 3 * SECOND_LOOK).contains(&given_up), "{given_up:?}");
 }
+
+/// A program that does something else than to read cannot tell a silent peer from one that has answered.
+#[test]
+fn what_lies_unread_says_nothing_of_the_peer() {
+    let timeouts = Timeouts::none()
+        .keepalive(Keepalive::every(seconds(1)))
+        .idle(seconds(1))
+        .message(seconds(1))
+        .closing(seconds(1));
+    let (ends, start) = ends(timeouts);
+    for (mut end, role) in ends {
+        end.receive(&frame(role, TEXT, b"part"));
+        end.tell(start);
+        end.connection.note_unread();
+        for second in 1..10 {
+            end.tell_twice(start + seconds(second));
+        }
+        assert_eq!((end.timeout, end.state(), end.output.is_empty()), (None, State::Open, true));
+        // The end of the connection is not put off by it.
+        end.close(1000, "").unwrap();
+        end.tell(start + seconds(10));
+        end.tell_twice(start + seconds(11));
+        timed_out(&end, Timeout::Closing);
+    }
+}
+
+/// A Close frame that left another way ends what may be sent, and starts the time of the closing handshake.
+#[test]
+fn a_close_frame_that_left_another_way_is_one() {
+    let (ends, start) = ends(Timeouts::none().closing(seconds(1)));
+    for (mut end, role) in ends {
+        end.connection.mark_closed();
+        assert_eq!((end.state(), end.send("x")), (State::Closing, Err(SendError::Closed)));
+        end.receive(&frame(role, PING, b""));
+        end.tell(start);
+        assert_eq!(end.connection.poll_timeout(), Some(start + seconds(1)));
+        end.receive(&close_frame(role, 1000, b""));
+        assert!(end.output.is_empty(), "nothing is answered");
+        assert_eq!(end.outcome(), Some(clean(1000)));
+    }
+}
