@@ -292,7 +292,7 @@ impl Timers {
     /// still to be recorded.
     pub(crate) fn poll(&self, observed: &Observed) -> Option<Instant> {
         let is_timed = self.closing.is_some() || observed.ended;
-        let begins = self.arriving.is_none() || self.number != observed.message;
+        let begins = self.number != observed.message;
         let unseen = (observed.closing && is_timed && self.closes.is_none())
             || (self.message.is_some() && observed.in_message && begins);
         if unseen {
