@@ -252,6 +252,47 @@ mod tests {
         assert_eq!(buffer.buffered_amount(), 100_010);
     }
 
+    /// Is interrupted before each write.
+    struct Interrupted {
+        bytes: Vec<u8>,
+        again: bool,
+    }
+
+    impl Write for Interrupted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.again = !self.again;
+            if self.again {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            self.bytes.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_write_that_is_interrupted_is_done_again() {
+        let header = FrameHeader::new(Opcode::Binary, 5);
+        let (mut buffer, all) = buffer(&header, b"Hello");
+        let mut transport = Interrupted { bytes: Vec::new(), again: false };
+        buffer.unwritten_frame(&header, b"Hello").write_to(&mut transport).unwrap();
+        assert_eq!(transport.bytes, all);
+    }
+
+    #[test]
+    fn a_payload_that_is_masked_in_one_step_is_queued() {
+        for (length, role, is_worth_it) in [
+            (8_191, Role::Server, false),
+            (8_192, Role::Server, true),
+            (131_072, Role::Client, false),
+            (131_073, Role::Client, true),
+        ] {
+            assert_eq!(Unwritten::is_worth_it(length, role), is_worth_it, "{length}, {role:?}");
+        }
+    }
+
     #[test]
     fn the_slices_are_empty_only_when_all_is_written() {
         let payload = vec![7; 200_000];
