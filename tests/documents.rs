@@ -1,5 +1,5 @@
-//! What `README.md` and `docs/ATTACKS.md` say of the code is so.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+//! What the documents say of the code is so.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +9,7 @@ use sansock::handshake::HeadLimits;
 use sansock::{Limits, Timeouts};
 
 const ATTACKS: &str = include_str!("../docs/ATTACKS.md");
+const EMBEDDING: &str = include_str!("../docs/EMBEDDING.md");
 const README: &str = include_str!("../README.md");
 
 /// The cells of the rows of all tables, without the rules between head and rows.
@@ -35,16 +36,39 @@ fn each_test_that_is_named_exists() {
         let [number, _, holds, tests] = row[..] else { panic!("{row:?} has not four cells") };
         assert!(code(tests).count() > 0 || holds.contains("Does not apply"), "row {number}");
         for test in code(tests) {
-            let (file, name) = test.split_once("::").unwrap();
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-            let source = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
-            // With its attributes above it.
-            let (above, _) = source.split_once(&format!("fn {name}()")).unwrap_or_default();
-            assert!(above.rsplit("\n\n").next().unwrap().contains("#[test]"), "{test}");
+            assert_exists(test);
             checked += 1;
         }
     }
     assert!(checked >= 35, "only {checked}: is the table still read?");
+}
+
+/// Checks `tests/file.rs::name`.
+fn assert_exists(test: &str) {
+    let (file, name) = test.split_once("::").unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let source = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
+    // With its attributes above it.
+    let (above, _) = source.split_once(&format!("fn {name}()")).unwrap_or_default();
+    assert!(above.rsplit("\n\n").next().unwrap().contains("#[test]"), "{test}");
+}
+
+#[test]
+fn each_promise_names_a_test_that_exists() {
+    let mut checked = 0;
+    let documents = [include_str!("../SECURITY.md"), include_str!("../docs/DEPLOY.md"), EMBEDDING];
+    for document in documents {
+        // A line at a time: what stands between the backticks of a program is none.
+        for test in document.lines().flat_map(code).filter(|it| it.starts_with("tests/")) {
+            if test.contains("::") {
+                assert_exists(test);
+            }
+            let file = test.split("::").next().unwrap();
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists(), "{file}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 15, "only {checked}");
 }
 
 /// And no test says that it is for a row that does not know of it.
@@ -148,4 +172,33 @@ fn the_readme_is_short_and_narrow() {
     for line in README.lines() {
         assert!(line.chars().count() <= 110, "{line}");
     }
+}
+
+/// The lines of the function `echo`, without comments.
+fn echo(document: &str) -> Vec<&str> {
+    let lines = document.lines().map(|line| line.trim_start_matches("//!").trim());
+    let function = lines.skip_while(|line| *line != "fn echo(").take_while(|line| *line != "```");
+    function.filter(|line| !line.starts_with("//") && !line.starts_with('#')).collect()
+}
+
+#[test]
+fn the_loop_of_the_readme_is_that_of_the_crates_page() {
+    let page = echo(include_str!("../src/lib.rs"));
+    assert!(page.len() > 20, "{page:?}");
+    assert_eq!(echo(README), page);
+}
+
+/// The rows of the table of states, without the links that rustdoc needs.
+fn states(document: &str) -> Vec<String> {
+    let lines = document.lines().map(|line| line.trim_start_matches("///").trim());
+    let table = lines.skip_while(|line| !line.starts_with("| what happened |"));
+    let rows = table.take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.replace("](crate::Timeouts::closing)", "").replace(['[', ']'], "")).collect()
+}
+
+#[test]
+fn the_states_of_embedding_are_those_of_the_connection() {
+    let states_of_connection = states(include_str!("../src/connection.rs"));
+    assert_eq!(states_of_connection.len(), 11);
+    assert_eq!(states(EMBEDDING), states_of_connection);
 }
