@@ -6,9 +6,9 @@ use super::SendBuffer;
 /// program's lock and written outside of it, in order, by one thread or task at a time. So none of
 /// them waits for the network with the lock in hand.
 ///
-/// Who writes [takes](Self::take) the batch, and with it the right to write, leaves the lock,
-/// writes, and [puts it back](Self::put_back), with its rest if the transport did not take all. Who
-/// must know when something is written takes a [ticket](Self::ticket).
+/// A writer [takes](Self::take) the batch, and with it the right to write, releases the lock,
+/// writes, and [puts it back](Self::put_back), with its rest if the transport did not take all. A
+/// [ticket](Self::ticket) says later whether what was queued before it is written.
 ///
 /// ```
 /// use sansock::Config;

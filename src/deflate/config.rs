@@ -5,8 +5,8 @@ use super::params::LARGEST;
 /// The size of an LZ77 window that we compress with, as a power of two: 9 to 15, so 512 to 32,768
 /// bytes.
 ///
-/// RFC 7692 goes down to 8, but zlib cannot compress with 8. What becomes of a peer that asks for
-/// it is told in [`DeflateConfig`].
+/// RFC 7692 goes down to 8, but zlib cannot compress with 8. [`DeflateConfig`] says what happens
+/// if a peer asks for 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBits(pub(super) u8);
 
@@ -90,7 +90,7 @@ pub enum DeflateLevel {
 /// # A window of 8 bits
 ///
 /// zlib inflates such messages, but cannot make them. So a server declines an offer that asks it
-/// for `server_max_window_bits=8` (the client's next offer may do), and a client that is answered
+/// for `server_max_window_bits=8` (and looks at the client's next offer), and a client that is answered
 /// `client_max_window_bits=8` sends its messages uncompressed, which is always allowed. The other
 /// direction is not affected.
 ///

@@ -225,8 +225,7 @@ impl Sender {
     }
 
     /// Checks that a payload of `length` bytes may be queued behind `waiting` bytes; its header is
-    /// taken to be the longest. For those who must know before they have a message, such as a
-    /// `Sink`.
+    /// taken to be the longest. A `Sink`, for instance, must know this before it has a message.
     ///
     /// # Errors
     ///

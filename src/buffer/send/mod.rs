@@ -106,8 +106,8 @@ impl SendBuffer {
         self.bytes.is_empty() && self.waiting_pong().is_none()
     }
 
-    /// Writes once, and returns how many bytes the transport took. For those who look at the clock
-    /// between writes, or whose transport would block.
+    /// Writes once, and returns how many bytes the transport took. Use it to look at the clock
+    /// between writes, or if the transport does not block.
     ///
     /// # Errors
     ///
