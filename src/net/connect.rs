@@ -45,13 +45,19 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}:{}", self.host, self.port)?;
+        let place = format!("{}:{}", self.host, self.port);
+        write!(f, "cannot connect to {place}")?;
         match (&self.lookup, &self.attempts[..]) {
             (Some(error), _) => write!(f, ": looking up the host failed: {error}"),
             (None, []) => f.write_str(": the host has no address"),
             (None, attempts) => {
                 attempts.iter().enumerate().try_for_each(|(i, (address, error))| {
-                    write!(f, "{} {address}: {error}", if i == 0 { ":" } else { ";" })
+                    f.write_str(if i == 0 { ": " } else { "; " })?;
+                    // A host that is an address need not be named twice.
+                    if address.to_string() != place {
+                        write!(f, "{address}: ")?;
+                    }
+                    write!(f, "{error}")
                 })
             }
         }
@@ -139,7 +145,8 @@ mod tests {
         let closed = closed();
         let error = connect("127.0.0.1", closed.port(), None).unwrap_err();
         let text = error.to_string();
-        assert!(text.starts_with(&format!("cannot connect to {closed}: {closed}: ")), "{text}");
+        let refused = &error.attempts()[0].1;
+        assert_eq!(text, format!("cannot connect to {closed}: {refused}"));
         assert_eq!((error.host(), error.port()), ("127.0.0.1", closed.port()));
         assert_eq!((error.attempts().len(), error.kind()), (1, io::ErrorKind::ConnectionRefused));
 
@@ -150,6 +157,15 @@ mod tests {
             "{text}"
         );
         assert!(error.attempts().is_empty());
+
+        let attempts = [0, 1].map(|_| (closed, io::ErrorKind::ConnectionRefused.into()));
+        let host = "localhost".into();
+        let error = ConnectError { host, port: 80, attempts: attempts.into(), lookup: None };
+        let refused = "connection refused";
+        assert_eq!(
+            error.to_string(),
+            format!("cannot connect to localhost:80: {closed}: {refused}; {closed}: {refused}")
+        );
     }
 
     #[test]

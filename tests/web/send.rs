@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sansock::web::{Error, Event, ReadyState, WebSocket};
+use sansock::web::{Data, Error, Event, ReadyState, WebSocket};
 use sansock::{Config, Limits, Message};
 
 use super::server::{PATIENCE, Results, echo, open, serve, silent, until, watch};
@@ -168,4 +168,10 @@ fn a_buffer_that_is_full_flags_the_socket_as_full_and_closes_it() {
     assert_eq!(events.recv_timeout(PATIENCE).unwrap(), "3 close false 1006");
     // What was not transmitted stays counted.
     assert!((300_000..=sent).contains(&socket.buffered_amount()));
+}
+
+#[test]
+fn data_is_shown_as_its_text_or_as_a_number_of_bytes() {
+    assert_eq!(Data::from(Message::Text("Hello")).to_string(), "Hello");
+    assert_eq!(Data::from(Message::Binary(&[1, 2])).to_string(), "2 bytes");
 }
