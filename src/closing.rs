@@ -61,14 +61,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the closing handshake was completed: `wasClean` in the API of browsers.
+    /// Returns whether the closing handshake was completed: `wasClean` in the API of browsers.
     #[must_use]
     pub const fn was_clean(&self) -> bool {
         matches!(self, Self::Clean { .. })
     }
 
-    /// The number that the API of browsers shows: "_The WebSocket Connection Close Code_" (7.1.5),
-    /// so 1005 for a Close frame without a code, and 1006 if none was received.
+    /// Returns the number that the API of browsers shows: "_The WebSocket Connection Close Code_"
+    /// (7.1.5), so 1005 for a Close frame without a code, and 1006 if none was received.
     #[must_use]
     pub const fn code(&self) -> u16 {
         match self {
@@ -78,8 +78,8 @@ impl Outcome {
         }
     }
 
-    /// The reason in the peer's Close frame: "_The WebSocket Connection Close Reason_" (7.1.6).
-    /// Empty if there was none.
+    /// Returns the reason in the peer's Close frame: "_The WebSocket Connection Close Reason_"
+    /// (7.1.6). Empty if there was none.
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {

@@ -48,7 +48,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The defaults.
+    /// Returns the defaults.
     #[must_use]
     pub const fn new() -> Self {
         Self { frame: 64 << 20, message: 64 << 20, fragments: 131_072, buffered: 64 << 20 }
@@ -116,7 +116,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults.
+    /// Returns the defaults.
     #[must_use]
     pub const fn new() -> Self {
         Self {

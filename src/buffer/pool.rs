@@ -47,7 +47,7 @@ impl BufferPool {
     /// freed.
     const KEPT: usize = 64 << 10;
 
-    /// An empty pool that keeps up to `most` pairs of buffers.
+    /// Creates an empty pool that keeps up to `most` pairs of buffers.
     #[must_use]
     pub const fn new(most: usize) -> Self {
         Self { free: Vec::new(), most, read_size: None }

@@ -46,7 +46,7 @@ pub struct SendQueue {
 }
 
 impl SendQueue {
-    /// An empty queue; it allocates when something is queued.
+    /// Creates an empty queue; it allocates when something is queued.
     #[must_use]
     pub const fn new() -> Self {
         Self {

@@ -22,7 +22,7 @@ impl WindowBits {
         if Self::MIN.0 <= bits && bits <= Self::MAX.0 { Some(Self(bits)) } else { None }
     }
 
-    /// The exponent, 9 to 15.
+    /// Returns the exponent, 9 to 15.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
@@ -112,8 +112,8 @@ pub struct DeflateConfig {
 }
 
 impl DeflateConfig {
-    /// A client's: windows of any size, with context takeover in both directions unless the server
-    /// wants none.
+    /// Returns a client's configuration: windows of any size, with context takeover in both
+    /// directions unless the server wants none.
     #[must_use]
     pub const fn client() -> Self {
         Self {
@@ -126,8 +126,8 @@ impl DeflateConfig {
         }
     }
 
-    /// A server's: as [`client`](Self::client), but without context takeover in either direction,
-    /// so that no connection holds memory between messages.
+    /// Returns a server's configuration: as [`client`](Self::client), but without context takeover
+    /// in either direction, so that no connection holds memory between messages.
     #[must_use]
     pub const fn server() -> Self {
         Self {

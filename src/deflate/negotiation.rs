@@ -7,7 +7,7 @@ use super::params::{ClientBits, LARGEST, Parameters};
 use crate::config::Role;
 
 impl DeflateConfig {
-    /// What holds if the peer agreed to all of it, for a handshake that other code has done
+    /// Returns what holds if the peer agreed to all of it, for a handshake that other code has done
     /// ([`Established::after_handshake`](crate::handshake::Established::after_handshake)).
     #[must_use]
     pub const fn as_negotiated(&self) -> NegotiatedDeflate {
@@ -143,26 +143,26 @@ pub struct NegotiatedDeflate {
 }
 
 impl NegotiatedDeflate {
-    /// Whether the server's messages may refer to earlier ones.
+    /// Returns whether the server's messages may refer to earlier ones.
     #[must_use]
     pub const fn server_context(&self) -> ContextTakeover {
         self.server_context
     }
 
-    /// Whether the client's messages may refer to earlier ones.
+    /// Returns whether the client's messages may refer to earlier ones.
     #[must_use]
     pub const fn client_context(&self) -> ContextTakeover {
         self.client_context
     }
 
-    /// The server's largest window, as a power of two: 8 to 15.
+    /// Returns the server's largest window, as a power of two: 8 to 15.
     #[must_use]
     pub const fn server_max_window_bits(&self) -> u8 {
         self.server_bits
     }
 
-    /// The client's largest window, as a power of two: 8 to 15. With 8 a client of this crate sends
-    /// no compressed messages.
+    /// Returns the client's largest window, as a power of two: 8 to 15. With 8 a client of this
+    /// crate sends no compressed messages.
     #[must_use]
     pub const fn client_max_window_bits(&self) -> u8 {
         self.client_bits

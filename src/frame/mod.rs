@@ -77,7 +77,7 @@ impl FrameHeader {
     /// The longest payload of a control frame (5.5).
     pub const MAX_CONTROL: usize = 125;
 
-    /// A frame that is final and not masked.
+    /// Creates the header of a frame that is final and not masked.
     #[must_use]
     pub const fn new(opcode: Opcode, payload_len: u64) -> Self {
         Self { fin: true, rsv1: false, opcode, masking_key: None, payload_len }
@@ -165,7 +165,7 @@ impl FrameHeader {
         Ok(Some((Self { fin, rsv1, opcode, masking_key, payload_len }, end)))
     }
 
-    /// The header's bytes, its length in the shortest form (5.2).
+    /// Returns the header's bytes, its length in the shortest form (5.2).
     #[inline]
     #[must_use]
     pub fn encode(&self) -> EncodedHeader {

@@ -49,7 +49,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer without subprotocol, extension and further headers.
+    /// Creates an answer without subprotocol, extension and further headers.
     #[must_use]
     pub const fn new() -> Self {
         Self { subprotocol: None, deflate: None, headers: ExtraHeaders::new() }
@@ -133,7 +133,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection without body and further headers. The status must be 200 to 599.
+    /// Creates a rejection without body and further headers. The status must be 200 to 599.
     #[must_use]
     pub const fn new(status: u16) -> Self {
         Self { status, headers: ExtraHeaders::new(), body: Vec::new() }
@@ -154,7 +154,7 @@ impl Rejection {
         self
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status

@@ -109,8 +109,8 @@ impl ClientHandshake {
         }
     }
 
-    /// The 101 response, with its headers. `None` before [`advance`](Self::advance) has returned
-    /// `true`.
+    /// Returns the 101 response, with its headers. `None` before [`advance`](Self::advance) has
+    /// returned `true`.
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
         match &self.state {
@@ -119,7 +119,7 @@ impl ClientHandshake {
         }
     }
 
-    /// What was negotiated. `None` before [`advance`](Self::advance) has returned `true`.
+    /// Returns what was negotiated. `None` before [`advance`](Self::advance) has returned `true`.
     #[must_use]
     pub fn established(&self) -> Option<Established> {
         match &self.state {

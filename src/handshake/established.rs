@@ -29,7 +29,7 @@ impl Established {
         self.role
     }
 
-    /// The subprotocol that both ends agreed on (RFC 6455, 1.9).
+    /// Returns the subprotocol that both ends agreed on (RFC 6455, 1.9).
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
@@ -58,8 +58,8 @@ impl Established {
 
 #[cfg(feature = "deflate")]
 impl Established {
-    /// The parameters of permessage-deflate (RFC 7692) that both ends agreed on. `None` if messages
-    /// are not compressed.
+    /// Returns the parameters of permessage-deflate (RFC 7692) that both ends agreed on. `None` if
+    /// messages are not compressed.
     #[must_use]
     pub const fn deflate(&self) -> Option<&NegotiatedDeflate> {
         self.deflate.as_ref()

@@ -39,13 +39,13 @@ impl<'h> Headers<'h> {
         self.fields.iter().map(|field| (&*field.name, &*field.value))
     }
 
-    /// The value of the first line with this name.
+    /// Returns the value of the first line with this name.
     #[must_use]
     pub fn get(self, name: &str) -> Option<&'h [u8]> {
         self.get_all(name).next()
     }
 
-    /// The value of the first line with this name, if it is UTF-8.
+    /// Returns the value of the first line with this name, if it is UTF-8.
     #[must_use]
     pub fn get_str(self, name: &str) -> Option<&'h str> {
         self.get(name).and_then(|value| str::from_utf8(value).ok())
@@ -63,7 +63,7 @@ impl<'h> Headers<'h> {
         self.fields.len()
     }
 
-    /// Whether there are no headers.
+    /// Returns whether there are no headers.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.fields.is_empty()

@@ -26,7 +26,7 @@ pub struct HeadLimits {
 }
 
 impl HeadLimits {
-    /// The defaults.
+    /// Returns the defaults.
     #[must_use]
     pub const fn new() -> Self {
         Self { bytes: 16 << 10, headers: 100, body: 4 << 10 }

@@ -35,7 +35,7 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// An offer with a URL and nothing else.
+    /// Creates an offer with a URL and nothing else.
     #[must_use]
     pub const fn new(uri: Uri) -> Self {
         Self {
@@ -79,13 +79,13 @@ impl Offer {
         self
     }
 
-    /// The URL.
+    /// Returns the URL.
     #[must_use]
     pub const fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// The subprotocols, in the order of preference.
+    /// Returns the subprotocols, in the order of preference.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.subprotocols.iter().map(String::as_str)
     }

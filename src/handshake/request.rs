@@ -24,7 +24,7 @@ impl<'h> Request<'h> {
         Self { received }
     }
 
-    /// Whether the request asks for WebSocket and can be accepted.
+    /// Returns whether the request asks for WebSocket and can be accepted.
     #[must_use]
     pub const fn is_websocket(&self) -> bool {
         self.received.accept.is_some()
@@ -36,13 +36,13 @@ impl<'h> Request<'h> {
         &self.received.target
     }
 
-    /// The path, not percent-decoded.
+    /// Returns the path, not percent-decoded.
     #[must_use]
     pub fn path(&self) -> &'h str {
         split_query(self.target()).0
     }
 
-    /// The query without its `?`, not percent-decoded.
+    /// Returns the query without its `?`, not percent-decoded.
     #[must_use]
     pub fn query(&self) -> Option<&'h str> {
         split_query(self.target()).1
@@ -54,20 +54,20 @@ impl<'h> Request<'h> {
         Headers::new(&self.received.fields)
     }
 
-    /// The host that the Host header names, in lower case; an IPv6 address in brackets, as in
-    /// [`Uri::host`](crate::uri::Uri::host).
+    /// Returns the host that the Host header names, in lower case; an IPv6 address in brackets, as
+    /// in [`Uri::host`](crate::uri::Uri::host).
     #[must_use]
     pub fn host(&self) -> &'h str {
         &self.received.authority.host
     }
 
-    /// The port that the Host header names.
+    /// Returns the port that the Host header names.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.received.authority.port
     }
 
-    /// The Origin header, which browsers send (RFC 6455, 10.2). Check it with
+    /// Returns the Origin header, which browsers send (RFC 6455, 10.2). Check it with
     /// [`OriginPolicy`](crate::handshake::OriginPolicy).
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {

@@ -22,14 +22,15 @@ impl Response {
         self.body = body;
     }
 
-    /// The HTTP status: 101, or 200 to 999 in
+    /// Returns the HTTP status: 101, or 200 to 999 in
     /// [`ResponseError::Status`](crate::handshake::ResponseError::Status).
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// The reason phrase, which may be empty. Bytes that are not UTF-8 are replaced by U+FFFD.
+    /// Returns the reason phrase, which may be empty. Bytes that are not UTF-8 are replaced by
+    /// U+FFFD.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -41,8 +42,9 @@ impl Response {
         Headers::new(&self.fields)
     }
 
-    /// The first bytes of the body, at most [`HeadLimits::body`](crate::handshake::HeadLimits::body). Empty
-    /// for 101. The chunked coding is removed; a compressed body stays compressed.
+    /// Returns the first bytes of the body, at most
+    /// [`HeadLimits::body`](crate::handshake::HeadLimits::body). Empty for 101. The chunked coding
+    /// is removed; a compressed body stays compressed.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body

@@ -72,7 +72,7 @@ impl ServerHandshake {
         }
     }
 
-    /// The request. `None` before [`advance`](Self::advance) has returned `true`.
+    /// Returns the request. `None` before [`advance`](Self::advance) has returned `true`.
     #[must_use]
     pub fn request(&self) -> Option<Request<'_>> {
         match &self.state {

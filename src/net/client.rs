@@ -51,7 +51,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for this URL.
+    /// Creates a client for this URL.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Client {
         Ok(Self::with_offer(Offer::new(url.parse::<Uri>()?)))
     }
 
-    /// A client for an offer that was made before.
+    /// Creates a client for an offer that was made before.
     pub const fn with_offer(offer: Offer) -> Self {
         Self {
             offer,

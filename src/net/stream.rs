@@ -27,7 +27,7 @@ pub(super) struct Inner {
 }
 
 impl Stream {
-    /// The TCP stream. If there is TLS on it, to read or write here breaks the session.
+    /// Returns the TCP stream. Reading or writing here would break a TLS session on it.
     #[must_use]
     pub fn get_ref(&self) -> &TcpStream {
         &self.0.tcp

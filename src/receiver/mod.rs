@@ -108,7 +108,7 @@ impl Receiver {
     /// below, one read may bring the next frames too.
     const WORTH_DIRECT: usize = 16 << 10;
 
-    /// A receiver for the first byte after the opening handshake.
+    /// Creates a receiver for the first byte after the opening handshake.
     #[must_use]
     pub fn new(role: Role, config: &Config) -> Self {
         let mut limits = config.limits;
@@ -183,14 +183,14 @@ impl Receiver {
         Ok(if self.advance(buffer)? { buffer.event() } else { None })
     }
 
-    /// Whether the peer's Close frame was received. What comes after it is discarded: "the peer
-    /// MUST NOT send any more data" (5.5.1, 7.1.1).
+    /// Returns whether the peer's Close frame was received. What comes after it is discarded: "the
+    /// peer MUST NOT send any more data" (5.5.1, 7.1.1).
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Whether a message has begun and not ended.
+    /// Returns whether a message has begun and not ended.
     #[must_use]
     pub const fn is_in_message(&self) -> bool {
         self.message.is_some()

@@ -45,13 +45,13 @@ impl EncodedMessage {
         Self { frame, deflated: None, kind: message.kind(), payload: header.len() }
     }
 
-    /// The frame, header and payload.
+    /// Returns the frame, header and payload.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.frame
     }
 
-    /// The message.
+    /// Returns the message.
     #[must_use]
     pub fn as_message(&self) -> Message<'_> {
         let payload = self.frame.get(self.payload..).unwrap_or_default();

@@ -46,7 +46,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A server's: frames are not masked.
+    /// Creates a server's sender: frames are not masked.
     #[must_use]
     pub fn server(config: &Config) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Sender {
         }
     }
 
-    /// A client's: each frame is masked with a fresh key from `masks`.
+    /// Creates a client's sender: each frame is masked with a fresh key from `masks`.
     #[must_use]
     pub fn client(config: &Config, masks: impl MaskSource + 'static) -> Self {
         Self { masks: Some(BoxedMaskSource::new(masks)), ..Self::server(config) }

@@ -51,35 +51,35 @@ impl Uri {
         self.scheme
     }
 
-    /// Whether the connection is over TLS: "if the scheme component matches "wss"
+    /// Returns whether the connection is over TLS: "if the scheme component matches "wss"
     /// case-insensitively" (RFC 6455, 3).
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         matches!(self.scheme, Scheme::Wss)
     }
 
-    /// The name or address of the host, in lower case; an IPv6 address in brackets, as in the crates
-    /// `url` and `http` and in [`Request::host`](crate::handshake::Request::host).
+    /// Returns the name or address of the host, in lower case; an IPv6 address in brackets, as in
+    /// the crates `url` and `http` and in [`Request::host`](crate::handshake::Request::host).
     #[must_use]
     pub fn host(&self) -> &str {
         &self.authority.host
     }
 
-    /// The [host](Self::host) without the brackets of an IPv6 address, as name resolution
+    /// Returns the [host](Self::host) without the brackets of an IPv6 address, as name resolution
     /// ([`std::net::ToSocketAddrs`]) and TLS take it.
     #[must_use]
     pub fn bare_host(&self) -> &str {
         self.authority.bare_host()
     }
 
-    /// The port to connect to: 1 to 65,535.
+    /// Returns the port to connect to: 1 to 65,535.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.authority.port.unwrap_or(self.scheme.default_port())
     }
 
-    /// The value of the Host header: "/host/ plus optionally ":" followed by /port/ (when not using
-    /// the default port)" (4.1), an IPv6 address in brackets.
+    /// Returns the value of the Host header: "/host/ plus optionally ":" followed by /port/ (when
+    /// not using the default port)" (4.1), an IPv6 address in brackets.
     #[must_use]
     pub fn authority(&self) -> impl fmt::Display + '_ {
         &self.authority
@@ -97,13 +97,13 @@ impl Uri {
         &self.resource_name
     }
 
-    /// The path. At least `/`.
+    /// Returns the path. At least `/`.
     #[must_use]
     pub fn path(&self) -> &str {
         split_query(&self.resource_name).0
     }
 
-    /// The query, without its `?`.
+    /// Returns the query, without its `?`.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         split_query(&self.resource_name).1

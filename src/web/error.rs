@@ -42,7 +42,8 @@ pub enum SyntaxError {
 }
 
 impl Error {
-    /// The name of the exception in browsers, or `OperationError` for errors that they do not have.
+    /// Returns the name of the exception in browsers, or `OperationError` for errors that they do
+    /// not have.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

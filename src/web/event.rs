@@ -78,7 +78,7 @@ pub enum Data {
 }
 
 impl Event {
-    /// The type.
+    /// Returns the type.
     #[must_use]
     pub const fn kind(&self) -> EventKind {
         match self {
@@ -141,19 +141,20 @@ impl CloseEvent {
 }
 
 impl Data {
-    /// The data as a message, for [`send`](super::WebSocket::send) and others that take one.
+    /// Returns the data as a message, for [`send`](super::WebSocket::send) and others that take
+    /// one.
     #[must_use]
     pub fn as_message(&self) -> Message<'_> {
         self.into()
     }
 
-    /// The text, if it is text.
+    /// Returns the text, if it is text.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         self.as_message().as_text()
     }
 
-    /// The bytes, whatever the type.
+    /// Returns the bytes, whatever the type.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.as_message().as_bytes()
@@ -165,7 +166,7 @@ impl Data {
         self.as_bytes().len()
     }
 
-    /// Whether it is empty.
+    /// Returns whether the data is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -13,7 +13,7 @@ pub enum PortPolicy {
 }
 
 impl PortPolicy {
-    /// Whether the port is allowed.
+    /// Returns whether the port is allowed.
     #[must_use]
     pub fn allows(self, port: u16) -> bool {
         match self {

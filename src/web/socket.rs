@@ -67,8 +67,9 @@ impl WebSocket {
         Ok(())
     }
 
-    /// The state of the connection. It becomes [`Open`](ReadyState::Open) before the handlers of
-    /// `open` run, and [`Closed`](ReadyState::Closed) before those of `error` and `close`.
+    /// Returns the state of the connection. It becomes [`Open`](ReadyState::Open) before the
+    /// handlers of `open` run, and [`Closed`](ReadyState::Closed) before those of `error` and
+    /// `close`.
     #[must_use]
     pub fn ready_state(&self) -> ReadyState {
         self.shared.lock().ready
@@ -81,19 +82,20 @@ impl WebSocket {
         self.shared.buffered_amount()
     }
 
-    /// The normalised URL: `http` and `https` have become `ws` and `wss`.
+    /// Returns the normalised URL: `http` and `https` have become `ws` and `wss`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.shared.url
     }
 
-    /// The subprotocol that the server chose. Empty if there is none, and before `open`.
+    /// Returns the subprotocol that the server chose. Empty if there is none, and before `open`.
     #[must_use]
     pub fn protocol(&self) -> Arc<str> {
         Arc::clone(&self.shared.lock().protocol)
     }
 
-    /// The extensions in use, as in the server's header. Empty if there are none, and before `open`.
+    /// Returns the extensions in use, as in the server's header. Empty if there are none, and
+    /// before `open`.
     #[must_use]
     pub fn extensions(&self) -> Arc<str> {
         Arc::clone(&self.shared.lock().extensions)

@@ -49,13 +49,13 @@ impl ReceiveBuffer {
     /// right before the rest of their text.
     const HEADROOM: usize = 4;
 
-    /// An empty buffer; it allocates when bytes arrive. A read asks for 32 KiB at most.
+    /// Creates an empty buffer; it allocates when bytes arrive. A read asks for 32 KiB at most.
     #[must_use]
     pub const fn new() -> Self {
         Self::with(NextRead::new())
     }
 
-    /// An empty buffer whose reads ask for `bytes` at most, such as
+    /// Creates an empty buffer whose reads ask for `bytes` at most, such as
     /// [`Config::read_size`](crate::Config::read_size); for 4 KiB if that is less.
     #[must_use]
     pub const fn with_read_size(bytes: usize) -> Self {
@@ -129,7 +129,8 @@ impl ReceiveBuffer {
         Ok(n)
     }
 
-    /// The event of the last `advance` that returned `true`, until the buffer is touched again.
+    /// Returns the event of the last `advance` that returned `true`, until the buffer is touched
+    /// again.
     #[inline]
     #[must_use]
     pub fn event(&self) -> Option<Event<'_>> {
@@ -165,8 +166,8 @@ impl ReceiveBuffer {
         Some(owned)
     }
 
-    /// Whether nothing is held: no bytes that arrived, no part of a frame or message, no event.
-    /// Such a buffer can serve another connection, or give its memory back with
+    /// Returns whether nothing is held: no bytes that arrived, no part of a frame or message, no
+    /// event. Such a buffer can serve another connection, or give its memory back with
     /// [`release`](Self::release).
     #[inline]
     #[must_use]

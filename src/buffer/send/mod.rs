@@ -56,13 +56,13 @@ impl WaitingPong {
 }
 
 impl SendBuffer {
-    /// An empty buffer; it allocates when something is queued.
+    /// Creates an empty buffer; it allocates when something is queued.
     #[must_use]
     pub const fn new() -> Self {
         Self { bytes: ByteQueue::new(), pong: None }
     }
 
-    /// The next bytes to write: empty only if nothing waits. More may follow them.
+    /// Returns the next bytes to write: empty only if nothing waits. More may follow them.
     #[inline]
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
@@ -99,7 +99,7 @@ impl SendBuffer {
         self.bytes.len().saturating_add(self.waiting_pong().map_or(0, |pong| pong.length))
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {

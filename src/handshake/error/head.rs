@@ -43,7 +43,7 @@ pub enum HeadError {
 }
 
 impl HeadError {
-    /// The HTTP status that a server answers with.
+    /// Returns the HTTP status that a server answers with.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {

@@ -12,7 +12,7 @@ pub enum Incomplete {
 }
 
 impl Incomplete {
-    /// The HTTP status that a server answers with.
+    /// Returns the HTTP status that a server answers with.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {

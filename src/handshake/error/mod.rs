@@ -40,8 +40,8 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The HTTP status that a server answers with: 500 if the fault is the program's. (Only a gateway
-    /// that is a client too meets a [`Response`](Self::Response) error: 502.)
+    /// Returns the HTTP status that a server answers with: 500 if the fault is the program's. (Only
+    /// a gateway that is a client too meets a [`Response`](Self::Response) error: 502.)
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
@@ -53,7 +53,7 @@ impl HandshakeError {
         }
     }
 
-    /// The server's response, if the handshake failed because its status is not 101.
+    /// Returns the server's response, if the handshake failed because its status is not 101.
     #[must_use]
     pub const fn response(&self) -> Option<&Response> {
         match self {

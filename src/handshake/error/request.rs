@@ -22,7 +22,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The HTTP status that a server answers with.
+    /// Returns the HTTP status that a server answers with.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {

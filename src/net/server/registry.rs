@@ -62,13 +62,13 @@ impl ServerHandle {
         self.shared.wake_accept();
     }
 
-    /// How many connections there are, those in their handshake included.
+    /// Returns how many connections there are, those in their handshake included.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.lock().slots.len()
     }
 
-    /// The address that the server listens at.
+    /// Returns the address that the server listens at.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.address

@@ -23,8 +23,8 @@ impl Server {
 }
 
 impl Incoming {
-    /// What the TLS handshake with this client has agreed on, and the client's certificates. `None`
-    /// without TLS.
+    /// Returns what the TLS handshake with this client has agreed on, and the client's
+    /// certificates. `None` without TLS.
     #[must_use]
     pub fn tls(&self) -> Option<NegotiatedTls> {
         self.slot.stream().tls()
@@ -32,7 +32,8 @@ impl Incoming {
 }
 
 impl Stream {
-    /// What the TLS handshake has agreed on, and the peer's certificates. `None` without TLS.
+    /// Returns what the TLS handshake has agreed on, and the peer's certificates. `None` without
+    /// TLS.
     #[must_use]
     pub fn tls(&self) -> Option<NegotiatedTls> {
         self.0.tls.as_ref().map(|session| session.with_connection(|tls| tls.into()))
