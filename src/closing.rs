@@ -1,5 +1,4 @@
-//! The end of a connection (RFC 6455, 7): whatever ends it is decided here, for a connection that
-//! is whole and for one that is split.
+//! Decides the end of a connection (RFC 6455, 7), for a whole connection and for a split one.
 
 use std::time::Instant;
 
@@ -9,7 +8,7 @@ use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::timer::{Due, Observed, Timeout, Timeouts, Timers};
 
-/// Where the connection is in its life (RFC 6455, 7.1).
+/// The state of a connection (RFC 6455, 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Messages go both ways.
@@ -21,23 +20,23 @@ pub enum State {
     Closed,
 }
 
-/// What to do with the transport. The program's loop goes on, whatever the answer, until it is
-/// [`Drop`](Self::Drop): what still arrives is read and discarded.
+/// What to do with the transport. In every case the program's loop continues until the answer is
+/// [`Drop`](Self::Drop): arriving bytes are read and discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Teardown {
     /// Read and write: the connection is not over.
     NotYet,
-    /// Write what waits and read until the peer ends its side: "in most normal cases the TCP
-    /// connection MUST be closed first by the server" (7.1.1), and this is a client.
+    /// Write the waiting bytes, and read until the peer ends its side: "in most normal cases the
+    /// TCP connection MUST be closed first by the server" (7.1.1), and this is a client.
     AwaitPeer,
-    /// Write what waits, end our side of the transport (half-close, once), and read until the peer
-    /// ends its side. A transport that is dropped while bytes of the peer are unread makes TCP send
-    /// a reset, and the peer may lose our Close frame.
+    /// Write the waiting bytes, end our side of the transport (half-close, once), and read until
+    /// the peer ends its side. If a transport is dropped while bytes of the peer are unread, TCP
+    /// sends a reset, and the peer may lose our Close frame.
     HalfClose,
-    /// Drop the transport. What waits may still be written before that, until the given time;
+    /// Drop the transport. Before that, waiting bytes may still be written until the given time;
     /// `None` means that there is no time left for it.
     Drop {
-        /// Until when what waits may be written.
+        /// Until when waiting bytes may be written.
         until: Option<Instant>,
     },
 }
@@ -45,7 +44,8 @@ pub enum Teardown {
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The closing handshake was completed. What the peer's Close frame said.
+    /// The closing handshake was completed. The fields are those of the peer's Close frame (7.1.5,
+    /// 7.1.6).
     Clean {
         /// The peer's code; `None` if its Close frame had none.
         code: Option<CloseCode>,
@@ -54,7 +54,7 @@ pub enum Outcome {
     },
     /// The transport ended without the peer's Close frame.
     Abnormal,
-    /// The peer broke the protocol or went over a limit.
+    /// The peer broke the protocol or exceeded a limit.
     Failed(ProtocolError),
     /// Something took too long.
     TimedOut(Timeout),
@@ -103,7 +103,7 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// What a [`Receiver`](crate::split::Receiver) has seen so far, for
+/// What a [`Receiver`](crate::split::Receiver) has received so far, for
 /// [`Sender::note`](crate::split::Sender::note).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
@@ -123,13 +123,13 @@ pub(crate) enum Reply {
     Close(Option<CloseCode>),
 }
 
-/// Whether the peer's end of the transport is still waited for.
+/// Whether the end of the peer's side is still awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Peer {
     Awaited,
     /// It has ended its side, or the transport broke.
     Ended,
-    /// Its time is over.
+    /// The time for it has passed.
     GivenUp,
 }
 
@@ -137,13 +137,13 @@ enum Peer {
 #[derive(Debug)]
 pub(crate) struct Closing {
     timers: Timers,
-    /// Whether anything is timed between the two handshakes.
+    /// Whether there is a timer between the opening and the closing handshake.
     timed: bool,
-    /// What has happened since the timers last looked.
+    /// What has happened since the timers were last checked.
     observed: Observed,
-    /// The numbers of messages and of their pieces that the receiver noted last.
+    /// The numbers of messages and of their pieces in the last progress of the receiver.
     noted: (u32, u32),
-    /// Boxed, since most of the time there is none.
+    /// Boxed, because usually there is none.
     outcome: Option<Box<Outcome>>,
     peer: Peer,
 }
@@ -168,24 +168,24 @@ impl Closing {
         }
     }
 
-    /// Whether nothing may be sent any more: a Close frame was queued, or the transport ended.
+    /// Whether nothing more may be sent: a Close frame was queued, or the transport ended.
     #[inline]
     pub(crate) const fn is_closed(&self) -> bool {
         self.observed.closing
     }
 
-    /// A Close frame was queued.
+    /// Records that a Close frame was queued.
     pub(crate) fn close(&mut self) {
         self.observed.closing = true;
     }
 
-    /// Part of a message was queued.
+    /// Records that part of a message was queued.
     #[inline]
     pub(crate) fn mark_used(&mut self) {
         self.observed.used = true;
     }
 
-    /// The receiver is about to wait for the peer.
+    /// Records that the receiver is about to wait for the peer.
     #[inline]
     pub(crate) fn note(&mut self, progress: impl FnOnce() -> Progress) {
         self.observed.unread = false;
@@ -205,13 +205,13 @@ impl Closing {
         self.observed.message = progress.begun;
     }
 
-    /// The receiver does something else than to wait for the peer.
+    /// Records that the receiver does not wait for the peer.
     #[inline]
     pub(crate) fn note_unread(&mut self) {
         self.observed.unread = true;
     }
 
-    /// How to answer an event. After a Close frame of ours nothing is answered.
+    /// Returns how to answer an event. After our Close frame nothing is answered.
     pub(crate) fn reply(&mut self, event: &Event<'_>) -> Option<Reply> {
         let open = !self.is_closed();
         match event {
@@ -230,16 +230,16 @@ impl Closing {
         }
     }
 
-    /// The peer broke the protocol. Returns the code of the Close frame to send, unless one was
-    /// sent: "An endpoint MUST NOT continue to attempt to process data (including a responding
-    /// Close frame) from the remote endpoint after being instructed to _Fail the WebSocket
-    /// Connection_." (7.1.7)
+    /// Records that the peer broke the protocol. Returns the code of the Close frame to send,
+    /// unless one was sent: "An endpoint MUST NOT continue to attempt to process data (including a
+    /// responding Close frame) from the remote endpoint after being instructed to _Fail the
+    /// WebSocket Connection_." (7.1.7)
     pub(crate) fn fail(&mut self, error: ProtocolError) -> Option<CloseCode> {
         self.end(Outcome::Failed(error));
         (!self.is_closed()).then(|| error.close_code())
     }
 
-    /// The peer ended its side of the transport, or the transport broke.
+    /// Records that the peer ended its side of the transport, or that the transport broke.
     pub(crate) fn receive_eof(&mut self) {
         self.end(Outcome::Abnormal);
         self.close();
@@ -256,7 +256,7 @@ impl Closing {
 
     #[inline]
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        // Asked before each read, and most connections have nothing timed but their end.
+        // Called before each read, and most connections have a timer only for their end.
         if self.timed || self.observed.closing { self.poll_timers() } else { None }
     }
 
@@ -265,8 +265,8 @@ impl Closing {
         if self.peer == Peer::GivenUp { None } else { self.timers.poll(&self.observed) }
     }
 
-    /// Returns what is due at `now`. Only the first thing that takes too long is the outcome: later
-    /// the connection is over, and the end of the transport is waited for no longer.
+    /// Returns what is due at `now`. Only the first timeout is the outcome: after it the connection
+    /// is over, and the end of the transport is no longer awaited.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
         if self.peer == Peer::GivenUp {
             return None;
@@ -303,7 +303,7 @@ impl Closing {
             (_, Peer::GivenUp) => Teardown::Drop { until: None },
             (_, Peer::Ended) => match self.timers.last_write() {
                 Some(until) => Teardown::Drop { until: Some(until) },
-                // The timers must look at the time first.
+                // The timers must be checked first.
                 None => Teardown::HalfClose,
             },
             (Outcome::Clean { .. }, Peer::Awaited) if role == Role::Client => Teardown::AwaitPeer,
@@ -316,7 +316,7 @@ impl Closing {
         self.outcome.as_deref()
     }
 
-    /// What took too long, if that ended the connection.
+    /// The timeout that ended the connection, if one did.
     pub(crate) fn expired(&self) -> Option<Timeout> {
         match self.outcome() {
             Some(&Outcome::TimedOut(timeout)) => Some(timeout),

@@ -93,7 +93,7 @@
 //!         while let Ok(Some(event)) = connection.next_event(input, output) {
 //!             match event {
 //!                 Event::Message(message) => connection.send(message, output)?,
-//!                 // The Pong is queued. Write it now: the Pong for the next Ping would replace it.
+//!                 // The Pong is queued. Write it, or the next Ping's Pong replaces it.
 //!                 Event::Ping(_) => output.write_to(transport)?,
 //!                 _ => {}
 //!             }

@@ -1,5 +1,4 @@
-//! The bytes that have arrived and the bytes that wait to leave: all growth, compaction and
-//! lending.
+//! The buffers: received bytes and bytes to send. They do all growing, compacting and lending.
 
 mod pool;
 mod queue;

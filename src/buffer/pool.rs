@@ -1,26 +1,26 @@
-//! Buffers that idle connections give back.
+//! A pool of buffers that idle connections do not need.
 
 use super::{ReceiveBuffer, SendBuffer};
 
 /// The two buffers of a connection.
 #[derive(Debug, Default)]
 pub struct Buffers {
-    /// What has arrived.
+    /// Bytes that have arrived.
     pub input: ReceiveBuffer,
-    /// What waits to leave.
+    /// Bytes that wait to be sent.
     pub output: SendBuffer,
 }
 
 impl Buffers {
-    /// Returns whether nothing is held: such buffers can serve another connection.
+    /// Returns whether both buffers are empty. Then they can serve another connection.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.input.is_idle() && self.output.is_empty()
     }
 }
 
-/// Buffers for many connections of which few are busy at a time, so that an idle connection holds
-/// no memory for them.
+/// Buffers for many connections of which few are busy at a time. An idle connection holds no memory
+/// for buffers.
 ///
 /// ```
 /// use sansock::buffer::{BufferPool, Buffers};
@@ -37,14 +37,13 @@ impl Buffers {
 pub struct BufferPool {
     #[expect(clippy::vec_box, reason = "the boxes go to connections and come back")]
     free: Vec<Box<Buffers>>,
-    /// How many are kept.
+    /// The largest number of pairs that are kept.
     most: usize,
     read_size: Option<usize>,
 }
 
 impl BufferPool {
-    /// The most memory that a buffer of the pool keeps, in bytes: what a large message took is
-    /// freed.
+    /// The largest capacity that a buffer in the pool keeps, in bytes. A larger one is freed.
     const KEPT: usize = 64 << 10;
 
     /// Creates an empty pool that keeps up to `most` pairs of buffers.
@@ -53,14 +52,14 @@ impl BufferPool {
         Self { free: Vec::new(), most, read_size: None }
     }
 
-    /// Sets how many bytes one read asks for at most ([`ReceiveBuffer::with_read_size`]).
+    /// Sets the largest number of bytes that one read asks for ([`ReceiveBuffer::with_read_size`]).
     #[must_use]
     pub const fn read_size(mut self, bytes: usize) -> Self {
         self.read_size = Some(bytes);
         self
     }
 
-    /// Returns idle buffers: those that were put back last, or new ones.
+    /// Returns empty buffers: the pair that was put back last, or a new one.
     pub fn take(&mut self) -> Box<Buffers> {
         self.free.pop().unwrap_or_else(|| {
             let input =
@@ -69,8 +68,9 @@ impl BufferPool {
         })
     }
 
-    /// Takes the buffers back if they are idle; otherwise returns them, and the connection keeps
-    /// them. Ends the loan of an event. What is known of the connection's messages is forgotten.
+    /// Takes the buffers back and returns `None` if they are idle; otherwise returns them, because
+    /// the connection still needs them. Ends the loan of an event, and forgets what the buffers
+    /// have learnt about the connection's messages.
     pub fn put_back(&mut self, mut buffers: Box<Buffers>) -> Option<Box<Buffers>> {
         buffers.input.reclaim();
         if !buffers.is_idle() {

@@ -1,10 +1,10 @@
-//! What is queued under a lock and written outside of it.
+//! A queue that is filled under a lock and written outside it.
 
 use super::SendBuffer;
 
-/// The bytes that wait on a connection whose sender is shared: frames are encoded under the
-/// program's lock and written outside of it, in order, by one thread or task at a time. So none of
-/// them waits for the network with the lock in hand.
+/// The waiting bytes of a connection whose sender is shared. Frames are encoded under the program's
+/// lock. One thread or task at a time writes them outside the lock, in order, so no other thread
+/// waits for the network while the lock is held.
 ///
 /// A writer [takes](Self::take) the batch, and with it the right to write, releases the lock,
 /// writes, and [puts it back](Self::put_back), with its rest if the transport did not take all. A
@@ -19,7 +19,7 @@ use super::SendBuffer;
 /// sender.send("Hello", queue.queued())?;
 /// let ticket = queue.ticket();
 /// let mut batch = queue.take().expect("no other thread writes");
-/// // The lock is left here, and others may queue.
+/// // The lock is released here, and other threads may queue.
 /// sender.send("world", queue.queued())?;
 /// assert_eq!(batch.as_slice(), b"\x81\x05Hello");
 /// batch.consume(7);
@@ -32,15 +32,15 @@ use super::SendBuffer;
 #[derive(Debug, Default)]
 pub struct SendQueue {
     queued: SendBuffer,
-    /// What a write that was cut short left over, and otherwise the memory for the next batch. Who
-    /// writes has it in hand.
+    /// The rest of an incomplete write, or otherwise the memory for the next batch. Taken out while
+    /// a thread writes.
     batch: SendBuffer,
-    /// Bytes of the batch, and of a payload written from where it lies, that are not known to be
-    /// written.
+    /// Number of bytes of the batch, and of a payload written without a copy, that may not be
+    /// written yet.
     in_flight: usize,
     written: u64,
     writing: bool,
-    /// How many batches were taken, and how many of these are written.
+    /// Number of batches that were taken; `done` counts those that were written.
     taken: u64,
     done: u64,
 }
@@ -65,20 +65,20 @@ impl SendQueue {
         &mut self.queued
     }
 
-    /// Returns how many bytes are not known to be written.
+    /// Returns how many bytes may not be written yet.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.in_flight.saturating_add(self.queued.buffered_amount())
     }
 
-    /// Returns how many bytes are known to be written.
+    /// Returns how many bytes have been written in total.
     #[must_use]
     pub const fn written(&self) -> u64 {
         self.written
     }
 
-    /// Returns where what is queued now ends in all that is sent: it is written when
-    /// [`written`](Self::written) has come here.
+    /// Returns the position of the end of the queue in the stream of sent bytes. The queue is
+    /// written when [`written`](Self::written) reaches it.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.written.saturating_add(self.buffered_amount() as u64)
@@ -90,19 +90,19 @@ impl SendQueue {
         !self.has_rest() && self.queued.is_empty()
     }
 
-    /// Returns whether a batch is in hand.
+    /// Returns whether a batch is taken.
     #[must_use]
     pub const fn is_writing(&self) -> bool {
         self.writing
     }
 
-    /// Returns whether the batch taken last was put back with a rest, or is still in hand.
+    /// Returns whether the last batch is still taken, or was put back with a rest.
     #[must_use]
     pub const fn has_rest(&self) -> bool {
         self.done < self.taken
     }
 
-    /// Returns what [`is_done`](Self::is_done) takes, for what is queued now.
+    /// Returns a ticket for the bytes that are queued now, for [`is_done`](Self::is_done).
     #[must_use]
     pub fn ticket(&self) -> u64 {
         self.taken.saturating_add(u64::from(!self.queued.is_empty()))
@@ -114,8 +114,8 @@ impl SendQueue {
         self.done >= ticket
     }
 
-    /// Takes the right to write, and what to write: the rest of the last batch or what is queued,
-    /// which may be nothing. `None` if a batch is in hand.
+    /// Takes the right to write and the batch to write: the rest of the last batch, or the queued
+    /// bytes (possibly none). `None` if a batch is already taken.
     pub fn take(&mut self) -> Option<SendBuffer> {
         if self.writing {
             return None;
@@ -129,14 +129,14 @@ impl SendQueue {
         Some(std::mem::take(&mut self.batch))
     }
 
-    /// Sets how many bytes the batch in hand has: for one that has a payload which is written from
-    /// where it lies ([`Unwritten::remaining`](crate::buffer::Unwritten::remaining)).
+    /// Sets the number of bytes of the taken batch. Needed for a batch with a payload that is
+    /// written without a copy ([`Unwritten::remaining`](crate::buffer::Unwritten::remaining)).
     pub fn set_in_flight(&mut self, bytes: usize) {
         self.in_flight = bytes;
     }
 
-    /// Gives the right to write back, and the batch with what was not written of it. Returns how
-    /// many bytes were.
+    /// Gives back the right to write, and the batch with its unwritten rest. Returns how many bytes
+    /// were written.
     pub fn put_back(&mut self, batch: SendBuffer) -> usize {
         let rest = batch.buffered_amount();
         let before = std::mem::replace(&mut self.in_flight, rest);
@@ -150,7 +150,7 @@ impl SendQueue {
         written
     }
 
-    /// Gives back the memory of what is not in use.
+    /// Frees the memory that is not in use.
     pub fn release(&mut self) {
         if !self.writing {
             self.batch.release();
@@ -158,7 +158,7 @@ impl SendQueue {
         self.queued.release();
     }
 
-    /// Returns all that waits in one buffer.
+    /// Returns all waiting bytes in one buffer.
     #[must_use]
     pub fn into_buffer(mut self) -> SendBuffer {
         if self.batch.is_empty() {

@@ -33,8 +33,8 @@ struct Compressor {
     stream: Compress,
 }
 
-// zlib-rs keeps its state behind a `&mut`, which alone is why it is not unwind safe. Nothing that
-// it does to safe callers depends on that state being in order.
+// zlib-rs keeps its state behind a `&mut`, which is the only reason that it is not unwind safe. No
+// safe caller relies on the consistency of that state.
 impl UnwindSafe for Compressor {}
 impl RefUnwindSafe for Compressor {}
 
@@ -48,21 +48,21 @@ impl Deflate {
         Self { kind: Kind { bits, level }, takeover, threshold, stream: None }
     }
 
-    /// From how many bytes on a message is worth it.
+    /// The length from which a message is compressed.
     pub(crate) const fn threshold(&self) -> usize {
         self.threshold
     }
 
-    /// Whether a message that turned out not to become smaller may be sent as it is: the next ones
-    /// do not refer to it.
-    pub(crate) const fn may_change_its_mind(&self) -> bool {
+    /// Whether a message may be sent uncompressed after it was compressed in vain: no later message
+    /// refers to it.
+    pub(crate) const fn can_send_uncompressed(&self) -> bool {
         matches!(self.takeover, ContextTakeover::Forbidden)
     }
 
-    /// Compresses `input` and flushes: what was made ends at a byte's end, in [`TAIL`].
+    /// Compresses `input` and flushes: the output ends at a byte boundary, with [`TAIL`].
     ///
-    /// As long as it fills all of `output`, which must have room for 7 bytes or more, it is to be
-    /// called again with the input that is left.
+    /// `output` must have room for at least 7 bytes. If it is filled completely, call this again
+    /// with the rest of the input.
     pub(crate) fn deflate(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         let kind = self.kind;
         let compressor = self.stream.get_or_insert_with(|| {
@@ -70,21 +70,22 @@ impl Deflate {
         });
         let stream = &mut compressor.stream;
         let before = (stream.total_in(), stream.total_out());
-        // The only error there is that of a state that was misused.
+        // The only error is that of a misused state.
         let result = stream.compress(input, output, FlushCompress::Sync);
         debug_assert!(result.is_ok());
         Progress::since(before, (stream.total_in(), stream.total_out()))
     }
 
-    /// How many bytes of a message's last frame stay: "Remove 4 octets (that are 0x00 0x00 0xff
-    /// 0xff) from the tail end. After this step, the last octet of the compressed data contains
-    /// (possibly part of) the DEFLATE header bits with the "BTYPE" bits set to 00." (7.2.1)
+    /// Returns how many bytes of a message's last frame remain: "Remove 4 octets (that are 0x00
+    /// 0x00 0xff 0xff) from the tail end. After this step, the last octet of the compressed data
+    /// contains (possibly part of) the DEFLATE header bits with the "BTYPE" bits set to 00."
+    /// (7.2.1)
     pub(crate) fn without_tail(made: &[u8]) -> usize {
         made.strip_suffix(&TAIL).unwrap_or(made).len()
     }
 
-    /// The last frame of a message when nothing is left to compress: the header of an empty block
-    /// (7.2.3.6).
+    /// The payload of a message's last frame if nothing is left to compress: the header of an empty
+    /// block (7.2.3.6).
     pub(crate) const EMPTY: u8 = 0;
 
     /// Ends a message.
@@ -94,8 +95,8 @@ impl Deflate {
         }
     }
 
-    /// The frame of a message that was compressed for many connections, if the window that was
-    /// negotiated reaches as far back as it does. What was sent before is no longer referred to.
+    /// Returns the payload of a message that was compressed for many connections, if its back
+    /// references fit into the negotiated window. Later messages do not refer to earlier ones.
     pub(crate) fn shared<'m>(&mut self, message: &'m SharedDeflate) -> Option<&'m [u8]> {
         if message.reach > 1 << self.kind.bits.get() {
             return None;
@@ -131,16 +132,16 @@ impl Drop for Deflate {
     }
 }
 
-/// The frame of a message that was compressed once, for many connections.
+/// The payload of a message that was compressed once, for many connections.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedDeflate {
     frame: Arc<[u8]>,
-    /// How many bytes back it refers at most.
+    /// The largest distance of its back references, in bytes.
     reach: usize,
 }
 
 impl SharedDeflate {
-    /// Takes the frame of a message of `length` bytes that was compressed with
+    /// Takes the compressed payload of a message of `length` bytes, made with
     /// [`DeflateConfig::deflate_once`].
     pub(crate) fn new(frame: &[u8], length: usize, config: &DeflateConfig) -> Self {
         let window = 1 << config.server_bits.get();

@@ -1,9 +1,9 @@
-//! What a program wants of permessage-deflate.
+//! The settings of permessage-deflate.
 
 use super::params::LARGEST;
 
-/// The size of an LZ77 window that we compress with, as a power of two: 9 to 15, so 512 to 32,768
-/// bytes.
+/// The size of the LZ77 window to compress with, as a power of two: 9 to 15, which means 512 to
+/// 32,768 bytes.
 ///
 /// RFC 7692 goes down to 8, but zlib cannot compress with 8. [`DeflateConfig`] says what happens
 /// if a peer asks for 8.
@@ -13,10 +13,10 @@ pub struct WindowBits(pub(super) u8);
 impl WindowBits {
     /// 512 bytes.
     pub const MIN: Self = Self(9);
-    /// 32,768 bytes: what holds unless something else is negotiated.
+    /// 32,768 bytes: the default of RFC 7692.
     pub const MAX: Self = Self(LARGEST);
 
-    /// `None` unless `bits` is 9 to 15.
+    /// Returns `None` unless `bits` is 9 to 15.
     #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         if Self::MIN.0 <= bits && bits <= Self::MAX.0 { Some(Self(bits)) } else { None }
@@ -32,10 +32,10 @@ impl WindowBits {
 /// Whether a message may refer to the messages before it (RFC 7692, 7.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContextTakeover {
-    /// The window goes over from message to message: small messages that resemble each other become
-    /// much smaller, and the window stays in memory as long as the connection.
+    /// The window is kept from message to message: small messages that resemble each other become
+    /// much smaller, but the window takes memory as long as the connection lives.
     Allowed,
-    /// Each message stands for itself. Between messages no memory is held.
+    /// Each message is compressed independently. Between messages no memory is held.
     Forbidden,
 }
 
@@ -62,7 +62,7 @@ pub enum DeflateLevel {
     Small,
 }
 
-/// What is offered or accepted of permessage-deflate (RFC 7692), and how messages are compressed.
+/// What to offer or accept of permessage-deflate (RFC 7692), and how to compress messages.
 ///
 /// Start from [`client`](Self::client) or [`server`](Self::server).
 ///
@@ -82,10 +82,10 @@ pub enum DeflateLevel {
 /// | to compress | 10 | 253,208 |
 /// | to compress | 9 | 251,160 |
 ///
-/// With [`ContextTakeover::Allowed`] it keeps that as long as it lives. With
-/// [`ContextTakeover::Forbidden`] it gives it back after each message to a pool that all
-/// connections of the program share, and that keeps 16 to inflate and 16 to compress at most: ten
-/// thousand connections that are idle hold nothing. That is why it is the server's default.
+/// With [`ContextTakeover::Allowed`] it keeps that memory as long as it lives. With
+/// [`ContextTakeover::Forbidden`] it returns the memory after each message to a pool that all
+/// connections of the program share. The pool keeps at most 16 contexts to inflate and 16 to
+/// compress, so ten thousand idle connections hold nothing. Therefore it is the server's default.
 ///
 /// # A window of 8 bits
 ///
@@ -155,7 +155,7 @@ impl DeflateConfig {
         self
     }
 
-    /// Sets the largest window of the server (`server_max_window_bits`, 7.1.2.1); 15 unless set.
+    /// Sets the largest window of the server (`server_max_window_bits`, 7.1.2.1). Default 15.
     ///
     /// A client that asks for less than 15 fails if the server uses more.
     #[must_use]
@@ -164,8 +164,8 @@ impl DeflateConfig {
         self
     }
 
-    /// Sets the largest window of the client (`client_max_window_bits`, 7.1.2.2); 15 unless set. A
-    /// server can only ask for it where the client says that it can.
+    /// Sets the largest window of the client (`client_max_window_bits`, 7.1.2.2). Default 15. A
+    /// server can request it only if the client offers the parameter.
     #[must_use]
     pub const fn client_max_window_bits(mut self, bits: WindowBits) -> Self {
         self.client_bits = bits;
@@ -179,8 +179,8 @@ impl DeflateConfig {
         self
     }
 
-    /// Sets from how many bytes on a message is compressed, unless the program says otherwise for a
-    /// message; 512 unless set.
+    /// Sets the length in bytes from which messages are compressed, unless a message sets its own
+    /// [`Compression`](crate::Compression). Default 512.
     #[must_use]
     pub const fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;

@@ -9,7 +9,7 @@ use super::config::ContextTakeover;
 use super::pool::Pool;
 use super::progress::Progress;
 
-/// "0x00 0x00 0xff 0xff", which the sender has removed (7.2.1).
+/// "0x00 0x00 0xff 0xff", which the sender removes (7.2.1).
 pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 static IDLE: Pool<Decompress> = Pool::new();
@@ -17,7 +17,7 @@ static IDLE: Pool<Decompress> = Pool::new();
 /// The payload is not DEFLATE (RFC 1951).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidDeflate {
-    /// How many bytes came out before it showed.
+    /// Number of bytes that were produced before the error.
     made: usize,
 }
 
@@ -26,7 +26,7 @@ impl InvalidDeflate {
         self.made
     }
 
-    /// It showed behind `before`.
+    /// Adds the output of `before`, which preceded the error.
     const fn behind(self, before: Progress) -> Self {
         Self { made: before.made.saturating_add(self.made) }
     }
@@ -39,12 +39,12 @@ pub(crate) struct Inflate {
     stream: Option<Box<Decompress>>,
     /// The last bytes of the payload so far.
     last: [u8; 4],
-    /// How much of [`TAIL`] was put behind the payload.
+    /// How many bytes of [`TAIL`] were appended to the payload.
     tail: u8,
-    /// Whether a new block starts with the next byte for sure: the message has just begun, or a
-    /// block that called itself final has just ended.
+    /// Whether the next byte certainly starts a new block: the message has just begun, or a final
+    /// block has just ended.
     fresh: bool,
-    /// Whether a final block has ended and nothing came out since.
+    /// Whether a final block has ended and nothing was produced since.
     spent: bool,
 }
 
@@ -57,11 +57,11 @@ impl Inflate {
         Self { takeover, stream: None, last: [0xFF; 4], tail: 0, fresh: true, spent: false }
     }
 
-    /// Inflates the next bytes of a payload; `fin` tells that it ends with them. `output` must not
+    /// Inflates the next bytes of a payload; `fin` means that it ends with them. `output` must not
     /// be empty.
     ///
-    /// As long as it fills all of `output`, more may come out with the input that is left, or with
-    /// none.
+    /// If `output` is filled completely, there may be more output: call this again with the rest of
+    /// the input, which may be empty.
     pub(crate) fn inflate(
         &mut self,
         input: &[u8],
@@ -73,13 +73,13 @@ impl Inflate {
         let output = output.get_mut(progress.made..).unwrap_or_default();
         if fin && progress.taken == input.len() && !output.is_empty() {
             // "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the
-            // message." (7.2.2) Not where they are still there: a payload from which they were
-            // removed ends in an octet with zeroes of a block header (7.2.1). Nor where a block has
-            // just ended with the whole stream, or an empty payload has begun none: they would be
-            // half a block.
+            // message." (7.2.2) Not if they are still there: a payload from which they were removed
+            // ends in an octet with zeroes of a block header (7.2.1). Nor if a block has just ended
+            // with the whole stream, or an empty payload has begun none: the octets would be half a
+            // block.
             let missing = TAIL.get(usize::from(self.tail)..).unwrap_or_default();
             let tail = if self.fresh || self.last == TAIL { &[] } else { missing };
-            // If a final block ends in the tail, no other begins with what is left of it.
+            // If a final block ends in the tail, the rest of the tail does not begin another block.
             let (end, _) = self.step(tail, output).map_err(|error| error.behind(progress))?;
             // At most the four bytes of the tail.
             self.tail = self.tail.saturating_add(u8::try_from(end.taken).unwrap_or(4));
@@ -88,20 +88,21 @@ impl Inflate {
         Ok(progress)
     }
 
-    /// Ends a message whose payload was inflated to its end.
+    /// Ends a message whose payload was completely inflated.
     pub(crate) fn end_message(&mut self) {
         (self.last, self.tail, self.fresh) = ([0xFF; 4], 0, true);
         let spent = std::mem::take(&mut self.spent);
         match self.takeover {
             ContextTakeover::Forbidden => self.give_back(),
-            // What came behind the end of the stream is no beginning of the next message.
+            // Bytes after the end of the stream do not begin the next message.
             ContextTakeover::Allowed if spent => self.restart(),
             ContextTakeover::Allowed => {}
         }
     }
 
-    /// Inflates until the input is taken or the output is full, one stream after the other: another
-    /// may follow a final block, in the same message (RFC 7692, 7.2.3.5) or in the next.
+    /// Inflates until the input is consumed or the output is full, one stream after the other: a
+    /// final block may be followed by another stream, in the same message (RFC 7692, 7.2.3.5) or in
+    /// the next.
     fn run(&mut self, mut input: &[u8], mut output: &mut [u8]) -> Result<Progress, InvalidDeflate> {
         let mut progress = Progress::default();
         loop {
@@ -115,14 +116,14 @@ impl Inflate {
         }
     }
 
-    /// Inflates up to the end of a final block, and tells whether that came.
+    /// Inflates up to the end of a final block, and returns whether it was reached.
     fn step(
         &mut self,
         input: &[u8],
         output: &mut [u8],
     ) -> Result<(Progress, bool), InvalidDeflate> {
         let stream = self.stream.get_or_insert_with(|| {
-            // Always with the largest window: zlib-rs has memory for it in any case.
+            // Always with the largest window: zlib-rs allocates it in any case.
             IDLE.take(|_| true).unwrap_or_else(|| Box::new(Decompress::new(false)))
         });
         let before = (stream.total_in(), stream.total_out());
@@ -133,7 +134,7 @@ impl Inflate {
         self.spent &= step.made == 0;
         let ended = status == Status::StreamEnd;
         if ended {
-            // A block with BFINAL ends the data (RFC 1951, 3.2.3): what follows cannot refer to it.
+            // A block with BFINAL ends the data (RFC 1951, 3.2.3): later data cannot refer to it.
             self.restart();
             (self.fresh, self.spent) = (true, true);
         }

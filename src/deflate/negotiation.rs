@@ -21,18 +21,18 @@ impl DeflateConfig {
         }
     }
 
-    /// What compresses a message of a server for many connections.
+    /// Creates the compressor for a server's message to many connections.
     pub(crate) const fn deflate_once(&self) -> Deflate {
         Deflate::new(self.server_bits, self.level, ContextTakeover::Forbidden, 0)
     }
 
-    /// The client's offer.
+    /// Returns the client's offer.
     pub(crate) fn offer(&self) -> Parameters {
         Parameters {
             server_no_context_takeover: self.server_context.is_forbidden(),
             client_no_context_takeover: self.client_context.is_forbidden(),
             server_max_window_bits: less_than_largest(self.server_bits.0),
-            // Without it the server could not ask for a smaller window (7.1.2.2).
+            // Without this parameter the server could not ask for a smaller window (7.1.2.2).
             client_max_window_bits: match less_than_largest(self.client_bits.0) {
                 None => ClientBits::Supported,
                 Some(bits) => ClientBits::AtMost(bits),
@@ -40,7 +40,8 @@ impl DeflateConfig {
         }
     }
 
-    /// The server's answer to an offer, if it is accepted: what goes on the wire and what holds.
+    /// Returns the server's answer to an offer, or `None` if it declines: what goes on the wire and
+    /// what applies.
     pub(crate) fn accept<'h, V: Iterator<Item = u8>>(
         &self,
         offer: impl Iterator<Item = (&'h [u8], Option<V>)>,
@@ -60,8 +61,8 @@ impl DeflateConfig {
         let response = Parameters {
             server_no_context_takeover: offer.server_no_context_takeover
                 || self.server_context.is_forbidden(),
-            // What the client does anyway, if it says so; we rely on it only if the response says
-            // it.
+            // The client does this anyway, if its offer says so; we rely on it only if the response
+            // says it.
             client_no_context_takeover: offer.client_no_context_takeover
                 || self.client_context.is_forbidden(),
             // "A server accepts an extension negotiation offer with this parameter by including the
@@ -79,8 +80,9 @@ impl DeflateConfig {
         Some((response, self.negotiated(response)))
     }
 
-    /// What holds after the server's response to our offer; `None` if the response is not valid or
-    /// not what was offered: then "A client MUST _Fail the WebSocket Connection_" (7).
+    /// Returns the parameters that apply after the server's response to our offer; `None` if the
+    /// response is not valid or does not match the offer: then "A client MUST _Fail the WebSocket
+    /// Connection_" (7).
     pub(crate) fn agree<'h, V: Iterator<Item = u8>>(
         &self,
         response: impl Iterator<Item = (&'h [u8], Option<V>)>,
@@ -97,15 +99,15 @@ impl DeflateConfig {
             return None;
         }
         match response.client_max_window_bits {
-            // Only in an offer it may be without a value (7.1.2.2).
+            // Only in an offer may it have no value (7.1.2.2).
             ClientBits::Supported => return None,
             ClientBits::AtMost(bits) if bits > self.client_bits.0 => return None,
             ClientBits::Absent | ClientBits::AtMost(_) => {}
         }
-        // What we offered to do without being told: "even if the server doesn't include the
-        // "client_no_context_takeover" extension parameter in the corresponding extension
-        // negotiation response to the offer, the client is not going to use context takeover"
-        // (7.1.1.2), and the same of the window (7.1.2.2).
+        // What we offered applies even if the response does not repeat it: "even if the server
+        // doesn't include the "client_no_context_takeover" extension parameter in the corresponding
+        // extension negotiation response to the offer, the client is not going to use context
+        // takeover" (7.1.1.2), and the same for the window (7.1.2.2).
         response.client_no_context_takeover |= offer.client_no_context_takeover;
         if response.client_max_window_bits == ClientBits::Absent {
             response.client_max_window_bits = offer.client_max_window_bits;
@@ -131,7 +133,7 @@ impl DeflateConfig {
     }
 }
 
-/// What both ends agreed on.
+/// The parameters of permessage-deflate that both ends agreed on (RFC 7692, 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NegotiatedDeflate {
     pub(super) server_context: ContextTakeover,
@@ -168,19 +170,20 @@ impl NegotiatedDeflate {
         self.client_bits
     }
 
-    /// [`DeflateConfig::level`].
+    /// Returns how hard the compressor tries ([`DeflateConfig::level`]).
     #[must_use]
     pub const fn level(&self) -> DeflateLevel {
         self.level
     }
 
-    /// [`DeflateConfig::threshold`].
+    /// Returns the length in bytes from which messages are compressed
+    /// ([`DeflateConfig::threshold`]).
     #[must_use]
     pub const fn threshold(&self) -> usize {
         self.threshold
     }
 
-    /// What inflates the messages of `role`'s peer.
+    /// Creates the decompressor for the messages of `role`'s peer.
     pub(crate) const fn inflate(&self, role: Role) -> Inflate {
         Inflate::new(match role {
             Role::Client => self.server_context,
@@ -188,8 +191,8 @@ impl NegotiatedDeflate {
         })
     }
 
-    /// What compresses the messages of `role`; `None` if its window is one that zlib cannot
-    /// compress with.
+    /// Creates the compressor for the messages of `role`; `None` if zlib cannot compress with its
+    /// window size.
     pub(crate) fn deflate(&self, role: Role) -> Option<Deflate> {
         let (bits, takeover) = match role {
             Role::Client => (self.client_bits, self.client_context),
@@ -199,7 +202,7 @@ impl NegotiatedDeflate {
     }
 }
 
-/// The value of a parameter that says nothing if it is the largest.
+/// Returns the value of a parameter that is omitted if it is the largest.
 const fn less_than_largest(bits: u8) -> Option<u8> {
     if bits < LARGEST { Some(bits) } else { None }
 }

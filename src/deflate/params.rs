@@ -5,7 +5,7 @@ use std::fmt;
 /// The extension's name (RFC 7692, 7).
 pub(crate) const NAME: &str = "permessage-deflate";
 
-/// The largest LZ77 window, 32,768 bytes, as a power of two: what holds without a parameter
+/// The largest LZ77 window, 32,768 bytes, as a power of two: the default without a parameter
 /// (7.1.2).
 pub(super) const LARGEST: u8 = 15;
 
@@ -18,7 +18,8 @@ pub(crate) struct Parameters {
     pub(super) client_max_window_bits: ClientBits,
 }
 
-/// `client_max_window_bits`, which has no value where an offer only says that it is supported.
+/// `client_max_window_bits`; in an offer it may have no value, which only means that it is
+/// supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum ClientBits {
     #[default]
@@ -28,9 +29,9 @@ pub(super) enum ClientBits {
 }
 
 impl Parameters {
-    /// `None` if it "contains an extension parameter not defined for use in an offer", "contains an
-    /// extension parameter with an invalid value" or "contains multiple extension parameters with
-    /// the same name" (7).
+    /// Returns `None` if it "contains an extension parameter not defined for use in an offer",
+    /// "contains an extension parameter with an invalid value" or "contains multiple extension
+    /// parameters with the same name" (7).
     pub(super) fn parse<'h, V: Iterator<Item = u8>>(
         parameters: impl Iterator<Item = (&'h [u8], Option<V>)>,
     ) -> Option<Self> {
@@ -63,7 +64,7 @@ impl Parameters {
     }
 }
 
-/// As an element of Sec-WebSocket-Extensions.
+/// Formats the parameters as an element of Sec-WebSocket-Extensions.
 impl fmt::Display for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(NAME)?;

@@ -1,28 +1,28 @@
-//! Contexts that no connection needs at the moment.
+//! A pool of contexts that no connection needs at the moment.
 
 use std::sync::{Mutex, PoisonError};
 
-/// Contexts that all connections of the program share between messages: a connection whose messages
-/// stand for themselves takes one for a message and gives it back.
+/// Contexts that all connections of the program share between messages. A connection without
+/// context takeover takes one for a message and returns it afterwards.
 pub(super) struct Pool<T>(Mutex<Vec<Box<T>>>);
 
 impl<T> Pool<T> {
-    /// As many idle contexts as there may be threads that compress at the same time, on most
-    /// machines.
+    /// The largest number of idle contexts: on most machines no more threads compress at the same
+    /// time.
     const MOST: usize = 16;
 
     pub(super) const fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// The context that was used last among those that will do: it may still be in the cache.
+    /// Takes the most recently used context that is suitable: it may still be in the cache.
     pub(super) fn take(&self, will_do: impl Fn(&T) -> bool) -> Option<Box<T>> {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = idle.iter().rposition(|context| will_do(context))?;
         Some(idle.remove(at))
     }
 
-    /// Takes a context that is as good as new. Beyond [`MOST`](Self::MOST) the oldest goes.
+    /// Puts back a context that was reset. Above [`MOST`](Self::MOST) the oldest is dropped.
     pub(super) fn give(&self, context: Box<T>) {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = (idle.len() >= Self::MOST).then(|| idle.remove(0));

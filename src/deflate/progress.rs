@@ -1,6 +1,6 @@
-//! What a step of compressing or inflating has done.
+//! The result of one step of compressing or inflating.
 
-/// What a step took in and what came out.
+/// How many bytes a step consumed and produced.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) taken: usize,
@@ -8,7 +8,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// From the totals before and after.
+    /// Calculates it from the totals before and after the step.
     pub(super) fn since(before: (u64, u64), after: (u64, u64)) -> Self {
         // Neither is more than the length of a slice.
         let difference =
@@ -16,7 +16,7 @@ impl Progress {
         Self { taken: difference(before.0, after.0), made: difference(before.1, after.1) }
     }
 
-    /// Both steps, one after the other.
+    /// The sum of two steps.
     pub(super) const fn and(self, next: Self) -> Self {
         Self {
             taken: self.taken.saturating_add(next.taken),

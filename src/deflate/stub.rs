@@ -1,5 +1,5 @@
-//! Without the feature `deflate` there is nothing to negotiate: these types have no values, and the
-//! code that handles them is not in the program.
+//! The types of `deflate` without the feature `deflate`: they have no values, so the code that
+//! handles them is removed by the compiler.
 #![expect(clippy::trivially_copy_pass_by_ref, reason = "the real ones are larger")]
 
 use std::convert::Infallible;
@@ -90,7 +90,7 @@ impl Deflate {
         match *self {}
     }
 
-    pub(crate) fn may_change_its_mind(&self) -> bool {
+    pub(crate) fn can_send_uncompressed(&self) -> bool {
         match *self {}
     }
 

@@ -18,7 +18,7 @@ pub enum Opcode {
     Close = 0x8,
     /// 9: asks for a Pong.
     Ping = 0x9,
-    /// 10: answers a Ping, or says that the sender is there.
+    /// 10: answers a Ping, or is sent unsolicited.
     Pong = 0xA,
 }
 
@@ -49,16 +49,16 @@ impl TryFrom<u8> for Opcode {
     }
 }
 
-/// A frame without its payload.
+/// The header of a frame, without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameHeader {
-    /// The last frame of its message.
+    /// Whether this is the last frame of its message.
     pub fin: bool,
-    /// The first reserved bit: a compressed message, where permessage-deflate is negotiated.
+    /// The first reserved bit: with permessage-deflate it marks a compressed message (RFC 7692, 6).
     pub rsv1: bool,
     /// What the frame carries.
     pub opcode: Opcode,
-    /// The key that masks the payload; a client's frames have one, a server's have none (5.1).
+    /// The key that masks the payload. A client's frames have one, a server's have none (5.1).
     pub masking_key: Option<[u8; 4]>,
     /// Length of the payload in bytes, at most 2^63 - 1.
     pub payload_len: u64,
@@ -83,20 +83,21 @@ impl FrameHeader {
         Self { fin: true, rsv1: false, opcode, masking_key: None, payload_len }
     }
 
-    /// Reads a header from the start of `bytes`: the header and its length in bytes, or `None` if
-    /// more bytes are needed.
+    /// Reads a header from the start of `bytes`. Returns the header and its length in bytes, or
+    /// `None` if more bytes are needed.
     ///
     /// # Errors
     ///
-    /// What the header alone shows to be wrong, as soon as the bytes that show it are there:
-    /// reserved bits and opcodes, fragmented or long control frames, lengths that are not minimal
-    /// or have the top bit set. Whether RSV1 and a mask are due is the receiver's to judge.
+    /// [`ProtocolError`] if the header alone is wrong, as soon as the bytes that show it have
+    /// arrived: reserved bits and opcodes, fragmented or long control frames, lengths that are not
+    /// minimal or have the top bit set. Whether RSV1 or a mask is allowed is for the receiver to
+    /// decide.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let padded;
         let (bytes, arrived) = if let Some(start) = bytes.first_chunk() {
-            // The usual case, since a payload follows: that the longest header would fit is the
-            // only check of bounds.
+            // The usual case, since a payload follows. The longest header fits: no other bounds
+            // check is needed.
             (start, Self::MAX_LEN)
         } else {
             padded = Self::pad(bytes);
@@ -112,8 +113,8 @@ impl FrameHeader {
         padded
     }
 
-    /// Reads a header of which the first `arrived` bytes are there. The others are 0, which breaks
-    /// no rule but that of the shortest length.
+    /// Reads a header of which the first `arrived` bytes are there. Missing bytes are 0, which can
+    /// only violate the minimal-length rule, and that is checked once they have arrived.
     #[inline]
     fn decode_padded(
         bytes: &[u8; Self::MAX_LEN],
@@ -174,7 +175,7 @@ impl FrameHeader {
         EncodedHeader { bytes, length }
     }
 
-    /// Puts the header's bytes at the start of `bytes`: how many they are.
+    /// Writes the header to the start of `bytes` and returns its length.
     #[inline]
     pub(crate) fn encode_to(&self, bytes: &mut [u8; Self::MAX_LEN]) -> usize {
         let (fin, rsv1) = (if self.fin { FIN } else { 0 }, if self.rsv1 { RSV1 } else { 0 });

@@ -85,7 +85,7 @@ fn the_longest_header() {
     assert_eq!(longest.encode().len(), FrameHeader::MAX_LEN);
 }
 
-/// Each violation, known from the last of the bytes given and not before, whatever comes behind.
+/// Each violation is found at the last of the given bytes and not before, whatever bytes follow.
 #[test]
 fn what_a_header_shows_to_be_wrong() {
     let mut rows: Vec<(Vec<u8>, ProtocolError)> = vec![

@@ -7,7 +7,8 @@ use crate::error::ProtocolError;
 use crate::message::MessageKind;
 
 impl Receiver {
-    /// Inflates what has arrived of a frame. Lends the message when it ends, or piece by piece.
+    /// Inflates the part of a frame that has arrived. Lends the message when it ends, or piece by
+    /// piece.
     pub(super) fn inflate(
         &mut self,
         mut frame: Frame,
@@ -33,7 +34,7 @@ impl Receiver {
                 InflateError::NoRoom => ProtocolError::MessageTooLarge { limit },
             })?;
             frame.took(step.taken);
-            // No more than `room` came out.
+            // The output is at most `room` bytes.
             self.length = self.length.saturating_add(step.made as u64);
             if fin && step.drained {
                 inflate.end_message();

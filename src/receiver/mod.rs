@@ -1,4 +1,4 @@
-//! Bytes to events: frames, masks, fragments, UTF-8 (RFC 6455, 5 and 6.2).
+//! Turns bytes into events: frames, masks, fragments, UTF-8 (RFC 6455, 5 and 6.2).
 
 mod admit;
 mod inflate;
@@ -36,16 +36,16 @@ pub struct Receiver {
     frame: Option<Frame>,
     /// The type of the message in progress.
     message: Option<MessageKind>,
-    /// Its payload so far, the current frame's announced length included; of a compressed message,
-    /// what came out of it.
+    /// The length of its payload so far, including the announced length of the current frame; for a
+    /// compressed message, the length of the output.
     length: u64,
-    /// Its frames so far.
+    /// The number of its frames so far.
     fragments: u32,
     /// How many messages have begun, modulo 2^32.
     begun: u32,
-    /// How often payload of a message has arrived that is not whole yet, modulo 2^32.
+    /// How often payload of an incomplete message has arrived, modulo 2^32.
     pieces: u32,
-    /// If permessage-deflate was negotiated.
+    /// `Some` if permessage-deflate was negotiated.
     inflate: Option<Inflate>,
     /// Whether the message in progress is compressed.
     compressed: bool,
@@ -54,28 +54,29 @@ pub struct Receiver {
     failure: Option<ProtocolError>,
 }
 
-/// A frame whose header was read.
+/// A frame whose header has been read.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     fin: bool,
     path: Path,
     mask: Option<Mask>,
-    /// Payload bytes that are still to be processed; of a payload that is lent where it lies, all.
+    /// Number of payload bytes still to be processed; for a payload that is lent in place, all of
+    /// them.
     remaining: u64,
 }
 
-/// How a payload reaches the program.
+/// How a payload is delivered to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Path {
-    /// A control frame: lent where it lies.
+    /// A control frame: lent in place.
     Control(Opcode),
-    /// A message in one frame: lent where it lies.
+    /// A message in one frame: lent in place.
     InPlace(MessageKind),
-    /// A fragment, or a frame too large to wait in the buffer: moved behind the message's others.
+    /// A fragment, or a frame too large for the buffer: moved to the end of the message.
     Assemble(MessageKind),
     /// Lent piece by piece ([`Delivery::Chunks`]).
     Chunks(MessageKind),
-    /// Of a compressed message: inflated behind the message's others, or piece by piece.
+    /// Part of a compressed message: inflated to the end of the message, or piece by piece.
     Inflate(MessageKind),
 }
 
@@ -113,7 +114,7 @@ impl Receiver {
     pub fn new(role: Role, config: &Config) -> Self {
         let mut limits = config.limits;
         if config.delivery == Delivery::Messages {
-            // What memory can hold.
+            // The largest possible allocation.
             limits.message = limits.message.min(isize::MAX as u64);
         }
         Self {
@@ -133,19 +134,19 @@ impl Receiver {
         }
     }
 
-    /// Takes compressed messages too (RFC 7692).
+    /// Accepts compressed messages too (RFC 7692).
     pub(crate) fn with_inflate(self, inflate: Option<Inflate>) -> Self {
         Self { inflate, ..self }
     }
 
-    /// Processes what has arrived up to the next event, which [`ReceiveBuffer::event`] then lends;
-    /// `false` if more bytes are needed.
+    /// Processes the bytes that have arrived up to the next event, and returns whether there is
+    /// one. [`ReceiveBuffer::event`] then lends it; `false` means that more bytes are needed.
     ///
     /// # Errors
     ///
-    /// The peer broke the protocol or went over a limit. It is known from the bytes that have
-    /// arrived, not when the frame is complete; every later call returns it again, and discards
-    /// what has arrived.
+    /// [`ProtocolError`] if the peer broke the protocol or exceeded a limit. It is found as soon as
+    /// the bytes that show it have arrived, even if the frame is incomplete. Every later call
+    /// returns it again, and discards what has arrived.
     #[inline]
     pub fn advance(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
         Ok(self.process(buffer)? != Advance::NeedsBytes)
@@ -170,7 +171,8 @@ impl Receiver {
         Ok(Advance::NeedsBytes)
     }
 
-    /// [`advance`](Self::advance) and [`ReceiveBuffer::event`] in one.
+    /// Processes what has arrived and returns the next event: [`advance`](Self::advance) and
+    /// [`ReceiveBuffer::event`] in one call. `None` means that more bytes are needed.
     ///
     /// # Errors
     ///
@@ -196,8 +198,8 @@ impl Receiver {
         self.message.is_some()
     }
 
-    /// Returns what was seen so far, for [`Sender::note`](crate::split::Sender::note). Takes from
-    /// `buffer` the record of whether bytes have arrived.
+    /// Returns what was received so far, for [`Sender::note`](crate::split::Sender::note). Resets
+    /// the flag in `buffer` that bytes have arrived.
     #[inline]
     pub fn progress(&self, buffer: &mut ReceiveBuffer) -> Progress {
         Progress {
@@ -214,15 +216,15 @@ impl Receiver {
         Self::discard(error, buffer)
     }
 
-    /// Discards what has arrived after an error: the peer's bytes must be read, so that it gets our
-    /// Close frame, but they mean nothing.
+    /// Discards what has arrived after an error. The peer's bytes must still be read, so that it
+    /// gets our Close frame, but they are ignored.
     #[cold]
     fn discard(error: ProtocolError, buffer: &mut ReceiveBuffer) -> ProtocolError {
         buffer.discard();
         error
     }
 
-    /// One frame, or what has arrived of it.
+    /// Processes one frame, or the part of it that has arrived.
     #[inline(never)]
     fn step(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
         let Some(frame) = self.frame else { return self.next_frame(buffer) };
@@ -230,7 +232,8 @@ impl Receiver {
         self.payload(frame, buffer)
     }
 
-    /// The next frame's header, if it is complete, and what has arrived of its payload.
+    /// Processes the next frame's header, if it is complete, and the part of the payload that has
+    /// arrived.
     #[inline]
     fn next_frame(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
         let arrived = buffer.as_slice();
@@ -259,7 +262,7 @@ impl Receiver {
             match self.delivery {
                 _ if self.inflates() => Path::Inflate(kind),
                 Delivery::Messages if whole && header.payload_len <= arrived => {
-                    // Nearly all frames end here, and never become a `Frame`.
+                    // Nearly all frames are complete here, and never become a `Frame`.
                     let length = to_usize(header.payload_len);
                     buffer.lend_whole(length, header.masking_key.map(Mask::new), kind)?;
                     self.message = None;
@@ -278,7 +281,7 @@ impl Receiver {
         self.payload(frame, buffer)
     }
 
-    /// What has arrived of a frame's payload.
+    /// Processes the part of a frame's payload that has arrived.
     #[inline(never)]
     fn payload(&mut self, frame: Frame, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
         if !matches!(frame.path, Path::Control(_)) {
@@ -299,7 +302,7 @@ impl Receiver {
         self.inflates() && self.frame.is_some()
     }
 
-    /// Whether the message in progress is to be inflated.
+    /// Whether the message in progress must be inflated.
     #[inline]
     fn inflates(&self) -> bool {
         self.inflate.is_some() && self.compressed
@@ -314,7 +317,7 @@ impl Receiver {
 }
 
 impl Frame {
-    /// How much has arrived of the payload that is still to be processed.
+    /// Number of bytes that have arrived of the payload still to be processed.
     #[inline]
     fn arrived(&self, buffer: &ReceiveBuffer) -> usize {
         buffer.unread().min(to_usize(self.remaining))
@@ -328,7 +331,8 @@ impl Frame {
     }
 }
 
-/// A payload's length that was held to the limits, or how much of it may be here at most.
+/// Converts the length of a payload, which was checked against the limits, or an upper bound for
+/// its part in memory.
 #[inline]
 fn to_usize(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)

@@ -1,4 +1,4 @@
-//! Messages that are compressed (RFC 7692, 6.1).
+//! Compressed messages (RFC 7692, 6.1).
 
 use super::{EncodedMessage, Sender};
 use crate::buffer::SendBuffer;
@@ -7,7 +7,7 @@ use crate::frame::Opcode;
 use crate::message::{Compression, Message, OutgoingMessage};
 
 impl Sender {
-    /// The compressed frame of a message, if there is one that this peer can inflate.
+    /// Returns the compressed frame of a message, if there is one that this peer can inflate.
     pub(super) fn deflated<'m>(&mut self, message: &'m EncodedMessage) -> Option<&'m [u8]> {
         let (Some(deflate), Some(deflated)) = (&mut self.deflate, &message.deflated) else {
             return None;
@@ -15,7 +15,7 @@ impl Sender {
         deflate.shared(deflated)
     }
 
-    /// Whether a whole message is to be compressed.
+    /// Whether a whole message must be compressed.
     #[inline]
     pub(super) fn compresses(&self, message: &OutgoingMessage<'_>) -> bool {
         let Some(deflate) = &self.deflate else { return false };
@@ -26,7 +26,7 @@ impl Sender {
         }
     }
 
-    /// Whether a fragment is to be compressed: as the message's first was.
+    /// Whether a fragment must be compressed: decided by the first fragment.
     #[inline]
     pub(super) fn compresses_fragment(&self, fragment: &OutgoingMessage<'_>, fin: bool) -> bool {
         if self.message.is_some() {
@@ -52,7 +52,7 @@ impl Sender {
         let made = buffer.deflate_behind(deflate, message.as_bytes(), true);
         deflate.end_message();
         let in_vain = made >= message.len() && compression == Compression::Auto;
-        if in_vain && deflate.may_change_its_mind() {
+        if in_vain && deflate.can_send_uncompressed() {
             buffer.push_frame(&header, message.as_bytes());
         } else {
             (header.rsv1, header.payload_len) = (true, made as u64);
@@ -85,12 +85,12 @@ impl Sender {
 
 #[cfg(feature = "deflate")]
 impl EncodedMessage {
-    /// Encodes a message, and compresses it once for all connections that negotiated
-    /// permessage-deflate, whatever its length. Those where the server's window is smaller than
-    /// `config` allows get it uncompressed, if it is longer than their window.
+    /// Encodes a message as one frame, and compresses it once for all connections that negotiated
+    /// permessage-deflate, regardless of length. A connection whose server window is smaller than
+    /// `config` allows sends it uncompressed, if it is longer than that window.
     ///
-    /// With [`ContextTakeover::Allowed`](crate::deflate::ContextTakeover::Allowed) the connection's
-    /// next message cannot refer to what was sent before.
+    /// With [`ContextTakeover::Allowed`](crate::deflate::ContextTakeover::Allowed) the next message
+    /// of the connection cannot refer to earlier ones.
     #[must_use]
     pub fn compressed(
         message: impl crate::message::AsMessage,

@@ -8,7 +8,7 @@ use crate::message::{AsMessage, Message, MessageKind};
 
 /// A message encoded once, for many connections. Clones share the bytes.
 ///
-/// What a server sends is not masked, so the frame is the same for every client.
+/// A server's frames are not masked, so the frame is the same for every client (RFC 6455, 5.1).
 ///
 /// ```
 /// use sansock::{Config, EncodedMessage, SendBuffer};
@@ -32,7 +32,7 @@ pub struct EncodedMessage {
 }
 
 impl EncodedMessage {
-    /// Encodes a message as one frame.
+    /// Encodes a message as one frame, without compression.
     #[must_use]
     pub fn new(message: impl AsMessage) -> Self {
         let message = message.as_outgoing().message();
@@ -57,7 +57,7 @@ impl EncodedMessage {
         let payload = self.frame.get(self.payload..).unwrap_or_default();
         match self.kind {
             MessageKind::Binary => Message::Binary(payload),
-            // It was made from a `&str`.
+            // The payload was made from a `&str`.
             MessageKind::Text => {
                 Message::Text(simdutf8::basic::from_utf8(payload).unwrap_or_default())
             }

@@ -1,4 +1,5 @@
-//! What a sender sends at the end of a connection, and the timers. The rules are in `closing`.
+//! The frames that a sender queues at the end of a connection, and the timers. The rules are in
+//! `closing`.
 
 use std::time::Instant;
 
@@ -12,11 +13,11 @@ use crate::frame::Opcode;
 use crate::timer::{Due, Timeout};
 
 impl Sender {
-    /// Records what the receiver has seen, just before it waits for the peer. Only from then on
-    /// does the peer's silence count.
+    /// Records what the receiver has received, directly before it waits for the peer. The peer's
+    /// silence counts only from then.
     ///
-    /// If this changes [`poll_timeout`](Self::poll_timeout), whoever sleeps until then must look
-    /// again.
+    /// If this changes [`poll_timeout`](Self::poll_timeout), a thread that sleeps until then must
+    /// be woken.
     #[inline]
     pub fn note(&mut self, progress: Progress) {
         self.closing.note(|| progress);
@@ -28,17 +29,17 @@ impl Sender {
         self.closing.note(progress);
     }
 
-    /// Records that the receiver does not wait for the peer: what the peer has sent may lie unread,
-    /// so until the next [`note`](Self::note) its silence says nothing. Keepalive, idle and message
-    /// deadlines do not act meanwhile; that of the closing handshake does.
+    /// Records that the receiver does not wait for the peer: bytes of the peer may lie unread, so
+    /// its silence does not count until the next [`note`](Self::note). Meanwhile the keepalive,
+    /// idle and message deadlines have no effect; the deadline of the closing handshake does.
     #[inline]
     pub fn note_unread(&mut self) {
         self.closing.note_unread();
     }
 
     /// Queues the answer to an event: a Pong for a Ping, a Close frame for a Close frame. Other
-    /// events need none. After a Close frame of ours nothing is answered, nor is a Ping of more
-    /// than 125 bytes, which no receiver lends.
+    /// events need none. After our Close frame nothing is answered, nor is a Ping of more than 125
+    /// bytes, which no receiver lends.
     pub fn respond(&mut self, event: &Event<'_>, output: &mut SendBuffer) {
         match (self.closing.reply(event), event) {
             (Some(Reply::Pong), Event::Ping(payload)) => {
@@ -51,7 +52,7 @@ impl Sender {
         }
     }
 
-    /// Ends the connection because the peer broke the protocol or went over a limit, and queues the
+    /// Ends the connection because the peer broke the protocol or exceeded a limit, and queues the
     /// Close frame that says so.
     pub fn fail(&mut self, error: ProtocolError, output: &mut SendBuffer) {
         if let Some(code) = self.closing.fail(error) {
@@ -59,14 +60,14 @@ impl Sender {
         }
     }
 
-    /// Records that the peer ended its side of the transport, or that the transport broke. What
-    /// waits may still be written.
+    /// Records that the peer ended its side of the transport, or that the transport broke. Bytes
+    /// that wait may still be written.
     pub fn receive_eof(&mut self) {
         self.closing.receive_eof();
     }
 
-    /// Records that a Close frame left another way, such as through a second handle of the
-    /// transport: nothing more may be sent.
+    /// Records that a Close frame was sent in another way, such as through a second handle of the
+    /// transport. Nothing more may be sent.
     pub fn mark_closed(&mut self) {
         self.closing.close();
     }
@@ -79,22 +80,22 @@ impl Sender {
         self.closing.poll_timeout()
     }
 
-    /// Takes the time: once at the start, then whenever [`poll_timeout`](Self::poll_timeout) has
-    /// passed, or more often. It may queue a keepalive Ping, or a Close frame with 1001 for a
-    /// connection that is idle.
+    /// Checks the timers. Call it once at the start, then whenever
+    /// [`poll_timeout`](Self::poll_timeout) has passed, or more often. It may queue a keepalive
+    /// Ping, or a Close frame with 1001 for an idle connection.
     ///
-    /// A deadline for the peer acts at the second look, 100 milliseconds or more after the first
-    /// one that found it passed. So what has arrived can be read in between, in whatever order a
-    /// loop reads and looks.
+    /// A deadline for the peer takes effect only at a second call, at least 100 milliseconds after
+    /// the first call that found it passed. In between the loop can read what has already arrived,
+    /// so the order of reading and checking does not matter.
     ///
     /// # Errors
     ///
-    /// [`Timeout`]: something took too long and the connection is over. A Close frame that says so was
-    /// queued. Every later call returns it again.
+    /// [`Timeout`] if something took too long: the connection is over. A Close frame that says so
+    /// was queued. Every later call returns the error again.
     pub fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> Result<(), Timeout> {
         match self.closing.handle_timeout(now) {
-            // Refused only if so much waits to be sent that the peer does not read: then the Ping
-            // that the timers count times out, as it should.
+            // Refused only if the send buffer is full because the peer does not read: then the
+            // Ping, which the timers count as sent, times out as it should.
             Some(Due::Ping(payload)) => {
                 let _ = self.ping(&payload, output);
             }
@@ -108,7 +109,7 @@ impl Sender {
         self.closing.expired().map_or(Ok(()), Err)
     }
 
-    /// Returns where the connection is in its life.
+    /// Returns the state of the connection.
     #[must_use]
     pub fn state(&self) -> State {
         self.closing.state()
@@ -129,8 +130,7 @@ impl Sender {
 
     /// Queues a Close frame without a reason, unless there was one.
     fn close_once(&mut self, code: impl Into<Option<CloseCode>>, output: &mut SendBuffer) {
-        // Without a reason there is nothing to refuse but a second Close frame, which is not
-        // wanted.
+        // Without a reason only a second Close frame is refused, and that one must not be sent.
         let _ = self.start_close(code, "", output);
     }
 }

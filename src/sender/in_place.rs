@@ -1,4 +1,4 @@
-//! Messages that leave from where they lie, without a copy into the send buffer.
+//! Messages that are written without a copy into the send buffer.
 
 use super::{EncodedMessage, Sender};
 use crate::buffer::{SendBuffer, Unwritten};
@@ -6,9 +6,10 @@ use crate::error::SendError;
 use crate::message::OutgoingMessage;
 
 impl Sender {
-    /// Queues the header of a message whose payload is then written from where it lies, by the
-    /// [`Unwritten`] that this returns. A payload that is short or compressed is queued as
-    /// [`send`](Self::send) does: a copy of it costs less than a second piece in a write.
+    /// Queues a message without copying a long payload: only the header is queued, and the returned
+    /// [`Unwritten`] writes the payload directly from `message`. A short or compressed payload is
+    /// queued as [`send`](Self::send) does, because a copy of it costs less than a second slice in
+    /// a write.
     ///
     /// ```
     /// use sansock::{Config, SendBuffer};
@@ -44,8 +45,8 @@ impl Sender {
         Ok(buffer.unwritten_frame(&header, message.as_bytes()))
     }
 
-    /// [`send_in_place`](Self::send_in_place) of a message that was encoded once for many
-    /// connections.
+    /// Queues a message that was encoded once for many connections, without copying a long payload,
+    /// as [`send_in_place`](Self::send_in_place) does.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Messages to frames: fragments, masks, control frames (RFC 6455, 5 and 6.1).
+//! Turns messages into frames: fragments, masks, control frames (RFC 6455, 5 and 6.1).
 
 mod deflate;
 mod encoded;
@@ -19,7 +19,7 @@ use crate::frame::{FrameHeader, Opcode};
 use crate::mask::{BoxedMaskSource, MaskSource};
 use crate::message::{AsMessage, MessageKind};
 
-/// The sending half of a connection, and with it the closing handshake and the timers.
+/// The sending half of a connection, with the closing handshake and the timers.
 ///
 /// ```
 /// use sansock::{Config, SendBuffer};
@@ -36,7 +36,7 @@ pub struct Sender {
     masks: Option<BoxedMaskSource>,
     /// The type of the fragmented message in progress.
     message: Option<MessageKind>,
-    /// If permessage-deflate was negotiated, and with a window that we can compress with.
+    /// `Some` if permessage-deflate was negotiated, with a window size that zlib can compress with.
     deflate: Option<Deflate>,
     /// Whether the fragmented message in progress is compressed.
     compressed: bool,
@@ -70,7 +70,7 @@ impl Sender {
         Self { deflate, ..self }
     }
 
-    /// Which end this is.
+    /// Returns which end of the connection this is.
     #[must_use]
     pub const fn role(&self) -> Role {
         if self.masks.is_some() { Role::Client } else { Role::Server }
@@ -102,8 +102,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues the next fragment of a message in a frame of its own; `fin` marks the last. Text may
-    /// be cut only where `&str` can be.
+    /// Queues the next fragment of a message, as one frame; `fin` marks the last one. Text may be
+    /// cut only where `&str` can be.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Checks that a whole message may be sent now, apart from the room that it takes.
+    /// Checks whether a whole message may be sent now; the room for it is checked separately.
     #[inline]
     fn check_whole(&self) -> Result<(), SendError> {
         self.check_open()?;
@@ -180,13 +180,13 @@ impl Sender {
         self.control(Opcode::Pong, payload, buffer)
     }
 
-    /// Queues a Close frame, which starts the closing handshake. It is the last frame that goes
-    /// out. A reason needs a code.
+    /// Queues a Close frame, which starts the closing handshake (7.1.2). It is the last frame that
+    /// is sent. A reason needs a code.
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] if one was queued before, [`SendError::ReasonTooLong`] above 123
-    /// bytes, [`SendError::ReasonWithoutCode`].
+    /// [`SendError::Closed`] if a Close frame was queued before, [`SendError::ReasonTooLong`] if
+    /// the reason has more than 123 bytes, [`SendError::ReasonWithoutCode`].
     pub fn start_close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
@@ -229,7 +229,8 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// [`SendError::BufferFull`].
+    /// [`SendError::BufferFull`] if both together exceed
+    /// [`Limits::buffered`](crate::Limits::buffered).
     #[inline]
     pub fn check_room(&self, length: usize, waiting: usize) -> Result<(), SendError> {
         if waiting == 0 {
@@ -285,7 +286,7 @@ impl Sender {
         if payload.len() > FrameHeader::MAX_CONTROL {
             return Err(SendError::ControlTooLong(payload.len()));
         }
-        // A Close frame is the last, and must not be kept from a peer that does not read.
+        // A Close frame is the last frame. It must be queued even if the peer does not read.
         if opcode != Opcode::Close {
             self.check_room(payload.len(), buffer.buffered_amount())?;
         }

@@ -1,18 +1,18 @@
-//! UTF-8 over chunk and frame boundaries (RFC 6455, 8.1; RFC 3629).
+//! Validates UTF-8 across chunk and frame boundaries (RFC 6455, 8.1; RFC 3629).
 //!
-//! An automaton takes what is short or cut: the rest of a character that the last piece began, the
-//! start of one at the end of this piece, and pieces too short for SIMD. simdutf8 takes the bulk.
+//! An automaton checks short pieces and cut characters: the rest of a character that the last piece
+//! began, and the start of one at the end of this piece. simdutf8 checks the rest.
 
-/// The bytes are not, and cannot become, UTF-8.
+/// The bytes are not UTF-8, and cannot become it with more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidUtf8;
 
-/// Validates text piece by piece and fails on the first piece with a byte that cannot be right.
+/// Validates text piece by piece and fails at the first piece that contains a wrong byte.
 ///
 /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not,
 /// in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_." (8.1)
 ///
-/// After an error the text is lost and what is fed next does not matter.
+/// After an error the state is unspecified; later results mean nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Utf8 {
     /// The bytes of a character that the last piece ended in: 0 to 3 of them.
@@ -20,23 +20,23 @@ pub(crate) struct Utf8 {
     length: u8,
 }
 
-/// What simdutf8 takes at once; it leaves to std what is shorter.
+/// Block size of simdutf8; it passes shorter input to std.
 const BLOCK: usize = 64;
 
-/// From this many bytes on filling up a block for simdutf8 is faster than the automaton.
+/// With at least this many bytes, filling up a block for simdutf8 is faster than the automaton.
 const SIMD: usize = 48;
 
 /// Below this length it pays to look for ASCII first.
 const ASCII: usize = 512;
 
 impl Utf8 {
-    /// Starts at the first byte of a text.
+    /// Creates a validator at the first byte of a text.
     #[must_use]
     pub(crate) const fn new() -> Self {
         Self { carry: [0; 3], length: 0 }
     }
 
-    /// The incomplete character at the end of what was fed: a valid prefix of 0 to 3 bytes.
+    /// Returns the incomplete character at the end of the input: a valid prefix of 0 to 3 bytes.
     #[inline]
     #[must_use]
     pub(crate) fn carry(&self) -> &[u8] {
@@ -47,7 +47,7 @@ impl Utf8 {
     ///
     /// # Errors
     ///
-    /// If no text begins with what was fed up to here.
+    /// If no text begins with the input so far.
     #[inline]
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
         if self.length != 0 {
@@ -60,7 +60,7 @@ impl Utf8 {
         self.feed_at_boundary(bytes.get(ascii..).unwrap_or_default())
     }
 
-    /// Checks that the text does not end inside a character, and starts anew.
+    /// Checks that the text does not end inside a character, and starts a new one.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Utf8 {
                 self.length = 0;
                 return self.feed(rest.as_slice());
             }
-            // At most three bytes are incomplete.
+            // An incomplete character has at most three bytes.
             if let Some(slot) = self.carry.get_mut(usize::from(self.length)) {
                 *slot = byte;
                 self.length = self.length.saturating_add(1);
@@ -130,12 +130,12 @@ fn is_valid(bytes: &[u8]) -> bool {
     simdutf8::basic::from_utf8(&block).is_ok()
 }
 
-/// Splits off what seems to be a character whose rest is still to come.
+/// Splits off the bytes of a character that is probably incomplete.
 fn split_cut(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(bytes.len().saturating_sub(cut_character(bytes)))
 }
 
-/// How many bytes at the end, 0 to 3, seem to be a character whose rest is still to come.
+/// Number of bytes at the end, 0 to 3, that probably belong to an incomplete character.
 fn cut_character(bytes: &[u8]) -> usize {
     for (have, &byte) in (1..=3).zip(bytes.iter().rev()) {
         let length = match byte {
@@ -150,8 +150,8 @@ fn cut_character(bytes: &[u8]) -> usize {
     0
 }
 
-/// How many bytes from the start on are ASCII for sure: all of them, or those before the block,
-/// word or rest that holds one which is not.
+/// Length of a prefix that is known to be ASCII: all bytes, or those before the block, word or rest
+/// that contains a non-ASCII byte.
 #[inline]
 fn ascii_prefix(bytes: &[u8]) -> usize {
     const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -171,27 +171,27 @@ fn ascii_prefix(bytes: &[u8]) -> usize {
     if tail.iter().all(u8::is_ascii) { bytes.len() } else { bytes.len().saturating_sub(tail.len()) }
 }
 
-/// A state of the automaton: what RFC 3629, 4, lets follow. The number is where a row of
-/// [`TRANSITIONS`] holds the state that a byte leads to from here.
+/// A state of the automaton (the grammar of RFC 3629, 4). Its number is the bit position of the
+/// next state in an entry of [`TRANSITIONS`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State(u64);
 
 impl State {
     /// A character starts.
     const START: Self = Self(0);
-    /// No text has these bytes.
+    /// No text contains these bytes.
     const INVALID: Self = Self(6);
     /// Any 1, 2 or 3 continuation bytes.
     const TAIL_1: Self = Self(12);
     const TAIL_2: Self = Self(18);
     const TAIL_3: Self = Self(24);
-    /// After E0, A0 to BF and one more: less would be an overlong form.
+    /// After E0: A0 to BF and one more; less is an overlong form.
     const AFTER_E0: Self = Self(30);
-    /// After ED, 80 to 9F and one more: above are the surrogates.
+    /// After ED: 80 to 9F and one more; above are the surrogates.
     const AFTER_ED: Self = Self(36);
-    /// After F0, 90 to BF and two more: less would be an overlong form.
+    /// After F0: 90 to BF and two more; less is an overlong form.
     const AFTER_F0: Self = Self(42);
-    /// After F4, 80 to 8F and two more: above is no code point.
+    /// After F4: 80 to 8F and two more; above is no code point.
     const AFTER_F4: Self = Self(48);
 
     const ALL: [Self; 9] = [
@@ -241,7 +241,7 @@ impl State {
     }
 }
 
-/// For each byte the next state from every state, six bits each: one load and one shift a byte.
+/// For each byte, the next state from every state, six bits each: one load and one shift per byte.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 static TRANSITIONS: [u64; 256] = {
     let mut rows = [0; 256];

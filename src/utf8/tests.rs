@@ -1,9 +1,9 @@
-//! Texts in pieces, against what std says of them.
+//! Validates texts in pieces, and compares with std.
 
 use super::*;
 
-/// Feeds the pieces and compares each step with what std says of all bytes up to there: fails
-/// with the first piece that makes the text impossible, not sooner and not later.
+/// Feeds the pieces and compares each result with std's for all bytes so far: it fails at the first
+/// piece that makes the text impossible, not earlier and not later.
 fn check<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) {
     let mut utf8 = Utf8::new();
     let mut so_far = Vec::new();
@@ -25,7 +25,7 @@ fn check<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) {
     assert_eq!(utf8.finish().is_ok(), utf8.carry().is_empty());
 }
 
-/// The first and last byte of every class that RFC 3629 tells apart, and one in between.
+/// The first and last byte of every class that RFC 3629 distinguishes, and one in between.
 const CLASSES: [u8; 25] = [
     0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC,
     0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF,
@@ -43,7 +43,7 @@ fn sequences<const N: usize>() -> impl Iterator<Item = [u8; N]> {
     })
 }
 
-/// Cheap numbers that are the same in every run.
+/// Cheap pseudo-random numbers, the same in every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -75,7 +75,7 @@ fn the_cut_does_not_matter() {
     }
 }
 
-/// Every length and place that one of the paths (automaton, words, blocks) could get wrong.
+/// Every length and position where one of the paths (automaton, words, blocks) may have a bug.
 #[test]
 fn finds_a_bad_or_cut_character_wherever_it_lies() {
     let characters: [&[u8]; 14] = [
@@ -167,7 +167,7 @@ fn the_prefix_that_is_ascii_for_sure_ends_with_a_block_a_word_or_the_text() {
             text[at] = 0x80;
             let sure =
                 if at < length / 32 * 32 { at / 32 * 32 } else { at.min(length / 8 * 8) / 8 * 8 };
-            assert_eq!(ascii_prefix(&text), sure, "{length} bytes, not ASCII at {at}");
+            assert_eq!(ascii_prefix(&text), sure, "{length} bytes, non-ASCII byte at {at}");
             text[at] = b'a';
         }
     }

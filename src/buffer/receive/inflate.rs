@@ -1,4 +1,4 @@
-//! Payload that is compressed: out of the bytes from the transport into the message.
+//! Compressed payload: inflates from the received bytes into the message.
 
 use super::ReceiveBuffer;
 use super::lent::{Content, Lent};
@@ -10,11 +10,11 @@ use crate::utf8::InvalidUtf8;
 /// What one step of inflation did.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inflated {
-    /// How many bytes of the payload were taken.
+    /// Number of payload bytes that were consumed.
     pub(crate) taken: usize,
-    /// How many bytes came out.
+    /// Number of bytes that were produced.
     pub(crate) made: usize,
-    /// Whether nothing more comes out of the payload that is there: all of it was taken.
+    /// Whether the available payload was consumed and produces nothing more.
     pub(crate) drained: bool,
 }
 
@@ -23,21 +23,21 @@ pub(crate) struct Inflated {
 pub(crate) enum InflateError {
     Deflate,
     Utf8,
-    /// More came out than there was room for.
+    /// The output exceeds the room for it.
     NoRoom,
 }
 
 impl ReceiveBuffer {
     /// The first step of a message's growth.
     const FIRST_INFLATED: usize = 4 << 10;
-    /// What comes out at most before its text is checked: it is still in the cache then.
+    /// The most output of one step, so that its text is checked while it is still in the cache.
     const INFLATE_STEP: usize = 256 << 10;
     /// The largest piece of [`Delivery::Chunks`](crate::Delivery::Chunks).
     const INFLATED_CHUNK: usize = 64 << 10;
 
     /// Inflates the next `n` payload bytes, which [`clean_in_place`](Self::clean_in_place) has
-    /// unmasked, behind the message's others; `fin` says that the message ends with them. Takes a
-    /// bounded step, and no more memory than `room` bytes for what comes out.
+    /// unmasked, and appends the output to the message; with `fin` the message ends with them. One
+    /// step is bounded, and its output takes at most `room` bytes of memory.
     pub(crate) fn inflate(
         &mut self,
         n: usize,
@@ -56,9 +56,9 @@ impl ReceiveBuffer {
         Ok(step)
     }
 
-    /// Inflates the next `n` payload bytes as [`inflate`](Self::inflate) does, and lends what came
-    /// out as a piece of the message, if that makes a piece. Text is cut before a character that is
-    /// not complete; its bytes come with the next piece.
+    /// Inflates the next `n` payload bytes as [`inflate`](Self::inflate) does, and lends the output
+    /// as a piece of the message, if there is any. Text is cut before an incomplete character; its
+    /// bytes come with the next piece.
     pub(crate) fn inflate_chunk(
         &mut self,
         n: usize,
@@ -83,7 +83,7 @@ impl ReceiveBuffer {
             MessageKind::Binary => Content::Binary,
         };
         self.message.consume_all();
-        // The bytes of a character that is not complete are the last ones.
+        // The bytes of an incomplete character are the last ones.
         let end = self.message.end().saturating_sub(self.text.carry().carry().len());
         if end == 0 && !last {
             self.message.restart(0);
@@ -93,7 +93,7 @@ impl ReceiveBuffer {
         Ok((step, true))
     }
 
-    /// Inflates behind what the message has. What came out waits there, to be checked.
+    /// Inflates and appends to the message. The output is not checked yet.
     fn inflate_behind(
         &mut self,
         n: usize,
@@ -103,19 +103,19 @@ impl ReceiveBuffer {
         room: u64,
     ) -> Result<Inflated, InflateError> {
         let room = usize::try_from(room).unwrap_or(usize::MAX);
-        // If there is no room left, a byte that is thrown away shows whether more would come out:
-        // it may even if all of the payload was taken.
+        // Without room left, a one-byte probe shows whether there is more output: possible even if
+        // all of the payload was consumed.
         let mut probe = [0];
         if self.message.spare() == 0 {
             let end = self.message.end();
             let most = end.saturating_add(room);
-            let wanted = end.saturating_mul(2).max(Self::FIRST_INFLATED).min(most);
-            self.message.grow_exact(wanted);
+            let grown = end.saturating_mul(2).max(Self::FIRST_INFLATED).min(most);
+            self.message.grow_exact(grown);
         }
         let output = if room == 0 { &mut probe[..] } else { self.message.spare_up_to(room) };
         let offered = output.len();
         let progress = match inflate.inflate(self.wire.part(0..n), fin, output) {
-            // zlib looks ahead of what there is room for.
+            // zlib may detect an error beyond the room for output.
             Err(error) if room == 0 && error.made() > 0 => return Err(InflateError::NoRoom),
             Err(error) => return Err(self.first_fault(error, kind)),
             Ok(progress) if room == 0 && progress.made > 0 => return Err(InflateError::NoRoom),
@@ -129,8 +129,8 @@ impl ReceiveBuffer {
         Ok(Inflated { taken: progress.taken, made: progress.made, drained })
     }
 
-    /// The fault that comes first in the message, so that the error does not depend on how its
-    /// bytes arrive: what came out before the compression showed to be wrong may be no text.
+    /// Returns the fault that comes first in the message: the output before the broken compressed
+    /// data may already be invalid text. So the error does not depend on how the bytes arrive.
     #[cold]
     fn first_fault(&mut self, error: InvalidDeflate, kind: MessageKind) -> InflateError {
         self.message.filled(error.made());

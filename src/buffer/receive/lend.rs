@@ -8,8 +8,8 @@ use crate::message::MessageKind;
 use crate::utf8::InvalidUtf8;
 
 impl ReceiveBuffer {
-    /// Unmasks and, for text, checks the payload bytes that have arrived, where they lie: up to
-    /// `length` from the start of the payload, which is the first byte not consumed.
+    /// Unmasks (and, for text, checks) the payload bytes that have arrived, in place: up to
+    /// `length` from the start of the payload, which is the first byte that is not consumed.
     #[expect(clippy::inline_always, reason = "the mask stays in registers")]
     #[inline(always)]
     pub(crate) fn clean_in_place(
@@ -31,7 +31,7 @@ impl ReceiveBuffer {
         Ok(())
     }
 
-    /// How many payload bytes [`clean_in_place`](Self::clean_in_place) has cleaned.
+    /// Number of payload bytes that [`clean_in_place`](Self::clean_in_place) has processed.
     #[inline]
     pub(crate) fn clean(&self) -> usize {
         self.clean
@@ -82,8 +82,7 @@ impl ReceiveBuffer {
         Ok(())
     }
 
-    /// Moves the next `n` payload bytes behind the message's others, unmasked in the pass that
-    /// moves them.
+    /// Moves the next `n` payload bytes to the end of the message, unmasking them in the same pass.
     pub(crate) fn assemble(
         &mut self,
         n: usize,
@@ -106,7 +105,8 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Unmasks and checks what was read straight into the message: how many bytes that were.
+    /// Unmasks and checks the bytes that were read straight into the message, and returns how many
+    /// they are.
     pub(crate) fn clean_direct(
         &mut self,
         mask: Option<&mut Mask>,
@@ -128,8 +128,8 @@ impl ReceiveBuffer {
         self.lend_message(kind, Place::Message, self.message.end())
     }
 
-    /// Lends the next `n` payload bytes as a piece of a message, if that makes a piece. Text is cut
-    /// before a character that is not complete; its bytes come with the next piece.
+    /// Lends the next `n` payload bytes as a piece of a message, if there is any. Text is cut
+    /// before an incomplete character; its bytes come with the next piece.
     pub(crate) fn lend_chunk(
         &mut self,
         n: usize,
@@ -146,7 +146,7 @@ impl ReceiveBuffer {
             MessageKind::Text => Content::Text(self.text.check_piece(bytes, fin)?),
             MessageKind::Binary => Content::Binary,
         };
-        // What lies there is consumed: older payload, a header, or the headroom.
+        // The bytes there are consumed: older payload, a header, or the headroom.
         self.wire.push_front(carried.carry());
         let start = self.wire.start();
         self.wire.consume(carried.carry().len());
@@ -159,13 +159,13 @@ impl ReceiveBuffer {
         Ok(true)
     }
 
-    /// Checks the assembled bytes from `before` on.
+    /// Checks the assembled bytes, starting at `before`.
     #[inline]
     fn check_message(&mut self, before: usize) -> Result<(), InvalidUtf8> {
         self.text.check(Place::Message, before, self.message.at(before..self.message.end()))
     }
 
-    /// Lends a message that was cleaned; text only if all of it was checked.
+    /// Lends a message that was unmasked; text only if all of it was checked.
     #[inline]
     fn lend_message(
         &mut self,

@@ -7,7 +7,7 @@ use crate::close::{Close, CloseCode};
 use crate::event::Event;
 use crate::message::{Message, MessageKind, OwnedMessage};
 
-/// What an event is.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     Message(MessageKind),
@@ -17,7 +17,7 @@ pub(crate) enum What {
     Close,
 }
 
-/// Payload of a message: text only with the proof that it is.
+/// Type of a message's payload; text carries the proof that it was checked.
 #[derive(Debug)]
 pub(super) enum Content {
     Text(Checked),
@@ -34,7 +34,7 @@ impl Content {
     }
 }
 
-/// The event that is lent, and where its bytes lie. They do not change until the loan ends.
+/// The event that is lent, and where its bytes are. They do not change until the loan ends.
 #[derive(Debug)]
 pub(super) struct Lent {
     what: What,
@@ -59,13 +59,13 @@ impl Lent {
         Self { what: What::Chunk { kind: content.kind(), fin }, place, positions }
     }
 
-    /// A Ping, or else a Pong.
+    /// A Ping or a Pong.
     pub(super) fn heartbeat(is_ping: bool, positions: Range<usize>) -> Self {
         let what = if is_ping { What::Ping } else { What::Pong };
         Self { what, place: Place::Wire, positions }
     }
 
-    /// A Close frame, whose reason is text.
+    /// A Close frame; its reason was checked.
     pub(super) fn close(_: &Checked, positions: Range<usize>) -> Self {
         Self { what: What::Close, place: Place::Wire, positions }
     }
@@ -85,17 +85,17 @@ impl Lent {
         self.positions.clone()
     }
 
-    /// The event over its bytes, which lie at [`positions`](Self::positions) of its place.
+    /// The event, given its bytes: those at [`positions`](Self::positions) of its place.
     #[inline]
     pub(super) fn event<'b>(&self, bytes: &'b [u8]) -> Event<'b> {
         match self.what {
             What::Message(kind) => Event::Message(message(kind, bytes)),
-            // Apart, so that this is small enough to be compiled into the caller.
+            // In a function of their own, so that this one is small enough to be inlined.
             what => rarer_event(what, bytes),
         }
     }
 
-    /// The message or piece as an owned one, made of its bytes.
+    /// The message or piece as an owned one, made from its bytes.
     pub(super) fn own(&self, bytes: Vec<u8>) -> OwnedMessage {
         match self.what {
             What::Message(MessageKind::Text) | What::Chunk { kind: MessageKind::Text, .. } => {
@@ -130,19 +130,19 @@ fn rarer_event(what: What, bytes: &[u8]) -> Event<'_> {
     }
 }
 
-/// Bytes that were proven to be text when the loan was made.
+/// The text of bytes that were proven to be UTF-8 when the loan was made.
 #[inline]
 fn as_text(bytes: &[u8]) -> &str {
     debug_assert!(std::str::from_utf8(bytes).is_ok());
     #[expect(unsafe_code, reason = "a second validation would look at each byte of text twice")]
-    // SAFETY: a `Lent` of text or of a Close frame is made from a `Checked` alone, which `Text`
-    // gives for the bytes at its positions; whatever changes those ends the loan first.
+    // SAFETY: a `Lent` of text or of a Close frame is made only from a `Checked`, which `Text`
+    // returns for the bytes at its positions; every change of those bytes ends the loan first.
     unsafe {
         std::str::from_utf8_unchecked(bytes)
     }
 }
 
-/// [`as_text`] of bytes that change their owner.
+/// As [`as_text`], for owned bytes.
 fn own_text(bytes: Vec<u8>) -> String {
     debug_assert!(std::str::from_utf8(&bytes).is_ok());
     #[expect(unsafe_code, reason = "a second validation would look at each byte of text twice")]

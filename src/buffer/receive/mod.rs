@@ -1,4 +1,4 @@
-//! Bytes that have arrived, and the event that is lent from them.
+//! Received bytes, and the event that is lent from them.
 
 mod inflate;
 mod lend;
@@ -22,22 +22,22 @@ use crate::message::OwnedMessage;
 
 /// Bytes that have arrived and are not yet consumed, and the event that is lent from them.
 ///
-/// It belongs to the program, not to the connection: an idle connection needs none
+/// It belongs to the program, not to the connection. An idle connection needs no buffer
 /// ([`is_idle`](Self::is_idle)), so a few buffers can serve many connections.
 ///
 /// Fill it with [`read_from`](Self::read_from), [`extend_from_slice`](Self::extend_from_slice), or
 /// [`spare_mut`](Self::spare_mut) and [`filled`](Self::filled).
 pub struct ReceiveBuffer {
-    /// Bytes from the transport; what waits never starts below `HEADROOM` once there is memory.
+    /// Bytes from the transport. Once there is memory, waiting bytes never start below `HEADROOM`.
     wire: ByteQueue,
-    /// How many payload bytes at the start of `wire` are unmasked and checked already.
+    /// Number of payload bytes at the start of `wire` that are already unmasked and checked.
     clean: usize,
-    /// Payload that does not lie in `wire` in one piece, from position 0 on: of fragments and of
-    /// large frames. What waits in it was read there directly, and is neither unmasked nor checked.
+    /// Payload that is not contiguous in `wire` (fragments and large frames), from position 0. Its
+    /// waiting bytes were read there directly, and are neither unmasked nor checked.
     message: ByteQueue,
     next_read: NextRead,
     text: Text,
-    /// Whether bytes have arrived since `take_fresh`.
+    /// Whether bytes have arrived since the last `take_fresh`.
     fresh: bool,
     lent: Option<Lent>,
 }
@@ -45,8 +45,8 @@ pub struct ReceiveBuffer {
 const FILLED_TOO_MUCH: &str = "filled more than there was room";
 
 impl ReceiveBuffer {
-    /// Room kept before the first byte, so that the carried bytes of a cut character can be put
-    /// right before the rest of their text.
+    /// Room kept before the first byte, so that the first bytes of a cut character can be put
+    /// directly before the rest of their text.
     const HEADROOM: usize = 4;
 
     /// Creates an empty buffer; it allocates when bytes arrive. A read asks for 32 KiB at most.
@@ -74,7 +74,8 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Room for the next read: never empty. Ends the loan of [`event`](Self::event).
+    /// Returns the memory for the next read; it is never empty. Ends the loan of
+    /// [`event`](Self::event).
     #[inline]
     pub fn spare_mut(&mut self) -> &mut [u8] {
         self.reclaim();
@@ -83,7 +84,7 @@ impl ReceiveBuffer {
         }
         let full = self.wire.spare() == 0;
         if !full && self.wire.is_empty() && self.next_read.expected == 0 {
-            // The usual read: nothing waits, messages are short, and there was room to spare.
+            // The usual read: nothing waits, messages are short, and there is enough room.
             self.wire.restart(Self::HEADROOM);
             return self.wire.spare_mut();
         }
@@ -94,7 +95,7 @@ impl ReceiveBuffer {
     ///
     /// # Panics
     ///
-    /// If `n` is more than its length.
+    /// If `n` is greater than its length.
     #[inline]
     pub fn filled(&mut self, n: usize) {
         self.reclaim();
@@ -109,19 +110,19 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Appends bytes that arrived some other way.
+    /// Appends bytes that arrived in some other way.
     pub fn extend_from_slice(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            // To read a slice cannot fail.
+            // Reading from a slice cannot fail.
             let _ = self.read_from(&mut bytes);
         }
     }
 
-    /// Reads once from the transport, and returns how many bytes came: 0 at its end.
+    /// Reads once from the transport, and returns how many bytes arrived: 0 at its end.
     ///
     /// # Errors
     ///
-    /// The transport's.
+    /// The error of the transport.
     #[inline]
     pub fn read_from(&mut self, transport: &mut impl Read) -> io::Result<usize> {
         let n = transport.read(self.spare_mut())?;
@@ -186,7 +187,7 @@ impl ReceiveBuffer {
         self.wire.capacity().saturating_add(self.message.capacity())
     }
 
-    /// Gives the memory back if the buffer is idle. Ends the loan of [`event`](Self::event).
+    /// Frees the memory if the buffer is idle. Ends the loan of [`event`](Self::event).
     pub fn release(&mut self) {
         self.reclaim();
         if self.is_idle() {
@@ -194,14 +195,14 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Bytes that arrived and were not consumed.
+    /// Returns the bytes that arrived and were not consumed.
     #[inline]
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         self.wire.as_slice()
     }
 
-    /// How many bytes [`as_slice`](Self::as_slice) has.
+    /// Length of [`as_slice`](Self::as_slice).
     #[inline]
     pub(crate) const fn unread(&self) -> usize {
         self.wire.len()
@@ -215,14 +216,14 @@ impl ReceiveBuffer {
         self.text.forget(Place::Wire);
     }
 
-    /// Whether bytes were read that no receiver has looked at. (Those that it left unconsumed
+    /// Whether there are bytes that no receiver has processed. (Bytes that it left unconsumed
     /// count.)
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
         !self.wire.is_empty() || !self.message.is_empty()
     }
 
-    /// What [`event`](Self::event) would lend.
+    /// The kind of event that [`event`](Self::event) lends.
     #[inline]
     pub(crate) fn what(&self) -> Option<What> {
         self.lent.as_ref().map(Lent::what)
@@ -242,13 +243,13 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Forgets what is known of the connection's messages, so that another can use the buffer.
+    /// Forgets what was learnt about the connection's messages, so that another can use the buffer.
     pub(crate) fn forget(&mut self) {
         self.next_read.forget();
         self.fresh = false;
     }
 
-    /// Discards all that has arrived, and what was made of it so far.
+    /// Discards all received bytes, and the message that was made of them so far.
     pub(crate) fn discard(&mut self) {
         self.lent = None;
         self.wire.consume_all();

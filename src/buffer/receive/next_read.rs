@@ -1,19 +1,19 @@
-//! How many bytes the next read is to bring.
+//! The size of the next read.
 
 use crate::frame::FrameHeader;
 
-/// What is known of the next read.
+/// What is known about the next read.
 #[derive(Debug)]
 pub(super) struct NextRead {
-    /// What is expected after a long message: reads bring no more than a frame as long as that one
-    /// and the header behind it, so that it lies in one piece; or, if that one was too long for
-    /// this, little more than its header, so that nearly all of it is read straight into `message`.
-    /// 0 if messages are short and one read may bring many.
+    /// The size of reads after a long message: one frame of the same length plus the next header,
+    /// so that the message is contiguous; or, if that is too long, little more than its header, so
+    /// that nearly all of it is read straight into `message`. 0 if messages are short and one read
+    /// may bring many.
     pub(super) expected: usize,
     /// Payload bytes of the current frame that may be read straight into the message.
     pub(super) direct: usize,
-    /// No read is longer, so that the bytes are still in the first cache, or close to it, when they
-    /// are unmasked. The buffer grows no further for reads; only a longer handshake head makes it.
+    /// The largest read, so that the bytes are still in or near the first cache when they are
+    /// unmasked. The buffer grows no further for reads; only a longer handshake head makes it grow.
     pub(super) most: usize,
 }
 
@@ -23,7 +23,7 @@ impl NextRead {
     /// How much to read of a message that then goes straight into its own memory: its header, and
     /// little payload that must be copied there.
     const START_OF_LONG: usize = 256;
-    /// The most bytes of a read, unless the program sets it.
+    /// The default for the largest read.
     const MOST: usize = 32 << 10;
 
     pub(super) const fn new() -> Self {
@@ -35,25 +35,25 @@ impl NextRead {
         Self { expected: 0, direct: 0, most }
     }
 
-    /// With the same setting, and nothing known.
+    /// The same setting, with nothing learnt.
     pub(super) const fn fresh(&self) -> Self {
         Self { expected: 0, direct: 0, most: self.most }
     }
 
-    /// Forgets what is known, such as that of another connection.
+    /// Forgets what was learnt, such as from another connection.
     pub(super) fn forget(&mut self) {
         *self = self.fresh();
     }
 
-    /// Records that a message in one frame has arrived, with a payload of `length` bytes: the next
-    /// is likely to be as long, and `header` the length of its header. `headroom` is what the
-    /// buffer keeps free.
+    /// Records that a message in one frame has arrived, with a payload of `length` bytes and a
+    /// header of `header` bytes: the next message probably has the same length. `headroom` is what
+    /// the buffer keeps free.
     #[inline]
     pub(super) fn expect_another(&mut self, header: usize, length: usize, headroom: usize) {
         if length > Self::SHORT {
-            // With the next header as a whole: one whose bytes came in two reads is slow to load.
-            // And a read that brings less than there is room for shows that the transport has no
-            // more.
+            // Including the whole next header, because a header that arrives in two reads is slow
+            // to load. And a read that returns less than it asked for shows that the transport has
+            // no more.
             let with_headers = length.saturating_add(header.saturating_mul(2));
             let longest = headroom.saturating_add(2 * FrameHeader::MAX_LEN);
             let in_place = length <= self.most.saturating_sub(longest);
@@ -77,10 +77,10 @@ mod tests {
         for ((header, length), (expected, holds)) in [
             ((2, 125), (0, 4096)),
             ((4, 4096), (0, 4096)),
-            // The message and the headers of two.
+            // The message and two headers.
             ((4, 4097), (4105, 4105)),
             ((8, 32736), (32752, 32752)),
-            // Too long to be read in one piece: little more than its header.
+            // Too long for one contiguous read: little more than the header.
             ((8, 32737), (256, 4096)),
             ((14, usize::MAX), (256, 4096)),
         ] {

@@ -1,9 +1,9 @@
-//! Where the next read puts its bytes.
+//! The memory for the next read.
 
 use super::ReceiveBuffer;
 
 impl ReceiveBuffer {
-    /// The first allocation: a handshake and small messages fit.
+    /// The first allocation. A handshake and small messages fit.
     const FIRST: usize = 4 << 10;
 
     /// Records that a message in one frame has arrived ([`NextRead::expect_another`]).
@@ -14,8 +14,8 @@ impl ReceiveBuffer {
         self.next_read.expect_another(header, length, Self::HEADROOM);
     }
 
-    /// A payload up to this length waits until it is complete; a longer one that has not yet
-    /// arrived as a whole is moved, and so does not make the buffer grow.
+    /// A payload up to this length waits until it is complete. A longer one that has not completely
+    /// arrived is moved to the message, so the buffer does not grow for it.
     #[inline]
     pub(crate) fn holds(&self) -> u64 {
         self.next_read.holds() as u64
@@ -32,41 +32,42 @@ impl ReceiveBuffer {
             self.wire.restart(Self::HEADROOM);
         }
         let (waiting, spare) = (self.wire.len(), self.wire.spare());
-        let wanted = self.next_read.expected.saturating_sub(waiting);
-        // Of a long message's followers only a header waits. Moved to the front, the next message
-        // comes to lie where the last one did, in memory that is still in the cache.
-        let scarce = spare < self.wire.room() / 2 || wanted > 0;
-        if full || spare < wanted || (waiting > 0 && scarce) {
-            self.make_room(wanted);
+        let needed = self.next_read.expected.saturating_sub(waiting);
+        // After a long message only a header waits. If it is moved to the front, the next message
+        // is put where the last one was, in memory that is still in the cache.
+        let scarce = spare < self.wire.room() / 2 || needed > 0;
+        if full || spare < needed || (waiting > 0 && scarce) {
+            self.make_room(needed);
         }
-        self.wire.spare_up_to(if wanted == 0 { usize::MAX } else { wanted })
+        self.wire.spare_up_to(if needed == 0 { usize::MAX } else { needed })
     }
 
-    /// Room for `wanted` bytes, or if that is 0 for as many as seem to arrive at once.
+    /// Makes room for `needed` bytes. 0 means as many as seem to arrive at once.
     #[cold]
-    fn make_room(&mut self, wanted: usize) {
+    fn make_room(&mut self, needed: usize) {
         if self.wire.room() == 0 {
-            self.wire.grow(Self::FIRST.max(Self::HEADROOM.saturating_add(wanted)));
+            self.wire.grow(Self::FIRST.max(Self::HEADROOM.saturating_add(needed)));
             return self.wire.restart(Self::HEADROOM);
         }
         if self.wire.len() <= self.wire.start().saturating_sub(Self::HEADROOM) {
-            // No more than what was consumed since: each byte moves at most once on average.
+            // At most as many bytes as were consumed since the last move: each byte moves once on
+            // average.
             self.wire.move_to(Self::HEADROOM);
         }
         let (room, spare) = (self.wire.room(), self.wire.spare());
-        let larger = if wanted == 0 {
-            // The last read filled all there was: larger ones are worth their memory.
+        let larger = if needed == 0 {
+            // The last read filled all the room: larger reads are worth their memory.
             room < self.next_read.most || spare == 0
         } else {
-            spare < wanted
+            spare < needed
         };
         if larger {
-            self.wire.grow(room.saturating_mul(2).max(self.wire.end().saturating_add(wanted)));
+            self.wire.grow(room.saturating_mul(2).max(self.wire.end().saturating_add(needed)));
         }
     }
 
     pub(super) fn spare_message(&mut self) -> &mut [u8] {
-        // Grows with what has arrived, never with what was announced.
+        // Grows with what has arrived, never with the announced length.
         self.message.spare_of(self.next_read.direct.min(self.next_read.most))
     }
 }
@@ -75,7 +76,7 @@ impl ReceiveBuffer {
 mod tests {
     use super::*;
 
-    /// A buffer with memory for `room` bytes of the wire, of which `len` wait from `start` on.
+    /// A buffer with memory for `room` wire bytes; `len` bytes wait at position `start`.
     fn laid_out(room: usize, start: usize, len: usize, expected: usize) -> ReceiveBuffer {
         let mut buffer = ReceiveBuffer::new();
         buffer.next_read.expected = expected;
@@ -88,7 +89,7 @@ mod tests {
         buffer
     }
 
-    /// What lies where: the room, where the first byte is that waits, and the length of the next
+    /// The layout: the room, the position of the first waiting byte, and the length of the next
     /// read.
     fn next_read(mut buffer: ReceiveBuffer) -> (usize, usize, usize) {
         let waiting = buffer.as_slice().to_vec();
@@ -103,13 +104,14 @@ mod tests {
             // Half of the room is enough.
             ((8192, 4, 100), (8192, 4, 8088)),
             ((8192, 4000, 96), (8192, 4000, 4096)),
-            // Less is not: what waits moves to the front if it is no more than what was consumed.
+            // Less is not: the waiting bytes move to the front if they are no more than were
+            // consumed.
             ((8192, 4001, 96), (16384, 4, 16284)),
             ((32768, 20000, 100), (32768, 4, 32664)),
             ((32768, 12004, 12000), (32768, 4, 20764)),
             ((32768, 12003, 12000), (32768, 12003, 8765)),
             ((32768, 4, 20000), (32768, 4, 12764)),
-            // Where nothing waits there is nothing to move.
+            // If nothing waits there is nothing to move.
             ((32768, 30000, 0), (32768, 4, 32764)),
         ] {
             let buffer = laid_out(room, start, len, 0);
@@ -120,14 +122,14 @@ mod tests {
     #[test]
     fn a_read_that_filled_its_room_makes_the_next_one_larger_up_to_32_kib() {
         for ((room, start, len), then) in [
-            // There was none, which makes the first one 4 KiB long.
+            // The first allocation: 4 KiB.
             ((0, 0, 0), (4096, 4, 4092)),
             ((4096, 4, 4092), (8192, 4, 4096)),
             ((4096, 4096, 0), (8192, 4, 8188)),
             ((16384, 16000, 384), (32768, 4, 32380)),
             ((32768, 32768, 0), (32768, 4, 32764)),
             ((32768, 32000, 768), (32768, 4, 31996)),
-            // What waits fills all there is: a longer handshake head.
+            // The waiting bytes fill the memory: a longer handshake head.
             ((32768, 4, 32764), (65536, 4, 32768)),
         ] {
             let buffer = laid_out(room, start, len, 0);
@@ -140,20 +142,20 @@ mod tests {
         for ((room, start, len, expected), then) in [
             ((4096, 4, 0, 300), (4096, 4, 300)),
             ((4096, 1000, 0, 300), (4096, 4, 300)),
-            // A header that waits is moved, so that the next message lies where the last one did.
+            // A waiting header is moved, so that the next message is put where the last one was.
             ((4096, 1000, 10, 300), (4096, 4, 290)),
             ((32768, 5000, 100, 300), (32768, 4, 200)),
             ((8192, 4, 100, 5000), (8192, 4, 4900)),
-            // There is just enough room.
+            // Just enough room.
             ((4096, 4, 0, 4092), (4096, 4, 4092)),
             ((4096, 4, 92, 4092), (4096, 4, 4000)),
-            // There is less: at least twice the room.
+            // One byte too few: the room doubles at least.
             ((4096, 4, 0, 4093), (8192, 4, 4093)),
             ((4096, 4, 0, 10000), (10004, 4, 10000)),
             ((4096, 4, 96, 10000), (10004, 4, 9904)),
             ((0, 0, 0, 300), (4096, 4, 300)),
             ((0, 0, 0, 10000), (10004, 4, 10000)),
-            // More than was expected waits already: as with short messages.
+            // More bytes wait than were expected: as with short messages.
             ((32768, 5000, 300, 300), (32768, 5000, 27468)),
             ((32768, 5000, 301, 300), (32768, 5000, 27467)),
         ] {

@@ -1,4 +1,4 @@
-//! What receivers do with the buffer, and what they do not do.
+//! What receivers do with the buffer, and misuse that receivers alone do not cause.
 
 use super::*;
 use crate::message::{Message, MessageKind};
@@ -13,7 +13,7 @@ fn holding(bytes: &[u8]) -> ReceiveBuffer {
     buffer
 }
 
-/// What no receiver does, but two of them on one buffer may.
+/// No receiver does this alone, but two of them that share one buffer may.
 #[test]
 fn only_text_that_was_checked_from_its_start_is_lent() {
     // Never checked.
@@ -51,7 +51,7 @@ fn only_text_that_was_checked_from_its_start_is_lent() {
     assert_eq!(buffer.lend_in_place(TEXT), Err(InvalidUtf8));
 }
 
-/// The rest of a character counts only behind its beginning.
+/// The end of a character is valid only after its beginning.
 #[test]
 fn two_texts_do_not_complete_each_other() {
     // One that is assembled and one in place.
@@ -59,7 +59,7 @@ fn two_texts_do_not_complete_each_other() {
     assert_eq!(buffer.assemble(1, None, TEXT), Ok(()));
     assert_eq!(buffer.clean_in_place(1, None, Some(TEXT)), Err(InvalidUtf8));
 
-    // Pieces, amid one that is assembled.
+    // Pieces, in the middle of a message that is assembled.
     let mut buffer = holding(b"\xC3\xA9a");
     assert_eq!(buffer.assemble(1, None, TEXT), Ok(()));
     assert_eq!(buffer.lend_chunk(1, None, TEXT, false), Ok(true));
@@ -97,8 +97,8 @@ fn a_piece_of_less_than_a_character_is_none() {
     assert_eq!(buffer.event(), Some(euro));
 }
 
-/// Some bytes wait at each read, so the room never comes back by itself: those bytes move to the
-/// front instead, and the buffer does not grow beyond what a read may bring.
+/// Some bytes wait at each read, so the queue is never empty: these bytes move to the front
+/// instead, and the buffer does not grow beyond the size of one read.
 #[test]
 fn a_stream_without_a_pause_needs_no_more_than_one_read() {
     let (mut buffer, mut received, mut sent) = (ReceiveBuffer::new(), 0_u8, 0_u8);

@@ -1,8 +1,8 @@
-//! Which bytes of a buffer are known to be text.
+//! Keeps track of which bytes of a buffer are known to be text.
 
 use crate::utf8::{InvalidUtf8, Utf8};
 
-/// What an event lies in.
+/// The memory that holds an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Place {
     /// The bytes from the transport.
@@ -12,15 +12,13 @@ pub(super) enum Place {
     Message,
 }
 
-/// Checks the text in progress, and knows where it lies. It lives in the buffer, beside the bytes
-/// that it has checked: a receiver could not vouch for them, since a program may give it the buffer
-/// of another in the middle of a message.
+/// Checks the text in progress, and records where it is. It belongs to the buffer, not to the
+/// receiver: a program may give a receiver the buffer of another one in the middle of a message.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     utf8: Utf8,
     place: Place,
-    /// How many bytes were checked, from where `place` starts, and no others since the text
-    /// started.
+    /// Number of bytes that were checked, from the start of `place`, since the text started.
     checked: usize,
 }
 
@@ -33,17 +31,17 @@ impl Text {
         Self { utf8: Utf8::new(), place: Place::Wire, checked: 0 }
     }
 
-    /// Whether no character is incomplete.
+    /// Whether there is no incomplete character.
     pub(super) fn is_idle(&self) -> bool {
         self.utf8.carry().is_empty()
     }
 
-    /// What has been seen of a character that is cut.
+    /// The first bytes of an incomplete character.
     pub(super) fn carry(&self) -> Utf8 {
         self.utf8
     }
 
-    /// Checks the bytes from `before` on, counted from where `place` starts.
+    /// Checks the bytes starting at `before`, counted from the start of `place`.
     #[inline]
     pub(super) fn check(
         &mut self,
@@ -61,7 +59,7 @@ impl Text {
         Ok(())
     }
 
-    /// Ends a text that was checked, if it is just the first `length` bytes of `place`.
+    /// Ends a text that was checked, if it is exactly the first `length` bytes of `place`.
     #[inline]
     pub(super) fn finish(&mut self, place: Place, length: usize) -> Result<Checked, InvalidUtf8> {
         self.utf8.finish()?;
@@ -80,8 +78,8 @@ impl Text {
         Ok(Checked(()))
     }
 
-    /// Checks the next piece of a text, behind what the last one carried on. The proof is for both
-    /// without what this one carries on; `fin` tells that the text ends.
+    /// Checks the next piece of a text, after the bytes carried over from the last one. The proof
+    /// covers both, without the bytes that this piece carries over; `fin` means that the text ends.
     pub(super) fn check_piece(&mut self, bytes: &[u8], fin: bool) -> Result<Checked, InvalidUtf8> {
         self.checked = 0;
         self.utf8.feed(bytes)?;
@@ -96,7 +94,7 @@ impl Text {
         simdutf8::basic::from_utf8(reason).map(|_| Checked(())).map_err(|_| InvalidUtf8)
     }
 
-    /// The bytes at the start of `place` are no longer those that were checked.
+    /// Records that the bytes at the start of `place` have changed since they were checked.
     #[inline]
     pub(super) fn forget(&mut self, place: Place) {
         if self.place == place {

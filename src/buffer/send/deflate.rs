@@ -1,4 +1,4 @@
-//! Payload that is compressed into the memory from which it leaves.
+//! Compressed payload, written directly into the send buffer.
 
 use super::SendBuffer;
 use crate::deflate::Deflate;
@@ -6,18 +6,18 @@ use crate::frame::FrameHeader;
 use crate::mask::Mask;
 
 impl SendBuffer {
-    /// Compresses the payload of a frame into the memory behind what waits, and gives its length.
-    /// It is not part of what waits until [`push_deflated`](Self::push_deflated) has put its header
-    /// before it.
+    /// Compresses the payload of a frame into the memory after the waiting bytes, and returns its
+    /// length. The payload is not queued until [`push_deflated`](Self::push_deflated) has put its
+    /// header before it.
     pub(crate) fn deflate_behind(
         &mut self,
         deflate: &mut Deflate,
         mut data: &[u8],
         fin: bool,
     ) -> usize {
-        // The least is what a compressor needs to flush.
+        // A compressor needs at least this much room to flush.
         let step = data.len().clamp(64, 4 << 10);
-        // It waits from here on for as long as it is made, so that growing keeps it.
+        // Queued temporarily while it is compressed, so that growing the memory keeps it.
         let waiting = self.bytes.len();
         self.space(FrameHeader::MAX_LEN.saturating_add(step));
         self.bytes.filled(FrameHeader::MAX_LEN);
@@ -57,7 +57,8 @@ impl SendBuffer {
         self.bytes.filled(length);
     }
 
-    /// The payload of so many bytes behind the room for a header, behind what waits.
+    /// The memory for a payload of `length` bytes, after the waiting bytes and the room for a
+    /// header.
     fn payload_behind(&mut self, length: usize) -> &mut [u8] {
         let frame = self.bytes.spare_of(FrameHeader::MAX_LEN.saturating_add(length));
         frame.get_mut(FrameHeader::MAX_LEN..).unwrap_or_default()

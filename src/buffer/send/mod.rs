@@ -1,7 +1,7 @@
-//! Bytes that wait to leave.
+//! Bytes that wait to be sent.
 #![expect(
     clippy::inline_always,
-    reason = "a short message costs no more than a few calls: queued and written in the caller's code"
+    reason = "inlined into the caller: a few calls are all that a short message costs"
 )]
 
 mod deflate;
@@ -16,24 +16,25 @@ use super::queue::ByteQueue;
 use crate::frame::FrameHeader;
 use crate::mask::Mask;
 
-/// Bytes that wait for the transport. Partial writes move a cursor, never the bytes.
+/// Bytes that wait for the transport. A partial write moves a cursor, not the bytes.
 ///
-/// A program writes [`as_slice`](Self::as_slice) to its transport and tells with
-/// [`consume`](Self::consume) how much of it was taken, until [`is_empty`](Self::is_empty).
+/// A program writes [`as_slice`](Self::as_slice) to its transport and calls
+/// [`consume`](Self::consume) with the number of bytes written, until [`is_empty`](Self::is_empty).
+/// Or it calls [`write_to`](Self::write_to).
 #[derive(Default)]
 pub struct SendBuffer {
-    /// All but the Pong.
+    /// All bytes except the Pong.
     bytes: ByteQueue,
-    /// The Pong that waits. Boxed on the first Ping: most connections see none.
+    /// The waiting Pong. Boxed and allocated at the first Ping: most connections see none.
     pong: Option<Box<WaitingPong>>,
 }
 
 /// "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
 /// Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed
-/// Ping frame." (RFC 6455, 5.5.3) So the Pong that waits lies beside the other bytes: a newer one
-/// takes its place in the queue, and a flood of Pings costs no memory.
+/// Ping frame." (RFC 6455, 5.5.3) So the waiting Pong is kept apart from the other bytes: a newer
+/// one replaces it, and a flood of Pings costs no memory.
 struct WaitingPong {
-    /// It goes out before this position of `bytes`.
+    /// Its position in the queue: before this position of `bytes`.
     at: usize,
     /// The encoded frame; nothing waits if this is 0.
     length: usize,
@@ -76,7 +77,7 @@ impl SendBuffer {
     ///
     /// # Panics
     ///
-    /// If `n` is more than its length.
+    /// If `n` is greater than its length.
     #[inline]
     pub fn consume(&mut self, n: usize) {
         if self.pong.is_some() {
@@ -92,7 +93,7 @@ impl SendBuffer {
         }
     }
 
-    /// Bytes that wait, headers and masking keys included.
+    /// Returns the number of waiting bytes, headers and masking keys included.
     #[inline]
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
@@ -126,12 +127,12 @@ impl SendBuffer {
         Ok(n)
     }
 
-    /// Writes all that waits, in as many writes as that takes. After an error,
-    /// [`io::ErrorKind::WouldBlock`] included, what was not written still waits.
+    /// Writes all waiting bytes, in as many writes as necessary. After an error, including
+    /// [`io::ErrorKind::WouldBlock`], the bytes that were not written still wait.
     ///
     /// # Errors
     ///
-    /// The transport's, and [`io::ErrorKind::WriteZero`] if it takes nothing.
+    /// The error of the transport, or [`io::ErrorKind::WriteZero`] if it takes nothing.
     #[inline(always)]
     pub fn write_to(&mut self, transport: &mut impl Write) -> io::Result<()> {
         let waiting = self.as_slice();
@@ -148,7 +149,7 @@ impl SendBuffer {
         self.write_rest(written, transport)
     }
 
-    /// Goes on behind a write that may not have taken all.
+    /// Continues after a write that may not have taken all bytes.
     #[inline(never)]
     fn write_rest(
         &mut self,
@@ -169,38 +170,37 @@ impl SendBuffer {
         }
     }
 
-    /// Appends bytes that are encoded already, such as an HTTP head.
+    /// Appends bytes that are already encoded, such as an HTTP head.
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
         self.space_of(bytes.len()).copy_from_slice(bytes);
         self.bytes.filled(bytes.len());
     }
 
-    /// Returns how many bytes of memory the buffer holds, the place of a Pong not counted.
+    /// Returns how many bytes of memory the buffer holds, except the memory of a Pong.
     #[inline]
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Gives the memory back if nothing waits.
+    /// Frees the memory if nothing waits.
     pub fn release(&mut self) {
         if self.is_empty() {
             *self = Self::new();
         }
     }
 
-    /// Appends a frame, masked in the pass that copies it if its header has a key.
+    /// Appends a frame. If its header has a key, the payload is masked while it is copied.
     #[expect(
         clippy::indexing_slicing,
         clippy::arithmetic_side_effects,
-        reason = "space is asked for the longest header and the payload, and no slice is so long that \
+        reason = "the space is the longest header and the payload, and no slice is so long that \
                   adding a header's length wraps"
     )]
     #[inline(always)]
     pub(crate) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
         let space = self.space(FrameHeader::MAX_LEN + payload.len());
-        // There is room for the longest header, so the header's bytes are not copied there but made
-        // there.
+        // There is room for the longest header, so the header is encoded in place.
         let Some(start) = space.first_chunk_mut() else { return };
         let at = header.encode_to(start);
         let end = at + payload.len();
@@ -212,13 +212,13 @@ impl SendBuffer {
         self.bytes.filled(end);
     }
 
-    /// Appends the next bytes of a payload, masked in the pass that copies them.
+    /// Appends the next bytes of a payload, masked while they are copied.
     pub(super) fn push_masked(&mut self, payload: &[u8], mask: &mut Mask) {
         mask.apply_to(payload, self.space_of(payload.len()));
         self.bytes.filled(payload.len());
     }
 
-    /// Puts a Pong in the queue, in the place of the one that waits if there is one.
+    /// Queues a Pong; it replaces a Pong that waits.
     pub(crate) fn set_pong(&mut self, header: &FrameHeader, payload: &[u8]) {
         let pong = self.pong.get_or_insert_with(|| Box::new(WaitingPong::new()));
         if pong.length == 0 {
@@ -226,7 +226,7 @@ impl SendBuffer {
         }
         let encoded = header.encode();
         let length = encoded.len().saturating_add(payload.len());
-        // Only a program's own `Event::Ping` may be too long; no peer's is.
+        // Only an `Event::Ping` made by the program may be too long; one from a peer never is.
         let Some(frame) = pong.frame.get_mut(..length) else { return };
         let (head, body) = frame.split_at_mut(encoded.len());
         head.copy_from_slice(&encoded);
@@ -266,7 +266,7 @@ impl SendBuffer {
         }
     }
 
-    /// The transport took `n` bytes of the Pong: the rest of the frame can no longer be replaced,
+    /// Records that the transport took `n` bytes of the Pong. Its rest can no longer be replaced,
     /// so it joins the other bytes.
     #[cold]
     fn consume_pong(&mut self, n: usize) {
@@ -277,7 +277,7 @@ impl SendBuffer {
         self.pong = Some(pong);
     }
 
-    /// At least `n` initialised bytes behind those that wait.
+    /// Returns at least `n` initialised bytes after the waiting ones.
     #[inline]
     fn space(&mut self, n: usize) -> &mut [u8] {
         if self.bytes.spare_mut().len() < n {
@@ -286,7 +286,7 @@ impl SendBuffer {
         self.bytes.spare_mut()
     }
 
-    /// `n` initialised bytes behind those that wait.
+    /// Returns `n` initialised bytes after the waiting ones.
     #[inline]
     fn space_of(&mut self, n: usize) -> &mut [u8] {
         self.space(n);
@@ -296,7 +296,7 @@ impl SendBuffer {
     #[cold]
     fn grow(&mut self, n: usize) -> &mut [u8] {
         let written = self.bytes.start();
-        // Moved only when no more than what was written already: each byte moves at most once.
+        // Moved only if no more bytes wait than were written: each byte moves at most once.
         if self.bytes.len() <= written {
             self.bytes.move_to(0);
             if let Some(pong) = &mut self.pong {

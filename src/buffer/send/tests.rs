@@ -1,4 +1,4 @@
-//! What waits, in which order it leaves, and what it costs.
+//! Which bytes wait, in which order they are sent, and how much memory they take.
 
 use super::*;
 use crate::frame::Opcode;
@@ -78,7 +78,7 @@ fn a_flood_of_pings_costs_no_memory() {
     assert_eq!(buffer.buffered_amount(), 127);
 }
 
-/// Frames, Pongs and partial writes by lot, beside a plain list of what has to leave.
+/// Random frames, Pongs and partial writes, compared with a plain list of the expected bytes.
 #[test]
 fn whatever_is_queued_and_written_leaves_in_order() {
     let mut lot = 1_u32;
@@ -87,7 +87,7 @@ fn whatever_is_queued_and_written_leaves_in_order() {
         (lot >> 16) as usize % bound
     };
     let mut buffer = SendBuffer::new();
-    // Frames that wait; `true` marks the Pong that may still be replaced.
+    // Waiting frames; `true` marks the Pong that may still be replaced.
     let mut waiting: Vec<(Vec<u8>, bool)> = Vec::new();
     for round in 0..10_000_u32 {
         let payload = vec![round.to_le_bytes()[0]; below(126)];
@@ -133,7 +133,7 @@ fn whatever_is_queued_and_written_leaves_in_order() {
     }
 }
 
-/// What a transport answers, one write after the other; then it takes all.
+/// The results of a transport's writes, in order; after them it takes everything.
 struct Scripted(Vec<io::Result<usize>>, Vec<u8>);
 
 impl Write for Scripted {
@@ -176,16 +176,17 @@ fn write_to_goes_on_until_all_is_written_or_the_transport_fails() {
 
 #[test]
 fn memory_grows_by_doubling_and_bytes_move_over_those_that_were_written() {
-    // Bytes that are queued, of these written, and queued then: where the first lies, and the room.
+    // Bytes queued, then written, then queued again; the position of the first waiting byte, and
+    // the room.
     for ((queued, written, then), (start, room)) in [
         ((0, 0, 1), (0, 256)),
         ((0, 0, 300), (0, 300)),
-        // There is just enough room, or a byte less than that.
+        // Just enough room, or one byte too few.
         ((100, 60, 156), (60, 256)),
         ((100, 60, 157), (0, 256)),
         ((200, 160, 216), (0, 256)),
         ((200, 160, 217), (0, 512)),
-        // No more moves than was written.
+        // No more bytes move than were written.
         ((200, 100, 57), (0, 256)),
         ((200, 99, 57), (99, 512)),
         ((200, 50, 1000), (50, 1200)),

@@ -1,4 +1,4 @@
-//! A payload that leaves from where it lies.
+//! A payload that is written without a copy into the send buffer.
 
 use std::fmt;
 use std::io::{self, IoSlice, Write};
@@ -8,32 +8,33 @@ use crate::config::Role;
 use crate::frame::FrameHeader;
 use crate::mask::Mask;
 
-/// What waits in a [`SendBuffer`], and behind it a payload that is written from where it lies.
+/// The bytes that wait in a [`SendBuffer`], followed by a payload that is written directly from the
+/// program's memory.
 ///
-/// It holds the buffer, so nothing gets between. When it is dropped, what was not written of the
-/// payload is copied into the buffer and waits there: so nothing is lost if a write fails, would
-/// block, or is cancelled.
+/// It borrows the buffer, so nothing can be queued in between. Dropping it copies the unwritten
+/// rest of the payload into the buffer: nothing is lost if a write fails, would block, or is
+/// cancelled.
 ///
-/// A client's payload must be masked, so it is copied piece by piece as it leaves.
+/// A client's payload must be masked, so it is copied piece by piece while it is written.
 pub struct Unwritten<'m> {
     buffer: &'m mut SendBuffer,
-    /// What is not yet written or, if `mask` is set, not yet masked into the buffer.
+    /// The part that is not yet written or, if `mask` is set, not yet masked into the buffer.
     payload: &'m [u8],
     mask: Option<Mask>,
 }
 
 impl SendBuffer {
-    /// Nothing but what waits.
+    /// Only the waiting bytes.
     pub(crate) fn unwritten(&mut self) -> Unwritten<'_> {
         self.unwritten_bytes(&[])
     }
 
-    /// Bytes that are encoded already, behind what waits.
+    /// The waiting bytes, then bytes that are already encoded.
     pub(crate) fn unwritten_bytes<'m>(&'m mut self, bytes: &'m [u8]) -> Unwritten<'m> {
         Unwritten { buffer: self, payload: bytes, mask: None }
     }
 
-    /// A frame behind what waits.
+    /// The waiting bytes, then a frame.
     pub(crate) fn unwritten_frame<'m>(
         &'m mut self,
         header: &FrameHeader,
@@ -45,15 +46,15 @@ impl SendBuffer {
 }
 
 impl Unwritten<'_> {
-    /// From this payload on a second piece in the write costs a server less than a copy: for the
-    /// kernel to gather two pieces costs as much as to copy some 8 KiB.
+    /// Payload length in bytes at which a second slice in a vectored write costs a server less than
+    /// a copy: the kernel needs as long to gather two slices as to copy about 8 KiB.
     pub const WORTH_A_PIECE: usize = 8 << 10;
-    /// From this payload on a write of its own costs less than a copy.
+    /// Payload length in bytes at which a separate write costs less than a copy.
     pub const WORTH_A_WRITE: usize = 32 << 10;
-    /// How much is masked at a time: it stays in the cache until it is written.
+    /// How many bytes are masked at a time: they stay in the cache until they are written.
     const MASK_STEP: usize = 128 << 10;
 
-    /// Returns whether a payload of this length is worth being written from where it lies.
+    /// Returns whether a payload of this length should be written without a copy.
     #[inline]
     pub(crate) const fn is_worth_it(length: usize, role: Role) -> bool {
         match role {
@@ -74,8 +75,9 @@ impl Unwritten<'_> {
         self.buffer.buffered_amount().saturating_add(self.payload.len())
     }
 
-    /// Returns whether to write now costs less than to drop this, which copies the payload into the
-    /// buffer, to leave later with more: a loop that writes once for many short messages asks it.
+    /// Returns whether writing now costs less than dropping this. Dropping it copies the payload
+    /// into the buffer, which is then written together with later messages. Useful in a loop that
+    /// writes once for many short messages.
     ///
     /// ```
     /// # use std::io::{self, Write};
@@ -93,24 +95,24 @@ impl Unwritten<'_> {
         self.payload.len() >= Self::WORTH_A_WRITE
     }
 
-    /// Returns the next bytes to write, for a vectored write: what waits in the buffer, and the
-    /// payload. Both are empty only if all is written.
+    /// Returns the next bytes to write, for a vectored write: the waiting bytes and the payload.
+    /// Both are empty only if all is written.
     pub fn slices(&mut self) -> [IoSlice<'_>; 2] {
         if self.buffer.is_empty() {
             self.mask_next();
         }
         let waiting = self.buffer.as_slice();
-        // A Pong may lie between the two.
+        // A Pong may have to be sent between the two.
         let is_next = waiting.len() == self.buffer.buffered_amount() && self.mask.is_none();
         let payload = if is_next { self.payload } else { &[] };
         [IoSlice::new(waiting), IoSlice::new(payload)]
     }
 
-    /// Consumes the first `n` bytes of [`slices`](Self::slices), which were written.
+    /// Records that the first `n` bytes of [`slices`](Self::slices) were written.
     ///
     /// # Panics
     ///
-    /// If `n` is more than they hold.
+    /// If `n` is greater than their total length.
     pub fn consume(&mut self, n: usize) {
         let waiting = self.buffer.as_slice().len().min(n);
         self.buffer.consume(waiting);
@@ -118,12 +120,12 @@ impl Unwritten<'_> {
         self.payload = rest;
     }
 
-    /// Writes all. After an error, [`io::ErrorKind::WouldBlock`] included, the rest waits in the
-    /// buffer.
+    /// Writes everything. After an error, including [`io::ErrorKind::WouldBlock`], the rest waits
+    /// in the buffer.
     ///
     /// # Errors
     ///
-    /// The transport's, and [`io::ErrorKind::WriteZero`] if it takes nothing.
+    /// The error of the transport, or [`io::ErrorKind::WriteZero`] if it takes nothing.
     pub fn write_to(mut self, transport: &mut impl Write) -> io::Result<()> {
         while !self.is_empty() {
             match transport.write_vectored(&self.slices()) {
@@ -171,7 +173,7 @@ mod tests {
     use super::*;
     use crate::frame::Opcode;
 
-    /// Takes `step` bytes a write, and fails after `most`.
+    /// Takes `step` bytes per write, and fails after `most`.
     struct Pipe {
         bytes: Vec<u8>,
         step: usize,
@@ -198,8 +200,7 @@ mod tests {
         }
     }
 
-    /// The bytes of a frame with this key, and a Pong that waits in the middle of what is before
-    /// it.
+    /// A buffer with a Pong among its waiting bytes, and all bytes to be sent: those and the frame.
     fn buffer(header: &FrameHeader, payload: &[u8]) -> (SendBuffer, Vec<u8>) {
         let mut buffer = SendBuffer::new();
         buffer.extend_from_slice(b"before");
