@@ -7,8 +7,8 @@ use std::thread;
 use super::lock::{lock, wait};
 use super::{Error, Stream};
 
-/// Cancels [`Client::connect`](super::Client::connect) from another thread, such as that of a
-/// window that is closed. Clones cancel the same.
+/// Cancels [`Client::connect`](super::Client::connect) from another thread, for example when a
+/// window is closed. All clones cancel the same clients.
 ///
 /// ```
 /// use sansock::net::{CancelConnect, Client, Error};
@@ -37,14 +37,14 @@ struct State {
 }
 
 impl CancelConnect {
-    /// Nothing is cancelled yet.
+    /// Creates a handle that is not cancelled.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Cancels what connects, and what would connect later. It does not wait. A connection that is
-    /// made already goes on.
+    /// Cancels all connection attempts with this handle, now and in the future. It returns at once.
+    /// Connections that are already established are not affected.
     pub fn cancel(&self) {
         let (state, changed) = &*self.shared;
         let mut state = lock(state);
@@ -62,8 +62,8 @@ impl CancelConnect {
         lock(&self.shared.0).cancelled
     }
 
-    /// Runs `dial` on a thread of its own and waits for its end, but no longer than to be
-    /// cancelled: the operating system offers no way to interrupt it.
+    /// Runs `dial` on a separate thread and waits until it ends or is cancelled: the operating
+    /// system offers no way to interrupt it.
     pub(super) fn dial<T: Send + 'static>(
         &self,
         dial: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -89,7 +89,7 @@ impl CancelConnect {
         }
     }
 
-    /// Watches over a handshake on this transport.
+    /// Lets a cancellation abort a handshake on this transport.
     pub(super) fn watch<T>(
         &self,
         stream: &Stream,

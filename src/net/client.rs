@@ -46,7 +46,7 @@ pub struct Client {
     connect_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     cancel: Option<CancelConnect>,
-    /// How to do TLS, if not as preset.
+    /// The TLS settings, if not the default.
     pub(super) tls: Option<Connector>,
 }
 
@@ -55,7 +55,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Uri`].
+    /// [`Error::Uri`] if the URL is not valid.
     pub fn new(url: &str) -> Result<Self, Error> {
         Ok(Self::with_offer(Offer::new(url.parse::<Uri>()?)))
     }
@@ -73,18 +73,19 @@ impl Client {
         }
     }
 
-    /// Offers a subprotocol, after those that were offered before.
+    /// Offers a subprotocol, in addition to those offered before (RFC 6455, 1.9).
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.offer = self.offer.subprotocol(name);
         self
     }
 
-    /// Offers subprotocols, in order of preference, after those that were offered before.
+    /// Offers subprotocols in order of preference, in addition to those offered before.
     pub fn subprotocols<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
         names.into_iter().fold(self, Self::subprotocol)
     }
 
-    /// Offers permessage-deflate (RFC 7692), after what was offered of it before.
+    /// Offers permessage-deflate (RFC 7692). Several calls make several offers, in order of
+    /// preference.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
         self.offer = self.offer.deflate(config);
@@ -115,24 +116,24 @@ impl Client {
         self
     }
 
-    /// Sets how long connecting may take, all addresses together. Default 10 seconds; `None` waits
-    /// as long as TCP does. DNS resolution is not covered by this timeout, nor is the opening
-    /// handshake, which has [`Timeouts::handshake`](crate::Timeouts::handshake).
+    /// Sets how long the TCP connection may take, all addresses together. Default 10 seconds;
+    /// `None` uses only TCP's own timeout. DNS resolution is not covered by this timeout, nor is
+    /// the opening handshake, which has [`Timeouts::handshake`](crate::Timeouts::handshake).
     pub fn connect_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.connect_timeout = time.into();
         self
     }
 
-    /// Sets how long the server may read next to nothing of what is sent to it: in each such time
-    /// it must take 16 KiB, or all that waits. Otherwise the write fails, and the connection with
-    /// it. Default 30 seconds; `None` waits forever.
+    /// Sets the time in which the server must read at least 16 KiB of the data sent to it, or all
+    /// of it. Otherwise the write fails and the connection ends. Default 30 seconds; `None` waits
+    /// forever.
     pub fn write_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.write_timeout = time.into();
         self
     }
 
-    /// Lets `cancel` end [`connect`](Self::connect) from another thread, the lookup of the host
-    /// included. It costs a thread while TCP connects.
+    /// Lets `cancel` end [`connect`](Self::connect) from another thread, including the DNS
+    /// resolution. It costs an additional thread during the TCP connection attempt.
     pub fn cancel(mut self, cancel: &CancelConnect) -> Self {
         self.cancel = Some(cancel.clone());
         self
@@ -143,17 +144,18 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// - [`Error::Connect`] if no address could be connected to, [`Error::Io`].
-    /// - [`Error::Handshake`]: an answer other than 101 is in its
-    ///   [`response`](crate::handshake::HandshakeError::response). If the offer is at fault,
-    ///   nothing is connected.
-    /// - [`Error::Cancelled`].
-    /// - For a `wss:` URL [`Error::Tls`] too, or [`Error::NoTls`] without the feature `rustls`.
+    /// - [`Error::Connect`] if no address could be reached, [`Error::Io`].
+    /// - [`Error::Handshake`]: a response other than 101 is in its
+    ///   [`response`](crate::handshake::HandshakeError::response). If the offer itself is invalid,
+    ///   the client does not connect.
+    /// - [`Error::Cancelled`] after [`CancelConnect::cancel`].
+    /// - For a `wss:` URL also [`Error::Tls`], or [`Error::NoTls`] without the feature `rustls`.
     pub fn connect(&self) -> Result<WebSocket, Error> {
         Ok(self.connect_with_response()?.0)
     }
 
-    /// [`connect`](Self::connect), and the server's response with its headers.
+    /// Connects as [`connect`](Self::connect) does, and also returns the server's response with its
+    /// headers.
     ///
     /// # Errors
     ///
@@ -193,8 +195,8 @@ impl Client {
         }
     }
 
-    /// Does the opening handshake over a transport that is connected already, such as a Unix socket
-    /// or TLS by other code. It must be blocking.
+    /// Does the opening handshake over a transport that is already connected, such as a Unix socket
+    /// or another TLS implementation. The transport must be blocking.
     ///
     /// # Errors
     ///
@@ -229,7 +231,7 @@ impl Client {
         Ok((socket, response))
     }
 
-    /// Returns what is offered.
+    /// Returns the offer.
     #[must_use]
     pub const fn offer(&self) -> &Offer {
         &self.offer

@@ -1,4 +1,4 @@
-//! TCP to one of a host's addresses.
+//! Connects TCP to one of a host's addresses.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -71,15 +71,15 @@ impl std::error::Error for ConnectError {
     }
 }
 
-/// Connects to the first address of the host that answers, in `timeout` altogether; the lookup is
-/// not bounded.
+/// Connects to the first address of the host that answers. `timeout` covers all attempts, but not
+/// the DNS lookup.
 pub(super) fn connect(
     host: &str,
     port: u16,
     timeout: Option<Duration>,
 ) -> Result<TcpStream, ConnectError> {
     let failed = |attempts, lookup| ConnectError { host: host.into(), port, attempts, lookup };
-    // An address in brackets is one as it stands in an URL.
+    // An IPv6 address in brackets, as in a URL.
     let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host);
     match (name, port).to_socket_addrs() {
         Ok(addresses) => connect_to_any(&addresses.collect::<Vec<_>>(), timeout)
@@ -88,8 +88,8 @@ pub(super) fn connect(
     }
 }
 
-/// Connects to the first address that answers. One that does not answer leaves the others their
-/// share of the time.
+/// Connects to the first address that answers. Each address gets an equal share of the remaining
+/// time.
 fn connect_to_any(
     addresses: &[SocketAddr],
     timeout: Option<Duration>,

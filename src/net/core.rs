@@ -1,12 +1,12 @@
-//! A connection with what it has queued, and its place in the server that accepted it.
+//! A connection with its send buffer, and its place in the server that accepted it.
 
 use std::sync::Arc;
 
 use super::slot::{CloseNotice, Slot};
 use crate::{Config, Connection, SendBuffer};
 
-/// The part of a connection that outlives its drop: a server's handler that returns leaves what it
-/// has queued, and the server writes it and a Close frame behind it.
+/// The part of a connection that outlives its drop: when a server's handler returns, the server
+/// writes the queued messages and then a Close frame.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) connection: Connection,
@@ -20,7 +20,7 @@ impl Core {
         Self { connection, buffer, slot: None }
     }
 
-    /// Takes everything apart: the server no longer reaches it.
+    /// Splits it into its parts: the server can no longer reach it.
     pub(super) fn into_parts(mut self) -> (Connection, SendBuffer, Option<Arc<Slot>>) {
         let slot = self.slot.take();
         let (connection, buffer) = self.take();
@@ -32,7 +32,7 @@ impl Core {
         (std::mem::replace(&mut self.connection, connection), std::mem::take(&mut self.buffer))
     }
 
-    /// Closes because the server wants it.
+    /// Starts the closing handshake because the server asks for it.
     #[cold]
     pub(super) fn close(&mut self, notice: CloseNotice) {
         // Refused only if a Close frame was queued before.

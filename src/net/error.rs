@@ -13,29 +13,31 @@ use crate::{ProtocolError, SendError, Timeout};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The transport failed. After a failed write, what was accepted still waits
-    /// ([`buffered_amount`](super::Outgoing::buffered_amount)), and `flush` goes on with it.
+    /// The transport failed. After a failed write the accepted messages still wait
+    /// ([`buffered_amount`](super::Outgoing::buffered_amount)), and `flush` continues with them.
     Io(io::Error),
-    /// No address of the host could be connected to.
+    /// No address of the host could be reached.
     Connect(ConnectError),
     /// Connecting was cancelled ([`CancelConnect`](super::CancelConnect)).
     Cancelled,
     /// The URL is not valid.
     Uri(UriError),
-    /// The URL is a `wss:` one, and the crate was built without its feature `rustls`.
+    /// The URL is a `wss:` URL, but the crate was built without its feature `rustls`.
     NoTls,
-    /// TLS failed: a certificate is refused, the peer does not speak TLS, or its end was cut off.
+    /// TLS failed: a certificate is refused, the peer does not speak TLS, or the stream was
+    /// truncated.
     Tls(TlsError),
     /// The opening handshake failed.
     Handshake(HandshakeError),
-    /// The peer broke the protocol or went over a limit. It was told, and the connection is over.
+    /// The peer broke the protocol or exceeded a limit. It got a Close frame, and the connection is
+    /// over.
     Protocol(ProtocolError),
-    /// The message, fragment or control frame cannot be sent; nothing of it was.
+    /// The message, fragment or control frame cannot be sent; nothing was sent.
     Send(SendError),
     /// Something took too long, and the connection is over.
     Timeout(Timeout),
-    /// The transport ended without a Close frame, in order or by a reset: close code 1006 in the
-    /// API of browsers.
+    /// The transport ended or was reset without a Close frame: close code 1006 in the API of
+    /// browsers.
     Abnormal,
 }
 
@@ -61,7 +63,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // `Display` shows the cause itself, so its own cause comes next.
+        // `Display` includes the cause, so `source` returns the cause's own source.
         match self {
             Self::Io(error) => error.source(),
             Self::Connect(error) => error.source(),
@@ -77,7 +79,7 @@ impl std::error::Error for Error {
 }
 
 impl From<io::Error> for Error {
-    /// Finds the TLS error in it, if it is one.
+    /// Extracts the TLS error, if there is one.
     fn from(error: io::Error) -> Self {
         error.downcast::<TlsError>().map_or_else(Self::Io, Self::Tls)
     }
@@ -103,7 +105,7 @@ from!(
     Timeout(Timeout)
 );
 
-/// What a part of the handshake returns that can fail in one way only.
+/// Converts an error that can only be a handshake error.
 macro_rules! from_handshake {
     ($($type:ty),*) => {$(
         impl From<$type> for Error {

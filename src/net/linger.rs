@@ -1,5 +1,4 @@
-//! The end of a transport that has no connection: a refused handshake, or a handler that has
-//! returned.
+//! Ends a transport that has no connection: a refused handshake, or a handler that has returned.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,18 +8,18 @@ use super::pace::STEP;
 use super::transport::Transport;
 use crate::{Deadline, SendBuffer};
 
-/// The most that is read and discarded of a client that was refused.
+/// The largest number of bytes that are read and discarded from a refused client.
 pub(super) const OF_REFUSED: usize = 64 << 20;
-/// How long the end may take where [`Timeouts::closing`](crate::Timeouts::closing) is `None`.
+/// How long the end may take if [`Timeouts::closing`](crate::Timeouts::closing) is `None`.
 const FALLBACK: Duration = Duration::from_secs(10);
 
-/// Until when the end may take.
+/// The moment by which the transport must have ended.
 pub(super) fn until(deadline: &Deadline) -> Instant {
     let now = Instant::now();
     deadline.poll_timeout().or_else(|| now.checked_add(FALLBACK)).unwrap_or(now)
 }
 
-/// Writes what waits and ends our side; `false` if that did not succeed by the deadline.
+/// Writes the waiting bytes and ends our side; `false` if that did not succeed by the deadline.
 pub(super) fn write_and_end<T: Transport>(
     transport: &mut T,
     output: &mut SendBuffer,
@@ -30,8 +29,8 @@ pub(super) fn write_and_end<T: Transport>(
         && transport.shutdown_write().is_ok()
 }
 
-/// Writes what waits, until `until` at most, but tries once; `false` if some of it was not written
-/// in time.
+/// Writes the waiting bytes until `until`, but tries at least once; `false` if some were not
+/// written in time.
 pub(super) fn write_until<T: Transport>(
     transport: &mut T,
     output: &mut SendBuffer,
@@ -56,9 +55,9 @@ pub(super) fn write_until<T: Transport>(
     transport.flush().map(|()| true)
 }
 
-/// Reads and discards until the peer has ended its side: until the deadline at most, and no more
-/// than `most` bytes. A transport that is dropped while bytes of the peer are unread makes TCP send
-/// a reset, and the peer may lose the answer or the Close frame that was written last.
+/// Reads and discards until the peer has ended its side, the deadline passes, or `most` bytes have
+/// arrived. If a transport is dropped while bytes of the peer are unread, TCP sends a reset, and
+/// the peer may lose the response or the Close frame that was written last.
 pub(super) fn discard<T: Transport>(transport: &mut T, deadline: &Deadline, most: usize) {
     let until = until(deadline);
     let mut discarded: usize = 0;

@@ -1,7 +1,7 @@
-//! Locks that outlive a panic.
+//! Locks that ignore poisoning.
 //!
-//! A thread that panics while it holds a mutex poisons it. What the locks of this crate protect is
-//! in order whenever code that can panic runs, so the data are used as they are.
+//! A thread that panics while it holds a mutex poisons it. The data behind this crate's locks are
+//! consistent whenever code that can panic runs, so they are used as they are.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -11,7 +11,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for a notification, until `until` at most. It may return earlier without one, as
+/// Waits for a notification, at most until `until`. It may return earlier without one, as
 /// [`Condvar`] does.
 pub(crate) fn wait<'m, T>(
     changed: &Condvar,

@@ -1,10 +1,10 @@
-//! Blocking client and server over [`std::net`].
+//! A blocking client and server over [`std::net`].
 //!
-//! [`client::connect`] and [`Server`] give a [`WebSocket`]. One thread reads and writes; with
+//! [`client::connect`] and [`Server`] return a [`WebSocket`]. One thread reads and writes; after
 //! [`WebSocket::split`] one thread reads while others write.
 //!
-//! With the feature `rustls` all of it works over TLS too, with the same types: `connect` takes
-//! `wss:` URLs, and `tls` has the options of clients and servers.
+//! With the feature `rustls` the same types work over TLS too: `connect` takes `wss:` URLs, and
+//! `tls` has the options of clients and servers.
 
 mod blocking;
 mod cancel;

@@ -1,4 +1,4 @@
-//! Stands in for [`tls`](super::tls) without the feature `rustls`: none of its types has a value.
+//! Replaces [`tls`](super::tls) without the feature `rustls`: none of its types has a value.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use super::Error;
 use crate::Deadline;
 
-/// What is wrong about TLS: nothing, without the feature `rustls`.
+/// A TLS error: without the feature `rustls` it has no values.
 #[derive(Clone, Debug)]
 pub enum TlsError {}
 

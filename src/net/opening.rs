@@ -8,7 +8,7 @@ use super::{Error, Transport};
 use crate::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
 use crate::{Deadline, ReceiveBuffer};
 
-/// What both roles' handshakes take in.
+/// The common operations of a client's and a server's handshake.
 pub(super) trait Opening {
     fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError>;
     fn receive_eof(&mut self) -> Result<(), HandshakeError>;
@@ -34,8 +34,8 @@ macro_rules! opening {
 opening!(ClientHandshake);
 opening!(ServerHandshake);
 
-/// Reads until the handshake is complete. The deadline is that of the whole handshake: a peer that
-/// drips its head byte by byte does not push it back.
+/// Reads until the handshake is complete. The deadline covers the whole handshake: a peer that
+/// sends its head byte by byte does not extend it.
 pub(super) fn read_head<S: Transport>(
     stream: &mut S,
     input: &mut ReceiveBuffer,
@@ -50,7 +50,7 @@ pub(super) fn read_head<S: Transport>(
         match input.read_from(stream) {
             Ok(0) => handshake.receive_eof()?,
             Ok(_) => {}
-            // TLS that was cut off: nothing worse than an end, here.
+            // Truncated TLS: here the same as the end of the stream.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 handshake.receive_eof()?;
             }

@@ -12,29 +12,29 @@ use crate::{
     AsMessage, CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer, Teardown,
 };
 
-/// The sending half of a [`WebSocket`](super::WebSocket), lent beside an event so that a program
-/// can answer while it holds the payload.
+/// The sending half of a [`WebSocket`](super::WebSocket). It is lent together with an event, so
+/// that a program can answer while it holds the payload.
 ///
-/// `send` is `queue` and `flush`. Queued messages are also written before the connection waits for
-/// the peer, so a loop that queues its answers writes once for all the messages that one read
-/// brought.
+/// `send` is `queue` followed by `flush`. Queued messages are also written before the connection
+/// waits for the peer. So a loop that queues its answers writes once for all messages that one read
+/// returned.
 ///
-/// A thread that sends much before it reads may wait for a peer that does the same. After the write
-/// timeout ([`Server::write_timeout`](super::Server::write_timeout),
-/// [`Client::write_timeout`](super::Client::write_timeout)) that is an error. Read in between, or
+/// If both peers send much before they read, both may block. After the write timeout
+/// ([`Server::write_timeout`](super::Server::write_timeout),
+/// [`Client::write_timeout`](super::Client::write_timeout)) this is an error. Read in between, or
 /// [`split`](super::WebSocket::split) the connection.
 #[derive(Debug)]
 pub struct Outgoing<S> {
     pub(super) stream: S,
     pub(super) core: Core,
-    /// What each slow write may take. `None` if writes of the transport cannot be bounded.
+    /// Measures the progress of slow writes. `None` if writes of the transport cannot time out.
     pub(super) pace: Option<Pace>,
-    /// Whether the transport has taken bytes that it may still hold ([`Write::flush`]).
+    /// Whether the transport may still hold bytes in a buffer of its own ([`Write::flush`]).
     unflushed: bool,
-    /// Whether a write took long, so that the peer may have sent something meanwhile.
-    pub(super) was_slow: bool,
-    /// Whether the peer takes too little: nothing more is written.
-    pub(super) gave_up: bool,
+    /// Whether a write had to wait, so that the peer may have sent something meanwhile.
+    pub(super) write_waited: bool,
+    /// Whether the write timeout has passed: nothing more is written.
+    pub(super) write_timed_out: bool,
 }
 
 impl<S> Outgoing<S> {
@@ -44,17 +44,17 @@ impl<S> Outgoing<S> {
             core: Core::new(connection, buffer),
             pace: None,
             unflushed: true,
-            was_slow: false,
-            gave_up: false,
+            write_waited: false,
+            write_timed_out: false,
         }
     }
 }
 
 impl<S: Write> Outgoing<S> {
-    /// Queues a message: it is written with the next [`flush`](Self::flush) or before the next
-    /// wait. If there is no room ([`Limits::buffered`](crate::Limits::buffered)), what waits is
-    /// written first. A payload that would cost more to copy than to write, from 32 KiB on, is
-    /// written at once; what the network does not take of it within some 100 milliseconds is
+    /// Queues a message. It is written with the next [`flush`](Self::flush) or before the next
+    /// wait. If there is no room ([`Limits::buffered`](crate::Limits::buffered)), waiting bytes are
+    /// written first. Payloads of 32 KiB or more cost less to write than to copy, so they are
+    /// written at once; the part that the network does not take within about 100 milliseconds is
     /// queued.
     ///
     /// Messages still queued when the connection is dropped are lost, except in a handler of a
@@ -64,8 +64,8 @@ impl<S: Write> Outgoing<S> {
     ///
     /// - [`Error::Send`]: nothing was queued. It is [`BufferFull`](crate::SendError::BufferFull)
     ///   only if the transport would block.
-    /// - [`Error::Io`], [`Error::Timeout`]: there was no room, and what waited before could not be
-    ///   written; nothing was queued. [`Error::Io`] also if the transport broke under a long
+    /// - [`Error::Io`], [`Error::Timeout`]: there was no room and the waiting bytes could not be
+    ///   written; nothing was queued. [`Error::Io`] also if the transport failed during a long
     ///   message.
     #[inline]
     pub fn queue(&mut self, message: impl AsMessage) -> Result<(), Error> {
@@ -77,7 +77,8 @@ impl<S: Write> Outgoing<S> {
         Ok(self.core.connection.send(message, &mut self.core.buffer)?)
     }
 
-    /// Queues the next fragment of a message, as [`queue`](Self::queue) does; `fin` marks the last.
+    /// Queues the next fragment of a message, as [`queue`](Self::queue) does; `fin` marks the last
+    /// one.
     ///
     /// # Errors
     ///
@@ -88,15 +89,15 @@ impl<S: Write> Outgoing<S> {
         Ok(self.core.connection.send_fragment(fragment, fin, &mut self.core.buffer)?)
     }
 
-    /// Sends a message and all that was queued before. A large payload is not copied, unless it is
-    /// compressed: it leaves together with its header in one vectored write.
+    /// Sends a message after all messages queued before. A large payload is not copied unless it is
+    /// compressed: it is sent together with its header in one vectored write.
     ///
     /// # Errors
     ///
     /// - [`Error::Send`]: nothing was sent.
-    /// - [`Error::Io`]: what was not written still waits, and the next [`flush`](Self::flush) goes
-    ///   on with it; the message must not be sent again. [`io::ErrorKind::TimedOut`]: the peer does
-    ///   not read.
+    /// - [`Error::Io`]: the unwritten bytes still wait, and the next [`flush`](Self::flush)
+    ///   continues with them; do not send the message again. [`io::ErrorKind::TimedOut`]: the peer
+    ///   does not read.
     /// - [`Error::Timeout`]: a deadline passed while the peer did not read, and the connection is
     ///   over.
     #[inline]
@@ -111,7 +112,8 @@ impl<S: Write> Outgoing<S> {
         self.flush_here()
     }
 
-    /// Sends the next fragment of a message and all that was queued before; `fin` marks the last.
+    /// Sends the next fragment of a message after everything queued before; `fin` marks the last
+    /// one.
     ///
     /// # Errors
     ///
@@ -121,7 +123,7 @@ impl<S: Write> Outgoing<S> {
         self.flush()
     }
 
-    /// Sends a message that was encoded once for many connections; a large one is not copied.
+    /// Sends a message that was encoded once for many connections. A large payload is not copied.
     ///
     /// # Errors
     ///
@@ -148,7 +150,7 @@ impl<S: Write> Outgoing<S> {
         self.wrote_in_place(written, false)
     }
 
-    /// Sends a Ping with a payload of at most 125 bytes; the answer is an
+    /// Sends a Ping with a payload of at most 125 bytes. The answer is an
     /// [`Event::Pong`](crate::Event::Pong).
     ///
     /// # Errors
@@ -171,10 +173,10 @@ impl<S: Write> Outgoing<S> {
         self.flush()
     }
 
-    /// Sends a Close frame, which starts the closing handshake: the connection then ends with the
-    /// peer's Close frame. Messages that arrive until then are discarded, unless
-    /// [`Config::messages_after_close`](crate::Config::messages_after_close) asks for them.
-    /// WebSocket has no half-close: nothing can be sent any more. A reason needs a code.
+    /// Sends a Close frame, which starts the closing handshake (RFC 6455, 7.1.2). The connection
+    /// then ends with the peer's Close frame. Messages that arrive until then are discarded, unless
+    /// [`Config::messages_after_close`](crate::Config::messages_after_close) is set. WebSocket has
+    /// no half-close: nothing more can be sent. A reason needs a code.
     ///
     /// # Errors
     ///
@@ -189,16 +191,16 @@ impl<S: Write> Outgoing<S> {
         self.flush()
     }
 
-    /// Writes what was queued.
+    /// Writes everything that was queued.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]: what was not written still waits. [`Error::Timeout`]: the connection is over.
+    /// [`Error::Io`]: the unwritten bytes still wait. [`Error::Timeout`]: the connection is over.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.flush_here()
     }
 
-    /// Returns how many bytes were accepted for sending and not yet handed to the transport.
+    /// Returns how many bytes were accepted for sending and are not yet passed to the transport.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.core.buffer.buffered_amount()
@@ -210,20 +212,20 @@ impl<S: Write> Outgoing<S> {
         self.core.connection.state() != crate::State::Open
     }
 
-    /// [`flush`](Self::flush) for the shortest way out, in the code of its caller.
+    /// The usual case of [`flush`](Self::flush), inlined into the caller.
     #[expect(clippy::inline_always, reason = "a call would cost a third of a short message")]
     #[inline(always)]
     fn flush_here(&mut self) -> Result<(), Error> {
         if let Some(slot) = &self.core.slot
             && let Some(notice) = slot.must_close()
         {
-            // Behind all that was accepted for sending; from now on nothing more is.
+            // After all accepted messages; from now on nothing more is accepted.
             self.core.close(notice);
         }
         self.write_out()
     }
 
-    /// Writes what was queued, through whatever buffer the transport may have.
+    /// Writes everything that was queued, and flushes the buffer that the transport may have.
     #[expect(clippy::inline_always, reason = "a call would cost a third of a short message")]
     #[inline(always)]
     pub(super) fn write_out(&mut self) -> Result<(), Error> {
@@ -241,17 +243,16 @@ impl<S: Write> Outgoing<S> {
         Ok(())
     }
 
-    /// Goes on behind a write that did not take all: write by write, with a look at the clock
-    /// between.
+    /// Continues after an incomplete write: one write at a time, checking the timers in between.
     #[cold]
     fn write_rest(&mut self, mut written: io::Result<usize>) -> Result<(), Error> {
-        if self.gave_up {
+        if self.write_timed_out {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         }
         let mut pace = self.pace;
         let mut started = None;
         self.core.connection.note_unread();
-        self.was_slow = true;
+        self.write_waited = true;
         loop {
             let n = match written {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
@@ -265,9 +266,9 @@ impl<S: Write> Outgoing<S> {
             }
             let now = Instant::now();
             if let Some(pace) = &mut pace {
-                self.look_at_clock(now)?;
+                self.check_timers(now)?;
                 pace.took(n, now).inspect_err(|_| {
-                    self.gave_up = true;
+                    self.write_timed_out = true;
                     self.core.connection.receive_eof();
                 })?;
             }
@@ -276,14 +277,14 @@ impl<S: Write> Outgoing<S> {
         }
     }
 
-    /// Whether a write that would have blocked ended by our step, and not because the program has
-    /// made the transport non-blocking. The start of the first write is not known.
+    /// Whether a write that would have blocked ended because of our [`STEP`], and not because the
+    /// program made the transport non-blocking. The start of the first write is unknown.
     fn is_ours(&self, started: Option<Instant>) -> bool {
         self.pace.is_some() && started.is_none_or(|at| was_our_timeout(at.elapsed(), STEP))
     }
 
-    /// What the timers say while a write waits for the peer.
-    fn look_at_clock(&mut self, now: Instant) -> Result<(), Error> {
+    /// Checks the timers while a write waits for the peer.
+    fn check_timers(&mut self, now: Instant) -> Result<(), Error> {
         let Core { connection, buffer, .. } = &mut self.core;
         if connection.poll_timeout().is_some_and(|at| at <= now) {
             connection.handle_timeout(now, buffer)?;
@@ -309,8 +310,8 @@ impl<S: Write> Outgoing<S> {
         self.wrote_in_place(written, at_once)
     }
 
-    /// Goes on behind a write of a payload from where it lies. What the transport did not take is
-    /// queued, so there is no need to wait for it, unless all is to be written `at_once`.
+    /// Continues after a write without a copy. The part that the transport did not take is queued,
+    /// so there is no need to wait for it, unless everything must be written `at_once`.
     fn wrote_in_place(&mut self, written: io::Result<usize>, at_once: bool) -> Result<(), Error> {
         self.unflushed = true;
         match written {
@@ -320,8 +321,8 @@ impl<S: Write> Outgoing<S> {
         }
     }
 
-    /// Writes what waits if a payload of this length has no room behind it: this thread is the one
-    /// that would write it anyway.
+    /// Writes the waiting bytes if a payload of this length has no room after them: this thread
+    /// would have to write them anyway.
     #[inline]
     fn make_room(&mut self, length: usize) -> Result<(), Error> {
         let Core { connection, buffer, .. } = &self.core;
@@ -334,14 +335,14 @@ impl<S: Write> Outgoing<S> {
     #[cold]
     fn write_for_room(&mut self) -> Result<(), Error> {
         match self.flush() {
-            // What has no room now is refused (`BufferFull`); an `Error::Io` would say that it was
-            // accepted.
-            Err(Error::Io(error)) if is_would_block(&error) && !self.gave_up => Ok(()),
+            // Without room the message is then refused (`BufferFull`); an `Error::Io` would mean
+            // that it was accepted.
+            Err(Error::Io(error)) if is_would_block(&error) && !self.write_timed_out => Ok(()),
             result => result,
         }
     }
 
-    /// Sets how long a write may make too little progress ([`Pace`]).
+    /// Sets the time in which a write must make progress ([`Pace`]).
     pub(super) fn set_write_timeout(&mut self, timeout: Option<Duration>) {
         if self.pace.is_some() {
             self.pace = Some(Pace::new(timeout));
@@ -349,8 +350,8 @@ impl<S: Write> Outgoing<S> {
     }
 }
 
-/// Writes while the transport takes all it is offered; what is left is queued. Returns what the
-/// last write did.
+/// Writes while the transport takes everything it is offered; the rest is queued. Returns the
+/// result of the last write.
 fn write_in_place(mut unwritten: Unwritten<'_>, stream: &mut impl Write) -> io::Result<usize> {
     let started = Instant::now();
     loop {

@@ -1,20 +1,20 @@
-//! Whether a peer takes what is written to it.
+//! Detects a peer that does not read.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The least that a peer must take in each write timeout, unless less waits.
+/// The number of bytes that a peer must read in each write timeout, unless fewer wait.
 pub(super) const LEAST: usize = 16 << 10;
-/// The longest that one write may block: after each the clock is looked at, so that neither a peer
-/// that drips its reading nor a deadline waits for the end of a write.
+/// The longest time that one write may block. The clock is checked after each write, so neither a
+/// peer that reads slowly nor a deadline waits for the end of a long write.
 pub(super) const STEP: Duration = Duration::from_millis(100);
 
-/// Measures what a peer takes, over windows of the write timeout and never per write: a peer that
-/// takes a byte at a time makes each write succeed.
+/// Measures what a peer reads per write timeout, not per write: with a peer that reads one byte at
+/// a time each single write succeeds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     timeout: Option<Duration>,
-    /// Since when something waits, and how much was taken since.
+    /// Since when bytes wait, and how many were taken since then.
     window: Option<(Instant, usize)>,
 }
 
@@ -31,7 +31,7 @@ impl Pace {
     ///
     /// # Errors
     ///
-    /// The peer has taken too little for too long.
+    /// [`io::ErrorKind::TimedOut`] if the peer has taken too little for too long.
     pub(super) fn took(&mut self, n: usize, now: Instant) -> io::Result<()> {
         let Some(timeout) = self.timeout else { return Ok(()) };
         let (since, taken) = self.window.unwrap_or((now, 0));
@@ -64,8 +64,8 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// When a peer that takes `n` bytes every `step` is given up, in seconds; `None` if it is not
-    /// within an hour.
+    /// The seconds after which a peer that takes `n` bytes every `step` times out; `None` if it
+    /// does not within an hour.
     fn given_up(n: usize, step: Duration) -> Option<u64> {
         let start = Instant::now();
         let mut pace = Pace::new(Some(TIMEOUT));
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_slow_link_survives() {
-        // 9,600 baud; a long pause before each burst.
+        // 9,600 baud, and bursts with long pauses.
         assert_eq!(given_up(96, Duration::from_millis(100)), None);
         assert_eq!(given_up(LEAST, Duration::from_secs(29)), None);
     }

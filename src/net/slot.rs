@@ -1,9 +1,9 @@
-//! How a server reaches its connections when it shuts down, and when their handlers have returned.
+//! Lets a server reach its connections when it shuts down, or when their handlers have returned.
 //!
 //! A blocking read cannot be interrupted. But a connection that waits has nothing left to send, so
 //! another thread may write the Close frame for it; the peer's answer then ends the wait. A
-//! connection that does not wait learns of the shutdown when it flushes or waits the next time, and
-//! closes by itself, behind everything it has accepted for sending.
+//! connection that does not wait learns of the shutdown at its next flush or wait, and closes
+//! itself after all accepted messages.
 
 use std::fmt;
 use std::net::Shutdown;
@@ -17,53 +17,53 @@ use super::lock::{lock, wait};
 use crate::split::Sender;
 use crate::{CloseCode, Config, SendBuffer};
 
-/// What the connection's thread does.
+/// What the connection's thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Phase {
-    /// It waits for the client's request.
+    /// It is waiting for the client's request.
     Opening,
     /// It is busy.
     Running,
-    /// It waits for the peer, and nothing is queued.
+    /// It is waiting for the peer, and nothing is queued.
     Parked,
     /// The connection must close, and its thread must send the Close frame.
     CloseWanted,
-    /// The server's thread writes the Close frame.
+    /// The server's thread is writing the Close frame.
     Writing,
-    /// The Close frame was written, or the connection's thread does it.
+    /// The Close frame was written, or the connection's thread writes it.
     Closed,
 }
 
-/// What a connection has to do because its server closes it.
+/// What a connection must do because its server closes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
     /// Nothing.
     Stay,
     /// Close.
     Close(CloseNotice),
-    /// A Close frame was written on its behalf.
+    /// Nothing: the server's thread has written a Close frame.
     Closed,
 }
 
-/// How to close.
+/// The details of a close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CloseNotice {
     pub(super) code: CloseCode,
-    /// How many bytes of the Close frame the network has taken already.
+    /// Number of bytes of the Close frame that the network has already taken.
     pub(super) written: usize,
 }
 
-/// Starts the closing handshake of a connection that was split.
+/// Starts the closing handshake of a split connection.
 type StartClose = Box<dyn Fn(CloseCode) + Send>;
-/// Queues a Close frame behind what a dropped connection had queued, and returns what waits.
+/// Queues a Close frame after the messages of a dropped connection, and returns the waiting bytes.
 type Remains = Box<dyn FnOnce(CloseCode) -> SendBuffer + Send>;
 
 /// One connection's place in its server.
 pub(super) struct Slot {
     phase: AtomicU8,
     close_code: AtomicU16,
-    /// How much of the Close frame the server's thread has written.
+    /// Number of bytes of the Close frame that the server's thread has written.
     close_written: AtomicUsize,
     stream: Stream,
     start_close: Mutex<Option<StartClose>>,
@@ -72,12 +72,12 @@ pub(super) struct Slot {
     ended: Condvar,
 }
 
-/// How the connection's thread has left it.
+/// The state in which the connection's thread left it.
 #[derive(Default)]
 struct End {
-    /// Whether the connection has come to its end on the wire.
+    /// Whether the connection has ended on the wire.
     settled: bool,
-    /// If it was dropped before.
+    /// `Some` if the connection was dropped before its end.
     remains: Option<Remains>,
 }
 
@@ -103,12 +103,13 @@ impl Slot {
         self.change(Phase::Opening, Phase::Running)
     }
 
-    /// Whether the connection must close now; asked while its thread is busy, and answered once.
+    /// Whether the connection must close now. Called while its thread is busy; returns a notice
+    /// only once.
     #[inline]
     pub(super) fn must_close(&self) -> Option<CloseNotice> {
-        let wanted = self.phase.load(Ordering::Relaxed) == Phase::CloseWanted as u8
+        let must_close = self.phase.load(Ordering::Relaxed) == Phase::CloseWanted as u8
             && self.change(Phase::CloseWanted, Phase::Closed);
-        wanted.then(|| self.close_notice())
+        must_close.then(|| self.close_notice())
     }
 
     #[cold]
@@ -118,7 +119,7 @@ impl Slot {
         CloseNotice { code: code.unwrap_or(CloseCode::GOING_AWAY), written }
     }
 
-    /// Called before a wait, with nothing queued.
+    /// Records that the thread waits; nothing is queued.
     #[inline]
     pub(super) fn park(&self) -> Notice {
         if self.change(Phase::Running, Phase::Parked) {
@@ -127,7 +128,7 @@ impl Slot {
         self.must_close().map_or(Notice::Stay, Notice::Close)
     }
 
-    /// Called after a wait.
+    /// Records that the wait has ended.
     #[inline]
     pub(super) fn unpark(&self) -> Notice {
         if self.change(Phase::Parked, Phase::Running) { Notice::Stay } else { self.unpark_late() }
@@ -135,14 +136,14 @@ impl Slot {
 
     #[cold]
     fn unpark_late(&self) -> Notice {
-        // The other thread writes four bytes and does not wait.
+        // The other thread writes four bytes without waiting.
         while self.phase.load(Ordering::Acquire) == Phase::Writing as u8 {
             thread::yield_now();
         }
         self.must_close().map_or(Notice::Closed, Notice::Close)
     }
 
-    /// Records that the connection is split: `start_close` is how to close it from now on.
+    /// Records that the connection is split: `start_close` closes it from now on.
     pub(super) fn set_start_close(&self, start_close: impl Fn(CloseCode) + Send + 'static) {
         let mut place = lock(&self.start_close);
         if let Some(notice) = self.must_close() {
@@ -151,10 +152,11 @@ impl Slot {
         *place = Some(Box::new(start_close));
     }
 
-    /// Starts the closing handshake from another thread, unless that has begun. Does not wait for
+    /// Starts the closing handshake from another thread, unless it has started. Does not wait for
     /// the peer.
     pub(super) fn close(&self, code: CloseCode) {
-        // Held to the end: the connection must not be split between the look and the notice.
+        // The lock is held to the end: the connection must not be split between the check and the
+        // notice.
         let start_close = lock(&self.start_close);
         if let Some(start_close) = &*start_close {
             return start_close(code);
@@ -163,7 +165,7 @@ impl Slot {
         while !self.try_close(code) {}
     }
 
-    /// `false` if the connection goes from one phase to another meanwhile.
+    /// Returns `false` if the connection changes its phase meanwhile.
     fn try_close(&self, code: CloseCode) -> bool {
         if self.change(Phase::Opening, Phase::CloseWanted) {
             // Ends the wait for the request.
@@ -175,7 +177,7 @@ impl Slot {
         }
         if self.change(Phase::Parked, Phase::Writing) {
             let is_written = self.write_close(code);
-            // A peer that reads so little gets the rest when its next bytes end the wait.
+            // A peer that reads this slowly gets the rest when its next bytes end the wait.
             let phase = if is_written { Phase::Closed } else { Phase::CloseWanted };
             self.phase.store(phase as u8, Ordering::Release);
             return true;
@@ -186,17 +188,18 @@ impl Slot {
             .contains(&phase)
     }
 
-    /// Writes what the network takes of a Close frame at once; `false` if that is not all.
+    /// Writes the part of a Close frame that the network takes without waiting; `false` if that is
+    /// not all.
     fn write_close(&self, code: CloseCode) -> bool {
         let (mut sender, mut frame) = (Sender::server(&Config::new()), SendBuffer::new());
-        // Nothing was sent before that could refuse it.
+        // Nothing was sent before, so it cannot be refused.
         let _ = sender.start_close(code, "", &mut frame);
         let written = self.stream.write_now(frame.as_slice()).unwrap_or(0);
         self.close_written.store(written, Ordering::Relaxed);
         written == frame.buffered_amount()
     }
 
-    /// Keeps what a connection that is dropped before its end had queued.
+    /// Keeps the queued bytes of a connection that is dropped before its end.
     pub(super) fn keep_remains(
         &self,
         remains: impl FnOnce(CloseCode) -> SendBuffer + Send + 'static,
@@ -205,14 +208,14 @@ impl Slot {
         self.ended.notify_all();
     }
 
-    /// Queues a Close frame on a connection that was dropped before its end, and returns what
-    /// waits.
+    /// Queues a Close frame on a connection that was dropped before its end, and returns the
+    /// waiting bytes.
     pub(super) fn take_remains(&self, code: CloseCode) -> Option<SendBuffer> {
         let remains = lock(&self.end).remains.take()?;
         Some(remains(code))
     }
 
-    /// Records that the connection has come to its end on the wire.
+    /// Records that the connection has ended on the wire.
     pub(super) fn settle(&self) {
         lock(&self.end).settled = true;
         self.ended.notify_all();
@@ -222,7 +225,7 @@ impl Slot {
         lock(&self.end).settled
     }
 
-    /// Waits until the connection has come to its end or was dropped, until `until` at most.
+    /// Waits until the connection has ended or was dropped, at most until `until`.
     pub(super) fn wait_for_end(&self, until: Instant) {
         let mut end = lock(&self.end);
         while !end.settled && end.remains.is_none() && Instant::now() < until {

@@ -12,12 +12,12 @@ use super::tls::Session;
 use super::transport::{Transport, ignore_not_connected};
 use crate::Deadline;
 
-/// A TCP stream, with or without TLS on it. Clones share the one connection, so that two threads,
-/// or a server that shuts down, can use it without a second descriptor.
+/// A TCP stream, with or without TLS. Clones share one connection, so that two threads, or a server
+/// that shuts down, can use it without a second descriptor.
 ///
-/// With TLS a write that fails with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`]
+/// With TLS, a write that fails with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`]
 /// must be repeated with the same bytes, as [`SendBuffer::write_to`](crate::SendBuffer::write_to)
-/// does: some of them may be encrypted already.
+/// does: some of them may already be encrypted.
 #[derive(Clone)]
 pub struct Stream(pub(super) Arc<Inner>);
 
@@ -37,7 +37,7 @@ impl Stream {
         Self(Arc::new(Inner { tcp, tls: Some(session) }))
     }
 
-    /// Does the TLS handshake, if there is to be TLS.
+    /// Does the TLS handshake, if TLS is configured.
     pub(super) fn open(&self, deadline: &Deadline) -> Result<(), Error> {
         match &self.0.tls {
             None => Ok(()),
@@ -45,18 +45,18 @@ impl Stream {
         }
     }
 
-    /// Ends both directions at once, for all clones: whoever reads or writes gets the end or an
-    /// error. The peer may lose what it has not read yet.
+    /// Ends both directions at once, for all clones: a thread that reads or writes gets the end of
+    /// the stream or an error. The peer may lose data that it has not read yet.
     ///
     /// # Errors
     ///
-    /// The operating system's.
+    /// The error of the operating system.
     pub fn abort(&self) -> io::Result<()> {
         ignore_not_connected(self.0.tcp.shutdown(Shutdown::Both))
     }
 
-    /// Ends a stream whose TLS handshake has failed. What still arrives is discarded as it is, or
-    /// TCP may take away the alert that tells the peer why.
+    /// Ends a stream whose TLS handshake has failed. Arriving bytes are read and discarded:
+    /// otherwise TCP may discard the alert that tells the peer the reason.
     pub(super) fn linger_without_tls(&self, deadline: &Deadline) {
         let mut tcp = &self.0.tcp;
         if tcp.shutdown_write().is_ok() {
@@ -64,8 +64,8 @@ impl Stream {
         }
     }
 
-    /// Writes what the network takes of a few bytes at once, and returns how many. No other thread
-    /// may be writing.
+    /// Writes the part of a few bytes that the network takes without waiting, and returns its
+    /// length. No other thread may be writing.
     pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut tcp = &self.0.tcp;
         if let Some(tls) = &self.0.tls {

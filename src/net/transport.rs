@@ -1,34 +1,35 @@
-//! What the blocking adapters want from a transport, besides reading and writing.
+//! The interface between the blocking adapters and a transport.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-/// A transport whose waiting can be bounded and whose sending side can be ended.
+/// A transport with read and write timeouts, whose sending side can be ended.
 ///
-/// [`WebSocket`](super::WebSocket) works over anything that reads and writes; timeouts, keepalive
-/// and an orderly end of the transport need this too. [`TcpStream`], Unix sockets and
-/// [`Stream`](super::Stream) have it.
+/// [`WebSocket`](super::WebSocket) works over anything that implements [`Read`] and [`Write`];
+/// timeouts, keepalive and an orderly end of the transport need this trait too. [`TcpStream`], Unix
+/// sockets and [`Stream`](super::Stream) implement it.
 pub trait Transport: Read + Write {
-    /// Bounds each read: one that takes longer fails with [`io::ErrorKind::WouldBlock`] or
-    /// [`io::ErrorKind::TimedOut`] and loses nothing. `None` waits forever; zero is not given.
+    /// Sets the timeout of each read: a read that takes longer fails with
+    /// [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`] and loses nothing. `None` waits
+    /// forever; `timeout` is never zero.
     ///
     /// # Errors
     ///
     /// The transport's.
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Bounds each write: one that takes longer returns how much was written or, if that is
-    /// nothing, fails with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`]. `None`
-    /// waits forever; zero is not given.
+    /// Sets the timeout of each write: a write that takes longer returns the number of bytes
+    /// written or, if there are none, fails with [`io::ErrorKind::WouldBlock`] or
+    /// [`io::ErrorKind::TimedOut`]. `None` waits forever; `timeout` is never zero.
     ///
     /// # Errors
     ///
     /// The transport's.
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Ends the sending side (half-close): the peer reads the end of the stream, and what it still
-    /// sends can be read.
+    /// Ends the sending side (half-close): the peer reads the end of the stream, but its bytes can
+    /// still be read.
     ///
     /// # Errors
     ///
@@ -59,7 +60,7 @@ socket!(&TcpStream as TcpStream);
 #[cfg(unix)]
 socket!(std::os::unix::net::UnixStream as std::os::unix::net::UnixStream);
 
-/// The peer was quicker, and has ended both sides.
+/// Ignores that the peer has already ended both sides.
 pub(super) fn ignore_not_connected(shutdown: io::Result<()>) -> io::Result<()> {
     match shutdown {
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),

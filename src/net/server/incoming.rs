@@ -1,4 +1,4 @@
-//! One client of a server: its request and the answer.
+//! One client of a server: its request and the response.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::{Config, ReceiveBuffer, SendBuffer};
 
 /// A client whose request has arrived and is valid HTTP: accept it or reject it.
 ///
-/// If neither is done, it is rejected with 500.
+/// If the program does neither, the client gets a response with 500.
 #[derive(Debug)]
 pub struct Incoming {
     pub(in crate::net) slot: Arc<Slot>,
@@ -26,10 +26,10 @@ pub struct Incoming {
     options: Arc<Options>,
 }
 
-/// What the answer changes.
+/// The parts that the response consumes.
 #[derive(Debug)]
 struct Pending {
-    /// What has arrived behind the request.
+    /// Bytes that arrived after the request.
     input: ReceiveBuffer,
     config: Config,
     answer: Option<Answered>,
@@ -43,7 +43,8 @@ pub(super) enum Answered {
 }
 
 impl Incoming {
-    /// Reads the client's request. One that is wrong is answered, and is an error.
+    /// Reads the client's request. A wrong request gets an error response, and is returned as an
+    /// error.
     pub(super) fn open(
         slot: Arc<Slot>,
         peer: SocketAddr,
@@ -74,7 +75,7 @@ impl Incoming {
             Err(Error::Handshake(
                 error @ HandshakeError::Incomplete(Incomplete::UnexpectedEof),
             )) => {
-                // No peer is there to be answered.
+                // The peer is gone: no response is possible.
                 incoming.slot.settle();
                 return Err(error.into());
             }
@@ -90,25 +91,25 @@ impl Incoming {
         Ok(incoming)
     }
 
-    /// Returns the address of the client, or of the proxy before it.
+    /// Returns the address of the TCP peer: the client, or a proxy in front of the server.
     #[must_use]
     pub const fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Returns what the client asks for: target, headers, subprotocols, Origin.
+    /// Returns the client's request: target, headers, subprotocols, Origin.
     ///
     /// # Panics
     ///
-    /// Never: there is an `Incoming` only once its request has arrived.
+    /// Never: an `Incoming` exists only once its request has arrived.
     #[must_use]
     #[expect(clippy::expect_used, reason = "`open` makes an `Incoming` only of a whole request")]
     pub fn request(&self) -> Request<'_> {
         self.handshake.request().expect("the request has arrived")
     }
 
-    /// Sets limits, delivery and timeouts of this connection; the server's, unless set. For a
-    /// server with endpoints that differ.
+    /// Sets limits, delivery and timeouts of this connection, for a server whose endpoints need
+    /// different settings. Default: those of the server.
     pub fn set_config(&self, config: Config) {
         lock(&self.pending).config = config;
     }
@@ -149,7 +150,7 @@ impl Incoming {
         Ok(socket)
     }
 
-    /// Answers with something else than a connection: an error, or a page.
+    /// Rejects the request: responds with an error, or with a page, instead of a connection.
     ///
     /// # Errors
     ///
@@ -171,7 +172,7 @@ impl Incoming {
         lock(&self.pending).answer
     }
 
-    /// Records that the request is accepted, and returns what a connection needs.
+    /// Records that the request is accepted, and returns the parts for a connection.
     fn accepted(&self) -> (Config, ReceiveBuffer) {
         let mut pending = lock(&self.pending);
         pending.answer = Some(Answered::Accepted);
@@ -186,7 +187,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Tells the client what is wrong.
+    /// Sends the client an error response.
     fn refuse<T>(&self, error: HandshakeError) -> Result<T, Error> {
         let mut output = SendBuffer::new();
         error.respond(&mut output);
@@ -194,8 +195,8 @@ impl Incoming {
         Err(error.into())
     }
 
-    /// Writes the answer and ends our side; the server waits for the client's end when the handler
-    /// has returned.
+    /// Writes the response and ends our side. After the handler has returned, the server waits
+    /// until the client ends its side.
     fn end(&self, mut output: SendBuffer) {
         lock(&self.pending).answer = Some(Answered::Rejected);
         write_and_end(&mut self.stream(), &mut output, &self.options.ending());

@@ -24,7 +24,7 @@ use super::tls::Acceptor;
 use crate::Config;
 use crate::handshake::{HeadLimits, OriginPolicy};
 
-/// A server: a thread for each connection, its opening handshake included.
+/// A server with one thread per connection, which also does the opening handshake.
 ///
 /// ```no_run
 /// use sansock::Event;
@@ -49,20 +49,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at an address; port 0 takes a free one ([`local_addr`](Self::local_addr)).
+    /// Listens on an address; port 0 selects a free port ([`local_addr`](Self::local_addr)).
     ///
     /// # Errors
     ///
-    /// The operating system's, such as when the port is taken.
+    /// The error of the operating system, for example if the port is in use.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         Self::from_listener(TcpListener::bind(address)?)
     }
 
-    /// Takes over a listener, and makes it blocking.
+    /// Uses an existing listener, and makes it blocking.
     ///
     /// # Errors
     ///
-    /// The operating system's.
+    /// The error of the operating system.
     pub fn from_listener(listener: TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(false)?;
         let shared = Arc::new(Shared::new(listener.local_addr()?));
@@ -83,18 +83,18 @@ impl Server {
         self
     }
 
-    /// Sets which pages may connect from a browser (RFC 6455, 10.2). Default
-    /// [`OriginPolicy::SameHost`]: pages of the server's own host, and clients without an Origin, which
-    /// are no browsers. It concerns requests that ask for WebSocket; those that it refuses are
-    /// answered with 403.
+    /// Sets which pages may connect from a browser (RFC 6455, 10.2). Requests for WebSocket that
+    /// the policy refuses get a response with 403. The default, [`OriginPolicy::SameHost`], accepts
+    /// pages of the server's own host, and clients without an Origin header, which are not
+    /// browsers.
     #[must_use]
     pub fn origins(mut self, policy: OriginPolicy) -> Self {
         self.options.origins = policy;
         self
     }
 
-    /// Accepts permessage-deflate (RFC 7692) from clients that offer it, if the
-    /// [`Answer`](crate::handshake::Answer) says nothing else. Default: nothing is compressed.
+    /// Accepts permessage-deflate (RFC 7692) from clients that offer it, unless the
+    /// [`Answer`](crate::handshake::Answer) has other settings. Default: no compression.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(mut self, config: crate::deflate::DeflateConfig) -> Self {
@@ -102,17 +102,17 @@ impl Server {
         self
     }
 
-    /// Sets how many connections there may be, those in their handshake included. Default 10,000.
-    /// Further ones wait in the listener's backlog.
+    /// Sets the largest number of connections, those in their handshake included. Default 10,000.
+    /// Further clients wait in the listener's backlog.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.options.max_connections = connections.max(1);
         self
     }
 
-    /// Sets how long a peer may read next to nothing of what is sent to it: in each such time it
-    /// must take 16 KiB, or all that waits. Otherwise the write fails, and the connection with it.
-    /// Default 30 seconds; `None` waits forever.
+    /// Sets the time in which a peer must read at least 16 KiB of the data sent to it, or all of
+    /// it. Otherwise the write fails and the connection ends. Default 30 seconds; `None` waits
+    /// forever.
     #[must_use]
     pub fn write_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.options.write_timeout = time.into();
@@ -129,9 +129,9 @@ impl Server {
     /// Calls `report` for every client that fails before [`run`](Self::run)'s handler, and for
     /// every handler that returns an error or panics. Nothing is reported by default.
     ///
-    /// It is called on the thread of the connection, or on that of `run` where there is none; it
-    /// must not take long. A panic of it is caught. Without an address, [`ServerError::Accept`], it
-    /// concerns no client.
+    /// It is called on the thread of the connection, or on the thread of `run` if there is none; it
+    /// must return quickly. If it panics, the panic is caught. [`ServerError::Accept`] comes
+    /// without an address, because it concerns no client.
     ///
     /// ```no_run
     /// # use sansock::net::Server;
@@ -150,34 +150,34 @@ impl Server {
         self
     }
 
-    /// Returns the address that the server listens at.
+    /// Returns the address that the server listens on.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.address
     }
 
-    /// Returns what stops the server.
+    /// Returns a handle that stops the server from another thread.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         ServerHandle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Accepts clients until [`ServerHandle::shutdown`], and calls `handler` for each request on a
-    /// thread of its own. A request that is wrong was refused before
-    /// ([`on_error`](Self::on_error)).
+    /// Accepts clients until [`ServerHandle::shutdown`], and calls `handler` for each valid request
+    /// on a separate thread. Wrong requests get an error response ([`on_error`](Self::on_error)).
     ///
-    /// When the handler returns, its connection ends, even if another thread holds it: what was
-    /// queued is written, and behind it a Close frame with 1000 after `Ok`, and with 1011 after
-    /// `Err` or a panic. That takes [`Timeouts::closing`](crate::Timeouts::closing) at most. An
-    /// error or a panic concerns its own connection only, and is reported to
+    /// When the handler returns, its connection ends, even if another thread holds it. The server
+    /// writes the queued messages, and then a Close frame with 1000 after `Ok`, or with 1011 after
+    /// `Err` or a panic. This takes [`Timeouts::closing`](crate::Timeouts::closing) at most. An
+    /// error or a panic affects only its own connection, and is reported to
     /// [`on_error`](Self::on_error).
     ///
-    /// After the shutdown it waits until all connections have ended, for
-    /// [`Timeouts::closing`](crate::Timeouts::closing) and a second at most.
+    /// After the shutdown it waits until all connections have ended, at most for
+    /// [`Timeouts::closing`](crate::Timeouts::closing) plus one second.
     ///
     /// # Errors
     ///
-    /// The listener is broken. Errors that pass, such as too many open files, are waited out.
+    /// [`io::Error`] if the listener is broken. Temporary errors, such as too many open files, are
+    /// retried.
     pub fn run<F>(self, handler: F) -> io::Result<()>
     where
         F: Fn(&Incoming) -> HandlerResult + Send + Sync + 'static,
@@ -208,7 +208,7 @@ where
                 let passes_at_once = error.kind() == io::ErrorKind::ConnectionAborted;
                 report(ServerError::Accept(error), None);
                 if !passes_at_once {
-                    // No descriptors or no memory: some may be free soon.
+                    // No descriptors or no memory: some may become free soon.
                     shared.pause(RETRY);
                 }
                 continue;
@@ -217,7 +217,7 @@ where
         let stream = match options.tls.as_ref().map(Acceptor::session).transpose() {
             Ok(None) => Stream::from(tcp),
             Ok(Some(session)) => Stream::secure(tcp, session),
-            // No random numbers or no time: TLS cannot do without.
+            // No random numbers or no time: TLS needs both.
             Err(error) => {
                 report(ServerError::Opening(error), Some(peer));
                 continue;
@@ -230,7 +230,7 @@ where
         }
         let (handler, options) = (Arc::clone(handler), Arc::clone(options));
         if let Err(error) = builder.spawn(move || serve(&guard, peer, &options, &*handler)) {
-            // The connection was dropped with its guard. Threads may be there again soon.
+            // The connection was dropped with its guard. Threads may become available soon.
             report(ServerError::Opening(error.into()), Some(peer));
             shared.pause(RETRY);
         }
@@ -247,7 +247,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Errors of `accept` that no waiting helps against: the listener itself is at fault.
+/// Whether an error of `accept` is permanent: the listener itself is broken.
 fn is_fatal(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotConnected)
 }

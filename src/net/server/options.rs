@@ -1,4 +1,4 @@
-//! What holds for each connection of a server.
+//! The settings of each connection of a server.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ pub(in crate::net) struct Options {
     pub(super) config: Config,
     pub(super) head_limits: HeadLimits,
     pub(super) origins: OriginPolicy,
-    /// What is accepted where an answer of the program says nothing else.
+    /// The default answer, for an answer of the program without these settings.
     pub(super) answer: Answer,
     pub(super) max_connections: usize,
     pub(super) write_timeout: Option<Duration>,
@@ -36,7 +36,7 @@ impl Options {
         }
     }
 
-    /// The deadline of a transport that ends now.
+    /// The deadline for ending a transport, starting now.
     pub(super) fn ending(&self) -> Deadline {
         self.config.timeouts.ending(Instant::now())
     }

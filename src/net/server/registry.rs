@@ -1,4 +1,4 @@
-//! The connections of a server, and what ends them.
+//! The connections of a server, and how they are ended.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -34,21 +34,22 @@ struct Registry {
     shutting_down: bool,
 }
 
-/// How long to wait when the operating system has run out of something.
+/// How long to wait when the operating system has run out of a resource.
 pub(super) const RETRY: Duration = Duration::from_millis(20);
-/// For how long to try to end the wait of `accept`.
+/// How long to try to interrupt `accept`.
 const WAKE_TIME: Duration = Duration::from_secs(2);
 
 impl ServerHandle {
-    /// Accepts no more, closes each connection with 1001, behind what was accepted for sending on
-    /// it, and lets [`Server::run`](super::Server::run) return when they have ended. A client whose
-    /// request has not arrived as a whole is not served. It does not wait for any of that.
+    /// Stops accepting clients, closes each connection with 1001 after its accepted messages, and
+    /// lets [`Server::run`](super::Server::run) return when all have ended. A client whose request
+    /// has not completely arrived is not served. This method returns at once.
     ///
-    /// What the handlers send afterwards is refused with
-    /// [`SendError::Closed`](crate::SendError::Closed). What was accepted before and cannot be
-    /// written, because a client does not read, each handler finds when its connection is over:
-    /// [`WebSocket::buffered_amount`](crate::net::WebSocket::buffered_amount),
-    /// [`Writer::buffered_amount`](crate::net::Writer::buffered_amount).
+    /// Messages that the handlers send afterwards are refused with
+    /// [`SendError::Closed`](crate::SendError::Closed). If messages accepted before cannot be
+    /// written, because a client does not read,
+    /// [`WebSocket::buffered_amount`](crate::net::WebSocket::buffered_amount) and
+    /// [`Writer::buffered_amount`](crate::net::Writer::buffered_amount) show it after the end of
+    /// the connection.
     pub fn shutdown(&self) {
         let slots = {
             let mut registry = self.shared.lock();
@@ -109,11 +110,11 @@ impl Shared {
         Some(Guard { shared: Arc::clone(self), slot })
     }
 
-    /// Ends the wait of `accept` with a connection.
+    /// Interrupts `accept` by connecting to the listener.
     fn wake_accept(&self) {
         let until = Instant::now().checked_add(WAKE_TIME);
         while TcpStream::connect_timeout(&reachable(self.address), WAKE_TIME).is_err() {
-            // No descriptors, for one: the connections that end now give some back.
+            // For example no descriptors: connections that end now free some.
             if until.is_none_or(|until| Instant::now() >= until) || !self.lock().accepting {
                 return;
             }
@@ -121,8 +122,8 @@ impl Shared {
         }
     }
 
-    /// Waits for the connections to end: the peers have the time of the closing handshake, and then
-    /// their transports are ended.
+    /// Waits for the connections to end. The peers have the time of the closing handshake; then the
+    /// transports are aborted.
     pub(super) fn close_all(&self, options: &Options) {
         self.lock().accepting = false;
         self.wait_until_empty(until(&options.ending()));
@@ -144,7 +145,7 @@ impl Shared {
     }
 }
 
-/// Frees the connection's place, however its thread ends.
+/// Frees the connection's place, even if its thread panics.
 #[derive(Debug)]
 pub(super) struct Guard {
     shared: Arc<Shared>,
@@ -158,7 +159,7 @@ impl Drop for Guard {
     }
 }
 
-/// Where the listener can be reached from this machine.
+/// An address at which this machine can reach the listener.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

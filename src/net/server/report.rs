@@ -1,4 +1,4 @@
-//! What a server reports of clients that go wrong.
+//! Error reports of a server.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -8,26 +8,27 @@ use std::{fmt, io};
 
 use crate::net::Error;
 
-/// What a [`Server`](super::Server)'s handler returns. The error can be any: the program's own and
-/// those of this crate pass through `?`.
+/// The result of a [`Server`](super::Server)'s handler. `?` works for every error type, of the
+/// program and of this crate.
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-/// What went wrong with a client of a [`Server`](super::Server), for
+/// An error of a [`Server`](super::Server) or of one of its clients, for
 /// [`Server::on_error`](super::Server::on_error).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// `accept` failed, such as for want of descriptors: clients wait meanwhile, and it is tried
-    /// again every 20 ms.
+    /// `accept` failed, for example because there are no descriptors. Clients wait meanwhile; the
+    /// server tries again every 20 ms.
     Accept(io::Error),
-    /// The client never came to the handler: its handshake was wrong, took too long or was cut off,
+    /// The client failed before the handler: its handshake was wrong, took too long or was cut off,
     /// the server shuts down ([`io::ErrorKind::ConnectionAborted`]), or the operating system had no
-    /// thread for it. The client has been sent an error response, if it could be.
+    /// thread for it. The client has been sent an error response, if that was possible.
     Opening(Error),
-    /// The handler returned an error. The connection was closed with 1011, if it was not over.
+    /// The handler returned an error. The connection was closed with 1011, unless it had already
+    /// ended.
     Handler(Box<dyn std::error::Error + Send + Sync>),
-    /// The handler panicked, with this text. The connection was closed with 1011, if it was not
-    /// over.
+    /// The handler panicked, with this message. The connection was closed with 1011, unless it had
+    /// already ended.
     Panic(String),
 }
 
@@ -44,7 +45,7 @@ impl fmt::Display for ServerError {
 
 impl std::error::Error for ServerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // `Display` shows the cause itself, so its own cause comes next.
+        // `Display` includes the cause, so `source` returns the cause's own source.
         match self {
             Self::Accept(error) => error.source(),
             Self::Opening(error) => error.source(),
@@ -55,7 +56,7 @@ impl std::error::Error for ServerError {
 }
 
 impl ServerError {
-    /// What a panic was about.
+    /// Extracts the message of a panic.
     pub(super) fn of_panic(panic: &(dyn Any + Send)) -> Self {
         let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
             (Some(text), _) => (*text).to_owned(),
@@ -66,7 +67,7 @@ impl ServerError {
     }
 }
 
-/// Where to report.
+/// The function that gets the reports.
 #[derive(Clone, Default)]
 pub(super) struct Report(Option<Arc<Function>>);
 
@@ -81,7 +82,7 @@ impl Report {
 
     pub(super) fn report(&self, error: &ServerError, peer: Option<SocketAddr>) {
         if let Some(function) = &self.0 {
-            // A panic of it must not end the server; the panic hook shows it.
+            // If the function panics, the server must not end; the panic hook shows the panic.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| function(error, peer)));
         }
     }

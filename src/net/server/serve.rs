@@ -12,7 +12,7 @@ use crate::CloseCode;
 use crate::handshake::Rejection;
 use crate::net::linger::{OF_REFUSED, discard, until, write_and_end};
 
-/// Serves one connection, on a thread of its own.
+/// Serves one connection, on its own thread.
 pub(super) fn serve<F>(guard: &Guard, peer: SocketAddr, options: &Arc<Options>, handler: &F)
 where
     F: Fn(&Incoming) -> HandlerResult,
@@ -35,7 +35,7 @@ where
         report(failure);
     }
     if incoming.answer().is_none() {
-        // It is valid, and an error of the transport is the client's loss.
+        // 500 is a valid rejection, and an error of the transport concerns only this client.
         let _ = incoming.reject(&Rejection::new(500));
     }
     match (incoming.answer(), failure) {
@@ -45,19 +45,19 @@ where
     }
 }
 
-/// Waits until a client that was refused has ended its side, so that it gets the answer.
+/// Waits until a refused client has ended its side, so that the response arrives.
 fn end_refused(guard: &Guard, options: &Options) {
     if !guard.slot.is_settled() {
         discard(&mut guard.slot.stream().clone(), &options.ending(), OF_REFUSED);
     }
 }
 
-/// Closes a connection that its handler has left before its end: behind what was queued.
+/// Closes a connection whose handler has returned before its end, after the queued messages.
 fn end(guard: &Guard, options: &Options, code: CloseCode) {
     let (slot, deadline) = (&guard.slot, options.ending());
     let mut remains = slot.take_remains(code);
     if remains.is_none() && !slot.is_settled() {
-        // Another thread holds the connection, or a part of it.
+        // Another thread still holds the connection, or a part of it.
         slot.close(code);
         slot.wait_for_end(until(&deadline));
         remains = slot.take_remains(code);
@@ -68,6 +68,6 @@ fn end(guard: &Guard, options: &Options, code: CloseCode) {
     {
         discard(&mut stream, &deadline, usize::MAX);
     }
-    // Whoever still holds it gets the end of the stream.
+    // A thread that still holds it gets the end of the stream.
     let _ = stream.abort();
 }

@@ -1,4 +1,5 @@
-//! The thread that writes what the reader has queued, looks at the clock, and ends the transport.
+//! The background thread: it writes what the reader has queued, checks the timers, and ends the
+//! transport.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -6,22 +7,22 @@ use std::time::Instant;
 use super::shared::{Locked, Shared};
 use crate::net::Transport;
 
-/// Runs until the transport has come to its end, or the last half was dropped.
+/// Runs until the transport has ended, or the last half was dropped.
 pub(super) fn run(shared: &Shared) {
     let mut outbox = shared.lock();
     loop {
         let now = Instant::now();
-        let next = outbox.look_at_clock(now, shared.reads.load(Ordering::Acquire));
+        let next = outbox.check_timers(now, shared.reads.load(Ordering::Acquire));
         if outbox.is_over(now) {
             return end(shared, outbox);
         }
-        // What the halves have left unwritten is the server's to write.
+        // The server writes the bytes that the halves have left unwritten.
         if outbox.handles == 0 && shared.slot.is_some() {
             return;
         }
         if outbox.wants_half_close() {
             outbox.half_closed = true;
-            // A stream that is broken needs none.
+            // A broken stream cannot be ended.
             let _ = shared.stream.clone().shutdown_write();
         }
         outbox = if outbox.has_work() {
@@ -35,15 +36,15 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-/// Drops the transport, after one attempt to write what waits: such as a Close frame that says what
-/// took too long.
+/// Drops the transport, after one attempt to write the waiting bytes, such as a Close frame that
+/// says what took too long.
 fn end<'a>(shared: &'a Shared, mut outbox: Locked<'a>) {
     outbox.write_wanted = true;
     if outbox.has_work() {
         outbox = shared.write_or_wait(outbox, None);
     }
     outbox.dropped = true;
-    // The reader wakes at the end of its stream, a writer at an error.
+    // The reader wakes at the end of its stream, and a writer at an error.
     let mut stream = shared.stream.clone();
     let _ = stream.shutdown_write();
     let _ = stream.abort();

@@ -1,4 +1,4 @@
-//! What keeps a split connection alive.
+//! Keeps a split connection alive.
 
 use std::mem;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use crate::net::lock::lock;
 use crate::net::pace::Pace;
 use crate::split::Sender;
 
-/// Counts the halves, so that the connection ends with the last of them.
+/// Counts the halves: the connection ends with the last one.
 #[derive(Debug)]
 pub(super) struct Handle {
     shared: Arc<Shared>,
@@ -24,7 +24,7 @@ impl Handle {
         Self { shared, thread: Arc::new(Mutex::new(Some(thread))) }
     }
 
-    /// Leaves what was not written to the server.
+    /// Hands the unwritten bytes to the server.
     fn leave_remains(&self) {
         let Some(slot) = &self.slot else { return };
         let mut outbox = self.lock();
@@ -65,7 +65,8 @@ impl Drop for Handle {
             if outbox.handles == 0 {
                 outbox.write_wanted = true;
                 if self.slot.is_none() {
-                    // Nobody reads any more: the time for what waits begins.
+                    // No half reads any more. This starts the time in which waiting bytes may be
+                    // written.
                     outbox.sender.receive_eof();
                 }
             }

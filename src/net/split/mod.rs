@@ -1,10 +1,10 @@
 //! One connection on several threads: one reads, others write.
 //!
-//! Frames are encoded under a lock and written outside of it: a thread that waits for the network
-//! never keeps another from queueing, and in particular the reader never waits for a write. If it
-//! did, two peers that both send at full speed and ping each other would come to a halt: neither
-//! reads because each waits to write its Pong. A background thread writes what the reader queued,
-//! looks at the clock, and ends the transport; it sleeps otherwise.
+//! Frames are encoded under a lock and written outside it: a thread that waits for the network
+//! never keeps another from queueing, and the reader never waits for a write. Otherwise two peers
+//! that both send at full speed and ping each other would block: neither reads because each waits
+//! to write its Pong. A background thread writes what the reader queued, checks the timers, and
+//! ends the transport; otherwise it sleeps.
 
 mod background;
 mod handle;
@@ -33,20 +33,20 @@ use super::{Error, WebSocket};
 impl WebSocket<Stream> {
     /// Splits the connection into two halves, for two threads; [`Writer`] can be cloned for more. A
     /// background thread, which ends with the connection, writes the answers to the Pings and Close
-    /// frames that the [`Reader`] reads, and keeps the timeouts.
+    /// frames that the [`Reader`] reads, and checks the timeouts.
     ///
-    /// The reader hands over all messages up to the peer's Close frame, also after ours:
-    /// [`Config::messages_after_close`](crate::Config::messages_after_close) does not count here.
+    /// The reader returns all messages up to the peer's Close frame, even after ours:
+    /// [`Config::messages_after_close`](crate::Config::messages_after_close) has no effect here.
     ///
-    /// Dropping the last half blocks until what was queued is written, for
-    /// [`Timeouts::closing`](crate::Timeouts::closing) at most. The peer then sees no Close frame,
-    /// unless one was sent; in a handler of a [`Server`](super::Server) the server writes what is
-    /// left, and a Close frame.
+    /// Dropping the last half blocks until queued messages are written, at most for
+    /// [`Timeouts::closing`](crate::Timeouts::closing). The peer gets no Close frame, unless one
+    /// was sent. In a handler of a [`Server`](super::Server) the server writes the rest, and a
+    /// Close frame.
     ///
     /// # Errors
     ///
-    /// What was queued could not be written, or the thread could not be started; the connection is
-    /// dropped.
+    /// [`Error`] if queued messages could not be written, or the thread could not be started; the
+    /// connection is dropped.
     pub fn split(mut self) -> Result<(Reader, Writer), Error> {
         self.flush()?;
         let pace = Pace::new(self.write_timeout());
@@ -68,7 +68,7 @@ impl WebSocket<Stream> {
             let shared = Arc::downgrade(&shared);
             slot.set_start_close(move |code| {
                 if let Some(shared) = shared.upgrade() {
-                    // Refused only if that has begun.
+                    // Refused only if the closing handshake has started.
                     let _ = shared.update(|outbox| outbox.start_close(code, ""));
                 }
             });

@@ -1,5 +1,5 @@
-//! The state that the threads of a split connection share: what is queued, and how the connection
-//! stands.
+//! The state that the threads of a split connection share: the queue, and the state of the
+//! connection.
 
 use std::io;
 use std::time::Instant;
@@ -14,24 +14,24 @@ use crate::{CloseCode, Event, Outcome, ProtocolError, SendBuffer, SendError, Tea
 pub(super) struct Outbox {
     pub(super) sender: Sender,
     pub(super) queue: SendQueue,
-    /// Whether the background thread shall write what is queued.
+    /// Whether the background thread must write the queue.
     pub(super) write_wanted: bool,
-    /// How long the peer may take too little.
+    /// Detects a peer that takes too little.
     pace: Pace,
-    /// Why nothing can be written any more.
+    /// The error after which nothing more can be written.
     failed: Option<io::ErrorKind>,
-    /// Readers and writers that exist.
+    /// Number of readers and writers.
     pub(super) handles: usize,
     /// Until when the background thread sleeps.
     pub(super) wakes_at: Option<Instant>,
     /// Whether our side of the transport has ended.
     pub(super) half_closed: bool,
-    /// Whether the transport has come to its end.
+    /// Whether the transport has ended.
     pub(super) dropped: bool,
 }
 
 impl Outbox {
-    /// An outbox with nothing queued, of one handle.
+    /// Creates an outbox with an empty queue and one handle.
     pub(super) fn new(sender: Sender, pace: Pace) -> Self {
         Self {
             sender,
@@ -46,7 +46,7 @@ impl Outbox {
         }
     }
 
-    /// Queues what `encode` makes of a payload of `length` bytes.
+    /// Queues the frame that `encode` makes of a payload of `length` bytes.
     pub(super) fn queue(
         &mut self,
         length: usize,
@@ -57,7 +57,7 @@ impl Outbox {
         Ok(encode(&mut self.sender, self.queue.queued())?)
     }
 
-    /// Queues a Close frame, for which there is always room.
+    /// Queues a Close frame; there is always room for it.
     pub(super) fn start_close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
@@ -75,13 +75,14 @@ impl Outbox {
         self.write_wanted = true;
     }
 
-    /// The peer broke the protocol.
+    /// Ends the connection because the peer broke the protocol.
     pub(super) fn fail(&mut self, error: ProtocolError) {
         self.sender.fail(error, self.queue.queued());
         self.write_wanted = true;
     }
 
-    /// The reader is about to wait for the peer. Returns whether the background thread must know.
+    /// Records that the reader is about to wait for the peer. Returns whether the background thread
+    /// must be woken.
     pub(super) fn note(&mut self, progress: Progress) -> bool {
         self.sender.note(progress);
         self.write_wanted |= !self.queue.is_empty();
@@ -93,8 +94,8 @@ impl Outbox {
         sooner || self.has_work()
     }
 
-    /// What the timers say. Returns when to look next.
-    pub(super) fn look_at_clock(&mut self, now: Instant, reads: bool) -> Option<Instant> {
+    /// Checks the timers. Returns when to check next.
+    pub(super) fn check_timers(&mut self, now: Instant, reads: bool) -> Option<Instant> {
         if !reads {
             self.sender.note_unread();
         }
@@ -109,7 +110,7 @@ impl Outbox {
         [self.sender.poll_timeout(), until].into_iter().flatten().min()
     }
 
-    /// Whether the transport is of no more use.
+    /// Whether the transport must be dropped.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         match self.sender.teardown() {
             Teardown::Drop { until } => {
@@ -120,12 +121,12 @@ impl Outbox {
         }
     }
 
-    /// Whether our side of the transport is to be ended now.
+    /// Whether our side of the transport must be ended now.
     pub(super) fn wants_half_close(&self) -> bool {
         self.sender.teardown() == Teardown::HalfClose && self.queue.is_empty() && !self.half_closed
     }
 
-    /// Whether the connection can still be written to.
+    /// Checks that the connection can still be written to.
     pub(super) fn check(&self) -> Result<(), Error> {
         match self.failed {
             Some(kind) => Err(io::Error::from(kind).into()),
@@ -135,11 +136,11 @@ impl Outbox {
 
     /// Whether the background thread has something to write now.
     pub(super) fn has_work(&self) -> bool {
-        let wanted = self.queue.has_rest() || (self.write_wanted && !self.queue.is_empty());
-        wanted && !self.queue.is_writing() && self.failed.is_none()
+        let has_bytes = self.queue.has_rest() || (self.write_wanted && !self.queue.is_empty());
+        has_bytes && !self.queue.is_writing() && self.failed.is_none()
     }
 
-    /// Takes what is to be written; `None` if another thread writes.
+    /// Takes the next batch to write; `None` if another thread writes.
     pub(super) fn take(&mut self) -> Option<SendBuffer> {
         if !self.queue.has_rest() {
             self.write_wanted = false;
@@ -147,8 +148,8 @@ impl Outbox {
         self.queue.take()
     }
 
-    /// Takes back what a write has left, and judges whether the peer takes enough. Returns whether
-    /// nothing can be written any more.
+    /// Takes back the rest of a write, and checks whether the peer takes enough. Returns whether
+    /// nothing more can be written.
     pub(super) fn put_back(&mut self, batch: SendBuffer, result: io::Result<()>) -> bool {
         let written = self.queue.put_back(batch);
         let judged = match result {
@@ -214,11 +215,11 @@ mod tests {
     fn the_end_waits_for_what_is_queued_until_its_deadline() {
         let mut outbox = outbox(&Config::new());
         let now = Instant::now();
-        outbox.look_at_clock(now, true);
+        outbox.check_timers(now, true);
         outbox.queue(5, |sender, buffer| sender.send("Hello", buffer)).unwrap();
         outbox.sender.receive_eof();
-        assert!(!outbox.is_over(now), "the timers have not looked");
-        outbox.look_at_clock(now, true);
+        assert!(!outbox.is_over(now), "the timers have not been checked");
+        outbox.check_timers(now, true);
         assert!(!outbox.is_over(now) && outbox.is_over(now + Duration::from_secs(10)));
         let batch = outbox.take().unwrap();
         outbox.put_back(batch, Err(io::ErrorKind::BrokenPipe.into()));

@@ -1,4 +1,4 @@
-//! Where a message lies in all that is sent: what `bufferedAmount` of the browsers' object counts.
+//! Positions of messages in the stream of sent bytes, for `bufferedAmount` of the browsers' object.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use crate::Message;
 use crate::net::Error;
 
 impl Writer {
-    /// Queues a message, and returns where it begins and ends in all that is sent; compare
+    /// Queues a message, and returns its begin and end in the stream of sent bytes, to compare with
     /// [`written`](Self::written). Does not wake the background thread ([`wake`](Self::wake)).
     pub(crate) fn queue_at(&self, message: Message<'_>) -> Result<Range<u64>, Error> {
         let mut outbox = self.handle.lock();
@@ -17,13 +17,13 @@ impl Writer {
         Ok(start..outbox.queue.position())
     }
 
-    /// Has what was queued written by the background thread.
+    /// Wakes the background thread to write the queue.
     pub(crate) fn wake(&self) {
         self.handle.update(|outbox| outbox.write_wanted = true);
     }
 
-    /// How many bytes the network has taken, or `None` if it has taken everything. A Pong that
-    /// another takes the place of makes positions wrong, by 125 at most.
+    /// How many bytes the network has taken, or `None` if it has taken everything. A Pong that was
+    /// replaced shifts positions, by at most 125 bytes.
     pub(crate) fn written(&self) -> Option<u64> {
         let outbox = self.handle.lock();
         let written = self.handle.written.load(Ordering::Acquire);

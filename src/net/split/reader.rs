@@ -14,15 +14,15 @@ use crate::{Event, Outcome, OwnedMessage, ReceiveBuffer};
 /// The receiving half of a [`WebSocket`](crate::net::WebSocket) after
 /// [`split`](crate::net::WebSocket::split).
 ///
-/// It must be read from: the background thread writes the answers to Pings and Close frames, but
-/// only the reader reads them, and sees whether the peer is alive.
+/// The program must keep reading: the background thread writes the answers to Pings and Close
+/// frames, but only the reader receives them, and sees whether the peer is alive.
 #[derive(Debug)]
 pub struct Reader {
     stream: Stream,
     receiver: Receiver,
     input: ReceiveBuffer,
     handle: Handle,
-    /// Whether reads end after [`QUIET`], to give memory back.
+    /// Whether reads time out after [`QUIET`], to free memory.
     is_timed: bool,
     finished: bool,
 }
@@ -33,12 +33,12 @@ impl Reader {
         Self { stream, receiver, input, handle, is_timed: false, finished: false }
     }
 
-    /// Waits for the next event; `None` when the connection is over after a closing handshake. What
-    /// was queued is written by the background thread meanwhile.
+    /// Waits for the next event; `None` after a completed closing handshake. The background thread
+    /// writes queued messages meanwhile.
     ///
-    /// After a violation of the protocol it goes on to read and discard what arrives until the peer
-    /// has ended its side, for [`Timeouts::closing`](crate::Timeouts::closing) at most, and only
-    /// then returns the error: otherwise the peer might not learn why the connection failed.
+    /// After a protocol error of the peer it still reads and discards until the peer has ended its
+    /// side, for [`Timeouts::closing`](crate::Timeouts::closing) at most, and only then returns the
+    /// error: otherwise the peer might lose the Close frame with the reason.
     ///
     /// # Errors
     ///
@@ -48,9 +48,9 @@ impl Reader {
         Ok(if self.wait()? { self.input.event() } else { None })
     }
 
-    /// Waits for the next message, and hands it over with its memory; `None` when the connection is
-    /// over after a closing handshake. Pings, Pongs and Close frames are passed over. With
-    /// [`Delivery::Chunks`](crate::Delivery::Chunks) it is the next piece of a message.
+    /// Waits for the next message and returns it with its memory; `None` after a completed closing
+    /// handshake. Skips Pings, Pongs and Close frames. With
+    /// [`Delivery::Chunks`](crate::Delivery::Chunks) it returns the next piece of a message.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Reader {
         Ok(None)
     }
 
-    /// Returns how the connection ended, once it has: whether that was clean, the code and the
+    /// Returns how the connection ended, once it has: whether it was clean, the code and the
     /// reason.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
@@ -79,7 +79,7 @@ impl Reader {
                     return Ok(true);
                 }
                 Ok(false) => {}
-                // The outcome, which ends the transport like any other.
+                // It is the outcome, and ends the transport like any other.
                 Err(error) => self.handle.update(|outbox| outbox.fail(error)),
             }
             if self.finished {
@@ -106,7 +106,7 @@ impl Reader {
         }
     }
 
-    /// Tells the timers what has arrived, and has what is queued written.
+    /// Records what has arrived, and lets queued frames be written.
     fn note(&mut self) {
         let mut outbox = self.handle.lock();
         let progress = self.receiver.progress(&mut self.input);
@@ -116,7 +116,7 @@ impl Reader {
         }
     }
 
-    /// Lets the next read end early if there is memory to give back.
+    /// Lets the next read time out if there is memory to free.
     #[inline]
     fn release_when_quiet(&mut self) -> io::Result<()> {
         let large = self.input.capacity() > WORTH_RELEASE && self.input.is_idle();
@@ -142,8 +142,8 @@ impl Reader {
         if known || is_reset(&error) { Ok(()) } else { Err(error.into()) }
     }
 
-    /// The peer has ended its side. What waits to be written still leaves, in the time that there
-    /// is.
+    /// Records that the peer has ended its side. Waiting bytes may still be written within the time
+    /// limit.
     fn end(&mut self) {
         self.handle.update(|outbox| outbox.sender.receive_eof());
         let mut outbox = self.handle.lock();

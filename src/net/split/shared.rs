@@ -1,4 +1,5 @@
-//! What the threads of a split connection share: the outbox behind its lock, and the stream.
+//! The state shared by the threads of a split connection: the outbox behind its lock, and the
+//! stream.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use crate::net::{Error, Transport};
 use crate::split::Sender;
 use crate::{EncodedMessage, OutgoingMessage, SendBuffer, SendError};
 
-/// The most that one write is given, so that a large batch is seen to leave.
+/// The largest write, so that the progress of a large batch is visible.
 const WRITE: usize = 256 << 10;
 
 #[derive(Debug)]
@@ -23,9 +24,9 @@ pub(super) struct Shared {
     pub(super) stream: Stream,
     /// The place in the server that accepted the connection.
     pub(super) slot: Option<Arc<Slot>>,
-    /// Whether the reader waits for the peer. While it does not, silence says nothing.
+    /// Whether the reader waits for the peer. Otherwise the peer's silence does not count.
     pub(super) reads: AtomicBool,
-    /// Bytes that the network has taken, as of now.
+    /// Number of bytes that the network has taken.
     pub(super) written: AtomicU64,
     /// Notified when the outbox changes.
     changed: Condvar,
@@ -36,7 +37,7 @@ pub(super) struct Shared {
 pub(super) type Locked<'a> = MutexGuard<'a, Outbox>;
 
 impl Shared {
-    /// Makes the stream ready: reads wait forever, writes for a [`STEP`].
+    /// Configures the stream: reads wait forever, writes for a [`STEP`].
     pub(super) fn new(stream: Stream, slot: Option<Arc<Slot>>, outbox: Outbox) -> io::Result<Self> {
         stream.get_ref().set_nonblocking(false)?;
         stream.set_read_timeout(None)?;
@@ -55,7 +56,7 @@ impl Shared {
         lock(&self.outbox)
     }
 
-    /// Changes the outbox, and wakes whoever waits for that.
+    /// Changes the outbox, and wakes the threads that wait for a change.
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut Outbox) -> T) -> T {
         let mut outbox = self.lock();
         let result = change(&mut outbox);
@@ -64,18 +65,18 @@ impl Shared {
         result
     }
 
-    /// Wakes whoever waits for a change of the outbox.
+    /// Wakes the threads that wait for a change of the outbox.
     pub(super) fn notify(&self) {
         self.changed.notify_all();
     }
 
-    /// Waits for a change, until `until` at most.
+    /// Waits for a change, at most until `until`.
     pub(super) fn wait<'a>(&self, outbox: Locked<'a>, until: Option<Instant>) -> Locked<'a> {
         wait(&self.changed, outbox, until)
     }
 
-    /// Queues what `encode` makes of a payload of `length` bytes, when there is room for it, and
-    /// returns when it was written.
+    /// Queues the frame that `encode` makes of a payload of `length` bytes, when there is room for
+    /// it, and returns when it is written.
     pub(super) fn send(
         &self,
         length: usize,
@@ -91,7 +92,7 @@ impl Shared {
         }
     }
 
-    /// Returns when all that is queued now was written, by whichever thread.
+    /// Returns when everything queued now is written, by any thread.
     pub(super) fn flush<'a>(&'a self, outbox: Locked<'a>) -> Result<(), Error> {
         let ticket = outbox.queue.ticket();
         self.write_through(outbox, ticket)
@@ -108,7 +109,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes once, for a [`STEP`] at most; if another thread writes, waits until `until` at most.
+    /// Writes once, for at most a [`STEP`]; if another thread writes, waits at most until `until`.
     pub(super) fn write_or_wait<'a>(
         &'a self,
         mut outbox: Locked<'a>,
@@ -128,7 +129,7 @@ impl Shared {
     fn put_back(&self, batch: SendBuffer, result: io::Result<()>) -> Locked<'_> {
         let mut outbox = self.lock();
         if outbox.put_back(batch, result) {
-            // The reader learns it from the end of its stream.
+            // The reader notices it at the end of its stream.
             let _ = self.stream.abort();
         }
         self.notify();
@@ -139,8 +140,8 @@ impl Shared {
         Counting { stream: self.stream.clone(), written: &self.written }
     }
 
-    /// Sends a payload that is not worth a copy: with the right to write in hand, the frame's
-    /// header joins what is queued, and header and payload are written outside the lock.
+    /// Sends a payload without copying it: this thread takes the right to write, queues the frame's
+    /// header, and writes header and payload outside the lock.
     pub(super) fn send_large(&self, message: &Large<'_>) -> Result<(), Error> {
         let length = message.len();
         let mut outbox = self.lock();
@@ -182,7 +183,7 @@ impl Shared {
     }
 }
 
-/// A message that is worth being written from where it lies.
+/// A message that is written without a copy.
 pub(super) enum Large<'m> {
     Message(OutgoingMessage<'m>),
     Encoded(&'m EncodedMessage),
@@ -200,7 +201,7 @@ impl<'m> Large<'m> {
         }
     }
 
-    /// The same for the time of one call.
+    /// The same message, borrowed for one call.
     fn shorter(&self) -> Large<'_> {
         match *self {
             Self::Message(message) => Large::Message(message),
@@ -216,7 +217,7 @@ impl<'m> Large<'m> {
     }
 }
 
-/// Writes while the stream takes all it is offered.
+/// Writes while the stream takes everything it is offered.
 fn write_in_place(unwritten: &mut Unwritten<'_>, stream: &mut impl Write) -> io::Result<()> {
     let started = Instant::now();
     while !unwritten.is_empty() && started.elapsed() < STEP {
@@ -231,7 +232,7 @@ fn write_in_place(unwritten: &mut Unwritten<'_>, stream: &mut impl Write) -> io:
     Ok(())
 }
 
-/// Writes and counts, so that others see a large batch leave.
+/// Writes and counts, so that other threads see the progress of a large batch.
 struct Counting<'a> {
     stream: Stream,
     written: &'a AtomicU64,

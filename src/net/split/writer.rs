@@ -12,7 +12,7 @@ use crate::{AsMessage, CloseCode, EncodedMessage, Outcome, State};
 /// [`split`](crate::net::WebSocket::split). Clones send on the same connection, message by message,
 /// from any thread.
 ///
-/// `send` waits until the network has taken the message; `queue` never waits, and a background
+/// `send` waits until the network has taken the message; `queue` never waits, because a background
 /// thread writes.
 #[derive(Clone, Debug)]
 pub struct Writer {
@@ -24,9 +24,9 @@ impl Writer {
         Self { handle }
     }
 
-    /// Sends a message and all that was queued before; returns when the network has taken it, and
-    /// so waits for room ([`Limits::buffered`](crate::Limits::buffered)). A large payload is not
-    /// copied, unless it is compressed.
+    /// Sends a message after all messages queued before. It returns when the network has taken the
+    /// message, so it also waits for room ([`Limits::buffered`](crate::Limits::buffered)). A large
+    /// payload is not copied unless it is compressed.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl Writer {
         self.handle.send(message.len(), |sender, buffer| sender.send(message, buffer))
     }
 
-    /// Queues a message, which the background thread then writes, and returns at once.
+    /// Queues a message and returns at once; the background thread writes it.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Writer {
         })
     }
 
-    /// Sends a message that was encoded once for many connections; a large one is not copied.
+    /// Sends a message that was encoded once for many connections. A large payload is not copied.
     ///
     /// # Errors
     ///
@@ -80,8 +80,8 @@ impl Writer {
         self.handle.send(length, |sender, buffer| sender.send_encoded(message, buffer))
     }
 
-    /// Sends the next fragment of a message; `fin` marks the last. Fragments of a message must come
-    /// from one writer: another's messages are refused meanwhile
+    /// Sends the next fragment of a message; `fin` marks the last one. All fragments of a message
+    /// must come from one writer: meanwhile messages of other writers are refused
     /// ([`SendError::MessageInProgress`](crate::SendError::MessageInProgress)).
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Writer {
             .send(fragment.len(), |sender, buffer| sender.send_fragment(fragment, fin, buffer))
     }
 
-    /// Sends a Ping with a payload of at most 125 bytes; the reader gets the answer, an
+    /// Sends a Ping with a payload of at most 125 bytes. The reader gets the answer, an
     /// [`Event::Pong`](crate::Event::Pong).
     ///
     /// # Errors
@@ -103,9 +103,9 @@ impl Writer {
         self.handle.send(payload.len(), |sender, buffer| sender.ping(payload, buffer))
     }
 
-    /// Sends a Close frame, which starts the closing handshake; the reader sees its end. A reason
-    /// needs a code. If the peer does not read, it takes
-    /// [`Timeouts::closing`](crate::Timeouts::closing) at most.
+    /// Sends a Close frame, which starts the closing handshake (RFC 6455, 7.1.2); the reader sees
+    /// its end. A reason needs a code. It takes at most
+    /// [`Timeouts::closing`](crate::Timeouts::closing) if the peer does not read.
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl Writer {
         self.flush()
     }
 
-    /// Queues a Close frame as [`queue`](Self::queue) does: nothing can be sent behind it.
+    /// Queues a Close frame as [`queue`](Self::queue) does. Nothing can be sent after it.
     ///
     /// # Errors
     ///
@@ -133,17 +133,17 @@ impl Writer {
         self.handle.update(|outbox| outbox.start_close(code, reason))
     }
 
-    /// Ends the connection at once, without a Close frame: the peer sees 1006, and what was queued
-    /// is lost. The reader and other writers get an error.
+    /// Ends the connection at once, without a Close frame: the peer sees 1006, and queued messages
+    /// are lost. The reader and other writers get an error.
     ///
     /// # Errors
     ///
-    /// The operating system's.
+    /// The error of the operating system.
     pub fn abort(&self) -> io::Result<()> {
         self.handle.stream.abort()
     }
 
-    /// Returns when what was queued is written.
+    /// Waits until everything queued is written.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl Writer {
         self.handle.flush(self.handle.lock())
     }
 
-    /// Returns how many bytes were accepted for sending and are not known to be written.
+    /// Returns how many bytes were accepted for sending and may not be written yet.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.handle.lock().queue.buffered_amount()
@@ -165,7 +165,7 @@ impl Writer {
         self.handle.lock().sender.state() != State::Open
     }
 
-    /// Returns how the connection ended, once it has: whether that was clean, the code and the
+    /// Returns how the connection ended, once it has: whether it was clean, the code and the
     /// reason.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {

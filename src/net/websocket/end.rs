@@ -1,4 +1,4 @@
-//! The end of the transport, as [`Teardown`] says.
+//! Ends the transport as [`Teardown`] says.
 
 use std::io::{Read, Write};
 use std::time::Instant;
@@ -9,8 +9,7 @@ use crate::net::{Error, Outgoing};
 use crate::{Outcome, Teardown};
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Does what is to be done with the transport of a connection that is over; `None` if that is
-    /// to read on.
+    /// Does what `teardown` says with the transport; `None` means to continue reading.
     #[cold]
     pub(super) fn tear_down(&mut self, teardown: Teardown) -> Option<Result<Step, Error>> {
         let until = match teardown {
@@ -19,7 +18,7 @@ impl<S: Read + Write> WebSocket<S> {
                 self.half_close();
                 return None;
             }
-            // Without a half-close the peer's end may wait for ours.
+            // Without a half-close the peer may wait for our end.
             Teardown::HalfClose => None,
             Teardown::Drop { until } => until,
         };
@@ -31,7 +30,7 @@ impl<S: Read + Write> WebSocket<S> {
         }
         let is_abnormal = matches!(self.outcome(), Some(Outcome::Abnormal));
         match self.broken.take_if(|error| is_abnormal && !is_reset(error)) {
-            // Said once; from then on it is abnormal.
+            // Returned once; later calls return `Abnormal`.
             Some(error) => Some(Err(error.into())),
             None => Some(self.result()),
         }
@@ -44,19 +43,19 @@ impl<S: Read + Write> WebSocket<S> {
             && !waits
             && !std::mem::replace(&mut self.half_closed, true)
         {
-            // A transport that is broken needs none.
+            // A broken transport cannot be ended.
             let _ = (control.shutdown_write)(&mut self.outgoing.stream);
         }
     }
 
-    /// Writes what waits, until `until` at most where the transport can bound it.
+    /// Writes the waiting bytes, at most until `until` if the transport has timeouts.
     fn write_last(&mut self, until: Instant) {
         if self.cannot_write() || self.outgoing.core.buffer.is_empty() {
             return;
         }
         match &self.control {
             Some(control) => {
-                // What is lost shows in `buffered_amount`.
+                // `buffered_amount` shows what is lost.
                 let Outgoing { stream, core, .. } = &mut self.outgoing;
                 let _ = (control.write_until)(stream, &mut core.buffer, until);
             }
@@ -65,10 +64,10 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     fn cannot_write(&self) -> bool {
-        self.broken.is_some() || self.outgoing.gave_up
+        self.broken.is_some() || self.outgoing.write_timed_out
     }
 
-    /// How the connection ended.
+    /// The result of a connection that has ended.
     pub(super) fn result(&self) -> Result<Step, Error> {
         match self.outcome() {
             Some(Outcome::Clean { .. }) | None => Ok(Step::Ended),

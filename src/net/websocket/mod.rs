@@ -20,8 +20,8 @@ use crate::{
 
 /// A blocking connection over anything that reads and writes.
 ///
-/// [`next_event`](Self::next_event) waits, answers Pings and Close frames, and writes what was
-/// queued before it waits. After the end it returns `None`:
+/// [`next_event`](Self::next_event) answers Pings and Close frames, and writes queued messages
+/// before it waits. After the end of the connection it returns `None`:
 ///
 /// ```no_run
 /// use sansock::net::client;
@@ -43,29 +43,29 @@ use crate::{
 ///
 /// # Dropping it
 ///
-/// A connection that is dropped before its end is cut off: the peer sees no Close frame (1006), and
-/// what was queued is lost. [`close`](Self::close) ends it in order. A handler of a
-/// [`Server`](super::Server) may just return: the server then writes what was queued and a Close
-/// frame with 1000, or with 1011 after an error or a panic.
+/// A connection that is dropped before its end is cut off: the peer gets no Close frame (1006), and
+/// queued messages are lost. [`close`](Self::close) ends it in order. A handler of a
+/// [`Server`](super::Server) may just return: the server then writes the queued messages and a
+/// Close frame with 1000, or with 1011 after an error or a panic.
 #[derive(Debug)]
 pub struct WebSocket<S = Stream> {
     input: ReceiveBuffer,
     outgoing: Outgoing<S>,
-    /// How to bound the waiting, if the transport can.
+    /// The timeout functions of the transport, if it has them.
     control: Option<Control<S>>,
     /// The read timeout that the transport has now.
     read_timeout: Option<Duration>,
-    /// When the clock was looked at last; of use only while a read timeout is set.
-    looked: Option<Instant>,
-    /// The write that failed. What the peer has sent before can still be read.
+    /// When the timers were last checked; used only while a read timeout is set.
+    last_check: Option<Instant>,
+    /// The error of a failed write. Bytes that the peer sent before can still be read.
     broken: Option<io::Error>,
-    /// Whether the last answer to a control frame could not be written: the network is full.
+    /// Whether the last answer to a control frame could not be written because the network is full.
     reply_blocked: bool,
-    /// What was negotiated.
+    /// The result of the opening handshake.
     established: Option<Established>,
     /// Whether our side of the transport has ended.
     half_closed: bool,
-    /// Whether everything is over, the transport's end included.
+    /// Whether connection and transport have ended.
     finished: bool,
 }
 
@@ -77,7 +77,7 @@ struct Control<S> {
     shutdown_write: fn(&mut S) -> io::Result<()>,
 }
 
-/// What came of waiting for a limited time.
+/// The result of waiting for a limited time.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Next<T> {
@@ -89,25 +89,25 @@ pub enum Next<T> {
     TimedOut,
 }
 
-/// [`Next`] without the loan.
+/// As [`Next`], without borrowing.
 enum Step {
     Event,
     Ended,
     TimedOut,
 }
 
-/// Buffers above this size are given back when the connection is idle ...
+/// Buffers above this size are freed when the connection has been idle for [`QUIET`].
 pub(super) const WORTH_RELEASE: usize = 64 << 10;
-/// ... for this long.
+/// How long a connection must be idle before its buffers are freed.
 pub(super) const QUIET: Duration = Duration::from_secs(1);
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Makes a connection over a transport that may not be able to bound its waiting: timeouts are
-    /// not kept. Nor can its sending side be ended alone, so at the end only a client waits,
-    /// without a bound, until the server has closed the transport; a server then drops it.
+    /// Creates a connection over a transport without timeouts: [`Timeouts`](crate::Timeouts) have
+    /// no effect. The sending side cannot be ended alone either. At the end a client waits, without
+    /// a time limit, until the server has closed the transport; a server drops it.
     ///
-    /// `input` holds what has arrived behind the handshake's head, `output` what of the handshake
-    /// still has to be written.
+    /// `input` holds bytes that arrived after the handshake's head, and `output` bytes of the
+    /// handshake that are not written yet.
     pub fn untimed(
         stream: S,
         connection: Connection,
@@ -119,7 +119,7 @@ impl<S: Read + Write> WebSocket<S> {
             outgoing: Outgoing::new(stream, connection, output),
             control: None,
             read_timeout: None,
-            looked: None,
+            last_check: None,
             broken: None,
             reply_blocked: false,
             established: None,
@@ -128,26 +128,26 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Waits for the next event; `None` when the connection is over after a closing handshake. What
-    /// was queued is written first.
+    /// Waits for the next event; `None` after a completed closing handshake. Queued messages are
+    /// written first.
     ///
-    /// After a violation of the protocol it goes on to read and discard what arrives until the peer
-    /// has ended its side, for [`Timeouts::closing`](crate::Timeouts::closing) at most, and only
-    /// then returns the error: otherwise the peer might not learn why the connection failed.
+    /// After a protocol error of the peer it still reads and discards until the peer has ended its
+    /// side, for [`Timeouts::closing`](crate::Timeouts::closing) at most, and only then returns the
+    /// error: otherwise the peer might lose the Close frame with the reason.
     ///
-    /// The event borrows the connection; to send while it is held, use
+    /// The event borrows the connection. To send while you hold it, use
     /// [`exchange`](Self::exchange).
     ///
     /// # Errors
     ///
     /// - [`Error::Protocol`], [`Error::Timeout`] and [`Error::Abnormal`] end the connection, and
-    ///   come again with every later call. `Abnormal` is every end without a Close frame, a reset
-    ///   included.
+    ///   every later call returns them again. `Abnormal` means an end without a Close frame, such
+    ///   as a reset.
     /// - [`Error::Io`] with [`io::ErrorKind::WouldBlock`] or [`io::ErrorKind::TimedOut`], if the
-    ///   program has set a read timeout or made the stream non-blocking: call again, nothing is
+    ///   program has set a read timeout or made the stream non-blocking. Call again; nothing is
     ///   lost.
-    /// - [`Error::Io`] with [`io::ErrorKind::TimedOut`] if the peer does not read what is sent to
-    ///   it (`write_timeout`), and with another kind if the transport is broken.
+    /// - [`Error::Io`] with [`io::ErrorKind::TimedOut`] if the peer does not read
+    ///   (`write_timeout`), and with another kind if the transport is broken.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         Ok(match self.wait(None)? {
@@ -156,9 +156,9 @@ impl<S: Read + Write> WebSocket<S> {
         })
     }
 
-    /// Waits for the next message, and hands it over with its memory; `None` when the connection is
-    /// over after a closing handshake. Pings, Pongs and Close frames are passed over. With
-    /// [`Delivery::Chunks`](crate::Delivery::Chunks) it is the next piece of a message.
+    /// Waits for the next message and returns it with its memory; `None` after a completed closing
+    /// handshake. Skips Pings, Pongs and Close frames. With
+    /// [`Delivery::Chunks`](crate::Delivery::Chunks) it returns the next piece of a message.
     ///
     /// # Errors
     ///
@@ -172,8 +172,8 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(None)
     }
 
-    /// Waits for the next event, and lends it together with the sending half, to answer while the
-    /// payload is still held.
+    /// Waits for the next event, and lends it together with the sending half, so that the program
+    /// can answer while it holds the payload.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self.outgoing
     }
 
-    /// Queues a message: it is written with the next flush or before the next wait
+    /// Queues a message. It is written with the next flush or before the next wait
     /// ([`Outgoing::queue`]).
     ///
     /// # Errors
@@ -215,7 +215,7 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.queue(message)
     }
 
-    /// Sends a message and all that was queued before ([`Outgoing::send`]).
+    /// Sends a message after all messages queued before ([`Outgoing::send`]).
     ///
     /// # Errors
     ///
@@ -252,8 +252,8 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.ping(payload)
     }
 
-    /// Sends a Close frame and returns ([`Outgoing::start_close`]); [`close`](Self::close) waits
-    /// for the end.
+    /// Sends a Close frame and returns at once ([`Outgoing::start_close`]). [`close`](Self::close)
+    /// also waits for the end.
     ///
     /// # Errors
     ///
@@ -266,7 +266,7 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.start_close(code, reason)
     }
 
-    /// Writes what was queued ([`Outgoing::flush`]).
+    /// Writes everything that was queued ([`Outgoing::flush`]).
     ///
     /// # Errors
     ///
@@ -277,14 +277,14 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Sends a Close frame unless one was sent, waits for the end, and returns how the connection
-    /// ended. Messages that still arrive are discarded. It takes
-    /// [`Timeouts::closing`](crate::Timeouts::closing) at most, also if the peer does not answer or
-    /// does not read.
+    /// ended. Messages that still arrive are discarded. It takes at most
+    /// [`Timeouts::closing`](crate::Timeouts::closing), even if the peer does not answer or does
+    /// not read.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] for a reason that is too long, and [`Error`] as
-    /// [`next_event`](Self::next_event) returns it.
+    /// [`Error::Send`] if the reason is too long, and [`Error`] as [`next_event`](Self::next_event)
+    /// returns it.
     pub fn close(
         &mut self,
         code: impl Into<Option<CloseCode>>,
@@ -304,40 +304,40 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.is_closing()
     }
 
-    /// Returns how many bytes were accepted for sending and not yet handed to the transport. After
-    /// the end, also one after a closing handshake, these are lost.
+    /// Returns how many bytes were accepted for sending and are not yet passed to the transport.
+    /// After the end of the connection, even a clean one, these are lost.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.outgoing.buffered_amount()
     }
 
-    /// Returns the state of the protocol.
+    /// Returns the connection's protocol state.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.outgoing.core.connection
     }
 
-    /// Returns how the connection ended, once it has: whether that was clean, the code and the
+    /// Returns how the connection ended, once it has: whether it was clean, the code and the
     /// reason.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         self.outgoing.core.connection.outcome()
     }
 
-    /// Returns the subprotocol that was negotiated.
+    /// Returns the negotiated subprotocol.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.established.as_ref()?.subprotocol()
     }
 
-    /// Returns what the opening handshake has negotiated, if this adapter did it.
+    /// Returns the result of the opening handshake, if this adapter did it.
     #[must_use]
     pub const fn established(&self) -> Option<&Established> {
         self.established.as_ref()
     }
 
-    /// Returns what was negotiated of permessage-deflate (RFC 7692); `None` if messages are not
-    /// compressed.
+    /// Returns the negotiated parameters of permessage-deflate (RFC 7692); `None` if messages are
+    /// not compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(&self) -> Option<&crate::deflate::NegotiatedDeflate> {
@@ -358,12 +358,13 @@ impl<S: Read + Write> WebSocket<S> {
         &self.outgoing.stream
     }
 
-    /// Returns the transport. Reading or writing it breaks the connection's framing.
+    /// Returns the transport, mutably. Reading or writing it breaks the connection's framing.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.outgoing.stream
     }
 
-    /// Takes everything apart, to go on without this adapter.
+    /// Splits it into its parts, to continue without this adapter: the transport, the connection,
+    /// received bytes and bytes to send.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, ReceiveBuffer, SendBuffer) {
         let (stream, (connection, buffer, _), input) = self.into_halves();
@@ -374,8 +375,8 @@ impl<S: Read + Write> WebSocket<S> {
         self.outgoing.pace.and_then(|pace| pace.timeout())
     }
 
-    /// The transport, the connection with what waits and its place in a server, and what has
-    /// arrived.
+    /// The transport, the connection with its send buffer and its place in a server, and the
+    /// receive buffer.
     pub(super) fn into_halves(
         self,
     ) -> (S, (Connection, SendBuffer, Option<Arc<Slot>>), ReceiveBuffer) {

@@ -1,4 +1,4 @@
-//! Waiting for the peer: reading, and looking at the clock in between.
+//! Waits for the peer: reads, and checks the timers in between.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -10,23 +10,24 @@ use crate::net::slot::Notice;
 use crate::net::{Error, Outgoing};
 use crate::{State, Teardown};
 
-/// What a look at the clock says.
-enum Look {
+/// The result of checking the timers.
+enum Check {
     /// Read.
     Read,
-    /// The time that the program gave is over.
+    /// The time limit of the program's call has passed.
     Late,
     /// Something was queued.
     Write,
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Waits for the next event until `until`, but reads once at least.
+    /// Waits for the next event until `until`, but reads at least once.
     pub(super) fn wait(&mut self, until: Option<Instant>) -> Result<Step, Error> {
         let mut has_read = false;
         loop {
             let Core { connection, buffer, .. } = &mut self.outgoing.core;
-            // A violation is the connection's outcome, and shows when its transport has ended.
+            // A protocol error is the connection's outcome. It is returned when the transport has
+            // ended.
             if let Ok(true) = connection.advance(&mut self.input, buffer) {
                 if self.input.lends_control() {
                     self.write_reply();
@@ -43,20 +44,20 @@ impl<S: Read + Write> WebSocket<S> {
             {
                 return end;
             }
-            match self.look_at_clock(until)? {
-                Look::Write => continue,
-                Look::Late if has_read => return Ok(Step::TimedOut),
-                Look::Late | Look::Read => {}
+            match self.check_timers(until)? {
+                Check::Write => continue,
+                Check::Late if has_read => return Ok(Step::TimedOut),
+                Check::Late | Check::Read => {}
             }
             self.read()?;
             has_read = true;
         }
     }
 
-    /// Writes the answer to a control frame: a newer Pong would take the place of one that waits.
-    /// An error comes again with the next write. If the network takes nothing, only the newest Pong
-    /// goes on waiting: otherwise a peer that pings and does not read would take the time of a
-    /// write for each Ping.
+    /// Writes the answer to a control frame: a newer Pong would replace one that waits. An error
+    /// occurs again at the next write. If the network takes nothing, only the newest Pong continues
+    /// to wait: otherwise a peer that sends Pings and does not read would cause a write timeout for
+    /// each Ping.
     fn write_reply(&mut self) {
         if !self.reply_blocked
             && let Err(error) = self.outgoing.flush()
@@ -66,11 +67,11 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// A write that fails for good does not hide what the peer sent before it closed: its Close
-    /// frame may say why.
+    /// Flushes before a wait. If the write fails permanently, the bytes that the peer sent before
+    /// it closed are still read: its Close frame may say why.
     #[inline]
     fn flush_before_wait(&mut self) -> Result<(), Error> {
-        if self.broken.is_some() || self.outgoing.gave_up {
+        if self.broken.is_some() || self.outgoing.write_timed_out {
             return Ok(());
         }
         match self.outgoing.flush() {
@@ -86,19 +87,19 @@ impl<S: Read + Write> WebSocket<S> {
     fn flush_failed(&mut self, error: Error) -> Result<(), Error> {
         self.reply_blocked = true;
         match self.keep_failure(error) {
-            // The time of the closing handshake is over.
+            // The timeout of the closing handshake has passed.
             Some(_) if matches!(self.connection().teardown(), Teardown::Drop { .. }) => Ok(()),
             Some(error) => Err(error),
             None => Ok(()),
         }
     }
 
-    /// Keeps an error after which nothing can be written any more; returns others.
+    /// Stores an error after which nothing more can be written; returns other errors.
     fn keep_failure(&mut self, error: Error) -> Option<Error> {
         match error {
             // It is the outcome.
             Error::Timeout(_) => None,
-            Error::Io(error) if self.outgoing.gave_up || !is_would_block(&error) => {
+            Error::Io(error) if self.outgoing.write_timed_out || !is_would_block(&error) => {
                 self.broken = Some(error);
                 None
             }
@@ -106,7 +107,7 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// One read, during which a server that shuts down may write our Close frame.
+    /// Reads once. During the read a server that shuts down may write our Close frame.
     #[inline]
     fn read(&mut self) -> Result<(), Error> {
         let Outgoing { core, stream, .. } = &mut self.outgoing;
@@ -126,12 +127,12 @@ impl<S: Read + Write> WebSocket<S> {
             Notice::Close(notice) => core.close(notice),
             Notice::Closed => {
                 core.connection.mark_closed();
-                // With TLS, what the network did not take at once still waits there.
+                // With TLS, bytes that the network did not take at once still wait in the session.
                 let _ = stream.flush();
             }
         }
         match read {
-            // The stream may have been non-blocking for a moment.
+            // The stream may have been non-blocking temporarily.
             Err(error) if is_would_block(&error) => Ok(()),
             read => self.received(read),
         }
@@ -155,7 +156,7 @@ impl<S: Read + Write> WebSocket<S> {
             return Ok(());
         }
         if is_would_block(&error) {
-            let waited = self.looked.map_or(Duration::ZERO, |looked| looked.elapsed());
+            let waited = self.last_check.map_or(Duration::ZERO, |at| at.elapsed());
             if !self.read_timeout.is_some_and(|timeout| was_our_timeout(waited, timeout)) {
                 // The stream is non-blocking, or the program has set a timeout.
                 return Err(error.into());
@@ -169,7 +170,7 @@ impl<S: Read + Write> WebSocket<S> {
         let is_over = self.outcome().is_some();
         self.outgoing.core.connection.receive_eof();
         if is_over || is_reset(&error) {
-            // What is not written now is lost with the transport.
+            // Bytes that are not written now are lost with the transport.
             self.broken.get_or_insert(error);
             return Ok(());
         }
@@ -177,9 +178,10 @@ impl<S: Read + Write> WebSocket<S> {
         Err(error.into())
     }
 
-    /// Looks at the clock if anything is timed, and bounds the next read by the nearest deadline.
+    /// Checks the timers, if there are any, and sets the timeout of the next read to the nearest
+    /// deadline.
     #[inline]
-    fn look_at_clock(&mut self, until: Option<Instant>) -> Result<Look, Error> {
+    fn check_timers(&mut self, until: Option<Instant>) -> Result<Check, Error> {
         let Core { connection, buffer, .. } = &self.outgoing.core;
         let held = self.input.capacity().max(buffer.capacity());
         let large = held > WORTH_RELEASE && self.input.is_idle();
@@ -188,41 +190,41 @@ impl<S: Read + Write> WebSocket<S> {
             && !large
             && self.read_timeout.is_none()
         {
-            return Ok(Look::Read);
+            return Ok(Check::Read);
         }
-        self.look_at_clock_timed(until, large)
+        self.check_timers_timed(until, large)
     }
 
     #[cold]
-    fn look_at_clock_timed(&mut self, until: Option<Instant>, large: bool) -> Result<Look, Error> {
-        let Some(control) = &self.control else { return Ok(Look::Read) };
-        if std::mem::take(&mut self.outgoing.was_slow) {
+    fn check_timers_timed(&mut self, until: Option<Instant>, large: bool) -> Result<Check, Error> {
+        let Some(control) = &self.control else { return Ok(Check::Read) };
+        if std::mem::take(&mut self.outgoing.write_waited) {
             // What has arrived meanwhile is processed before the peer is called silent.
-            return Ok(Look::Write);
+            return Ok(Check::Write);
         }
         let now = Instant::now();
-        self.looked = Some(now);
+        self.last_check = Some(now);
         let Outgoing { core: Core { connection, buffer, .. }, stream, .. } = &mut self.outgoing;
         let before = (connection.teardown(), buffer.buffered_amount());
         // An error is the outcome, and shows in `teardown`.
         let _ = connection.handle_timeout(now, buffer);
         if (connection.teardown(), buffer.buffered_amount()) != before {
-            return Ok(Look::Write);
+            return Ok(Check::Write);
         }
         let quiet = now.checked_add(QUIET).filter(|_| large);
         let deadline = [connection.poll_timeout(), until, quiet].into_iter().flatten().min();
         let timeout =
             deadline.map(|at| at.saturating_duration_since(now).max(Duration::from_millis(1)));
-        // A timeout that ends somewhat early costs one more round; to set it costs a system call.
+        // A timeout that ends somewhat early costs one more round; setting it costs a system call.
         let keep = match (self.read_timeout, timeout) {
             (None, None) => true,
-            (Some(set), Some(wanted)) => set <= wanted && wanted <= set.saturating_mul(2),
+            (Some(set), Some(next)) => set <= next && next <= set.saturating_mul(2),
             _ => false,
         };
         if !keep {
             (control.set_read_timeout)(stream, timeout)?;
             self.read_timeout = timeout;
         }
-        Ok(if until.is_some_and(|until| until <= now) { Look::Late } else { Look::Read })
+        Ok(if until.is_some_and(|until| until <= now) { Check::Late } else { Check::Read })
     }
 }
