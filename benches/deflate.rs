@@ -1,7 +1,8 @@
-//! permessage-deflate: what compressing and inflating messages of JSON costs through a connection,
-//! frames, UTF-8 and buffers included, beside bare flate2 on the same bytes.
+//! permessage-deflate: the cost of compressing and inflating JSON messages through a connection
+//! (with frames, UTF-8 and buffers), compared with plain flate2 on the same bytes.
 //!
-//! `cargo bench -p sansock-benches --features deflate --bench deflate`, or with a filter: `-- inflate/allowed`.
+//! `cargo bench -p sansock-benches --features deflate --bench deflate`, or with a filter: `--
+//! inflate/allowed`.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -20,10 +21,10 @@ use testkit::masks::FixedKey;
 const SIZES: [usize; 4] = [128, 1 << 10, 16 << 10, 1 << 20];
 const TAKEOVERS: [(&str, ContextTakeover); 2] =
     [("allowed", ContextTakeover::Allowed), ("forbidden", ContextTakeover::Forbidden)];
-/// Different messages, one after the other, and then from the first on again.
+/// The number of different messages; they are sent in turn.
 const MESSAGES: usize = 16;
 
-/// Records such as a server would send: each is new, all are alike.
+/// Records as a server might send them: similar, but all different.
 fn json(size: usize, message: usize) -> String {
     let mut text = String::with_capacity(size + 100);
     let mut state = message as u64 + 1;
@@ -90,7 +91,8 @@ fn compress(criterion: &mut Criterion) {
     }
 }
 
-/// As one stream: the first message refers to nothing before it, so that it can follow on the last.
+/// Frames as one stream: the first message refers to nothing before it, so that it can follow the
+/// last one.
 fn frames<'m>(
     takeover: ContextTakeover,
     messages: impl Iterator<Item = Message<'m>>,
@@ -105,7 +107,7 @@ fn frames<'m>(
         .collect()
 }
 
-/// As it would be read: no more at once than there is room for.
+/// Receives as from a socket: each read gets at most the room.
 fn receive(
     client: &mut Connection,
     input: &mut ReceiveBuffer,
@@ -133,7 +135,7 @@ fn inflate(criterion: &mut Criterion) {
         for size in SIZES {
             group.throughput(Throughput::Bytes(size as u64));
             let messages: Vec<String> = (0..MESSAGES).map(|i| json(size, i)).collect();
-            // Text is checked to be UTF-8, which is no part of the extension.
+            // Text is checked as UTF-8, which is not part of the extension.
             let text = frames(takeover, messages.iter().map(|it| Message::Text(it)));
             let frames = frames(takeover, messages.iter().map(|it| Message::Binary(it.as_bytes())));
             for (name, frames) in [("sansock", &frames), ("sansock, text", &text)] {
@@ -171,7 +173,7 @@ fn inflate(criterion: &mut Criterion) {
     }
 }
 
-/// What follows a server's frame header.
+/// The payload after a server's frame header.
 fn payload(frame: &[u8]) -> &[u8] {
     match frame.get(1) {
         Some(126) => &frame[4..],

@@ -1,5 +1,5 @@
-//! A blocking client and a blocking server over loopback TCP. Most of the time is the kernel's: what
-//! counts is the ratio to other programs in the same run.
+//! A blocking client and a blocking server over loopback TCP. The kernel takes most of the time:
+//! only the ratio to other programs in the same run matters.
 //!
 //! `cargo bench -p sansock-benches --bench echo`
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]

@@ -1,4 +1,4 @@
-//! The opening handshake in memory: what each side does for one connection.
+//! The opening handshake in memory: the work of each side for one connection.
 //!
 //! `cargo bench -p sansock-benches --bench handshake`
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]

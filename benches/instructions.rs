@@ -1,9 +1,9 @@
-//! Instructions per short message, counted by callgrind: the one measure that a busy machine cannot
-//! blur, so the one with ceilings. `cargo bench -p sansock-benches --bench instructions` fails if a count is
-//! above its ceiling.
+//! Instructions per short message, counted by callgrind. A busy machine does not change this
+//! measure, so it has ceilings. `cargo bench -p sansock-benches --bench instructions` fails if a
+//! count is above its ceiling.
 //!
-//! A count depends on the compiler and a little on the CPU (the C library's memcpy is chosen for it).
-//! Whoever makes a change that is worth more instructions raises the ceiling in the same commit.
+//! A count depends on the compiler and slightly on the CPU (the C library selects a memcpy for it).
+//! If a change is worth more instructions, raise the ceiling in the same commit.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]
 
 mod common;
@@ -21,7 +21,7 @@ struct Case {
     name: &'static str,
     /// Instructions per message.
     ceiling: u64,
-    /// Handles so many messages.
+    /// Handles this many messages.
     run: fn(u64),
 }
 
@@ -117,7 +117,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut code = ExitCode::SUCCESS;
     println!("{:30} {:>12} {:>8}", "instructions per message", "", "ceiling");
     for case in CASES {
-        // What starting costs is in both counts.
+        // Both counts include the start of the program.
         let (few, many) = (500, 2500);
         let count = (count(case, many)? - count(case, few)?) / (many - few);
         let above = if count > case.ceiling { "  TOO MANY" } else { "" };
@@ -129,7 +129,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(code)
 }
 
-/// The instructions of this program in a process of its own that handles so many messages.
+/// The instructions of this program in a separate process that handles this many messages.
 fn count(case: &Case, messages: u64) -> Result<u64, Box<dyn Error>> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])

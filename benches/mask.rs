@@ -1,4 +1,4 @@
-//! Masking from 1 B to 64 MiB: each kernel, with a loop over bytes and a plain copy beside them.
+//! Masking from 1 B to 64 MiB: each kernel, compared with a loop over bytes and a plain copy.
 //!
 //! `cargo bench -p sansock-benches --bench mask`, or with a filter: `-- in_place/aligned`.
 
@@ -28,7 +28,7 @@ fn byte_loop(data: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Sets the time per row: thirteen sizes of a dozen rows are to take minutes, not hours.
+/// Sets the time per row so that thirteen sizes of a dozen rows take minutes, not hours.
 fn quick() -> Criterion {
     Criterion::default()
         .sample_size(20)

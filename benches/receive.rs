@@ -1,5 +1,5 @@
-//! Receiving messages of 8 B to 1 MiB from a transport in memory: bytes to events, the copy that a
-//! kernel would make included.
+//! Receiving messages of 8 B to 1 MiB from a transport in memory: bytes to events, including the
+//! copy that a kernel would make.
 //!
 //! `cargo bench -p sansock-benches --bench receive`, or with a filter: `-- server/binary`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]

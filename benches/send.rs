@@ -11,7 +11,7 @@ use common::{Payload, SIZES, Sending, quick};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sansock::{EncodedMessage, Message, Role};
 
-/// Each message is written by itself.
+/// Each message is written separately.
 fn send(criterion: &mut Criterion) {
     for (name, role) in [("send/server", Role::Server), ("send/client", Role::Client)] {
         let mut group = criterion.benchmark_group(name);
@@ -45,7 +45,7 @@ fn blocking(criterion: &mut Criterion) {
 #[cfg(not(feature = "net"))]
 fn blocking(_: &mut Criterion) {}
 
-/// Sixty-four messages to one write; the time is that of all of them.
+/// Sixty-four messages per write; the time is for all of them.
 fn queue(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("queue 64/server");
     for size in [8, 125, 1 << 10] {

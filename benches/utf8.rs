@@ -1,4 +1,5 @@
-//! UTF-8 validation from 1 B to 1 MiB: ours, which can be fed in pieces, beside std and simdutf8.
+//! UTF-8 validation from 1 B to 1 MiB: the crate's own, which takes pieces, compared with std and
+//! simdutf8.
 //!
 //! `cargo bench -p sansock-benches --bench utf8`, or with a filter: `-- mixed`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]

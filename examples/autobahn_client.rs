@@ -1,5 +1,4 @@
-//! The client that the Autobahn test suite's fuzzing server attacks; `autobahn/run client` starts
-//! both.
+//! The client for the Autobahn test suite's fuzzing server; `autobahn/run client` starts both.
 //!
 //! ```sh
 //! cargo run --release --example autobahn_client -- ws://127.0.0.1:9001 --agent sansock
@@ -18,15 +17,15 @@ use sansock::{Event, Message};
 mod command_line;
 
 const HELP: &str = "\
-The client under test for the Autobahn test suite: asks its fuzzing server for the number of cases,
-echoes in each, and has the reports written.
+The client under test for the Autobahn test suite: asks the fuzzing server for the number of cases,
+echoes in each case, and then asks for the reports.
 
 Usage: autobahn_client URL [OPTIONS]
 
-URL is the fuzzing server's, such as ws://127.0.0.1:9001.
+URL is that of the fuzzing server, such as ws://127.0.0.1:9001.
 
 Options:
-  --agent NAME  the name in the reports; sansock unless given
+  --agent NAME  the name in the reports; default sansock
   --help        show this
 ";
 
@@ -60,7 +59,7 @@ fn run(Options { url, agent }: Options) -> Result<(), Box<dyn Error>> {
     let count = case_count(&format!("{url}/getCaseCount"))?;
     for case in 1..=count {
         let mut socket = connect(&format!("{url}/runCase?case={case}&agent={agent}"))?;
-        // Many cases break the protocol: that the connection fails is then what they want to see.
+        // Many cases break the protocol and expect the connection to fail.
         if let Err(error) = echo(&mut socket) {
             println!("case {case} of {count}: {error}");
         }
@@ -99,7 +98,7 @@ fn echo(socket: &mut WebSocket) -> Result<(), net::Error> {
     Ok(())
 }
 
-/// For the query of a URL (RFC 3986, 2.1).
+/// Percent-encodes a string for the query of a URL (RFC 3986, 2.1).
 fn percent_encode(name: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

@@ -1,5 +1,5 @@
-//! Sends only while `bufferedAmount` is below a threshold, so that memory stays bounded however slow
-//! the network is: what a page does with a timer, here a thread does.
+//! Sends only while `bufferedAmount` is below a threshold, so that memory stays bounded even if the
+//! network is slow. A page would use a timer; here a thread does it.
 //!
 //! ```sh
 //! cargo run --release --example echo_server
@@ -18,17 +18,17 @@ mod arguments;
 mod command_line;
 
 const HELP: &str = "\
-Sends 10,000 messages to an echo server, and waits whenever more than 256 KiB wait for the network.
+Sends 10,000 messages to an echo server, and pauses while more than 256 KiB wait for the network.
 
 Usage: buffered_amount [URL]
 
-URL is ws://127.0.0.1:9001/ unless given.
+URL is ws://127.0.0.1:9001/ by default.
 
 Options:
   --help  show this
 ";
 
-/// What may wait for the network.
+/// How many bytes may wait for the network.
 const THRESHOLD: u64 = 256 << 10;
 const MESSAGES: u32 = 10_000;
 
@@ -44,7 +44,7 @@ fn run(builder: Builder) -> Result<(), Box<dyn Error>> {
         Some(Event::Error(error)) => return Err((*error.message).into()),
         other => return Err(format!("not opened: {other:?}").into()),
     }
-    // The echoes are taken while the messages are sent.
+    // Counts the echoes while the messages are sent.
     let echoes = thread::spawn(|| {
         let is_message = |event: &Event| matches!(event, Event::Message(_));
         events.filter(is_message).take(MESSAGES as usize).count()

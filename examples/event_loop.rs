@@ -4,9 +4,9 @@
 //! cargo run --release --example event_loop -- 127.0.0.1:9001
 //! ```
 //!
-//! It uses no part of `sansock::net`: `mio` says which sockets are ready, and the core does the rest.
-//! A connection that is idle holds no buffers; those that are busy take them from a pool. One whose
-//! peer does not read keeps its own, and is not read from until they have left.
+//! It uses no part of `sansock::net`: `mio` says which sockets are ready, and the core does the
+//! rest. An idle connection holds no buffers; a busy one takes them from a pool. If its peer does
+//! not read, it keeps them, and is not read from until they are written.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -32,17 +32,17 @@ A WebSocket server that sends every message back, in one thread.
 
 Usage: event_loop [ADDR]
 
-ADDR is HOST:PORT, 127.0.0.1:9001 unless given; with port 0 the system chooses one.
+ADDR is HOST:PORT, default 127.0.0.1:9001; with port 0 the system chooses a port.
 
 Options:
   --help  show this
 
-Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
+Ctrl-C and SIGTERM close every connection with 1001; a second signal ends the program at once.
 ";
 
-/// How long a peer may read nothing of what waits for it.
+/// How long a peer may read nothing of the data sent to it.
 const STALL: Duration = Duration::from_secs(30);
-/// How often deadlines are looked at.
+/// How often deadlines are checked.
 const TICK: Duration = Duration::from_secs(1);
 
 const LISTENER: Token = Token(usize::MAX);
@@ -68,7 +68,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<SocketAddr>, lexopt::Er
 
 fn run(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let mut server =
-        Server::listen(address).map_err(|error| format!("cannot listen at {address}: {error}"))?;
+        Server::listen(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
     println!("listening on ws://{}/", server.listener.local_addr()?);
     let waker = Arc::new(Waker::new(server.poll.registry(), STOP)?);
     let mut stopping = false;
@@ -85,16 +85,16 @@ struct Server {
     listener: TcpListener,
     clients: HashMap<Token, Client>,
     next_token: usize,
-    /// Buffers of clients that are idle.
+    /// The buffers that idle clients do not need.
     pool: BufferPool,
 }
 
 struct Client {
     stream: TcpStream,
     phase: Phase,
-    /// `None` while nothing has arrived that is not processed, and nothing waits to leave.
+    /// `None` while no received bytes are unprocessed and no bytes wait to be sent.
     buffers: Option<Box<Buffers>>,
-    /// How much waits that the peer does not read, and since when.
+    /// How many bytes wait that the peer does not read, and since when.
     stalled: Option<(usize, Instant)>,
     /// Whether our side of the stream has ended.
     half_closed: bool,
@@ -103,7 +103,7 @@ struct Client {
 enum Phase {
     Opening(Box<(ServerHandshake, Deadline)>),
     Open(Box<Connection>),
-    /// The answer was not 101. The peer has until then to end its side.
+    /// The response was not 101. The peer must end its side by the deadline.
     Refused(Deadline),
 }
 
@@ -147,9 +147,9 @@ impl Server {
             let now = Instant::now();
             if next_tick <= now {
                 next_tick = now + TICK;
-                self.each(|client, output| client.look_at_the_time(now, output));
+                self.each(|client, output| client.handle_timeout(now, output));
                 if !stopping {
-                    // When descriptors ran out, no event tells that some are free again.
+                    // When descriptors have run out, no event says that some are free again.
                     self.accept();
                 }
             }
@@ -178,7 +178,8 @@ impl Server {
         }
     }
 
-    /// Acts on a client and then does all that can be done without waiting; one that is over goes.
+    /// Runs `act` on a client and then does all that is possible without waiting; removes it if it
+    /// is over.
     fn turn(
         &mut self,
         token: Token,
@@ -192,7 +193,7 @@ impl Server {
         };
         let acted = act(client, &mut buffers.output);
         if acted.and_then(|()| client.drive(&mut buffers, ended)).is_err() {
-            // A `TcpStream` that is dropped leaves the poll by itself.
+            // Dropping a `TcpStream` removes it from the poll.
             self.clients.remove(&token);
         } else {
             client.buffers = self.pool.put_back(buffers);
@@ -213,8 +214,8 @@ impl Client {
         }
     }
 
-    /// Reads, processes and writes until the socket has nothing more or takes nothing more. An error
-    /// means that the connection is over. `ended`: the end of the stream has arrived already.
+    /// Reads, processes and writes until the socket would block. An error means that the connection
+    /// is over. `ended` means that the end of the stream has arrived.
     fn drive(&mut self, buffers: &mut Buffers, ended: bool) -> io::Result<()> {
         let Buffers { input, output } = buffers;
         let mut drained = false;
@@ -247,8 +248,8 @@ impl Client {
                 Ok(0) => self.phase.receive_eof(output)?,
                 Ok(n) => {
                     input.filled(n);
-                    // Less than there was room for: nothing is left in the socket, and what comes
-                    // will be told. It saves a system call a message.
+                    // A short read: the socket is empty, and an event will announce more. This
+                    // saves a system call per message.
                     drained = n < room && !ended;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -258,8 +259,8 @@ impl Client {
         }
     }
 
-    /// An error means that the time is up.
-    fn look_at_the_time(&mut self, now: Instant, output: &mut SendBuffer) -> io::Result<()> {
+    /// Checks the timers. An error means that the connection is over.
+    fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> io::Result<()> {
         if self.stalled.is_some_and(|(_, since)| since + STALL <= now) {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -271,7 +272,7 @@ impl Client {
                 }
             }
             Phase::Open(connection) if connection.poll_timeout().is_some_and(|at| at <= now) => {
-                // After an error the Close frame that tells is in `output`.
+                // After an error the Close frame that says why is in `output`.
                 let _ = connection.handle_timeout(now, output);
             }
             Phase::Refused(deadline) => deadline.handle_timeout(now).map_err(io::Error::other)?,
@@ -309,7 +310,7 @@ impl Phase {
             *self = match established {
                 Some(Ok(established)) => {
                     let mut connection = established.connection(&Config::new());
-                    // From now on it knows the time. Nothing can be late yet.
+                    // Starts the timers. No deadline can have passed yet.
                     let _ = connection.handle_timeout(Instant::now(), output);
                     Self::Open(Box::new(connection))
                 }
@@ -324,14 +325,14 @@ impl Phase {
             Self::Open(connection) => echo(connection, input, output, stream),
             Self::Opening(_) => Ok(()),
             Self::Refused(_) => {
-                // What comes now is not for us, but must be read: see `Teardown::HalfClose`.
+                // Bytes that arrive now are ignored, but must be read: see `Teardown::HalfClose`.
                 *input = ReceiveBuffer::new();
                 Ok(())
             }
         }
     }
 
-    /// What to do with the stream when all is written that waits.
+    /// What to do with the stream when all waiting bytes are written.
     fn teardown(&self) -> Teardown {
         match self {
             Self::Opening(_) => Teardown::NotYet,
@@ -340,20 +341,20 @@ impl Phase {
         }
     }
 
-    /// The peer has ended its side of the stream.
+    /// Handles the end of the peer's side of the stream.
     fn receive_eof(&mut self, output: &mut SendBuffer) -> io::Result<()> {
         let Self::Open(connection) = self else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
         connection.receive_eof();
-        // The time for what waits begins.
+        // Starts the time in which waiting bytes may still be written.
         let _ = connection.handle_timeout(Instant::now(), output);
         Ok(())
     }
 
     fn go_away(&mut self, output: &mut SendBuffer) -> io::Result<()> {
         if let Self::Open(connection) = self {
-            // Refused if it is closing already.
+            // Refused if it is already closing.
             let _ = connection.start_close(CloseCode::GOING_AWAY, "", output);
             return Ok(());
         }
@@ -368,19 +369,20 @@ fn echo(
     output: &mut SendBuffer,
     stream: &mut TcpStream,
 ) -> io::Result<()> {
-    // An error is the peer's fault, and `output` has the Close frame that says so.
+    // An error is the peer's fault; the Close frame that says why is in `output`.
     while let Ok(Some(event)) = connection.next_event(input, output) {
         match event {
             Event::Message(message) => match connection.send_in_place(message, output) {
-                // A long one is written from where it lies; what the socket does not take is queued.
+                // A long message is written without a copy; the part that the socket does not take
+                // is queued.
                 Ok(unwritten) if unwritten.is_worth_a_write() => {
                     would_block(unwritten.write_to(stream))?;
                 }
-                // It is queued, or we go away.
+                // The message is queued, or the connection is closing.
                 Ok(_) | Err(SendError::Closed) => {}
                 Err(error) => return Err(io::Error::other(error)),
             },
-            // A newer Pong would take the place of this one.
+            // The Pong for the next Ping would replace this one.
             Event::Ping(_) => {
                 write(output, stream)?;
             }
@@ -390,7 +392,7 @@ fn echo(
     Ok(())
 }
 
-/// Writes what waits; `false` if the socket takes no more.
+/// Writes the waiting bytes; `false` if the socket takes no more.
 fn write(output: &mut SendBuffer, stream: &mut TcpStream) -> io::Result<bool> {
     would_block(output.write_to(stream))
 }

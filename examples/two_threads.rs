@@ -1,7 +1,7 @@
 //! One thread reads while another writes.
 //!
-//! With a single thread this would come to a halt: nobody reads the echoes while the messages are
-//! written, until all buffers on the way are full and both ends wait for the other.
+//! A single thread would block: it would not read the echoes while it writes, until all buffers are
+//! full and both ends wait for each other.
 //!
 //! ```sh
 //! cargo run --release --example two_threads
@@ -23,10 +23,10 @@ Sends messages to an echo server in one thread and counts the echoes in another.
 
 Usage: two_threads [URL] [OPTIONS]
 
-URL is a WebSocket server that sends everything back; without it one is started.
+URL is a WebSocket echo server; without it the program starts one.
 
 Options:
-  --messages NUMBER  how many messages are sent; 1000000 unless given
+  --messages NUMBER  how many messages to send; default 1000000
   --help             show this
 ";
 
@@ -49,7 +49,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if echoes == options.messages { Ok(()) } else { Err("echoes are missing".into()) }
 }
 
-/// What is queued leaves in large writes; `send` would write each message by itself.
+/// Queued messages are written many at a time; `send` would write each message separately.
 fn write(writer: &Writer, messages: u64) -> Result<(), net::Error> {
     for number in 0..messages {
         writer.queue(format!("message {number}"))?;
@@ -57,8 +57,8 @@ fn write(writer: &Writer, messages: u64) -> Result<(), net::Error> {
             writer.flush()?;
         }
     }
-    // What was queued before goes first, and the echoes still arrive: the server answers with its
-    // own Close frame when it gets here.
+    // Queued messages are sent first, and the echoes still arrive: the server sends its own Close
+    // frame after them.
     writer.start_close(CloseCode::NORMAL, "all sent")
 }
 
@@ -76,7 +76,7 @@ fn read(mut reader: Reader) -> Result<u64, Box<dyn Error>> {
     Ok(echoes)
 }
 
-/// A server for this process alone, whose threads end with it, and a client for it.
+/// Starts a server for this process, whose threads end with it, and returns a client for it.
 fn start_echo_server() -> Result<Client, net::Error> {
     let server = Server::bind("127.0.0.1:0")?;
     let address = server.local_addr();

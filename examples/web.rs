@@ -1,4 +1,4 @@
-//! The WebSocket object of browsers, in a dozen lines.
+//! The `WebSocket` object of browsers, in a dozen lines.
 //!
 //! ```sh
 //! cargo run --release --example echo_server
@@ -15,11 +15,11 @@ mod arguments;
 mod command_line;
 
 const HELP: &str = "\
-Says hello through the WebSocket object of browsers, and closes when something arrives.
+Sends a greeting through the WebSocket object of browsers, and closes when a message arrives.
 
 Usage: web [URL]
 
-URL is ws://127.0.0.1:9001/ unless given.
+URL is ws://127.0.0.1:9001/ by default.
 
 Options:
   --help  show this
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 fn run(builder: Builder) -> Result<(), Box<dyn Error>> {
     let socket = builder.open()?;
     socket.on_open(|socket, _| {
-        // It can be sent: the connection is open.
+        // Cannot fail: the connection is open.
         let _ = socket.send("Hello");
     });
     socket.on_message(|socket, event| {

@@ -1,4 +1,4 @@
-//! In steady state a message costs no allocation, received or sent.
+//! In steady state sending or receiving a message allocates nothing.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -67,7 +67,8 @@ impl Pair {
         Self { ends, read }
     }
 
-    /// Carries what waits from one end to the other: how many bytes of messages arrived.
+    /// Carries the waiting bytes from one end to the other, and returns the payload bytes that
+    /// arrived.
     fn carry(&mut self, from: usize) -> usize {
         let [first, second] = &mut self.ends;
         let (from, to) = if from == 0 { (first, second) } else { (second, first) };

@@ -1,4 +1,5 @@
-//! Which threads may use the public types, and that they can be used after a caught panic.
+//! The auto traits of the public types: they can be shared between threads and used after a caught
+//! panic.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -19,11 +20,10 @@ use sansock::{
     Timeout, Timeouts,
 };
 
-/// Any thread may own one and any thread may look at one, and one that a panic has left behind is
-/// still in order.
+/// Any thread may own it, any thread may share it, and it is consistent after a panic.
 fn is_free<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
 
-/// For whatever holds functions of the program, which may hold what a panic leaves in disorder.
+/// For types that hold functions of the program, which a panic may leave inconsistent.
 fn is_shared<T: Send + Sync>() {}
 
 macro_rules! all {

@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What `work` leaves behind.
+/// Bytes that are still allocated after `work`.
 fn held(work: impl FnOnce()) -> isize {
     let before = HELD.get();
     work();
@@ -73,7 +73,7 @@ fn exchange(deflate: &DeflateConfig) -> (Connection, isize, Connection, isize) {
     let received = held(|| {
         assert!(client.next_event(&mut input, &mut output).unwrap().is_some());
     });
-    // What the buffers grow by is theirs.
+    // The growth of the buffers is not counted.
     (server, sent - 256, client, received - 4_096)
 }
 
@@ -99,7 +99,7 @@ fn with_context_takeover_it_is_what_the_documentation_says() {
             measured.push(to_inflate);
         }
         measured.push(to_compress);
-        // Not to the pool: the next ones are to be new.
+        // Not returned to the pool, so that the next ones are new.
         std::mem::forget((server, client));
     }
     assert_eq!(measured.len(), DOCUMENTED.len());

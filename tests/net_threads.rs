@@ -1,4 +1,4 @@
-//! No thread outlives what it was started for. One test, since it counts this process's threads.
+//! No thread outlives its connection. One test, because it counts this process's threads.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -38,26 +38,26 @@ fn threads(name: &str) -> usize {
 
 #[test]
 fn threads_end_with_what_they_were_started_for() {
-    const HOUSEKEEPER: &str = "sansock-split";
+    const BACKGROUND: &str = "sansock-split";
     // The kernel keeps 15 bytes of a name.
     const CONNECTION: &str = "sansock-connection";
 
     for reader_first in [true, false] {
         let (socket, peer) = with_raw_peer();
-        assert_eq!(threads(HOUSEKEEPER), 0);
+        assert_eq!(threads(BACKGROUND), 0);
         let (reader, writer) = socket.split().unwrap();
         let clone = writer.clone();
-        until("the housekeeper has its name", || threads(HOUSEKEEPER) == 1);
+        until("the background thread has its name", || threads(BACKGROUND) == 1);
         if reader_first {
             drop((reader, writer));
-            assert_eq!(threads(HOUSEKEEPER), 1);
+            assert_eq!(threads(BACKGROUND), 1);
             drop(clone);
         } else {
             drop((writer, clone));
-            assert_eq!(threads(HOUSEKEEPER), 1);
+            assert_eq!(threads(BACKGROUND), 1);
             drop(reader);
         }
-        until("the thread has ended", || threads(HOUSEKEEPER) == 0);
+        until("the thread has ended", || threads(BACKGROUND) == 0);
         drop(peer);
     }
 
@@ -71,12 +71,12 @@ fn threads_end_with_what_they_were_started_for() {
         })
     });
     let mut sockets: Vec<_> = (0..5).map(|_| client::connect(&url).unwrap()).collect();
-    until("all are served", || threads(HOUSEKEEPER) == 5 && threads(CONNECTION) == 5);
+    until("all are served", || threads(BACKGROUND) == 5 && threads(CONNECTION) == 5);
     sockets[0].close(CloseCode::NORMAL, "").unwrap();
     sockets.swap_remove(1);
-    until("two have ended", || threads(HOUSEKEEPER) == 3 && threads(CONNECTION) == 3);
+    until("two have ended", || threads(BACKGROUND) == 3 && threads(CONNECTION) == 3);
     drop(sockets);
     handle.shutdown();
     running.join().unwrap().unwrap();
-    until("all have ended", || threads(HOUSEKEEPER) + threads(CONNECTION) == 0);
+    until("all have ended", || threads(BACKGROUND) + threads(CONNECTION) == 0);
 }

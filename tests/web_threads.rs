@@ -1,4 +1,4 @@
-//! Threads of `web::WebSocket` end. In a process of its own, where nobody else starts any.
+//! The threads of `web::WebSocket` end. In a separate process, in which no other test starts any.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]

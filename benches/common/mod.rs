@@ -1,4 +1,4 @@
-//! What the benches share: frames, a transport in memory, a source of keys that costs nothing.
+//! Shared by the benches: frames, a transport in memory, and a source of keys that costs nothing.
 #![expect(dead_code, reason = "no bench uses all of it")]
 
 use std::hint::black_box;
@@ -20,7 +20,7 @@ mod text;
 /// 8 B to 1 MiB.
 pub(crate) const SIZES: [usize; 6] = [8, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 
-/// Sets the time per row: some dozens of rows are to take minutes, not hours.
+/// Sets the time per row so that dozens of rows take minutes, not hours.
 pub(crate) fn quick() -> Criterion {
     Criterion::default()
         .sample_size(30)
@@ -28,12 +28,12 @@ pub(crate) fn quick() -> Criterion {
         .measurement_time(Duration::from_millis(800))
 }
 
-/// With keys that differ, and nothing more: what a CSPRNG costs is in `benches/mask.rs`.
+/// A connection with keys that differ, but are not random: `benches/mask.rs` measures the CSPRNG.
 pub(crate) fn connection(role: Role) -> Connection {
     Established::after_handshake(role, None).connection_with(&Config::new(), Keys(7))
 }
 
-/// What messages are made of.
+/// The content of messages.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Payload {
     Binary,
@@ -49,7 +49,7 @@ impl Payload {
         if self == Self::Binary { MessageKind::Binary } else { MessageKind::Text }
     }
 
-    /// `size` bytes; of text, whole characters and full stops.
+    /// Returns `size` bytes; text consists of whole characters and full stops.
     pub(crate) fn bytes(self, size: usize) -> Vec<u8> {
         let sample = match self {
             Self::Binary | Self::Ascii => ASCII,
@@ -59,8 +59,7 @@ impl Payload {
     }
 }
 
-/// A message as its receiver, which has this role, is to find it on the wire: in one frame or more
-/// of about the same length.
+/// The bytes of a message for a receiver of this role, in `frames` frames of about the same length.
 pub(crate) fn message(to: Role, kind: MessageKind, payload: &[u8], frames: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let length = payload.len().div_ceil(frames).max(1);
@@ -79,23 +78,23 @@ pub(crate) fn message(to: Role, kind: MessageKind, payload: &[u8], frames: usize
     bytes
 }
 
-/// A transport that brings one message again and again, and takes everything.
+/// A transport that delivers one message repeatedly, and takes everything.
 pub(crate) struct Endless {
     block: Vec<u8>,
     at: usize,
-    /// What one read brings at most.
+    /// The largest number of bytes of one read.
     most: usize,
 }
 
 impl Endless {
-    /// As much as there is room for, as from a peer that does not wait for answers; a socket seldom
-    /// has more than 64 KiB.
+    /// Each read fills the room, as from a peer that does not wait for answers; a socket rarely has
+    /// more than 64 KiB.
     pub(crate) fn burst(message: &[u8]) -> Self {
         let count = ((256 << 10) / message.len()).clamp(1, 512);
         Self { block: message.repeat(count), at: 0, most: 64 << 10 }
     }
 
-    /// One message a read, as from a peer that waits for answers.
+    /// One message per read, as from a peer that waits for answers.
     pub(crate) fn single(message: &[u8]) -> Self {
         Self { block: message.to_vec(), at: 0, most: message.len() }
     }
@@ -143,7 +142,7 @@ impl Receiving {
     }
 }
 
-/// Receives messages one by one: how long each was.
+/// Receives messages one by one, and returns the length of each.
 pub(crate) trait Receive {
     fn receive(&mut self) -> usize;
 }
@@ -173,7 +172,7 @@ impl Sending {
         Self { connection: connection(role), output: SendBuffer::new() }
     }
 
-    /// Sends one message; a long one of a server's without a copy.
+    /// Sends one message; a server sends a long one without a copy.
     #[inline]
     pub(crate) fn send(&mut self, message: Message<'_>) {
         if self.connection.role() == Role::Server && message.len() >= Unwritten::WORTH_A_PIECE {

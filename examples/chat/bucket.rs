@@ -1,16 +1,17 @@
-//! How much a visitor may send.
+//! Limits how much a visitor may send.
 
 use std::num::NonZeroU32;
 use std::time::Instant;
 
-/// Tokens come at a steady rate, up to a few seconds' worth; each message takes one.
+/// A token bucket: tokens come at a steady rate, up to a few seconds' worth; each message takes
+/// one.
 pub(crate) struct Bucket {
     rate: f64,
     tokens: f64,
     filled: Instant,
 }
 
-/// How many seconds' worth of messages may come at once.
+/// The size of the bucket, in seconds of the rate.
 const BURST: f64 = 4.0;
 
 impl Bucket {
@@ -19,7 +20,7 @@ impl Bucket {
         Self { rate, tokens: rate * BURST, filled: now }
     }
 
-    /// Whether there is a token for one more message.
+    /// Takes a token for one message; `false` if there is none.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.filled = now;

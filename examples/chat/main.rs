@@ -6,7 +6,7 @@
 //! cargo run --release --features rustls --example chat -- --cert cert.pem --key key.pem
 //! ```
 //!
-//! The protocol is that of MDN's chat example (`protocol.rs`), so other pages may be its client too.
+//! The protocol is that of MDN's chat example (`protocol.rs`), so other pages can be clients too.
 
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -38,30 +38,31 @@ A chat server with its page.
 
 Usage: chat [ADDR] [OPTIONS]
 
-ADDR is HOST:PORT, 127.0.0.1:9002 unless given; with port 0 the system chooses one.
+ADDR is HOST:PORT, default 127.0.0.1:9002; with port 0 the system chooses a port.
 
 Options:
-  --origin ORIGIN        a site, such as https://example.com, whose pages may connect; may be
-                         repeated. Pages of the server's own host always may
-  --rate MESSAGES        how many messages a second a visitor may send, 5 unless given; four times
-                         as many at once
-  --buffer BYTES         how much may wait for a visitor who reads slowly before the server lets go
-                         of them; 1048576 (1 MiB) unless given
-  --keepalive SECONDS    after so long a silence a visitor is asked for a sign of life, and has as
-                         long to give it; 20 unless given
-  --cert PEM --key PEM   serves https: and wss: with the certificate (and its chain) in the one file
-                         and its key in the other
+  --origin ORIGIN        also accept pages of this site, such as https://example.com; may be
+                         repeated. Pages of the server's own host are always accepted
+  --rate MESSAGES        how many messages per second a visitor may send, and four times as many
+                         at once; default 5
+  --buffer BYTES         how many bytes may wait for a slow visitor before the server closes the
+                         connection; default 1048576 (1 MiB)
+  --keepalive SECONDS    send a Ping after this time of silence, and allow the same time for the
+                         answer; default 20
+  --cert PEM --key PEM   serve https: and wss: with the certificate chain in the first file and
+                         its key in the second
   --help                 show this
 
-Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
+Ctrl-C and SIGTERM close every connection with 1001; a second signal ends the program at once.
 ";
 
-/// The name of the protocol, for clients that ask for one.
+/// The name of the subprotocol, for clients that offer it.
 const SUBPROTOCOL: &str = "chat";
-/// A visitor's thread does little. That of the standard library, 2 MiB, is much for a thousand.
+/// The stack of a visitor's thread, in bytes. The standard library's 2 MiB are too much for a
+/// thousand threads.
 const STACK: usize = 512 << 10;
-/// The largest message: a text of [`protocol::MAX_TEXT`] characters however it is escaped, and room
-/// to tell the sender of a longer one what is wrong.
+/// The largest message: a text of [`protocol::MAX_TEXT`] characters, even if all are escaped, and
+/// some more, so that the sender of a longer text gets an error message.
 const MAX_MESSAGE: u64 = 64 << 10;
 
 fn main() -> ExitCode {
@@ -121,7 +122,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     listen::end_with_signals(&server)?;
     let room = Arc::new(Room::new());
     let herald = Arc::clone(&room);
-    thread::Builder::new().name("herald".into()).spawn(move || herald.tell_who_is_here())?;
+    thread::Builder::new().name("herald".into()).spawn(move || herald.send_lists())?;
     println!("the chat is at http{s}://{}/", server.local_addr());
     let others = OriginPolicy::List(options.origins);
     server.run(move |incoming| {
@@ -144,7 +145,7 @@ fn serve(
         let page = page::answer(request.path());
         return incoming.reject(&page);
     }
-    // A browser lets any page connect to any server; who may is for the server to say.
+    // A browser lets any page connect to any server, so the server must decide which pages may.
     if let Err(error) = OriginPolicy::SameHost.check(&request).or_else(|_| others.check(&request)) {
         incoming
             .reject(&Rejection::new(403).body("The page is of another site: see --origin.\n"))?;

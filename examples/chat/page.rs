@@ -1,10 +1,10 @@
-//! The answers to plain HTTP requests.
+//! The responses to plain HTTP requests.
 
 use sansock::handshake::{Rejection, random_nonce};
 
 use crate::protocol::{MAX_NAME, MAX_TEXT};
 
-/// The page at `/`, or what to say at other paths.
+/// The page at `/`, or an error for other paths.
 pub(crate) fn answer(path: &str) -> Rejection {
     match path {
         "/" => page(),
@@ -17,8 +17,8 @@ pub(crate) fn answer(path: &str) -> Rejection {
     .header("Referrer-Policy", "no-referrer")
 }
 
-/// Only the style and the script that carry this answer's nonce may run, and the script may connect
-/// to the page's own host only: whatever gets into the page otherwise does nothing.
+/// Only the style and the script with this response's nonce may run, and the script may connect to
+/// the page's own host only: injected code does nothing.
 fn page() -> Rejection {
     let nonce = format!("{:032x}", u128::from_be_bytes(random_nonce()));
     let policy = format!(

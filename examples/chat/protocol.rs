@@ -4,16 +4,16 @@
 //! |---|---|---|
 //! | server | `id`, `id` | the first message of a connection |
 //! | client | `username`, `name` | signs in, or changes the name |
-//! | server | `rejectusername`, `id`, `name` | the name was taken, and this is yours now |
-//! | server | `username`, `name` | to all: somebody signed in |
+//! | server | `rejectusername`, `id`, `name` | the name is taken; `name` is your new name |
+//! | server | `username`, `name` | to all: a user has signed in |
 //! | client | `message`, `text` | |
-//! | server | `message`, `name`, `text` | to all, its sender too |
+//! | server | `message`, `name`, `text` | to all, including its sender |
 //! | server | `userlist`, `users` | to all, when it has changed |
-//! | server | `error`, `text` | what was wrong with your last message; nothing came of it |
+//! | server | `error`, `text` | what was wrong with your last message, which was ignored |
 //!
-//! Clients may send `id` and `date` too, and whatever else: it is the connection that tells who they
-//! are, and the server has a clock of its own. Names and texts go out as they came in: pages must
-//! show them as text, not as HTML.
+//! Clients may send `id`, `date` and other members too; the server ignores them, because it
+//! identifies a client by its connection and has its own clock. Names and texts are passed on
+//! unchanged: pages must show them as text, not as HTML.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ pub(crate) const MAX_NAME: usize = 32;
 /// Longest text, in characters.
 pub(crate) const MAX_TEXT: usize = 2000;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Request {
     SignIn { name: String },
@@ -33,13 +33,13 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Reads a message, or says to its sender what is wrong with it.
+    /// Parses a message, or returns an error text for its sender.
     pub(crate) fn parse(message: Message<'_>) -> Result<Self, String> {
         let Message::Text(text) = message else {
             return Err("messages are text, not binary".into());
         };
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))?;
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| format!("the message is not JSON: {error}"))?;
         let field = |name: &str| {
             value[name].as_str().ok_or_else(|| format!("the message has no \"{name}\", a string"))
         };

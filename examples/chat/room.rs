@@ -1,4 +1,4 @@
-//! Who is here, and what all of them hear.
+//! The visitors, and the messages to all of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use sansock::{CloseCode, EncodedMessage, SendError};
 
 use crate::protocol::{self, MAX_NAME};
 
-/// The list of users goes out at most so often: when a thousand sign in at once, each would else get
-/// it a thousand times.
+/// The shortest time between two lists of users. When a thousand users sign in at once, each would
+/// otherwise get the list a thousand times.
 const LIST_INTERVAL: Duration = Duration::from_millis(50);
 
-/// All visitors. What one thread says under the lock arrives everywhere in the same order; nobody
-/// waits for the network under it.
+/// All visitors. Messages that a thread queues under the lock arrive everywhere in the same order;
+/// no thread waits for the network while it holds the lock.
 pub(crate) struct Room {
     visitors: Mutex<Visitors>,
     /// Notified when the list of users has changed.
@@ -31,7 +31,7 @@ struct Visitors {
 }
 
 struct Visitor {
-    /// `None` until they have signed in.
+    /// `None` until the visitor has signed in.
     name: Option<String>,
     writer: Writer,
 }
@@ -41,7 +41,7 @@ impl Room {
         Self { visitors: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Lets a visitor in, and out again when the seat is dropped.
+    /// Adds a visitor; dropping the seat removes the visitor.
     pub(crate) fn enter(&self, writer: Writer) -> Seat<'_> {
         let mut visitors = self.lock();
         visitors.last_id += 1;
@@ -53,8 +53,8 @@ impl Room {
         Seat { room: self, id }
     }
 
-    /// Sends the list of users whenever it has changed. For a thread of its own.
-    pub(crate) fn tell_who_is_here(&self) {
+    /// Sends the list of users whenever it has changed. Runs on a thread of its own.
+    pub(crate) fn send_lists(&self) {
         loop {
             let mut visitors = self.lock();
             while !std::mem::take(&mut visitors.is_stale) {
@@ -67,7 +67,7 @@ impl Room {
         }
     }
 
-    /// Does something with the visitors, and has the list sent if that has changed it.
+    /// Runs `act` on the visitors, and triggers the list if that has changed it.
     fn with<T>(&self, act: impl FnOnce(&mut Visitors) -> T) -> T {
         let mut visitors = self.lock();
         let result = act(&mut visitors);
@@ -82,15 +82,15 @@ impl Room {
     }
 }
 
-/// One visitor's place in the room. Those who were let go because they read too slowly keep it, but
-/// nothing comes of what they say.
+/// One visitor's place in the room. A visitor that was closed for reading too slowly keeps it, but
+/// its messages are ignored.
 pub(crate) struct Seat<'r> {
     room: &'r Room,
     id: u64,
 }
 
 impl Seat<'_> {
-    /// Signs in, or changes the name; one that is taken is replaced.
+    /// Signs in, or changes the name. A name that is taken is replaced by a similar one.
     pub(crate) fn sign_in(&self, wish: &str) {
         self.room.with(|visitors| {
             let name = visitors.free_name(wish, self.id);
@@ -104,7 +104,7 @@ impl Seat<'_> {
         });
     }
 
-    /// Says something to all, or fails with what the visitor has to do before.
+    /// Sends a text to all, or returns what the visitor must do first.
     pub(crate) fn say(&self, text: &str) -> Result<(), &'static str> {
         self.room.with(|visitors| {
             let Some(visitor) = visitors.by_id.get(&self.id) else { return Ok(()) };
@@ -115,8 +115,8 @@ impl Seat<'_> {
         })
     }
 
-    /// Tells this visitor what is wrong.
-    pub(crate) fn complain(&self, text: &str) {
+    /// Sends this visitor an error text.
+    pub(crate) fn send_error(&self, text: &str) {
         self.room.with(|visitors| visitors.tell(self.id, &protocol::error(text)));
     }
 }
@@ -132,7 +132,8 @@ impl Visitors {
         self.by_id.values().filter_map(|visitor| visitor.name.as_deref())
     }
 
-    /// The name, or one like it that nobody else has. `Anna` and `anna` are the same to a reader.
+    /// Returns the name, or a similar one that is free. Names that differ only in case look the
+    /// same to a reader.
     fn free_name(&self, wish: &str, id: u64) -> String {
         let others = || self.by_id.iter().filter(|(other, _)| **other != id);
         let taken: Vec<String> = others()
@@ -156,7 +157,7 @@ impl Visitors {
         }
     }
 
-    /// Queues a message for everyone, and lets go of those who cannot take it.
+    /// Queues a message for all visitors, and closes those whose buffer is full.
     fn tell_all(&mut self, message: &EncodedMessage) {
         let is_stale = &mut self.is_stale;
         self.by_id.retain(|_, visitor| {
@@ -173,11 +174,11 @@ impl Visitors {
 }
 
 impl Visitor {
-    /// Queues a message, which another thread writes. `false` if the visitor is to be let go.
+    /// Queues a message, which another thread writes. `false` if the visitor must be closed.
     fn tell(&self, message: &EncodedMessage) -> bool {
         let result = self.writer.queue_encoded(message);
         if matches!(result, Err(Error::Send(SendError::BufferFull { .. }))) {
-            // Those who come back to reading learn why they were let go.
+            // A visitor that reads again learns why it was closed.
             let _ = self.writer.queue_close(CloseCode::TRY_AGAIN_LATER, "you read too slowly");
         }
         result.is_ok()

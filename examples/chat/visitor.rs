@@ -1,4 +1,4 @@
-//! One connection: what a visitor says, and the answers to them alone.
+//! One connection: a visitor's messages, and the replies to this visitor alone.
 
 use std::num::NonZeroU32;
 use std::time::Instant;
@@ -10,10 +10,10 @@ use crate::bucket::Bucket;
 use crate::protocol::Request;
 use crate::room::{Room, Seat};
 
-/// So many messages too many in a row, and the visitor has to leave.
-const PATIENCE: u32 = 100;
+/// After this many messages above the rate in a row the visitor is disconnected.
+const MAX_EXCESS: u32 = 100;
 
-/// Reads until the visitor goes; others write to them meanwhile.
+/// Reads until the visitor leaves; other threads write to it meanwhile.
 pub(crate) fn attend(socket: WebSocket, room: &Room, rate: NonZeroU32) -> Result<(), Error> {
     let (mut reader, writer) = socket.split()?;
     let seat = room.enter(writer.clone());
@@ -24,16 +24,16 @@ pub(crate) fn attend(socket: WebSocket, room: &Room, rate: NonZeroU32) -> Result
         if bucket.take(Instant::now()) {
             too_many = 0;
             if let Err(error) = act(&seat, message) {
-                seat.complain(&error);
+                seat.send_error(&error);
             }
             continue;
         }
         too_many += 1;
-        // Once is enough: the answers to a flood would be one too.
+        // Only once: otherwise the replies to a flood would be a flood too.
         if too_many == 1 {
-            seat.complain("you write too much, wait a moment; this message was dropped");
+            seat.send_error("you write too much, wait a moment; this message was dropped");
         }
-        if too_many > PATIENCE {
+        if too_many > MAX_EXCESS {
             writer.queue_close(CloseCode::POLICY_VIOLATION, "too many messages")?;
             break;
         }

@@ -1,4 +1,4 @@
-//! Sends the lines that are typed and shows what arrives.
+//! Sends typed lines and shows what arrives.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -14,13 +14,13 @@ pub(crate) fn run(socket: WebSocket) -> Result<(), Box<dyn Error>> {
     let on_signal = writer.clone();
     ctrlc::set_handler(move || {
         if on_signal.start_close(CloseCode::NORMAL, "").is_err() {
-            // It is closing already, and the server takes its time.
+            // The connection is already closing, but the server is slow.
             exit(130);
         }
     })?;
     let mut output = io::stdout();
     writeln!(output, "open{}", subprotocol.unwrap_or_default())?;
-    // This thread ends with the program: a read of the terminal cannot be interrupted.
+    // This thread ends with the program, because a read from the terminal cannot be interrupted.
     thread::spawn(move || {
         if let Err(error) = send_lines(&writer) {
             eprintln!("no more is sent: {error}");
@@ -39,7 +39,7 @@ fn send_lines(writer: &Writer) -> Result<(), net::Error> {
     writer.start_close(CloseCode::NORMAL, "")
 }
 
-/// One line for each event, whatever the server puts into it.
+/// Shows one line for each event, whatever characters the server sends.
 fn show(event: Event<'_>, output: &mut impl io::Write) -> io::Result<()> {
     match event {
         Event::Message(Message::Text(text)) => writeln!(output, "text: {}", printable(text)),
@@ -56,7 +56,7 @@ fn show(event: Event<'_>, output: &mut impl io::Write) -> io::Result<()> {
     }
 }
 
-/// Without what a terminal would obey.
+/// Removes characters that control a terminal.
 fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
@@ -69,7 +69,7 @@ fn printable(text: &str) -> String {
     shown
 }
 
-/// The first bytes.
+/// Shows the first bytes.
 fn hex(bytes: &[u8]) -> String {
     let shown: Vec<String> = bytes.iter().take(32).map(|byte| format!("{byte:02x}")).collect();
     shown.join(" ") + if bytes.len() > 32 { " ..." } else { "" }

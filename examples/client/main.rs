@@ -24,27 +24,27 @@ mod selfcheck;
 mod tls;
 
 const HELP: &str = "\
-Connects to a WebSocket server: sends the lines that are typed and shows what arrives.
+Connects to a WebSocket server: sends typed lines and shows what arrives.
 Ctrl-C or the end of the input closes the connection with 1000.
 
 Usage: client [OPTIONS] URL
 
-URL is such as ws://127.0.0.1:9001/chat.
+URL is, for example, ws://127.0.0.1:9001/chat.
 
 Options:
-  --subprotocol NAME       offers a subprotocol; may be repeated, the best first
-  --header 'NAME: VALUE'   adds a header to the request; may be repeated
-  --ping SECONDS           sends a Ping whenever nothing has arrived for so long, and gives up if
-                           nothing arrives for as long again
-  --ca PEM                 trusts the authorities in this file for a wss: URL, instead of those that
-                           the system trusts
-  --echo                   sends every message back until the connection is over
-  --selfcheck              checks that the server echoes text and binary of many sizes, answers
-                           Pings and closes as it should
+  --subprotocol NAME       offer a subprotocol; may be repeated, the preferred one first
+  --header 'NAME: VALUE'   add a header to the request; may be repeated
+  --ping SECONDS           send a Ping after this time of silence, and end the connection if
+                           nothing arrives for the same time again
+  --ca PEM                 for a wss: URL, trust the authorities in this file instead of the
+                           system's
+  --echo                   send every message back until the connection ends
+  --selfcheck              check that the server echoes text and binary of many sizes, answers
+                           Pings and closes correctly
   --help                   show this
 
-The exit code is 0 only after a closing handshake, and with --selfcheck only if all was right;
-1 if something went wrong; 2 if the arguments are.
+The exit code is 0 after a closing handshake (with --selfcheck only if all checks passed),
+1 after an error, and 2 for wrong arguments.
 ";
 
 fn main() -> ExitCode {
@@ -110,7 +110,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
     let config = Config::new().timeouts(timeouts);
     let mode = mode.unwrap_or(Mode::Interactive);
     let client = match mode {
-        Mode::Selfcheck => Client::with_offer(offer).write_timeout(selfcheck::PATIENCE),
+        Mode::Selfcheck => Client::with_offer(offer).write_timeout(selfcheck::TIMEOUT),
         _ => Client::with_offer(offer),
     };
     Ok(Some(Options { url, client: client.config(config), ca, mode }))
@@ -121,7 +121,7 @@ fn header(line: &str) -> Result<(String, String), &'static str> {
     Ok((name.into(), value.trim().into()))
 }
 
-/// The end without an error is the one after a closing handshake.
+/// No error means that the connection ended with a closing handshake.
 fn echo(mut socket: WebSocket) -> Result<(), net::Error> {
     while let Some((event, outgoing)) = socket.exchange()? {
         if let Event::Message(message) = event {

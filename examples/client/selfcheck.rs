@@ -8,8 +8,8 @@ use sansock::{CloseCode, Event, Message};
 
 /// Around the borders between the three forms of a frame's length (RFC 6455, 5.2), and a large one.
 const SIZES: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];
-/// What an answer may take, and each write.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer, and each write, may take.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(mut socket: WebSocket) -> Result<(), Box<dyn Error>> {
     for size in SIZES {
@@ -43,7 +43,7 @@ fn check_echo(
             socket.send_fragment(fragment, fin)?;
         }
     }
-    match socket.next_event_timeout(PATIENCE)? {
+    match socket.next_event_timeout(TIMEOUT)? {
         Next::Event(Event::Message(echo)) if echo == message => Ok(()),
         Next::Event(Event::Message(echo)) => {
             Err(format!("the answer is another message, {:?} of {} bytes", echo.kind(), echo.len())
@@ -55,7 +55,7 @@ fn check_echo(
 
 fn check_ping(socket: &mut WebSocket, payload: &[u8]) -> Result<(), Box<dyn Error>> {
     socket.ping(payload)?;
-    match socket.next_event_timeout(PATIENCE)? {
+    match socket.next_event_timeout(TIMEOUT)? {
         // "the Pong frame MUST have identical "Application data"" (5.5.3)
         Next::Event(Event::Pong(answer)) if answer == payload => Ok(()),
         Next::Event(Event::Pong(_)) => Err("the Pong has another payload".into()),
@@ -73,7 +73,7 @@ fn check_close(socket: &mut WebSocket) -> Result<(), Box<dyn Error>> {
 
 fn unexpected(next: &Next<Event<'_>>) -> Box<dyn Error> {
     match next {
-        Next::TimedOut => format!("no answer for {PATIENCE:?}"),
+        Next::TimedOut => format!("no answer for {TIMEOUT:?}"),
         Next::Ended => "the connection is over".into(),
         Next::Event(Event::Message(message)) => format!("a message, {:?}", message.kind()),
         Next::Event(event) => format!("unexpected: {event:?}"),
@@ -81,7 +81,7 @@ fn unexpected(next: &Next<Event<'_>>) -> Box<dyn Error> {
     .into()
 }
 
-/// Text of so many bytes with characters of one to four of them.
+/// Text of `size` bytes, with characters of one to four bytes.
 fn text(size: usize) -> String {
     let mut text = String::with_capacity(size);
     for char in "a\u{e9}\u{20ac}\u{1d11e}".chars().cycle() {
@@ -96,12 +96,12 @@ fn text(size: usize) -> String {
     text
 }
 
-/// Bytes with all values, most of which are no UTF-8.
+/// Bytes with all values, most of which are not UTF-8.
 fn binary(size: usize) -> Vec<u8> {
     (0..=u8::MAX).rev().cycle().take(size).collect()
 }
 
-/// The message in so many pieces, text cut between characters, and which of them is the last.
+/// The message in `count` pieces, text cut between characters; `true` marks the last.
 fn fragments(message: Message<'_>, count: usize) -> impl Iterator<Item = (Message<'_>, bool)> {
     let cut = move |number: usize| {
         let near = message.len() * number / count;

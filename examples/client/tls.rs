@@ -1,4 +1,4 @@
-//! Whom a client trusts, where the crate has TLS.
+//! The certificates that a client trusts.
 
 use std::error::Error;
 use std::path::Path;
@@ -13,6 +13,5 @@ pub(crate) fn trust(client: Client, ca: &Path) -> Result<Client, Box<dyn Error>>
 
 #[cfg(not(feature = "rustls"))]
 pub(crate) fn trust(_: Client, ca: &Path) -> Result<Client, Box<dyn Error>> {
-    Err(format!("built without TLS, {} is of no use: cargo run --features rustls", ca.display())
-        .into())
+    Err(format!("{} needs TLS: build with --features rustls", ca.display()).into())
 }

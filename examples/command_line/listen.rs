@@ -1,4 +1,4 @@
-//! Where the servers listen, and when they end.
+//! Where the servers listen, and how signals stop them.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::process::exit;
 use lexopt::ValueExt as _;
 use sansock::net::Server;
 
-/// What `ADDR`, `--cert` and `--key` say.
+/// The arguments `ADDR`, `--cert` and `--key`.
 #[derive(Default)]
 pub(crate) struct Listen {
     pub(crate) address: Option<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Listen {
 }
 
 impl Listen {
-    /// An address that is none is an error in the arguments, one that is taken is not.
+    /// Parses the address: an invalid one is an error in the arguments, one that is in use is not.
     pub(crate) fn at(&mut self, address: OsString) -> Result<(), lexopt::Error> {
         address.parse_with(ToSocketAddrs::to_socket_addrs)?;
         self.address = Some(address.string()?);
@@ -28,15 +28,15 @@ impl Listen {
     pub(crate) fn check(&self) -> Result<(), lexopt::Error> {
         match (&self.cert, &self.key) {
             (Some(_), Some(_)) | (None, None) => Ok(()),
-            _ => Err("--cert and --key belong together".into()),
+            _ => Err("--cert and --key must be given together".into()),
         }
     }
 
-    /// A server that listens, and what its URLs have behind `ws` and `http`.
+    /// Returns a listening server, and the letter that its URLs have after `ws` and `http`.
     pub(crate) fn bind(&self, default: &str) -> Result<(Server, &'static str), Box<dyn Error>> {
         let address = self.address.as_deref().unwrap_or(default);
         let server = Server::bind(address)
-            .map_err(|error| format!("cannot listen at {address}: {error}"))?;
+            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
         match (&self.cert, &self.key) {
             (Some(cert), Some(key)) => Ok((secure(server, cert, key)?, "s")),
             _ => Ok((server, "")),
@@ -53,11 +53,10 @@ fn secure(server: Server, cert: &Path, key: &Path) -> Result<Server, Box<dyn Err
 #[cfg(not(feature = "rustls"))]
 fn secure(_: Server, cert: &Path, key: &Path) -> Result<Server, Box<dyn Error>> {
     let (cert, key) = (cert.display(), key.display());
-    Err(format!("built without TLS, {cert} and {key} are of no use: cargo run --features rustls")
-        .into())
+    Err(format!("{cert} and {key} need TLS: build with --features rustls").into())
 }
 
-/// Ctrl-C and SIGTERM shut the server down, and a second one ends the program.
+/// Shuts the server down at Ctrl-C or SIGTERM; a second signal ends the program.
 pub(crate) fn end_with_signals(server: &Server) -> Result<(), ctrlc::Error> {
     let handle = server.handle();
     let mut asked = false;

@@ -1,9 +1,9 @@
-//! What the examples' command lines have in common: help, errors and exit codes.
+//! The common parts of the examples' command lines: help, errors and exit codes.
 
 use std::error::Error;
 use std::process::ExitCode;
 
-/// A program: `parse` reads the arguments, `None` for `--help`, and `run` does the work.
+/// Runs a program: `parse` reads the arguments (`None` for `--help`), and `run` does the work.
 ///
 /// The exit code is 0, 1 if the work failed, or 2 if the arguments are wrong.
 pub(crate) fn main<Options>(

@@ -1,9 +1,9 @@
-//! The command line of the examples that open one WebSocket of browsers.
+//! The command line of the examples that open one `web::WebSocket`.
 
 use lexopt::{Arg, ValueExt as _};
 use sansock::web::{Builder, WebSocket};
 
-/// The URL that is given, or that of `echo_server`; `None` for `--help`.
+/// Returns a builder for the given URL, or for that of `echo_server`; `None` for `--help`.
 pub(crate) fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error> {
     let mut socket = None;
     while let Some(argument) = arguments.next()? {

@@ -1,5 +1,4 @@
-//! Sends every message back, text as text and binary as binary, and serves a page to try it from a
-//! browser.
+//! Sends every message back with its type, and serves a page to try it from a browser.
 //!
 //! ```sh
 //! cargo run --release --example echo_server
@@ -7,7 +6,7 @@
 //! cargo run --release --features rustls --example echo_server -- --cert cert.pem --key key.pem
 //! ```
 //!
-//! With `--features deflate` it compresses for the clients that want it.
+//! With `--features deflate` it compresses for clients that offer it.
 
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -31,17 +30,17 @@ A WebSocket server that sends every message back.
 
 Usage: echo_server [ADDR] [OPTIONS]
 
-ADDR is HOST:PORT, 127.0.0.1:9001 unless given; with port 0 the system chooses one.
+ADDR is HOST:PORT, default 127.0.0.1:9001; with port 0 the system chooses a port.
 
 Options:
-  --max-message BYTES          largest message that is accepted; 67108864 (64 MiB) unless given
-  --handshake-timeout SECONDS  how long a client may take to ask for its connection; 10 unless given
-  --subprotocol NAME           a subprotocol that the server speaks; may be repeated
-  --cert PEM --key PEM         serves wss: with the certificate (and its chain) in the one file and
-                               its key in the other
+  --max-message BYTES          largest message that is accepted; default 67108864 (64 MiB)
+  --handshake-timeout SECONDS  how long the opening handshake may take; default 10
+  --subprotocol NAME           a subprotocol that the server supports; may be repeated
+  --cert PEM --key PEM         serve wss: with the certificate chain in the first file and its key
+                               in the second
   --help                       show this
 
-Ctrl-C and SIGTERM close every connection with 1001; a second one ends the program at once.
+Ctrl-C and SIGTERM close every connection with 1001; a second signal ends the program at once.
 ";
 
 fn main() -> ExitCode {
@@ -120,14 +119,14 @@ fn serve(incoming: &Incoming, subprotocols: &[String]) -> Result<(), net::Error>
 fn echo(mut socket: net::WebSocket) -> Result<(), net::Error> {
     while let Some((event, outgoing)) = socket.exchange()? {
         if let Event::Message(message) = event {
-            // Short answers leave together, one write for all that one read brought.
+            // Short answers are written together, once for all messages of one read.
             outgoing.queue(message)?;
         }
     }
     Ok(())
 }
 
-/// The answer to a plain HTTP request.
+/// The response to a plain HTTP request.
 fn page(path: &str) -> Rejection {
     let nonce = format!("{:032x}", u128::from_be_bytes(random_nonce()));
     match path {

@@ -1,5 +1,5 @@
-//! `web::WebSocket` against servers of another make: Python's `websockets` and Node's `ws`. All four
-//! events, the four states and every error that the standard knows.
+//! `web::WebSocket` against servers of another make: Python's `websockets` and Node's `ws`. All
+//! four events, the four states and every error that the standard knows.
 //!
 //! `interop/web/run` installs the servers and runs this.
 

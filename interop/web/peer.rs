@@ -11,7 +11,7 @@ use std::{env, thread};
 use sansock::web::{ReadyState, WebSocket};
 
 /// The most that anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server that runs; it ends with this.
 pub(crate) struct Peer {
@@ -37,7 +37,7 @@ impl Peer {
                 }
             }
         });
-        let port = lines.recv_timeout(PATIENCE).unwrap();
+        let port = lines.recv_timeout(TIMEOUT).unwrap();
         Self { child: Mutex::new(child), port, lines }
     }
 
@@ -54,7 +54,7 @@ impl Peer {
 
     /// What the server tells next: path, bytes or characters received, close code and reason.
     pub(crate) fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).unwrap()
+        self.lines.recv_timeout(TIMEOUT).unwrap()
     }
 
     pub(crate) fn end(&self) {
@@ -80,14 +80,14 @@ pub(crate) fn both(test: impl Fn(&Peer)) {
     }
 }
 
-/// All that was told, until nobody is left to tell.
+/// All lines, until every sender is dropped.
 pub(crate) fn lines(receiver: &Receiver<String>) -> Vec<String> {
-    std::iter::from_fn(|| receiver.recv_timeout(PATIENCE).ok()).collect()
+    std::iter::from_fn(|| receiver.recv_timeout(TIMEOUT).ok()).collect()
 }
 
 /// Waits until there is something.
 pub(crate) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         if let Some(found) = look() {
             return found;

@@ -1,13 +1,13 @@
-//! Frames written and read as the drawing of section 5.2 says, apart from the crate.
+//! Writes and reads frames as the drawing of RFC 6455, 5.2 shows them, independently of the crate.
 
-/// A frame, its payload not masked.
+/// A frame with its unmasked payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// FIN, reserved bits and opcode.
     pub first: u8,
     /// `None` if it is not masked.
     pub key: Option<[u8; 4]>,
-    /// As its sender meant it.
+    /// The payload, unmasked.
     pub payload: Vec<u8>,
 }
 
@@ -17,17 +17,18 @@ impl Frame {
         self.first & FIN != 0
     }
 
-    /// Whether RSV1 is set: with permessage-deflate, whether a message that begins here is compressed.
+    /// Whether RSV1 is set: with permessage-deflate, whether a message that begins here is
+    /// compressed.
     pub const fn rsv1(&self) -> bool {
         self.first & 0x40 != 0
     }
 
-    /// The opcode alone, without FIN.
+    /// The opcode, without FIN.
     pub const fn opcode(&self) -> u8 {
         self.first & 0xF
     }
 
-    /// The frame as it is sent.
+    /// The bytes on the wire.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = header(self.first, self.key, self.payload.len() as u64);
         bytes.extend(masked(&self.payload, self.key.unwrap_or_default()));
@@ -35,8 +36,8 @@ impl Frame {
     }
 }
 
-/// The first byte of a frame: the bit FIN and an opcode. Control frames are always final, so theirs has
-/// both.
+/// The first byte of a frame: the bit FIN and an opcode. Control frames are always final, so theirs
+/// has both.
 pub const FIN: u8 = 0x80;
 /// An opcode.
 pub const CONTINUATION: u8 = 0x0;
@@ -51,8 +52,8 @@ pub const PING: u8 = 0x89;
 /// FIN and an opcode.
 pub const PONG: u8 = 0x8A;
 
-/// "Octet i of the transformed data ("transformed-octet-i") is the XOR of octet i of the original data
-/// ("original-octet-i") with octet at index i modulo 4 of the masking key" (5.3)
+/// "Octet i of the transformed data ("transformed-octet-i") is the XOR of octet i of the original
+/// data ("original-octet-i") with octet at index i modulo 4 of the masking key" (5.3)
 pub fn masked(payload: &[u8], key: [u8; 4]) -> Vec<u8> {
     payload.iter().enumerate().map(|(i, octet)| octet ^ key[i % 4]).collect()
 }
@@ -67,14 +68,14 @@ pub fn header(first: u8, key: Option<[u8; 4]>, length: u64) -> Vec<u8> {
     }
 }
 
-/// A header with its length in these 7 bits and the octets behind them.
+/// A header with the given 7 bits of the length and the given octets after them.
 pub fn header_with(first: u8, key: Option<[u8; 4]>, length: u8, more: &[u8]) -> Vec<u8> {
     let mask_bit = if key.is_some() { 0x80 } else { 0 };
     let key = key.as_ref().map_or(&[][..], |key| key);
     [&[first, mask_bit | length][..], more, key].concat()
 }
 
-/// Reads the frames of a stream, up to one that is not complete.
+/// Reads the frames of a stream, up to the first incomplete one.
 pub fn frames(mut bytes: &[u8]) -> Vec<Frame> {
     std::iter::from_fn(|| next_frame(&mut bytes)).collect()
 }

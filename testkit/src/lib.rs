@@ -1,5 +1,5 @@
-//! What the tests, the benches and torture share: frames built by hand as section 5.2 of RFC 6455 draws
-//! them, sources of masking keys, two ends with a clock that only the test moves, and a transport that
+//! Shared by the tests, the benches and torture: frames built by hand as RFC 6455, 5.2 draws them,
+//! sources of masking keys, two ends with a clock that only the test moves, and a transport that
 //! fails on demand.
 
 #![expect(

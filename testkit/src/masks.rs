@@ -1,10 +1,10 @@
-//! Sources of masking keys that no client may use: they are known, or easily guessed.
+//! Sources of masking keys for tests only: they are known or easy to guess.
 
 use sansock::mask::MaskSource;
 
 use crate::wire::KEY;
 
-/// Keys that never change, so that the bytes of a client are known.
+/// A key that never changes, so that the bytes of a client are predictable.
 #[derive(Clone, Copy, Debug)]
 pub struct FixedKey;
 
@@ -14,7 +14,7 @@ impl MaskSource for FixedKey {
     }
 }
 
-/// Keys that differ from frame to frame and cost next to nothing.
+/// Keys that differ from frame to frame and cost almost nothing.
 #[derive(Clone, Debug)]
 pub struct Keys(pub u32);
 

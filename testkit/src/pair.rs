@@ -10,10 +10,11 @@ use sansock::{
 
 use crate::wire::{FixedKey, Seen};
 
-/// How long after a deadline has passed it acts, if the program looks at the time as soon as it should.
+/// How long a passed deadline waits before it takes effect, if the program checks the timers on
+/// time.
 pub const SECOND_LOOK: Duration = Duration::from_millis(100);
 
-/// A clean end without a reason; 1005 stands for a Close frame without a code.
+/// A clean end without a reason; 1005 means a Close frame without a code.
 pub fn clean(code: u16) -> Outcome {
     closed(code, "")
 }
@@ -27,13 +28,13 @@ pub const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// One end, with what a program keeps beside its connection.
+/// One end: the connection and the state that a program keeps for it.
 #[derive(Debug)]
 pub struct End {
     pub connection: Connection,
     pub input: ReceiveBuffer,
     pub output: SendBuffer,
-    /// What has arrived, in order.
+    /// The events that arrived, in order.
     pub seen: Vec<Seen>,
     pub error: Option<ProtocolError>,
     pub timeout: Option<Timeout>,
@@ -62,7 +63,7 @@ impl End {
         self.connection.start_close(sansock::CloseCode::new(code), reason, &mut self.output)
     }
 
-    /// Bytes arrive, and the program takes all events; what comes after an error is discarded.
+    /// Passes in bytes and takes all events; bytes after an error are discarded.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
         loop {
@@ -74,14 +75,14 @@ impl End {
         }
     }
 
-    /// All that waits to leave.
+    /// Takes all bytes that wait to be sent.
     pub fn take_output(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.output.write_to(&mut bytes).unwrap();
         bytes
     }
 
-    /// What was seen since the last time.
+    /// Takes the events since the last call.
     pub fn take_seen(&mut self) -> Vec<Seen> {
         std::mem::take(&mut self.seen)
     }
@@ -98,13 +99,13 @@ impl End {
         self.connection.outcome().cloned()
     }
 
-    /// Looks at the time twice, as long after one another as a deadline takes to act.
+    /// Checks the timers twice, with the time in between that a deadline needs to take effect.
     pub fn tell_twice(&mut self, now: Instant) {
         self.tell(now);
         self.tell(now + SECOND_LOOK);
     }
 
-    /// Tells the time, and again while that is due; a program that does so must get done.
+    /// Checks the timers until nothing is due; this must end.
     pub fn tell(&mut self, now: Instant) {
         for _ in 0..3 {
             if let Err(timeout) = self.connection.handle_timeout(now, &mut self.output) {
@@ -124,12 +125,12 @@ pub struct Pair {
     pub server: End,
     start: Instant,
     pub now: Instant,
-    /// Whether what is sent gets lost: the network is down, and nobody has noticed.
+    /// Whether sent bytes are lost: the network is down, and neither end has noticed.
     pub down: bool,
 }
 
 impl Pair {
-    /// Both ends are configured alike and have been told the time once.
+    /// Creates two ends with the same settings, whose timers were checked once.
     pub fn new(config: &Config) -> Self {
         Self::of(config, config)
     }
@@ -148,8 +149,8 @@ impl Pair {
         pair
     }
 
-    /// Carries bytes to and fro until nothing is under way any more, and the ends of both sides of
-    /// the transport, as [`Teardown`] says.
+    /// Carries bytes in both directions until none are left, and the ends of both sides of the
+    /// transport, as [`Teardown`] says.
     pub fn deliver(&mut self) {
         while self.client_to_server() | self.server_to_client() {}
     }
@@ -162,7 +163,7 @@ impl Pair {
         carry(&mut self.server, &mut self.client, self.down)
     }
 
-    /// Time passes, and each end is told when its deadlines come.
+    /// Lets time pass, and checks each end's timers at its deadlines.
     pub fn pass(&mut self, time: Duration) {
         self.deliver();
         let end = self.now + time;
@@ -182,7 +183,7 @@ impl Pair {
         self.now = end;
     }
 
-    /// Time passes while the program is not running, a laptop that sleeps for example.
+    /// Lets time pass while the program does not run, as on a suspended laptop.
     pub fn sleep(&mut self, time: Duration) {
         self.now += time;
         self.client.tell(self.now);
@@ -190,7 +191,7 @@ impl Pair {
         self.deliver();
     }
 
-    /// How long the pair has lived.
+    /// The time since the pair was created.
     pub fn age(&self) -> Duration {
         self.now - self.start
     }
@@ -199,14 +200,14 @@ impl Pair {
         self.now
     }
 
-    /// Both ends see that the transport is gone.
+    /// Breaks the transport for both ends.
     pub fn cut(&mut self) {
         self.client.connection.receive_eof();
         self.server.connection.receive_eof();
     }
 }
 
-/// Whether anything moved.
+/// Carries the bytes of one end to the other, and returns whether there were any.
 fn carry(from: &mut End, to: &mut End, lost: bool) -> bool {
     let bytes = from.take_output();
     if !bytes.is_empty() {

@@ -1,9 +1,9 @@
-//! Events, kept, and what a receiver makes of bytes.
+//! Owned events, and the events that a receiver returns for given bytes.
 
 use sansock::split::Receiver;
 use sansock::{Config, Event, Message, ProtocolError, ReceiveBuffer, Role};
 
-/// An event, kept.
+/// An owned event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     Text(String),
@@ -57,8 +57,8 @@ fn note(seen: &mut Vec<Seen>, event: Seen) {
     }
 }
 
-/// What a receiver of this role makes of bytes that arrive in these pieces: its events up to the
-/// error, if there is one. Pieces of messages are joined where nothing came between them.
+/// Returns the events of a receiver of this role for bytes that arrive in these pieces, up to the
+/// error if there is one. Consecutive pieces of a message are joined.
 pub fn receive<'a>(
     role: Role,
     config: &Config,

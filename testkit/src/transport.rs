@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 
-/// What the next write does.
+/// The result of the next write.
 #[derive(Clone, Copy, Debug)]
 pub enum Turn {
     /// It takes this many bytes at most.
@@ -12,10 +12,11 @@ pub enum Turn {
     Fails(io::ErrorKind),
 }
 
-/// A transport that takes what it is told to and remembers each write. Reads find its end.
+/// A transport that takes as many bytes as it is told, and records each write. Reads return the end
+/// of the stream, or `incoming`.
 #[derive(Debug, Default)]
 pub struct Wire {
-    /// What the next writes do; when there is nothing more, they take all.
+    /// The results of the next writes; after them, writes take everything.
     pub turns: VecDeque<Turn>,
     /// Each write's bytes; of a vectored write, all slices together.
     pub writes: Vec<Vec<u8>>,
@@ -23,12 +24,12 @@ pub struct Wire {
     pub vectored: usize,
     /// How often it was flushed.
     pub flushed: usize,
-    /// What the next reads bring.
+    /// The results of the next reads.
     pub incoming: VecDeque<io::Result<Vec<u8>>>,
 }
 
 impl Wire {
-    /// All that was written.
+    /// All written bytes.
     pub fn bytes(&self) -> Vec<u8> {
         self.writes.concat()
     }

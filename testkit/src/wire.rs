@@ -1,4 +1,5 @@
-//! Frames for a receiver of either role, built by hand: the crate's encoder is no witness for its decoder.
+//! Frames for a receiver of either role, built by hand, so that the crate's encoder does not test
+//! its own decoder.
 
 use sansock::Role;
 
@@ -13,7 +14,7 @@ pub const BOTH: [Role; 2] = [Role::Client, Role::Server];
 /// The masking key of the examples in section 5.7.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// What a frame for a receiver of this role is masked with.
+/// The masking key of a frame for a receiver of this role.
 fn key_for(to: Role) -> Option<[u8; 4]> {
     (to == Role::Server).then_some(KEY)
 }
@@ -26,7 +27,8 @@ pub const fn peer(role: Role) -> Role {
     }
 }
 
-/// A header for a receiver of this role, with the 7 bits of the length as given and then `extended`.
+/// A header for a receiver of this role, with the 7 bits of the length as given and then
+/// `extended`.
 pub fn raw_header(to: Role, first: u8, length: u8, extended: &[u8]) -> Vec<u8> {
     frame::header_with(first, key_for(to), length, extended)
 }

@@ -6,10 +6,10 @@ use std::time::Instant;
 use testkit::pair::{clean, closed};
 
 use crate::Chat;
-use crate::program::{PATIENCE, Visitor};
+use crate::program::{TIMEOUT, Visitor};
 
 #[test]
-fn a_visitor_who_does_not_read_is_let_go_with_1013_and_the_others_go_on() {
+fn a_slow_visitor_is_closed_with_1013_and_the_others_continue() {
     let chat = Chat::start(&["--rate", "1000000", "--buffer", "65536"]);
     let slow = chat.join("Slow");
     let mut anna = chat.join("Anna");
@@ -17,7 +17,7 @@ fn a_visitor_who_does_not_read_is_let_go_with_1013_and_the_others_go_on() {
     let start = Instant::now();
     // The network takes some megabytes before anything waits.
     'talk: loop {
-        assert!(start.elapsed() < PATIENCE, "the slow one is kept");
+        assert!(start.elapsed() < TIMEOUT, "the slow one is kept");
         for _ in 0..16 {
             anna.say(&text);
         }
@@ -35,9 +35,9 @@ fn a_visitor_who_does_not_read_is_let_go_with_1013_and_the_others_go_on() {
 }
 
 #[test]
-fn a_visitor_who_gives_no_sign_of_life_is_taken_off_the_list() {
+fn a_dead_visitor_is_removed_from_the_list() {
     let chat = Chat::start(&["--keepalive", "1"]);
-    // Its connection stays, and nobody answers the Pings.
+    // Its connection stays open, but it does not answer Pings.
     let _dead = chat.join("Dead");
     let mut anna = chat.join("Anna");
     anna.until_users(&["Anna"]);

@@ -1,4 +1,4 @@
-//! `examples/chat` as a program: its protocol, and what it does to those who do not keep to it.
+//! `examples/chat` as a program: its protocol, and what happens to visitors that break it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 

@@ -11,7 +11,7 @@ use sansock::{Event, Message, Outcome};
 use serde_json::{Value, json};
 
 /// The most that anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The server on a port of its own; it ends with the test.
 pub(crate) struct Chat {
@@ -40,12 +40,12 @@ impl Chat {
         Client::new(&format!("ws://{}/", self.address)).unwrap()
     }
 
-    /// A visitor who has got an id.
+    /// A visitor that has an id.
     pub(crate) fn visit(&self) -> Visitor {
         Visitor::new(self.client().subprotocol("chat").connect().unwrap())
     }
 
-    /// A visitor of this name, who has got the list of users.
+    /// A visitor with this name that has received the list of users.
     pub(crate) fn join(&self, name: &str) -> Visitor {
         let mut visitor = self.visit();
         visitor.sign_in(name);
@@ -56,7 +56,7 @@ impl Chat {
 
     pub(crate) fn get(&self, path: &str) -> (String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -128,7 +128,7 @@ impl Visitor {
     }
 
     pub(crate) fn next(&mut self) -> Value {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no message comes");
@@ -142,7 +142,7 @@ impl Visitor {
         }
     }
 
-    /// The next message of this type that is as wanted.
+    /// Returns the next message of this type for which `is_it` returns true.
     pub(crate) fn until(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         loop {
             let message = self.next();
@@ -156,12 +156,12 @@ impl Visitor {
         self.until("userlist", |message| message["users"] == json!(users));
     }
 
-    /// What the server thinks is wrong.
+    /// Returns the server's next error text.
     pub(crate) fn error(&mut self) -> String {
         self.until("error", |_| true)["text"].as_str().unwrap().to_owned()
     }
 
-    /// Reads to the end, and tells how it ended.
+    /// Reads to the end, and returns the outcome.
     pub(crate) fn outcome(mut self) -> Option<Outcome> {
         while let Ok(Some(_)) = self.socket.next_event() {}
         self.socket.outcome().cloned()

@@ -1,4 +1,4 @@
-//! What is wrong is told to its sender, and the others do not notice.
+//! Errors are reported to the sender; other visitors do not notice.
 
 use std::thread;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use testkit::pair::{clean, closed};
 use crate::Chat;
 
 #[test]
-fn a_message_that_is_none_is_told_to_its_sender_only() {
+fn an_invalid_message_is_reported_to_its_sender_only() {
     let chat = Chat::start(&["--rate", "1000"]);
     let mut anna = chat.join("Anna");
     let mut rude = chat.join("Rude");
@@ -61,13 +61,13 @@ fn names_and_texts_have_limits_in_characters() {
     assert!(anna.error().contains("2000"));
     anna.say(&"\u{1f600}".repeat(2000));
     anna.until("message", |message| message["text"] == "\u{1f600}".repeat(2000));
-    // What no text can be is not read to its end.
+    // A message longer than any text is not read to its end.
     anna.say(&"x".repeat(70_000));
     assert_eq!(anna.outcome(), Some(clean(1009)));
 }
 
 #[test]
-fn who_has_not_signed_in_may_listen_and_not_talk() {
+fn a_visitor_that_has_not_signed_in_may_only_listen() {
     let chat = Chat::start(&[]);
     let mut guest = chat.visit();
     guest.say("hello");

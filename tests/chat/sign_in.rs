@@ -61,7 +61,7 @@ fn a_name_may_be_changed_and_is_free_again_then() {
 }
 
 #[test]
-fn who_leaves_is_taken_off_the_list() {
+fn a_visitor_that_leaves_is_removed_from_the_list() {
     let chat = Chat::start(&[]);
     let mut anna = chat.join("Anna");
     let mut bert = chat.join("Bert");

@@ -1,4 +1,4 @@
-//! What the event loop does to its clients.
+//! How the event loop treats its clients.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sansock::net::client;
 use sansock::{CloseCode, Event, Message};
 
-use crate::program::{PATIENCE, Running, clean, example, rest, run};
+use crate::program::{Running, TIMEOUT, clean, example, rest, run};
 
 struct EventLoop {
     #[cfg_attr(not(unix), expect(dead_code, reason = "held until the test ends"))]
@@ -42,7 +42,7 @@ fn a_request_that_is_wrong_gets_its_answer_and_the_end() {
         (b"\x16\x03\x01", "HTTP/1.1 400 "),
     ] {
         let mut stream = TcpStream::connect(&server.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.write_all(request).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -54,7 +54,7 @@ fn a_request_that_is_wrong_gets_its_answer_and_the_end() {
 fn a_violation_is_told_even_to_a_client_that_still_sends() {
     let server = start();
     let mut socket = client::connect(&server.url).unwrap();
-    // A frame that is not masked, and much behind it.
+    // An unmasked frame, and many bytes after it.
     socket.get_mut().write_all(b"\x81\x01x").unwrap();
     socket.get_mut().write_all(&vec![0; 1 << 20]).unwrap();
     assert_eq!(rest(&mut socket).1, Some(clean(CloseCode::PROTOCOL_ERROR)));
@@ -71,7 +71,7 @@ fn a_client_that_does_not_read_stops_being_read_and_loses_nothing() {
         }
         writer.start_close(CloseCode::NORMAL, "").unwrap();
     });
-    // Until then the server has nowhere to write.
+    // Until then the server cannot write.
     std::thread::sleep(Duration::from_millis(300));
     let other = run("client", &["--selfcheck", &server.url]);
     assert_eq!((other.code, &*other.stderr), (Some(0), ""));

@@ -77,7 +77,7 @@ fn a_taken_port_is_named() {
     for name in ["echo_server", "event_loop"] {
         let ended = run(name, &[&server.address]);
         assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
-        let named = format!("cannot listen at {}", server.address);
+        let named = format!("cannot listen on {}", server.address);
         assert!(ended.stderr.contains(&named), "{ended:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Starts programs and ends them, and what they talk to.
+//! Starts and ends programs, and the peers that they talk to.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ use sansock::net::{Error, Incoming, Server, WebSocket};
 use sansock::{CloseCode, Event, Message, Outcome};
 
 /// The most that anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Cargo puts examples beside the directory of the tests.
 pub(crate) fn example(name: &str) -> Command {
@@ -39,7 +39,7 @@ impl Running {
 
     /// Waits for its end. For programs that print less than a pipe holds.
     pub(crate) fn end(mut self) -> Ended {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while self.child().try_wait().unwrap().is_none() {
             assert!(Instant::now() < until, "it does not end");
             thread::sleep(Duration::from_millis(5));
@@ -120,7 +120,7 @@ impl EchoServer {
     /// Sends bytes as they are and reads to the end.
     pub(crate) fn answer(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.write_all(request).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
@@ -151,7 +151,7 @@ pub(crate) fn serve<T: Send + 'static>(
     (url, receiver)
 }
 
-/// All that the peer still sends, and how it ends.
+/// Reads everything that the peer still sends, and returns how it ended.
 pub(crate) fn rest(socket: &mut WebSocket) -> (Vec<String>, Option<Outcome>) {
     let mut messages = Vec::new();
     while let Ok(Some(event)) = socket.next_event() {

@@ -1,4 +1,4 @@
-//! How others were broken: one test for each of the known cases that concern the handshake.
+//! How other implementations were broken: one test for each known case that concerns the handshake.
 
 use std::time::{Duration, Instant};
 

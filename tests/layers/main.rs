@@ -1,5 +1,5 @@
-//! Which file imports from which: no circle between files, the order of the layers, and adapters that
-//! see what every program sees.
+//! Which file imports from which: no circle between files, the order of the layers, and adapters
+//! that see what every program sees.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod graph;
@@ -12,8 +12,8 @@ use std::path::Path;
 
 use crate::graph::Graph;
 
-/// The modules of the crate, the lowest layer first: a file imports from its own layer and from those
-/// before it.
+/// The modules of the crate, the lowest layer first: a file imports from its own layer and from
+/// those before it.
 const LAYERS: &[&[&str]] = &[
     &["close", "config", "mask", "utf8", "timer", "uri", "deflate"],
     &["error", "message", "event"],

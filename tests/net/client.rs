@@ -1,5 +1,5 @@
-//! The blocking client: connecting and the opening handshake, against servers that answer well, badly
-//! or not at all.
+//! The blocking client: connecting and the opening handshake, against servers that answer well,
+//! badly or not at all.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use sansock::handshake::{
 use sansock::net::{CancelConnect, Client, Error, client};
 use sansock::{Event, Message, Timeouts};
 
-/// A server that reads one request and does as told with it and its stream.
+/// A server that reads one request and calls a function with it and its stream.
 fn raw_server<T: Send + 'static>(
     serve: impl FnOnce(String, TcpStream) -> T + Send + 'static,
 ) -> (String, JoinHandle<T>) {
@@ -22,7 +22,7 @@ fn raw_server<T: Send + 'static>(
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let thread = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let request = read_head(&mut stream);
         serve(request, stream)
     });
@@ -71,7 +71,7 @@ fn connects_negotiates_and_talks() {
     assert_eq!(socket.next_event().unwrap(), Some(Event::Message(Message::Text("Hello"))));
     socket.close(sansock::CloseCode::NORMAL, "bye").unwrap();
     assert_eq!(socket.outcome().unwrap().code(), 1000);
-    assert!(server.stop() < PATIENCE);
+    assert!(server.stop() < TIMEOUT);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_host_name_is_tried_at_each_of_its_addresses() {
 }
 
 #[test]
-fn nobody_listens() {
+fn a_refused_tcp_connection_is_a_connect_error() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = client::connect(&format!("ws://{address}/")).unwrap_err();
     let Error::Connect(error) = error else { panic!("{error:?}") };
@@ -95,7 +95,7 @@ fn nobody_listens() {
     assert_eq!((error.host(), error.attempts()[0].0), ("127.0.0.1", address));
 }
 
-/// Another thread ends the wait for a server that accepts and says nothing, at once.
+/// Another thread cancels the wait for a server that accepts and never answers.
 #[test]
 fn connecting_can_be_cancelled() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -106,16 +106,16 @@ fn connecting_can_be_cancelled() {
     let connecting = std::thread::spawn(move || client.connect().unwrap_err());
     // The handshake waits for the answer.
     let (mut stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     read_head(&mut stream);
     cancel.cancel();
-    let error = within(PATIENCE / 2, move || connecting.join().unwrap());
+    let error = within(TIMEOUT / 2, move || connecting.join().unwrap());
     assert!(matches!(error, Error::Cancelled), "{error:?}");
     assert!(matches!(again.connect(), Err(Error::Cancelled)), "what comes later too");
     assert!(cancel.is_cancelled());
 }
 
-/// What is cancelled later does not concern a connection that is made.
+/// A later cancellation does not affect an established connection.
 #[test]
 fn a_connection_outlives_its_cancel_handle() {
     let server = Running::start(|server| server, echo);
@@ -196,7 +196,7 @@ fn a_server_that_never_answers_times_out() {
         matches!(error, Error::Handshake(HandshakeError::Incomplete(Incomplete::TimedOut))),
         "{error:?}"
     );
-    assert!((ms(140)..PATIENCE).contains(&start.elapsed()));
+    assert!((ms(140)..TIMEOUT).contains(&start.elapsed()));
     drop(server.join().unwrap());
 }
 

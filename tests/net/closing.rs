@@ -1,5 +1,5 @@
-//! How connections end on the wire: the peer gets our last words and then an orderly end, whatever it
-//! was doing, and nobody waits for a peer without a bound.
+//! How connections end on the wire: the peer always gets our last messages and then an orderly end,
+//! and neither end waits for the other without a bound.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -13,19 +13,19 @@ use sansock::net::{Error, WebSocket};
 use sansock::{CloseCode, Config, Event, Limits, Outcome, ProtocolError, Role, State, Timeout};
 use testkit::pair::clean;
 
-/// Reads to the end on a thread of its own, as a peer does that is not to blame.
+/// Reads to the end on a separate thread, as a correct peer does.
 fn collect(mut stream: TcpStream) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || read_to_end(&mut stream))
 }
 
-/// Takes part until the end, and gives it.
+/// Reads until the end, and returns the close code.
 fn end_of(socket: &mut WebSocket) -> Result<u16, Error> {
     while socket.next_event()?.is_some() {}
     Ok(socket.outcome().unwrap().code())
 }
 
-/// The server fails the connection while the client is still sending what it does not want: the
-/// client gets the Close frame and then the end of the stream, not a reset.
+/// The server fails the connection while the client is still sending: the client gets the Close
+/// frame and then the end of the stream, not a reset.
 #[test]
 fn a_client_that_still_sends_learns_why_the_connection_failed() {
     let config = Config::new().limits(Limits::new().message(1 << 20));
@@ -62,7 +62,7 @@ fn a_server_that_still_sends_learns_why_the_connection_failed() {
     client.join().unwrap();
 }
 
-/// PEERS 22: every refusal says so, and whatever comes behind the request is no second request.
+/// PEERS 22: every refusal says so, and bytes after the request are not a second request.
 #[test]
 fn a_client_that_still_sends_gets_the_refusal() {
     let server = Running::start(
@@ -112,14 +112,14 @@ fn the_server_closes_tcp_first() {
     peer.set_read_timeout(Some(ms(50))).unwrap();
     let early = peer.read(&mut [0]).unwrap_err();
     assert!(matches!(early.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
-    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    peer.set_read_timeout(Some(TIMEOUT)).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_to_end(&mut peer), b"");
     assert_eq!(client.join().unwrap().outcome(), Some(&clean(1000)));
 }
 
 #[test]
-fn messages_that_cross_our_close_frame_still_arrive_if_they_are_wanted() {
+fn messages_that_cross_our_close_frame_still_arrive_if_configured() {
     let (mut client, mut server) = pair(Config::new().messages_after_close(true));
     server.send("late").unwrap();
     client.start_close(CloseCode::NORMAL, "done").unwrap();
@@ -168,7 +168,7 @@ fn the_end_without_a_close_frame_is_1006() {
 fn a_reset_is_the_same_end_as_one_without_a_close_frame() {
     let (mut socket, peer) = with_raw_peer(Role::Server, Config::new());
     socket.send("not read").unwrap();
-    // To drop a stream with unread bytes resets it.
+    // Dropping a stream with unread bytes resets it.
     until("bytes lie at the peer", || peer.peek(&mut [0; 10]).unwrap() == 10);
     drop(peer);
     for _ in 0..2 {
@@ -177,7 +177,7 @@ fn a_reset_is_the_same_end_as_one_without_a_close_frame() {
     }
 }
 
-/// A peer that closes and is gone at once: our writes fail, and still its Close frame is seen.
+/// A peer that closes and disconnects at once: our writes fail, but its Close frame is still seen.
 #[test]
 fn a_failed_write_does_not_hide_the_close_frame() {
     let (mut socket, mut peer) = with_raw_peer(Role::Client, Config::new());
@@ -207,14 +207,14 @@ fn a_failed_write_is_reported_when_the_peer_said_nothing() {
 }
 
 #[test]
-fn close_does_not_wait_for_ever_for_an_answer() {
+fn close_waits_for_an_answer_for_a_bounded_time() {
     for role in [Role::Client, Role::Server] {
         let (mut socket, peer) =
             with_raw_peer(role, timeouts(|timeouts| timeouts.closing(ms(200))));
         let start = Instant::now();
         let error = socket.close(CloseCode::NORMAL, "").unwrap_err();
         assert!(matches!(error, Error::Timeout(Timeout::Closing)), "{error:?}");
-        assert!((ms(190)..PATIENCE).contains(&start.elapsed()), "{:?}", start.elapsed());
+        assert!((ms(190)..TIMEOUT).contains(&start.elapsed()), "{:?}", start.elapsed());
         assert_eq!(socket.outcome(), Some(&Outcome::TimedOut(Timeout::Closing)));
         drop(peer);
     }
@@ -222,13 +222,13 @@ fn close_does_not_wait_for_ever_for_an_answer() {
 
 /// The Close frame does not even fit into the network's buffers.
 #[test]
-fn close_does_not_wait_for_ever_for_a_peer_that_does_not_read() {
+fn close_waits_for_a_peer_that_does_not_read_for_a_bounded_time() {
     for role in [Role::Client, Role::Server] {
         let config = timeouts(|timeouts| timeouts.closing(ms(200)));
         let (mut socket, peer) = with_raw_peer(role, config);
         fill(socket.get_ref().get_ref());
         socket.queue(bytes(0, 1 << 20)).unwrap();
-        let (elapsed, result) = within(PATIENCE, move || {
+        let (elapsed, result) = within(TIMEOUT, move || {
             let start = Instant::now();
             let result = socket.close(CloseCode::NORMAL, "");
             (start.elapsed(), result)
@@ -240,8 +240,8 @@ fn close_does_not_wait_for_ever_for_a_peer_that_does_not_read() {
     }
 }
 
-/// A peer that never ends its side does not keep us for longer than the closing handshake may take,
-/// and neither does one that goes on sending.
+/// A peer that never ends its side delays us at most for the time of the closing handshake, and so
+/// does one that continues to send.
 #[test]
 fn the_wait_for_the_peers_end_is_bounded() {
     for floods in [false, true] {
@@ -253,8 +253,8 @@ fn the_wait_for_the_peers_end_is_bounded() {
             peer
         });
         let start = Instant::now();
-        assert_eq!(within(PATIENCE, move || end_of(&mut socket)).unwrap(), 1000);
-        assert!(start.elapsed() < PATIENCE);
+        assert_eq!(within(TIMEOUT, move || end_of(&mut socket)).unwrap(), 1000);
+        assert!(start.elapsed() < TIMEOUT);
         drop(flood.join().unwrap());
     }
 }
@@ -272,7 +272,7 @@ fn close_on_a_non_blocking_stream_can_be_called_again() {
         );
     }
     assert_eq!(socket.connection().state(), State::Closing);
-    // The peer reads, and all goes well.
+    // The peer reads, and the closing handshake succeeds.
     let reader = thread::spawn(move || {
         let mut seen = vec![0; 64 << 10];
         let mut close = Vec::new();

@@ -1,5 +1,5 @@
-//! What the tests of the blocking adapters share: real loopback sockets, raw peers that break rules,
-//! and a watchdog, so that a hang is a failure.
+//! What the tests of the blocking adapters share: real loopback sockets, raw peers that break
+//! rules, and a watchdog, so that a hang is a failure.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use sansock::{Config, ReceiveBuffer, Role, SendBuffer, Timeouts};
 use testkit::wire;
 
 /// Longer than anything takes on a busy machine, shorter than the defaults that would hide a hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(8);
 
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -36,14 +36,14 @@ pub(crate) fn within<T: Send + 'static>(
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The two ends of a TCP connection. Reads of the raw end give up after [`PATIENCE`].
+/// The two ends of a TCP connection. Reads of the raw end give up after [`TIMEOUT`].
 pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (other, _) = listener.accept().unwrap();
     for stream in [&one, &other] {
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     }
     (one, other)
 }
@@ -149,7 +149,7 @@ pub(crate) fn raw_client(address: SocketAddr) -> (TcpStream, String) {
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
@@ -198,7 +198,7 @@ impl Running {
     }
 
     pub(crate) fn join(self) {
-        within(PATIENCE * 2, move || self.thread.join().unwrap()).unwrap();
+        within(TIMEOUT * 2, move || self.thread.join().unwrap()).unwrap();
     }
 }
 
@@ -206,7 +206,7 @@ impl Running {
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "still waiting: {what}");
+        assert!(start.elapsed() < TIMEOUT, "still waiting: {what}");
         thread::sleep(ms(2));
     }
 }

@@ -1,4 +1,5 @@
-//! The blocking adapters (`sansock::net`), over real loopback sockets and transports that misbehave.
+//! The blocking adapters (`sansock::net`), over real loopback sockets and transports that
+//! misbehave.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod client;

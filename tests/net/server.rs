@@ -22,9 +22,9 @@ fn talk(socket: &mut WebSocket) {
     assert_eq!(next_message(socket), b"Hello");
 }
 
-/// PEERS 28: slow handshakes are done off the accept thread and keep nobody waiting.
+/// PEERS 28: slow handshakes do not run on the accept thread and do not delay other clients.
 #[test]
-fn slow_handshakes_by_the_dozen_keep_nobody_waiting() {
+fn slow_handshakes_do_not_delay_other_clients() {
     let server = Running::start(|server| server, echo);
     let slow: Vec<TcpStream> = (0..40)
         .map(|_| {
@@ -37,14 +37,14 @@ fn slow_handshakes_by_the_dozen_keep_nobody_waiting() {
     for _ in 0..5 {
         talk(&mut client::connect(&server.url()).unwrap());
     }
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    assert!(start.elapsed() < TIMEOUT, "{:?}", start.elapsed());
     drop(slow);
     server.stop();
 }
 
 /// PEERS 28: one deadline for the whole handshake.
 #[test]
-fn a_handshake_that_drips_is_ended_with_408() {
+fn a_slow_handshake_is_refused_with_408() {
     let config = timeouts(|timeouts| timeouts.handshake(ms(200)));
     let server = Running::start(|server| server.config(config), echo);
     let mut stream = connect(server.address());
@@ -59,7 +59,7 @@ fn a_handshake_that_drips_is_ended_with_408() {
     }
     let answer = String::from_utf8(answer.join().unwrap()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!((ms(190)..PATIENCE).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!((ms(190)..TIMEOUT).contains(&start.elapsed()), "{:?}", start.elapsed());
     drop(stream);
     server.stop();
 }
@@ -119,8 +119,8 @@ fn pages_of_other_hosts_are_refused_by_default() {
     any.stop();
 }
 
-/// Clients that never come to the handler are reported, once, with their address, and so are handlers
-/// that fail; a report that panics ends nothing.
+/// Clients that fail before the handler are reported, once, with their address, and so are handlers
+/// that fail; a panic in a report ends nothing.
 #[test]
 fn refused_clients_are_reported() {
     let (sender, reports) = mpsc::channel();
@@ -144,13 +144,13 @@ fn refused_clients_are_reported() {
     ] {
         let mut stream = connect(server.address());
         stream.write_all(request.as_bytes()).unwrap();
-        let (error, peer) = reports.recv_timeout(PATIENCE).unwrap();
+        let (error, peer) = reports.recv_timeout(TIMEOUT).unwrap();
         assert_eq!((&*error, peer), (expected, Some(stream.local_addr().unwrap())));
     }
     let stream = connect(server.address());
     let vanished = stream.local_addr().unwrap();
     drop(stream);
-    let report = reports.recv_timeout(PATIENCE).unwrap();
+    let report = reports.recv_timeout(TIMEOUT).unwrap();
     assert_eq!(
         report,
         ("Opening(Handshake(Incomplete(UnexpectedEof)))".to_owned(), Some(vanished))
@@ -162,7 +162,7 @@ fn refused_clients_are_reported() {
     let mut failed = client::connect(&format!("{}fails", server.url())).unwrap();
     while failed.next_event().unwrap().is_some() {}
     assert_eq!(failed.outcome().unwrap().code(), 1011);
-    let (error, peer) = reports.recv_timeout(PATIENCE).unwrap();
+    let (error, peer) = reports.recv_timeout(TIMEOUT).unwrap();
     let local = failed.get_ref().get_ref().local_addr().unwrap();
     assert_eq!((&*error, peer), ("Handler(Abnormal)", Some(local)));
     server.stop();
@@ -207,7 +207,7 @@ fn further_connections_wait_for_a_place() {
     talk(&mut one);
     talk(&mut two);
     drop(one);
-    third.recv_timeout(PATIENCE).unwrap();
+    third.recv_timeout(TIMEOUT).unwrap();
     waiting.join().unwrap();
     talk(&mut two);
     drop(two);
@@ -275,7 +275,7 @@ fn a_connection_ends_with_its_handler_even_if_another_thread_has_it() {
     server.stop();
 }
 
-/// What a program sends just before it returns arrives, even if the client is still sending.
+/// Messages sent just before the handler returns arrive, even if the client is still sending.
 #[test]
 fn what_a_handler_sent_last_arrives() {
     let server = Running::start(
@@ -283,14 +283,14 @@ fn what_a_handler_sent_last_arrives() {
         |incoming| {
             let mut socket = incoming.accept()?;
             socket.next_event()?;
-            socket.send("last words")
+            socket.send("last message")
         },
     );
     let mut socket = client::connect(&server.url()).unwrap();
     for _ in 0..100 {
         socket.send(bytes(0, 10_000)).unwrap();
     }
-    assert_eq!(next_message(&mut socket), b"last words");
+    assert_eq!(next_message(&mut socket), b"last message");
     while socket.next_event().unwrap().is_some() {}
     assert_eq!(socket.outcome().unwrap().code(), 1000, "the handler has returned");
     drop(socket);
@@ -339,7 +339,7 @@ fn a_request_is_answered_once() {
     );
     assert!(client::connect(&server.url()).is_err());
     let (path, again) = take.recv().unwrap();
-    assert_eq!(path, "/", "the request can still be looked at");
+    assert_eq!(path, "/", "the request can still be read");
     for result in again {
         assert_eq!(result.unwrap_err(), "the request was answered already");
     }

@@ -1,5 +1,5 @@
-//! The shutdown of a server: it tells every client behind what was accepted for it, and waits for
-//! nobody for ever.
+//! The shutdown of a server: it closes every client after its accepted messages, and never waits
+//! forever.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,7 +36,7 @@ fn all_kinds(accepted: &AtomicUsize, incoming: &Incoming) -> Result<(), Error> {
     let path = incoming.request().path().to_owned();
     let mut socket = incoming.accept()?;
     match path.as_str() {
-        // Has sent all it had to, and waits.
+        // Has sent everything, and waits.
         "/idle" => while socket.next_event()?.is_some() {},
         // Never waits, only sends.
         "/pushes" => loop {
@@ -44,7 +44,7 @@ fn all_kinds(accepted: &AtomicUsize, incoming: &Incoming) -> Result<(), Error> {
             accepted.fetch_add(1, Ordering::SeqCst);
             thread::sleep(ms(5));
         },
-        // Works, and has queued what is to leave before the Close frame.
+        // Works, and has queued messages that must be sent before the Close frame.
         "/busy" => {
             socket.next_event()?;
             for _ in 0..1000 {
@@ -80,7 +80,7 @@ fn a_shutdown_tells_every_client_behind_what_was_accepted() {
     until("all run", || server.handle.connections() == 11 && PUSHED.load(Ordering::SeqCst) > 3);
     thread::sleep(ms(50));
     let time = server.stop();
-    assert!(time < PATIENCE, "{time:?}");
+    assert!(time < TIMEOUT, "{time:?}");
     for idle in idle {
         assert_eq!(idle.join().unwrap(), (0, going_away()));
     }
@@ -89,7 +89,7 @@ fn a_shutdown_tells_every_client_behind_what_was_accepted() {
     assert_eq!(pushes.join().unwrap(), (PUSHED.load(Ordering::SeqCst), going_away()));
 }
 
-/// Echoes, and counts what was accepted for sending; what arrives behind our Close frame is not.
+/// Echoes, and counts the messages accepted for sending; messages after our Close frame are not.
 fn counted_echo(accepted: &AtomicUsize, incoming: &Incoming) -> Result<(), Error> {
     let split = incoming.request().path() == "/split";
     let count = |sent| match sent {
@@ -118,8 +118,8 @@ fn counted_echo(accepted: &AtomicUsize, incoming: &Incoming) -> Result<(), Error
     Ok(())
 }
 
-/// Sends numbered messages, some always on their way, until the server says 1001; how many came back,
-/// each whole and in its place.
+/// Sends numbered messages, some always on their way, until the server says 1001; how many came
+/// back, each whole and in its place.
 fn exchange_until_the_end(mut socket: WebSocket) -> (usize, Outcome) {
     let message = |n: usize| n.to_be_bytes().repeat(1 + n % 2000);
     let (mut sent, mut echoed, mut told) = (0, 0, false);
@@ -139,7 +139,8 @@ fn exchange_until_the_end(mut socket: WebSocket) -> (usize, Outcome) {
     }
 }
 
-/// Every client sees 1001, behind all that the server accepted for it, and nothing is left over.
+/// Every client gets 1001 after all messages that the server accepted for it, and nothing is left
+/// over.
 #[test]
 fn a_shutdown_under_load_loses_nothing_that_was_accepted() {
     static ACCEPTED: AtomicUsize = AtomicUsize::new(0);
@@ -162,9 +163,10 @@ fn a_shutdown_under_load_loses_nothing_that_was_accepted() {
     assert_eq!(echoed, ACCEPTED.load(Ordering::SeqCst));
 }
 
-/// What could not be sent is told by `buffered_amount`, however well the connection seems to end.
+/// `buffered_amount` shows the bytes that could not be sent, even if the connection seems to end
+/// cleanly.
 #[test]
-fn what_a_shutdown_could_not_send_is_told() {
+fn a_shutdown_reports_unsent_bytes() {
     for peer_closes in [false, true] {
         let (sender, lost) = mpsc::channel();
         let sender = Mutex::new(sender);
@@ -187,16 +189,16 @@ fn what_a_shutdown_could_not_send_is_told() {
         }
         thread::sleep(ms(100));
         server.stop();
-        let (ended, lost) = lost.recv_timeout(PATIENCE).unwrap();
+        let (ended, lost) = lost.recv_timeout(TIMEOUT).unwrap();
         assert!((1 << 19..=10 + (1 << 20) + 8).contains(&lost), "{lost} bytes, {ended:?}");
         drop(stream);
     }
 }
 
-/// Neither a peer that does not answer, nor one that does not read, nor a request that does not
-/// come keeps `run` from returning; a shutdown does not wait for them at all.
+/// Neither a peer that does not answer, nor one that does not read, nor a missing request keeps
+/// `run` from returning; a shutdown does not wait for them at all.
 #[test]
-fn a_shutdown_waits_for_nobody_for_ever() {
+fn a_shutdown_waits_for_a_bounded_time() {
     let config = timeouts(|timeouts| timeouts.closing(ms(500)));
     let server = Running::start(
         |server| server.config(config).write_timeout(None),
@@ -228,7 +230,7 @@ fn a_shutdown_waits_for_nobody_for_ever() {
     server.handle.shutdown();
     assert!(start.elapsed() < ms(400), "{:?}", start.elapsed());
     server.join();
-    assert!((ms(450)..PATIENCE).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!((ms(450)..TIMEOUT).contains(&start.elapsed()), "{:?}", start.elapsed());
     drop((streams, mute));
 }
 
@@ -242,7 +244,7 @@ fn a_shutdown_ends_handshakes_at_once() {
     thread::sleep(ms(30));
     // `Timeouts::handshake` and `closing` are 10 seconds.
     let time = server.stop();
-    assert!(time < PATIENCE / 2, "{time:?}");
+    assert!(time < TIMEOUT / 2, "{time:?}");
     assert_eq!(read_to_end(&mut mute), b"");
     assert_eq!(read_to_end(&mut half), b"");
 }
@@ -263,9 +265,10 @@ fn a_connection_that_is_closing_gets_no_second_close_frame() {
     server.join();
 }
 
-/// The Close frame finds no room at once: the client gets it once it has read something and answers.
+/// There is no room for the Close frame at first: the client gets it once it has read something and
+/// answers.
 #[test]
-fn a_client_that_reads_late_is_told_late() {
+fn a_client_that_reads_late_gets_1001_late() {
     let server = Running::start(
         |server| server,
         |incoming| {
@@ -282,7 +285,7 @@ fn a_client_that_reads_late_is_told_late() {
         let mut stream = reader;
         read_to_end(&mut stream)
     });
-    // Ends the wait of the server's thread, which then says it itself.
+    // Ends the wait of the server's thread, which then sends the Close frame itself.
     thread::sleep(ms(50));
     stream.write_all(&masked(Opcode::Pong, b"")).unwrap();
     stream.write_all(&masked_close(1000)).unwrap();
@@ -296,7 +299,7 @@ fn a_client_that_reads_late_is_told_late() {
 fn a_shutdown_before_run_and_two_at_once() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     server.handle().shutdown();
-    within(PATIENCE, move || server.run(|incoming| Ok(echo(incoming)?))).unwrap();
+    within(TIMEOUT, move || server.run(|incoming| Ok(echo(incoming)?))).unwrap();
 
     let server = Running::start(|server| server, echo);
     let handle = server.handle.clone();
@@ -310,7 +313,7 @@ fn a_shutdown_before_run_and_two_at_once() {
     let socket = client::connect(&server.url()).unwrap();
     let ended = thread::spawn(|| messages_before_the_end(socket));
     thread::sleep(ms(20));
-    assert!(server.stop() < PATIENCE);
+    assert!(server.stop() < TIMEOUT);
     assert_eq!(ended.join().unwrap(), (0, going_away()));
 }
 
@@ -348,7 +351,7 @@ fn a_shutdown_meets_connections_in_every_state() {
             .collect();
         until("some run", || server.handle.connections() > round % 6);
         let time = server.stop();
-        assert!(time < PATIENCE, "{time:?}");
+        assert!(time < TIMEOUT, "{time:?}");
         for client in clients {
             if let Some(outcome) = client.join().unwrap() {
                 assert_eq!(outcome, going_away());

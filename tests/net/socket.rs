@@ -112,9 +112,9 @@ fn a_client_masks_what_it_sends_each_time_anew() {
     }
 }
 
-/// Every write is cut short, would block, is interrupted or takes nothing, and the frames arrive whole.
+/// Every write is short, would block, is interrupted or takes nothing, but the frames arrive whole.
 #[test]
-fn a_moody_transport_loses_nothing() {
+fn a_transport_that_fails_at_times_loses_nothing() {
     for role in [Role::Server, Role::Client] {
         for step in [1, 2, 3, 7, 1000] {
             let turns = (0..4000).map(|turn| match turn % 5 {
@@ -128,7 +128,7 @@ fn a_moody_transport_loses_nothing() {
             let sent: Vec<Vec<u8>> =
                 [3, 5000, 0, 300, 9000].iter().zip(1..).map(|(n, i)| bytes(i, *n)).collect();
             for message in &sent {
-                // Accepted, whatever becomes of the writing.
+                // Accepted, even if the write fails.
                 let result = kind(socket.send(message));
                 assert!(matches!(
                     result,
@@ -193,7 +193,7 @@ fn what_waits_is_bounded_when_the_peer_does_not_read() {
 
 #[test]
 fn a_transport_that_buffers_is_flushed() {
-    within(PATIENCE, || {
+    within(TIMEOUT, || {
         let (client, server) = tcp_pair();
         let buffered = Buffered(BufWriter::new(client));
         let mut client = over(buffered, Role::Client, Config::new());
@@ -260,11 +260,11 @@ impl Write for Duplex {
     }
 }
 
-/// Neither end can end its sending side alone, and still neither waits for the other for ever.
+/// Neither end can end its sending side alone; still neither waits for the other forever.
 #[test]
 fn any_read_and_write_will_do_until_both_ends_have_closed() {
     for server_starts in [true, false] {
-        within(PATIENCE, move || {
+        within(TIMEOUT, move || {
             let (client, server) = duplex();
             let server = thread::spawn(move || {
                 let mut socket = over(server, Role::Server, Config::new());
@@ -304,7 +304,7 @@ fn a_stream_that_would_block_says_so_and_loses_nothing() {
         stream.incoming.push_back(Err(io::ErrorKind::WouldBlock.into()));
         stream.incoming.push_back(Ok(vec![*byte]));
     }
-    // The Pong finds no way out at first.
+    // The Pong cannot be written at first.
     stream.turns.extend((0..3).map(|_| Turn::Fails(io::ErrorKind::WouldBlock)));
     let mut socket = over(stream, Role::Server, Config::new());
     let (mut events, mut blocked) = (Vec::new(), 0);

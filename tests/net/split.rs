@@ -166,7 +166,7 @@ fn what_is_queued_leaves_before_the_reader_waits() {
     echo.join().unwrap();
 }
 
-/// A Pong waits only behind what is being written, and a newer one takes its place.
+/// A Pong waits only for the current write, and a newer one replaces it.
 #[test]
 fn pings_are_answered_while_a_writer_waits_for_the_network() {
     let (reader, writer, mut peer) = split(Role::Server, Config::new());
@@ -180,7 +180,7 @@ fn pings_are_answered_while_a_writer_waits_for_the_network() {
     for i in 0..20_000_u32 {
         peer.write_all(&masked(Opcode::Ping, &i.to_be_bytes())).unwrap();
     }
-    // The reader reads though nothing can be written: else this would not have ended.
+    // The reader reads although nothing can be written: otherwise this would not have ended.
     read_exactly(&mut peer, 10 + (16 << 20));
     let mut pongs = 0;
     loop {
@@ -193,7 +193,7 @@ fn pings_are_answered_while_a_writer_waits_for_the_network() {
     }
     assert!(pongs < 20_000, "{pongs}");
     let writer = sending.join().unwrap();
-    // Who wrote the last Pong may not have said so yet.
+    // The thread that wrote the last Pong may not have recorded it yet.
     writer.flush().unwrap();
     assert_eq!(writer.buffered_amount(), 0);
     drop((writer, peer));

@@ -10,18 +10,19 @@ use sansock::frame::Opcode;
 use sansock::net::Error;
 use sansock::{CloseCode, Config, Event, Keepalive, Limits, Outcome, Role, SendError, Timeout};
 
-/// Nobody is left to care, and the peer does not read: the last half waits, but not for ever.
+/// All halves are dropped and the peer does not read: the drop of the last half waits, but not
+/// forever.
 #[test]
 fn the_last_half_waits_for_the_network_for_a_bounded_time() {
     let config = timeouts(|timeouts| timeouts.closing(ms(300)));
     let (reader, writer, peer) = split(Role::Server, config);
     writer.queue(bytes(0, 32 << 20)).unwrap();
     let start = Instant::now();
-    within(PATIENCE, move || drop((reader, writer)));
+    within(TIMEOUT, move || drop((reader, writer)));
     assert!(start.elapsed() >= ms(290), "{:?}", start.elapsed());
     drop(peer);
 
-    // One that reads, however late, gets it all.
+    // A peer that reads late gets everything.
     let (reader, writer, mut peer) = split(Role::Server, Config::new());
     writer.queue(bytes(0, 32 << 20)).unwrap();
     let dropping = thread::spawn(move || drop((reader, writer)));
@@ -31,29 +32,29 @@ fn the_last_half_waits_for_the_network_for_a_bounded_time() {
 }
 
 #[test]
-fn a_silent_peer_is_given_up() {
+fn a_silent_peer_times_out() {
     let keepalive = Keepalive { interval: ms(80), timeout: ms(80) };
     let config = timeouts(|timeouts| timeouts.keepalive(keepalive));
     let (reader, writer, mut peer) = split(Role::Server, config);
     let start = Instant::now();
     let error = read(reader).join().unwrap().1.unwrap_err();
     assert!(matches!(error, Error::Timeout(Timeout::Keepalive)), "{error:?}");
-    assert!((ms(150)..PATIENCE).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!((ms(150)..TIMEOUT).contains(&start.elapsed()), "{:?}", start.elapsed());
     assert!(writer.send("x").is_err());
-    // One Ping, and the Close frame that tells why.
+    // One Ping, and the Close frame that says why.
     let seen = read_to_end(&mut peer);
     assert_eq!((seen.len(), seen[0], seen[10]), (14, 0x89, 0x88), "{seen:?}");
 }
 
-/// The housekeeper itself is in the middle of a write that makes no progress.
+/// The background thread itself is in the middle of a write that makes no progress.
 #[test]
-fn a_peer_that_reads_nothing_is_given_up() {
+fn a_peer_that_reads_nothing_times_out() {
     let keepalive = Keepalive { interval: ms(100), timeout: ms(100) };
     let config = timeouts(|timeouts| timeouts.keepalive(keepalive));
     let (reader, writer, peer) = split(Role::Server, config);
     writer.queue(bytes(0, 32 << 20)).unwrap();
     let reading = read(reader); // Has it written.
-    let (_, result) = within(PATIENCE, move || reading.join().unwrap());
+    let (_, result) = within(TIMEOUT, move || reading.join().unwrap());
     let error = result.unwrap_err();
     assert!(matches!(error, Error::Timeout(Timeout::Keepalive)), "{error:?}");
     assert!(writer.buffered_amount() > 0);
@@ -61,7 +62,7 @@ fn a_peer_that_reads_nothing_is_given_up() {
     drop(peer);
 }
 
-/// Who does not read does not hear: a busy reader is no dead peer.
+/// A busy reader does not see the peer's bytes: that must not count as the peer's silence.
 #[test]
 fn a_busy_reader_does_not_make_a_dead_peer() {
     let keepalive = Keepalive { interval: ms(60), timeout: ms(60) };
@@ -122,21 +123,21 @@ fn a_message_that_takes_too_long_is_1008() {
 }
 
 #[test]
-fn the_closing_handshake_is_timed_whoever_waits() {
+fn the_closing_handshake_is_timed_for_readers_and_writers() {
     // The reader waits for the answer.
     let config = timeouts(|timeouts| timeouts.closing(ms(200)));
     let (reader, writer, peer) = split(Role::Client, config);
     let reading = read(reader);
     let start = Instant::now();
     writer.start_close(CloseCode::NORMAL, "").unwrap();
-    let (_, result) = within(PATIENCE, move || reading.join().unwrap());
+    let (_, result) = within(TIMEOUT, move || reading.join().unwrap());
     assert!(matches!(result, Err(Error::Timeout(Timeout::Closing))), "{result:?}");
     assert!(start.elapsed() >= ms(190), "{:?}", start.elapsed());
     drop(peer);
 
-    // The writer waits for the network, and nobody reads.
+    // The writer waits for the network, and the peer does not read.
     let (reader, writer, peer) = split(Role::Client, config);
-    let result = within(PATIENCE, move || {
+    let result = within(TIMEOUT, move || {
         writer.queue(bytes(0, 32 << 20)).unwrap();
         writer.start_close(CloseCode::NORMAL, "")
     });
@@ -164,7 +165,7 @@ fn a_broken_connection_is_reported_to_every_writer_with_what_was_lost() {
     thread::sleep(ms(50));
     drop(peer);
     for thread in sending {
-        let error = within(PATIENCE, move || thread.join().unwrap());
+        let error = within(TIMEOUT, move || thread.join().unwrap());
         assert!(matches!(error, Error::Io(_)), "{error:?}");
     }
     assert!(writer.buffered_amount() > 0);
@@ -179,7 +180,7 @@ fn a_write_that_makes_no_progress_fails_in_the_time_that_was_set() {
     socket.set_write_timeout(ms(200));
     let (_reader, writer) = socket.split().unwrap();
     let start = Instant::now();
-    let error = within(PATIENCE, move || writer.send(bytes(0, 32 << 20)).unwrap_err());
+    let error = within(TIMEOUT, move || writer.send(bytes(0, 32 << 20)).unwrap_err());
     let Error::Io(error) = error else { panic!("{error:?}") };
     assert!(matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
     assert!(start.elapsed() >= ms(190), "{:?}", start.elapsed());
@@ -220,7 +221,7 @@ fn what_waits_is_bounded_in_flight_and_queued_together() {
         matches!(refused, Error::Send(SendError::BufferFull { limit: 0x80_0000 })),
         "{refused:?}"
     );
-    // Who sends waits for room.
+    // A sender waits for room.
     let pinging = thread::spawn(move || writer.ping(b"?"));
     thread::sleep(ms(50));
     assert!(!pinging.is_finished());

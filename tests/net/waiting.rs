@@ -26,9 +26,9 @@ fn waiting_for_a_time_goes_on_afterwards_even_amid_a_frame() {
         peer.write_all(&message[..cut]).unwrap();
         let start = Instant::now();
         assert_eq!(socket.next_event_timeout(ms(5)).unwrap(), Next::TimedOut);
-        assert!(start.elapsed() < PATIENCE);
+        assert!(start.elapsed() < TIMEOUT);
         peer.write_all(&message[cut..]).unwrap();
-        let next = socket.next_event_timeout(PATIENCE).unwrap();
+        let next = socket.next_event_timeout(TIMEOUT).unwrap();
         assert_eq!(next, Next::Event(Event::Message(Message::Text("in pieces"))), "cut at {cut}");
     }
     // Without a time it waits as ever.
@@ -40,9 +40,9 @@ fn waiting_for_a_time_goes_on_afterwards_even_amid_a_frame() {
     assert_eq!(next_message(&mut socket), b"in pieces");
     let mut peer = writer.join().unwrap();
     peer.write_all(&masked_close(1000)).unwrap();
-    assert!(matches!(socket.next_event_timeout(PATIENCE).unwrap(), Next::Event(Event::Close(_))));
+    assert!(matches!(socket.next_event_timeout(TIMEOUT).unwrap(), Next::Event(Event::Close(_))));
     drop(peer);
-    assert_eq!(socket.next_event_timeout(PATIENCE).unwrap(), Next::Ended);
+    assert_eq!(socket.next_event_timeout(TIMEOUT).unwrap(), Next::Ended);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_peer_that_drips_does_not_stretch_the_wait() {
 
 #[test]
 fn a_non_blocking_stream_is_not_spun_on_while_something_is_timed() {
-    let keepalive = Keepalive { interval: PATIENCE, timeout: PATIENCE };
+    let keepalive = Keepalive { interval: TIMEOUT, timeout: TIMEOUT };
     let config = timeouts(|timeouts| timeouts.keepalive(keepalive));
     let (mut socket, mut peer) = with_raw_peer(Role::Server, config);
     socket.get_ref().get_ref().set_nonblocking(true).unwrap();
@@ -84,7 +84,7 @@ fn a_non_blocking_stream_is_not_spun_on_while_something_is_timed() {
         let result = socket.next_event().map(|_| ());
         assert_eq!(kind(result), Some(io::ErrorKind::WouldBlock));
     }
-    assert!(start.elapsed() < PATIENCE / 2);
+    assert!(start.elapsed() < TIMEOUT / 2);
     peer.write_all(&masked(Opcode::Text, b"x")).unwrap();
     assert_eq!(next_message(&mut socket), b"x");
 }
@@ -103,7 +103,7 @@ fn a_read_timeout_of_the_programs_own_is_reported() {
 }
 
 #[test]
-fn a_silent_peer_is_pinged_and_then_given_up() {
+fn a_silent_peer_gets_a_ping_and_then_times_out() {
     let keepalive = Keepalive { interval: ms(80), timeout: ms(80) };
     for role in [Role::Server, Role::Client] {
         let config = timeouts(|timeouts| timeouts.keepalive(keepalive));
@@ -112,8 +112,8 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
         let error = socket.next_event().map(|_| ()).unwrap_err();
         assert!(matches!(error, Error::Timeout(Timeout::Keepalive)), "{error:?}");
         // Though the peer could not even be seen off: `Timeouts::closing` is 10 seconds.
-        assert!((ms(150)..PATIENCE).contains(&start.elapsed()), "{:?}", start.elapsed());
-        // One Ping, and the Close frame that tells why.
+        assert!((ms(150)..TIMEOUT).contains(&start.elapsed()), "{:?}", start.elapsed());
+        // One Ping, and the Close frame that says why.
         let seen = read_to_end(&mut peer);
         assert_eq!((seen[0], seen[1] & 0x7F), (0x89, 8));
         let close = if role == Role::Server { 10 } else { 14 };
@@ -221,8 +221,8 @@ fn a_quiet_connection_gives_its_memory_back() {
     drop(client);
 }
 
-/// What lies unread is no silence: neither a program that looks rarely nor a process that was stopped
-/// makes a dead peer.
+/// Unread bytes are not silence: neither a program that rarely reads nor a process that was stopped
+/// makes the peer time out.
 #[test]
 fn a_peer_whose_answer_was_not_read_yet_is_kept() {
     let keepalive = Keepalive { interval: ms(100), timeout: ms(100) };
@@ -242,16 +242,16 @@ fn a_peer_whose_answer_was_not_read_yet_is_kept() {
     thread::sleep(ms(150));
     assert_eq!(socket.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
     thread::sleep(ms(150));
-    // The first look that finds the answer overdue, and the second one.
+    // The first check that finds the answer overdue, and the second one.
     assert_eq!(socket.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
     thread::sleep(ms(150));
     let error = socket.next_event_timeout(ms(0)).unwrap_err();
     assert!(matches!(error, Error::Timeout(Timeout::Keepalive)), "{error:?}");
 }
 
-/// A peer that pings and does not read: the write timeout ends it, not one timeout for each Ping.
+/// A peer that sends Pings and does not read: one write timeout ends it, not one per Ping.
 #[test]
-fn pings_of_a_peer_that_does_not_read_are_given_up_together() {
+fn pings_of_a_peer_that_does_not_read_cause_one_write_timeout() {
     let (mut socket, mut peer) = with_raw_peer(Role::Server, Config::new());
     fill_to_the_last_byte(socket.get_ref().get_ref());
     socket.set_write_timeout(ms(200));
@@ -259,7 +259,7 @@ fn pings_of_a_peer_that_does_not_read_are_given_up_together() {
         peer.write_all(&masked(Opcode::Ping, &[n])).unwrap();
     }
     let start = Instant::now();
-    let (pings, error) = within(PATIENCE * 2, move || {
+    let (pings, error) = within(TIMEOUT * 2, move || {
         let mut pings = 0;
         loop {
             match socket.next_event() {

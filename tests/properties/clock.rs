@@ -58,7 +58,8 @@ impl End {
         }
     }
 
-    /// As a program does that waits until `poll_timeout()`: again while that is now, but not for ever.
+    /// Checks the timers as a program does that waits until `poll_timeout()`: again while something
+    /// is due.
     fn tell(&mut self, now: Instant) {
         for _ in 0..3 {
             if let Err(timeout) = self.connection.handle_timeout(now, &mut self.output) {
@@ -68,7 +69,7 @@ impl End {
                 return;
             }
         }
-        panic!("asks to be told the time again and again: {:?}", self.connection);
+        panic!("asks for a check of the timers without end: {:?}", self.connection);
     }
 
     fn receive(&mut self, bytes: &[u8]) {
@@ -84,8 +85,8 @@ impl End {
     }
 }
 
-/// When a connection ends whose peer is silent from the start on, counted from there, and why. A
-/// message has begun then, or has not.
+/// The time after which a connection ends if the peer is silent from the start, and why. A message
+/// may have begun.
 fn end_in_silence(timeouts: &Timeouts, in_message: bool) -> Option<(Duration, Timeout)> {
     let message = timeouts.message.filter(|_| in_message).map(|at| (at, Timeout::Message));
     let keepalive = timeouts.keepalive.map(|it| (it.interval + it.timeout, Timeout::Keepalive));
@@ -98,7 +99,7 @@ fn end_in_silence(timeouts: &Timeouts, in_message: bool) -> Option<(Duration, Ti
         |passes: Option<(Duration, Timeout)>| passes.map(|(at, why)| (at + SECOND_LOOK, why));
     let unused = sooner(message, keepalive);
     match timeouts.idle {
-        // From then on the closing handshake is waited for, and nobody is asked for signs of life.
+        // From then on only the closing handshake is awaited; no keepalive Pings are sent.
         Some(idle)
             if unused
                 .is_none_or(|(at, why)| idle < at || (idle == at && why == Timeout::Keepalive)) =>
@@ -113,7 +114,7 @@ fn end_in_silence(timeouts: &Timeouts, in_message: bool) -> Option<(Duration, Ti
 
 proptest! {
     #[test]
-    fn a_silent_peer_is_given_up_just_in_time(
+    fn a_silent_peer_times_out_at_the_deadline(
         role in role(),
         timeouts in timeouts(),
         in_message in any::<bool>(),
@@ -160,7 +161,7 @@ proptest! {
         }
     }
 
-    /// Told the time at any moments, not only when it asks for it.
+    /// Timers checked at any moments, not only when due.
     #[test]
     fn the_closing_handshake_has_its_time_and_no_more(
         role in role(),
@@ -196,10 +197,10 @@ proptest! {
         prop_assert_eq!(frames(&end.take_output()).len(), 1);
     }
 
-    /// Two ends over a network that takes its time, but less than the deadlines: nobody is given up,
-    /// and the closing handshake completes.
+    /// Two ends over a network that is slow, but faster than the deadlines: neither times out, and
+    /// the closing handshake completes.
     #[test]
-    fn who_answers_in_time_is_not_given_up(
+    fn a_peer_that_answers_in_time_is_kept(
         first in role(),
         keepalive in (time(), time()),
         closing in time(),

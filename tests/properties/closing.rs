@@ -178,9 +178,9 @@ impl End {
         true
     }
 
-    /// What this end's Close frame must say: what its program said, or what it had heard, "echos the
-    /// status code it received" (5.5.1).
-    fn last_words(&self) -> (Option<u16>, String) {
+    /// What this end's Close frame must contain: the code and reason of its program, or those that
+    /// it received, "echos the status code it received" (5.5.1).
+    fn expected_close(&self) -> (Option<u16>, String) {
         let echo = || (self.close.as_ref().unwrap().0, String::new());
         self.said.clone().unwrap_or_else(echo)
     }
@@ -266,8 +266,8 @@ fn complete(bytes: &[u8]) -> Vec<Sent> {
 }
 
 proptest! {
-    /// "Once an endpoint has both sent and received a Close control frame, that endpoint SHOULD _Close
-    /// the WebSocket Connection_" (7.1.2), in whatever order the two came to it.
+    /// "Once an endpoint has both sent and received a Close control frame, that endpoint SHOULD
+    /// _Close the WebSocket Connection_" (7.1.2), in whatever order the two came to it.
     #[test]
     fn both_ends_close_and_agree(
         keys in any::<u32>(),
@@ -278,7 +278,7 @@ proptest! {
         for act in acts {
             pair.act(act);
         }
-        // If nobody has, one does now.
+        // If neither end has closed, one does now.
         if !pair.client.is_shut() && !pair.server.is_shut() {
             let code = code.filter(|code| CloseCode::new(*code).is_some());
             pair.act((who, Act::Close(code, reason)));
@@ -289,10 +289,10 @@ proptest! {
             prop_assert_eq!(end.connection.state(), State::Closed);
             // Nothing that was accepted is lost, and nothing else comes.
             prop_assert_eq!(&end.seen, &other.sent);
-            prop_assert_eq!(end.close.as_ref(), Some(&other.last_words()));
+            prop_assert_eq!(end.close.as_ref(), Some(&other.expected_close()));
             // "_The WebSocket Connection Close Code_ is defined as the status code contained in the
             // first Close control frame received" (7.1.5)
-            let (code, reason) = other.last_words();
+            let (code, reason) = other.expected_close();
             prop_assert_eq!(end.connection.outcome(), Some(&clean(code, &reason)));
 
             let frames = frames(&end.wire);
@@ -311,7 +311,8 @@ proptest! {
             prop_assert_eq!(end.connection.start_close(None, "", &mut end.output), Err(SendError::Closed));
             prop_assert_eq!(end.output.as_slice(), b"");
         }
-        // "the server MUST close the TCP connection immediately", the client waits for that (7.1.1).
+        // "the server MUST close the TCP connection immediately", the client waits for that
+        // (7.1.1).
         prop_assert_eq!(pair.server.connection.teardown(), Teardown::HalfClose);
         prop_assert_eq!(pair.client.connection.teardown(), Teardown::AwaitPeer);
         let before = [&pair.client, &pair.server].map(|end| end.connection.outcome().cloned());
@@ -343,8 +344,8 @@ proptest! {
         }
     }
 
-    /// Any Close frame of a peer: its code is echoed if it may be sent, and 1002 or 1007 tells what is
-    /// wrong with it otherwise.
+    /// Any Close frame of a peer: its code is echoed if it may be sent, and 1002 or 1007 tells what
+    /// is wrong with it otherwise.
     #[test]
     fn any_close_frame_is_answered_once(
         role in select(vec![Role::Client, Role::Server]),
@@ -377,7 +378,7 @@ proptest! {
             match end.connection.next_event(&mut end.input, &mut end.output) {
                 Ok(Some(Event::Message(_) | Event::Close(_))) => events += 1,
                 Ok(None) => {}
-                // What comes behind a Close frame is not even looked at.
+                // Bytes after a Close frame are not even checked.
                 Err(error) => prop_assert_eq!(&Outcome::Failed(error), &outcome),
                 other => panic!("{other:?}"),
             }

@@ -130,8 +130,8 @@ proptest! {
         prop_assert_eq!(&frame.encode()[..], expected);
     }
 
-    /// Reading is the inverse of writing: no header is read in two ways, and none is read that would
-    /// not be written so.
+    /// Reading is the inverse of writing: no header is read in two ways, and none is read that
+    /// would not be written so.
     #[test]
     fn what_is_decoded_is_encoded_to_the_same_bytes(
         start in (any::<u8>(), any::<bool>(), select(vec![0_u8, 1, 125, 126, 127])),

@@ -1,8 +1,9 @@
-//! Properties: what must hold for any frame, any request and any order of events, on values drawn at
-//! random. Where a property breaks, the smallest values that break it are shown, and kept in
+//! Properties: what must hold for any frame, any request and any order of events, on values drawn
+//! at random. Where a property breaks, the smallest values that break it are shown, and kept in
 //! `tests/proptest-regressions/` to be tried first from then on.
 //!
-//! 256 cases each; `PROPTEST_CASES=100000 cargo test --release -p sansock-properties` is a longer run.
+//! 256 cases each; `PROPTEST_CASES=100000 cargo test --release -p sansock-properties` is a longer
+//! run.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod client;

@@ -223,8 +223,9 @@ proptest! {
         }
     }
 
-    /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not,
-    /// in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_." (8.1)
+    /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
+    /// not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
+    /// (8.1)
     #[test]
     fn text_is_what_std_says(
         to in role(),

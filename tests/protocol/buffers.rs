@@ -15,8 +15,7 @@ fn next(receiver: &mut Receiver, buffer: &mut ReceiveBuffer, bytes: &[u8]) -> Op
     receiver.next_event(buffer).unwrap().map(Seen::from)
 }
 
-/// "Whether nothing is held": an idle buffer serves any connection, whatever message the last one is
-/// amid.
+/// An idle buffer can serve any connection, even in the middle of the last one's message.
 #[test]
 fn an_idle_buffer_serves_another_connection() {
     let config = Config::new();
@@ -76,7 +75,7 @@ fn a_buffer_that_holds_something_is_not_idle() {
     assert_eq!(buffer.capacity(), 0);
 }
 
-/// Reads as long as the buffer asks for, until an event is lent or the bytes are over.
+/// Reads as much as the buffer asks for, until an event is lent or no bytes are left.
 fn arrives(receiver: &mut Receiver, buffer: &mut ReceiveBuffer, bytes: &mut &[u8]) -> bool {
     loop {
         if receiver.advance(buffer).unwrap() {
@@ -90,8 +89,8 @@ fn arrives(receiver: &mut Receiver, buffer: &mut ReceiveBuffer, bytes: &mut &[u8
     }
 }
 
-/// Of short messages a read brings many; after a long one it brings one more and the headers around
-/// it, so that it need not be moved, or of one that is too long for that little more than its header.
+/// With short messages a read brings many. After a long one it brings the next one and the headers
+/// around it, so that it need not be moved; or, if that is too long, little more than its header.
 #[test]
 fn a_read_is_as_long_as_what_is_expected_next() {
     for (role, header) in [(Role::Server, 8), (Role::Client, 4)] {
@@ -108,7 +107,7 @@ fn a_read_is_as_long_as_what_is_expected_next() {
             let (mut receiver, mut buffer) =
                 (Receiver::new(role, &Config::new()), ReceiveBuffer::new());
             let message = frame(role, FIN | BINARY, &vec![7; length]);
-            // The first comes in pieces, those behind it as a whole.
+            // The first message arrives in pieces, the later ones whole.
             for _ in 0..3 {
                 assert!(arrives(&mut receiver, &mut buffer, &mut &message[..]), "{length}");
                 assert!(!receiver.advance(&mut buffer).unwrap());
@@ -117,7 +116,7 @@ fn a_read_is_as_long_as_what_is_expected_next() {
                     None => assert!(buffer.spare_mut().len() >= 4_092, "{length}"),
                 }
             }
-            // A short one ends the expectation.
+            // A short message ends the expectation.
             let short = frame(role, FIN | BINARY, b"short");
             assert!(arrives(&mut receiver, &mut buffer, &mut &short[..]));
             assert!(!receiver.advance(&mut buffer).unwrap());
@@ -126,8 +125,8 @@ fn a_read_is_as_long_as_what_is_expected_next() {
     }
 }
 
-/// What is missing of a long message, or of a long fragment, is read straight into the message; with
-/// what is missing of a short one the next frames may come.
+/// The missing bytes of a long message or fragment are read straight into the message; a read for
+/// those of a short one may also bring the next frames.
 #[test]
 fn a_long_rest_is_read_alone() {
     const ARRIVED: usize = 100;
@@ -157,8 +156,8 @@ fn a_long_rest_is_read_alone() {
     }
 }
 
-/// A program that mixes its connections up gets nonsense, but never a `&str` that is not UTF-8. Here
-/// each piece of a frame goes into a buffer that was chosen by lot, and so is the receiver.
+/// A program that mixes up its connections gets nonsense, but never a `&str` that is not UTF-8.
+/// Here each piece of a frame goes into a random buffer and to a random receiver.
 #[test]
 fn text_is_utf8_even_if_buffers_are_mixed_up() {
     let mut numbers = Numbers::new(81);
@@ -206,7 +205,7 @@ fn text_is_utf8_even_if_buffers_are_mixed_up() {
                     Err(_) => {
                         errors += 1;
                         receivers[chosen] = Receiver::new(kinds[chosen].0, &kinds[chosen].1);
-                        // What cannot be read would stay in front for ever.
+                        // Unreadable bytes would stay in front forever.
                         *buffer = ReceiveBuffer::new();
                         break;
                     }
@@ -229,7 +228,7 @@ fn text_is_utf8_even_if_buffers_are_mixed_up() {
     assert!(texts > 200 && errors > 200, "{texts} texts, {errors} errors: too few to tell");
 }
 
-/// Of what is still to come, nothing but how much it is.
+/// Only the number of the waiting bytes is shown.
 #[test]
 fn debug_output_shows_no_payload_that_waits() {
     let mut input = ReceiveBuffer::new();

@@ -111,7 +111,7 @@ fn a_close_without_a_code_is_1005() {
 fn a_stream_that_ends_without_a_close_is_1006() {
     for closing in [false, true] {
         let mut pair = pair();
-        pair.client.send("last words").unwrap();
+        pair.client.send("last message").unwrap();
         pair.deliver();
         if closing {
             pair.client.close(1000, "").unwrap();
@@ -132,7 +132,7 @@ fn a_stream_that_ends_without_a_close_is_1006() {
             assert_eq!(end.close(1000, ""), Err(SendError::Closed));
             assert!(end.output.is_empty());
         }
-        assert_eq!(pair.server.take_seen(), [text("last words")]);
+        assert_eq!(pair.server.take_seen(), [text("last message")]);
     }
 }
 
@@ -156,7 +156,7 @@ fn a_stream_that_ends_after_the_closing_handshake_ends_all_waiting() {
     }
 }
 
-/// "the peer MUST NOT send any more data" after a Close; if it does, nobody looks at it.
+/// "the peer MUST NOT send any more data" after a Close; if it does, the data is discarded.
 #[test]
 fn what_follows_a_close_is_discarded() {
     for role in BOTH {
@@ -176,12 +176,12 @@ fn what_follows_a_close_is_discarded() {
     }
 }
 
-/// Closing is one way: what the peer says before its own Close frame can be asked for. Browsers discard
-/// it, and so does a program that does not ask.
+/// After our Close frame the peer may still send messages before its own. They are delivered on
+/// request; browsers discard them, and so does the default.
 #[test]
-fn messages_arrive_until_the_peer_closes_too_if_they_are_wanted() {
-    for wanted in [false, true] {
-        let mut pair = Pair::new(&Config::new().messages_after_close(wanted));
+fn messages_arrive_until_the_peer_closes_too_if_configured() {
+    for delivered in [false, true] {
+        let mut pair = Pair::new(&Config::new().messages_after_close(delivered));
         pair.client.close(1000, "").unwrap();
         pair.server.send("still").unwrap();
         pair.server.connection.send_fragment("two ", false, &mut pair.server.output).unwrap();
@@ -190,7 +190,7 @@ fn messages_arrive_until_the_peer_closes_too_if_they_are_wanted() {
         pair.server_to_client();
         let ping = Seen::Ping(b"ping".into());
         let all = vec![text("still"), ping.clone(), text("two parts")];
-        assert_eq!(pair.client.take_seen(), if wanted { all } else { vec![ping] });
+        assert_eq!(pair.client.take_seen(), if delivered { all } else { vec![ping] });
         pair.deliver();
         assert_eq!(pair.client.take_seen(), [Seen::Close(Some(1000), String::new())]);
     }
@@ -250,7 +250,7 @@ fn a_violation_while_closing_is_not_answered_twice() {
     }
 }
 
-/// A Close frame behind others leaves behind them, and a message that was accepted is not lost.
+/// A Close frame is sent after queued frames, and an accepted message is not lost.
 #[test]
 fn what_was_queued_before_a_close_still_leaves() {
     let mut pair = pair();
@@ -278,7 +278,7 @@ fn a_close_that_cannot_be_sent_is_refused() {
     assert_eq!(end.take_output(), close_frame(Role::Client, 1000, &reason.as_bytes()[1..]));
 }
 
-/// For each way to end: what to do with the transport, at the client and at the server.
+/// For each kind of end: what to do with the transport, at the client and at the server.
 #[test]
 fn what_to_do_with_the_transport() {
     type Happens = fn(&mut End, Role);

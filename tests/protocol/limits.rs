@@ -196,7 +196,7 @@ fn a_flood_of_pings_keeps_the_newest_pong_only() {
     }
 }
 
-/// A peer that never reads costs no more than the limit, whatever is tried.
+/// A peer that never reads costs no more than the limit.
 #[test]
 fn what_waits_for_a_peer_that_does_not_read_is_limited() {
     let config = Config::new().limits(Limits::new().buffered(10_000));
@@ -224,7 +224,7 @@ fn what_waits_for_a_peer_that_does_not_read_is_limited() {
         assert_eq!(connection.ping(&[0; 20], output), full);
         assert_eq!(connection.pong(&[0; 20], output), full);
 
-        // What has to be said is said.
+        // Automatic replies are sent.
         end.receive(&frame(role, PING, &[1; 125]));
         end.receive(&close_frame(role, 1000, b""));
         assert_eq!(end.error, None);
@@ -235,7 +235,7 @@ fn what_waits_for_a_peer_that_does_not_read_is_limited() {
     }
 }
 
-/// A header counts as the longest that there is, 14 bytes.
+/// Each header counts with the longest length, 14 bytes.
 #[test]
 fn what_waits_may_reach_the_limit_to_the_byte() {
     let config = Config::new().limits(Limits::new().buffered(1_000));
@@ -247,7 +247,7 @@ fn what_waits_may_reach_the_limit_to_the_byte() {
     }
 }
 
-/// A message of any size can be sent when nothing waits: who sends it has it in memory anyway.
+/// A message of any size can be sent when nothing waits: its sender has it in memory anyway.
 #[test]
 fn a_message_above_the_limit_is_sent_when_nothing_waits() {
     let config = Config::new().limits(Limits::new().buffered(100));
@@ -265,7 +265,7 @@ fn a_message_above_the_limit_is_sent_when_nothing_waits() {
     }
 }
 
-/// A message that was refused leaves no trace: not in the bytes, not in the fragments' order.
+/// A refused message leaves no trace: neither bytes nor a change in the order of fragments.
 #[test]
 fn a_refused_message_changes_nothing() {
     let config = Config::new().limits(Limits::new().buffered(100));
@@ -286,7 +286,8 @@ fn a_refused_message_changes_nothing() {
     }
 }
 
-/// A large message that comes byte by byte costs time in proportion: moves and growth are amortised.
+/// A large message that arrives byte by byte costs time in proportion: moves and growth are
+/// amortised.
 #[test]
 fn a_message_that_comes_byte_by_byte() {
     let payload = vec![b'x'; 200_000];

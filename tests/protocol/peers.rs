@@ -1,6 +1,6 @@
-//! How others were broken, and that this crate is not: a test for each known case that concerns the
-//! core. `row_12_...` is row 12 of the list of such cases that the crate was designed against; the
-//! name and the comment say what happened there.
+//! How other implementations were broken: a test for each known case that concerns the core.
+//! `row_12_...` is row 12 of the list of cases that the crate was designed against; the name and
+//! the comment say what happened there.
 
 use std::io::{self, Read};
 
@@ -20,8 +20,8 @@ fn limited(limits: Limits) -> Config {
     Config::new().limits(limits)
 }
 
-/// CVE-2020-27813: a 64-bit length was added to the message's in 64 bits with a sign, wrapped and
-/// passed under the limit.
+/// CVE-2020-27813: a 64-bit length was added to the message's in signed 64-bit arithmetic, wrapped,
+/// and passed the check of the limit.
 #[test]
 fn row_06_lengths_are_added_without_wrapping() {
     let config = limited(Limits::new().frame(u64::MAX).message(1_000));
@@ -32,14 +32,14 @@ fn row_06_lengths_are_added_without_wrapping() {
             let bytes = [begun, header(role, FIN | CONTINUATION, huge)].concat();
             let (_, error) = receive(role, &config, [&bytes[..]]);
             assert_eq!(error, Some(ProtocolError::MessageTooLarge { limit: 1_000 }));
-            // What is longer than memory can be is not taken for something shorter either.
+            // A length larger than memory is not mistaken for a shorter one either.
             let (seen, _) = receive(role, &largest, [&bytes[..]]);
             assert_eq!(seen, []);
         }
     }
 }
 
-/// CVE-2020-13935: a length with its top bit set was negative and made the reader loop for ever.
+/// CVE-2020-13935: a length with its top bit set was negative and made the reader loop forever.
 #[test]
 fn row_07_a_length_with_its_top_bit_set_is_refused() {
     for role in BOTH {
@@ -107,8 +107,8 @@ fn row_10_an_announced_length_is_not_allocated() {
     }
 }
 
-/// Two peers in this language cast 64-bit lengths to `usize` before they compared them: on 32 bits
-/// the low half was taken for the length, and what follows for frames.
+/// Two Rust libraries cast 64-bit lengths to `usize` before they compared them: on 32 bits the low
+/// half became the length, and the following bytes became frames.
 #[test]
 fn row_11_a_length_is_not_cut_to_32_bits() {
     let all = Limits::new().frame(u64::MAX).message(u64::MAX);
@@ -183,8 +183,8 @@ fn row_14_empty_fragments_are_counted() {
     }
 }
 
-/// Keys from `rand()`, a clock or a counter: a script that has seen some knows the next, and so chooses
-/// the bytes that a proxy sees.
+/// Keys from `rand()`, a clock or a counter: a script that has seen some can predict the next, and
+/// so choose the bytes that a proxy sees.
 #[cfg(feature = "rand")]
 #[test]
 fn row_25_each_frame_has_a_key_of_its_own() {
@@ -203,13 +203,14 @@ fn row_25_each_frame_has_a_key_of_its_own() {
             }
         }
         let bytes = end.take_output();
-        // Of the Pongs one is left.
+        // Only one of the Pongs remains.
         let frames = bytes.chunks_exact(2 + 4 + 8);
         assert!(frames.remainder().is_empty() && frames.len() > FRAMES / 2);
         let keys = frames.map(|frame| u32::from_be_bytes(*frame[2..].first_chunk().unwrap()));
         keys.collect::<Vec<_>>()
     };
-    // Of a thousand draws out of 2^32 two are alike once in ten thousand runs; three times never.
+    // Among a thousand draws out of 2^32, two are equal once in ten thousand runs; three times in a
+    // row never.
     let keys = draw();
     let different: HashSet<_> = keys.iter().collect();
     assert!(different.len() + 3 > keys.len());
@@ -234,7 +235,7 @@ fn row_26_a_flood_of_pings_keeps_one_pong() {
     }
 }
 
-/// Keepalive Pings that nobody answered were kept for ever.
+/// Unanswered keepalive Pings were kept forever.
 #[test]
 fn row_27_one_keepalive_ping_is_in_flight() {
     let keepalive = Keepalive { interval: seconds(1), timeout: seconds(1_000) };
@@ -286,7 +287,7 @@ fn row_29_nothing_is_processed_before_it_is_asked_for() {
     }
 }
 
-/// CVE-2026-45736: a buffer that was not filled went out, with other connections' memory in it.
+/// CVE-2026-45736: a buffer that was not filled was sent, with memory of other connections.
 #[test]
 fn row_30_no_byte_leaves_that_was_not_put_there() {
     for role in BOTH {
@@ -294,7 +295,7 @@ fn row_30_no_byte_leaves_that_was_not_put_there() {
         let mut end = End::new(role, &Config::new());
         end.send([0x55; 1_000]).unwrap();
         end.output.consume(end.output.as_slice().len());
-        // Shorter than what lay there, and with headers of all lengths.
+        // Shorter than the old content, and with headers of all lengths.
         for length in [0, 1, 3, 130, 10] {
             let payload = vec![0xAA; length];
             end.send(&payload).unwrap();
@@ -306,10 +307,10 @@ fn row_30_no_byte_leaves_that_was_not_put_there() {
     }
 }
 
-/// CHANGELOG of a peer, 0.26.1: a foreign `Read` was given memory that nobody had written yet.
+/// CHANGELOG of another library, 0.26.1: a foreign `Read` was given uninitialised memory.
 #[test]
 fn row_31_a_transport_sees_only_memory_that_was_written() {
-    /// Looks at what it shall fill: zeros, and what arrived before.
+    /// Looks at the memory that it must fill: zeros, and bytes that arrived before.
     struct Curious(usize);
 
     impl Read for Curious {
@@ -334,7 +335,7 @@ fn row_31_a_transport_sees_only_memory_that_was_written() {
     }
 }
 
-/// A bad frame raised an error event that nobody handled, and the program died.
+/// A bad frame raised an error event without a handler, and the program died.
 #[test]
 fn row_34_an_error_is_a_value_and_stays() {
     for role in BOTH {
@@ -349,7 +350,7 @@ fn row_34_an_error_is_a_value_and_stays() {
     }
 }
 
-/// A header was read in two steps, and lost if the second had to wait.
+/// A header was read in two steps, and lost if the second step had to wait.
 #[test]
 fn row_35_half_a_header_stays_where_it_is() {
     for role in BOTH {

@@ -126,10 +126,10 @@ fn section_5_2_payload_lengths() {
     }
 }
 
-/// "for a text message sent as three fragments, the first fragment would have an opcode of 0x1 and a
-/// FIN bit clear, the second fragment would have an opcode of 0x0 and a FIN bit clear, and the third
-/// fragment would have an opcode of 0x0 and a FIN bit that is set" (5.4); control frames "MAY be
-/// injected in the middle".
+/// "for a text message sent as three fragments, the first fragment would have an opcode of 0x1 and
+/// a FIN bit clear, the second fragment would have an opcode of 0x0 and a FIN bit clear, and the
+/// third fragment would have an opcode of 0x0 and a FIN bit that is set" (5.4); control frames "MAY
+/// be injected in the middle".
 #[test]
 fn section_5_4_three_fragments_and_a_ping_between() {
     let bytes = b"\x01\x03one\x00\x03two\x89\x02hi\x80\x05three";

@@ -1,4 +1,4 @@
-//! TCP knows no frames: whatever the cuts, the events and the error are the same.
+//! TCP has no frames: the events and the error are the same for all cuts.
 
 use sansock::{Config, Delivery, ProtocolError, Role};
 
@@ -7,7 +7,7 @@ use crate::wire::{
     BINARY, BOTH, CONTINUATION, FIN, PING, PONG, Seen, TEXT, close_frame, frame, receive,
 };
 
-/// What keeps the rules, as bytes for a receiver of this role.
+/// Valid streams for a receiver of this role.
 fn vectors(to: Role) -> Vec<Vec<u8>> {
     let greek = "κόσμε 💩 end".as_bytes();
     let mut vectors = vec![
@@ -108,7 +108,7 @@ fn at_every_cut() {
         for bytes in vectors(role).into_iter().chain(broken) {
             for config in modes() {
                 let whole = receive(role, &config, [&bytes[..]]);
-                // Of a long payload only the ends are of interest.
+                // Only the ends of a long payload matter.
                 let middle = 200..bytes.len().saturating_sub(200);
                 for at in (0..bytes.len()).filter(|at| !middle.contains(at)) {
                     let (head, tail) = bytes.split_at(at);
@@ -158,7 +158,7 @@ fn at_random_cuts() {
     }
 }
 
-/// What the messages of both modes are made of is the same.
+/// Both modes deliver the same messages.
 #[test]
 fn chunks_make_up_the_messages() {
     for role in BOTH {
@@ -187,7 +187,7 @@ fn chunks_make_up_the_messages() {
                         | Seen::BinaryChunk(_, true)
                 )
             };
-            // A message that never ends shows only as chunks.
+            // An incomplete message shows only as chunks.
             if messages.iter().any(|event| matches!(event, Seen::Close(..))) {
                 continue;
             }
@@ -198,7 +198,7 @@ fn chunks_make_up_the_messages() {
     }
 }
 
-/// A header may break several rules. Which is named must not depend on how much of it has arrived.
+/// A header may break several rules. The error must not depend on how much of it has arrived.
 #[test]
 fn of_several_violations_the_first_byte_s_is_named() {
     let firsts = 0..=255_u8;

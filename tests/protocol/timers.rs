@@ -22,7 +22,7 @@ fn keepalive() -> Timeouts {
     Timeouts::new().keepalive(Keepalive { interval: seconds(20), timeout: seconds(5) })
 }
 
-/// Ends that have been told the time once.
+/// Two ends whose timers were checked once.
 fn ends(timeouts: Timeouts) -> ([(End, Role); 2], Instant) {
     let start = Instant::now();
     let ends = BOTH.map(|role| {
@@ -74,7 +74,7 @@ fn silence_is_broken_by_one_ping_whose_pong_starts_it_anew() {
 }
 
 #[test]
-fn a_silent_peer_is_given_up() {
+fn a_silent_peer_times_out() {
     let mut pair = Pair::of(&config(keepalive()), &config(Timeouts::none()));
     pair.down = true;
     pair.pass(seconds(24));
@@ -84,7 +84,7 @@ fn a_silent_peer_is_given_up() {
     timed_out(&pair.client, Timeout::Keepalive);
 }
 
-/// Only one Ping is in flight, and the Close that tells the peer is queued behind it.
+/// Only one Ping is in flight, and the Close frame that says why is queued after it.
 #[test]
 fn a_peer_that_does_not_answer_is_told_with_1011() {
     let (ends, start) = ends(keepalive());
@@ -101,7 +101,7 @@ fn a_peer_that_does_not_answer_is_told_with_1011() {
     }
 }
 
-/// A peer that sends is alive, whether it answers the Ping or not.
+/// A peer that sends is alive, even if it does not answer the Ping.
 #[test]
 fn any_bytes_are_a_sign_of_life() {
     let (ends, start) = ends(keepalive());
@@ -114,7 +114,7 @@ fn any_bytes_are_a_sign_of_life() {
         assert_eq!(end.timeout, None);
         end.tell(start + seconds(44));
         assert_eq!(end.take_output(), frame(peer(role), PING, &2_u64.to_be_bytes()));
-        // A read that brings nothing is none.
+        // An empty read is not a sign of life.
         end.input.spare_mut();
         end.input.filled(0);
         end.receive(b"");
@@ -123,7 +123,7 @@ fn any_bytes_are_a_sign_of_life() {
     }
 }
 
-/// A laptop that slept for an hour asks first whether the peer is there.
+/// A laptop that was suspended for an hour first asks whether the peer is alive.
 #[test]
 fn a_clock_that_jumps_is_no_reason_to_give_up() {
     let mut pair = Pair::of(&config(keepalive()), &config(Timeouts::none()));
@@ -163,7 +163,7 @@ fn a_connection_that_is_not_used_is_closed_with_1001() {
     }
 }
 
-/// It is closed once, also when nobody answers and the closing handshake is not timed.
+/// It is closed once, even if the peer does not answer and the closing handshake has no timeout.
 #[test]
 fn an_idle_connection_is_closed_once() {
     let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
@@ -198,7 +198,7 @@ fn messages_either_way_keep_a_connection_in_use_and_pings_do_not() {
     assert_eq!(pair.client.outcome(), Some(clean(1001)));
 }
 
-/// The bytes of a message are use as well: a long one is not cut off because it is long.
+/// The bytes of a message count as use: a long message is not cut off because it is long.
 #[test]
 fn a_message_under_way_keeps_a_connection_in_use() {
     let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
@@ -209,13 +209,13 @@ fn a_message_under_way_keeps_a_connection_in_use() {
             end.tell(start + seconds(second));
         }
         assert_eq!((end.state(), end.error), (State::Open, None));
-        // It stops, and nothing else happens.
+        // The message stops, and nothing else happens.
         end.tell_twice(start + seconds(230));
         assert_eq!(end.state(), State::Closing);
     }
 }
 
-/// What was not sent is no use.
+/// A refused message does not count as use.
 #[test]
 fn a_refused_message_does_not_keep_a_connection_in_use() {
     let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
@@ -231,14 +231,14 @@ fn a_refused_message_does_not_keep_a_connection_in_use() {
 }
 
 #[test]
-fn a_message_that_drips_is_given_up_with_1008() {
+fn a_slow_message_fails_with_1008() {
     let (ends, start) = ends(Timeouts::new().message(seconds(10)));
     for (mut end, role) in ends {
         let at = start + seconds(100);
         end.tell(at);
         end.receive(&cut_frame(role, TEXT, 100, b"x"));
         let due = end.connection.poll_timeout().unwrap();
-        assert!(due <= at, "begun when nobody looked at the clock: now");
+        assert!(due <= at, "begun between two checks of the timers: now");
         end.tell(at);
         assert_eq!(end.connection.poll_timeout(), Some(at + seconds(10)));
         let rest = &frame(role, TEXT, &[b'x'; 100])[7..];
@@ -253,7 +253,7 @@ fn a_message_that_drips_is_given_up_with_1008() {
     }
 }
 
-/// Also by empty fragments, between which no frame is under way.
+/// Even with empty fragments, between which no frame is arriving.
 #[test]
 fn fragments_count_as_one_message_and_messages_each_for_itself() {
     let (ends, start) = ends(Timeouts::new().message(seconds(10)));
@@ -281,9 +281,9 @@ fn fragments_count_as_one_message_and_messages_each_for_itself() {
     }
 }
 
-/// Each has its own time, also if there was one under way whenever somebody looked at the clock.
+/// Each message has its own timeout, even if one was arriving at every check of the timers.
 #[test]
-fn a_stream_of_messages_is_not_one_that_drips() {
+fn a_stream_of_messages_is_not_one_slow_message() {
     let (ends, start) = ends(Timeouts::new().message(seconds(10)));
     for (mut end, role) in ends {
         end.receive(&frame(role, TEXT, b"begin"));
@@ -296,7 +296,7 @@ fn a_stream_of_messages_is_not_one_that_drips() {
     }
 }
 
-/// A message that Close cut off does not arrive any more, and nobody waits for it.
+/// A message that was cut off by Close never arrives completely, and has no deadline.
 #[test]
 fn a_message_that_was_cut_off_is_not_waited_for() {
     let (ends, start) = ends(Timeouts::new().message(seconds(3)).closing(seconds(5)));
@@ -314,7 +314,7 @@ fn a_message_that_was_cut_off_is_not_waited_for() {
 }
 
 #[test]
-fn a_peer_that_does_not_answer_a_close_is_given_up() {
+fn a_peer_that_does_not_answer_a_close_times_out() {
     let mut pair = Pair::new(&config(Timeouts::new().closing(seconds(4))));
     pair.pass(seconds(60));
     pair.client.close(1000, "").unwrap();
@@ -328,7 +328,7 @@ fn a_peer_that_does_not_answer_a_close_is_given_up() {
     assert_eq!(pair.age(), seconds(64) + SECOND_LOOK);
 }
 
-/// The handshake was clean; only the end of the stream is overdue, and a client stops waiting for
+/// The handshake was clean; only the end of the stream is overdue, and the client stops waiting for
 /// the server to end it first.
 #[test]
 fn a_server_that_does_not_end_the_stream_is_not_waited_for() {
@@ -339,7 +339,7 @@ fn a_server_that_does_not_end_the_stream_is_not_waited_for() {
         end.tell(start);
         assert_eq!(end.connection.poll_timeout(), Some(start + seconds(4)));
         end.tell_twice(start + seconds(4));
-        // That the end is late takes nothing from a clean outcome.
+        // A late end of the stream does not change a clean outcome.
         assert_eq!((end.timeout, end.outcome()), (None, Some(clean(1000))));
         assert_eq!(end.teardown(), Teardown::Drop { until: None });
         assert_eq!(end.connection.poll_timeout(), None);
@@ -361,7 +361,7 @@ fn a_timeout_is_the_end() {
             assert_eq!(again, Err(Timeout::Message));
         }
         assert_eq!(end.send("x"), Err(SendError::Closed));
-        // Whatever still comes.
+        // Later bytes do not matter.
         end.receive(&[0xFF]);
         end.connection.receive_eof();
         assert_eq!(end.outcome(), Some(Outcome::TimedOut(Timeout::Message)));
@@ -390,9 +390,9 @@ fn times_beyond_the_clock_never_come() {
     }
 }
 
-/// Times of no length are served at once, and do not make a program spin.
+/// Zero timeouts pass at once, and do not make a program spin.
 #[test]
-fn times_of_no_length_come_at_once() {
+fn zero_timeouts_pass_at_once() {
     let none = Duration::ZERO;
     let (ends, start) = ends(Timeouts::none().closing(none));
     for (mut end, _) in ends {
@@ -415,7 +415,7 @@ fn times_of_no_length_come_at_once() {
     }
 }
 
-/// Its own deadline, since a connection comes only after it.
+/// The handshake has a separate deadline, because the connection starts after it.
 #[test]
 fn the_opening_handshake_has_one_deadline_for_all_of_it() {
     let start = Instant::now();
@@ -427,7 +427,7 @@ fn the_opening_handshake_has_one_deadline_for_all_of_it() {
     assert_eq!(Timeouts::none().opening(start).handle_timeout(start + seconds(9_999)), Ok(()));
 }
 
-/// No peer is left that could be waited for.
+/// There is no peer to wait for.
 #[test]
 fn a_connection_whose_transport_has_ended_has_no_deadlines() {
     let now = Instant::now();
@@ -436,25 +436,25 @@ fn a_connection_whose_transport_has_ended_has_no_deadlines() {
     server.tell(now);
     assert!(server.connection.poll_timeout().is_some());
     server.connection.receive_eof();
-    // For what waits to be written.
+    // For the bytes that wait to be written.
     assert_eq!(server.connection.poll_timeout(), Some(now + seconds(10)));
     server.tell_twice(now + seconds(1_000));
     assert_eq!((server.timeout, server.connection.poll_timeout()), (None, None));
 }
 
-/// "No peer is judged at first sight": what has arrived in time may lie unread, so a loop that looks at
-/// the clock before it reads kills no live peer.
+/// Bytes that arrived in time may lie unread: a loop that checks the timers before it reads does
+/// not time out a live peer.
 #[test]
-fn a_pong_that_lies_unread_is_read_before_the_peer_is_called_silent() {
+fn an_unread_pong_is_read_before_the_peer_times_out() {
     let (ends, start) = ends(keepalive());
     for (mut end, role) in ends {
         end.tell(start + seconds(20));
         end.take_output();
-        // The program was busy for a minute. The Pong lies in its socket.
+        // The program was busy for a minute. The Pong is unread in its socket.
         let mut socket = frame(role, PONG, &1_u64.to_be_bytes());
         let mut now = start + seconds(80);
         for _ in 0..5 {
-            // The wrong order: the clock first.
+            // The wrong order: the timers first.
             end.tell(now);
             assert_eq!((end.timeout, end.outcome()), (None, None), "{role:?}");
             end.receive(&std::mem::take(&mut socket));
@@ -464,9 +464,9 @@ fn a_pong_that_lies_unread_is_read_before_the_peer_is_called_silent() {
     }
 }
 
-/// A loop in the wrong order gives up a dead peer as well, one look later.
+/// A loop in the wrong order also times out a dead peer, one check later.
 #[test]
-fn a_dead_peer_is_given_up_at_the_second_look() {
+fn a_dead_peer_times_out_at_the_second_check() {
     let (ends, start) = ends(keepalive());
     for (mut end, role) in ends {
         end.tell(start + seconds(20));
@@ -481,12 +481,12 @@ fn a_dead_peer_is_given_up_at_the_second_look() {
     }
 }
 
-/// Each deadline that judges the peer acts at the second look, and not if it no longer stands then.
+/// Each deadline for the peer takes effect at the second check, unless it was met in between.
 #[test]
-fn every_deadline_waits_for_a_second_look() {
+fn every_deadline_waits_for_a_second_check() {
     let timeouts = Timeouts::none().message(seconds(5)).idle(seconds(9)).closing(seconds(7));
     for (before, after, unread) in [(&b"\x01\x00"[..], 5, b"\x80\x00"), (b"", 9, b"\x81\x00")] {
-        // Given up, or closed because it is idle.
+        // Timed out, or closed because it is idle.
         let acts = |end: &End| end.state() != State::Open;
         for comes in [false, true] {
             let mut end = End::new(Role::Client, &config(timeouts));
@@ -514,7 +514,7 @@ fn every_deadline_waits_for_a_second_look() {
     assert_eq!((end.timeout, end.outcome()), (None, Some(clean(1000))));
 }
 
-/// A fragment that has begun and then nothing but Pings is no use: only bytes of messages count.
+/// A fragment that has begun and then only Pings do not count as use: only bytes of messages do.
 #[test]
 fn pings_within_a_message_do_not_keep_a_connection_in_use() {
     let (ends, start) = ends(Timeouts::none().idle(seconds(30)));

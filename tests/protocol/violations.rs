@@ -1,4 +1,4 @@
-//! Every way to break the protocol: what a peer sends, the error, and the close code that it is told.
+//! Every way to break the protocol: the bytes, the error, and the close code that the peer gets.
 
 use sansock::handshake::Established;
 use sansock::{
@@ -11,7 +11,7 @@ use crate::wire::{
     frame, header, raw_header, receive,
 };
 
-/// Bytes of which the last is the one that shows the violation.
+/// Bytes of which the last shows the violation.
 pub(crate) struct Violation {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
@@ -20,7 +20,7 @@ pub(crate) struct Violation {
     code: u16,
 }
 
-/// Small limits, to be gone over by small vectors.
+/// Small limits, so that small vectors exceed them.
 pub(crate) fn config() -> Config {
     Config::new().limits(Limits::new().frame(2_000).message(3_000).fragments(4))
 }

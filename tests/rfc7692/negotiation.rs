@@ -79,7 +79,8 @@ fn bits(bits: u8) -> WindowBits {
     WindowBits::new(bits).unwrap()
 }
 
-/// `server_no_context_takeover`, `client_no_context_takeover`, and the windows of server and client.
+/// `server_no_context_takeover`, `client_no_context_takeover`, and the windows of server and
+/// client.
 fn summary(negotiated: &NegotiatedDeflate) -> (bool, bool, u8, u8) {
     (
         negotiated.server_context() == ContextTakeover::Forbidden,
@@ -134,7 +135,8 @@ fn what_a_server_answers() {
             "; server_max_window_bits=10",
             (false, false, 10, 15),
         ),
-        // The client's window: never more than it says, and 8 is no problem for the one who inflates.
+        // The client's window: never more than it offers; a window of 8 is no problem when
+        // inflating.
         (
             FREE,
             "; client_max_window_bits=10",

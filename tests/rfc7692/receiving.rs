@@ -118,7 +118,8 @@ fn a_fragment_may_be_cut_anywhere_and_be_empty() {
     assert_seen(&frames.concat(), &expected);
 }
 
-/// The tail that a sender should have removed, or a stream that ends: what comes next is not broken.
+/// The tail that a sender should have removed, or a stream that ends: what comes next is not
+/// broken.
 #[test]
 fn with_and_without_the_tail_and_with_final_blocks() {
     let tail = [0x00, 0x00, 0xff, 0xff];

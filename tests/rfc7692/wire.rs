@@ -181,7 +181,7 @@ impl End {
     }
 }
 
-/// A server's config and what it negotiated, in all combinations that matter to one who receives.
+/// A server's config and its negotiated parameters, in all combinations that matter to a receiver.
 pub(crate) fn ways() -> impl Iterator<Item = (Config, DeflateConfig)> {
     [Delivery::Messages, Delivery::Chunks].into_iter().flat_map(|delivery| {
         [ContextTakeover::Allowed, ContextTakeover::Forbidden].map(|takeover| {

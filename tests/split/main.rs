@@ -24,7 +24,7 @@ use testkit::wire::{
 use crate::adapter::{Handle, run};
 
 /// Within it everything happens that does not wait for a timeout.
-const PATIENCE: Duration = Duration::from_secs(8);
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -57,7 +57,7 @@ fn split(
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (ours, _) = listener.accept().unwrap();
-    other.set_read_timeout(Some(PATIENCE)).unwrap();
+    other.set_read_timeout(Some(TIMEOUT)).unwrap();
     let connection = match role {
         Role::Client => Connection::client(&config, FixedKey),
         Role::Server => Connection::server(&config),
@@ -69,7 +69,7 @@ fn split(
 fn end<T: Send + 'static>(threads: JoinHandle<T>) -> T {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(threads.join()));
-    receiver.recv_timeout(PATIENCE).unwrap().unwrap()
+    receiver.recv_timeout(TIMEOUT).unwrap().unwrap()
 }
 
 fn read_exactly(stream: &mut TcpStream, n: usize) -> Vec<u8> {

@@ -58,7 +58,7 @@ impl Authority {
         self.issue(&params)
     }
 
-    /// Trusts nobody else.
+    /// Trusts only this authority.
     pub(crate) fn connector(&self) -> Connector {
         let builder = Connector::builder().roots_from_pem(self.pem().as_bytes()).unwrap();
         builder.build().unwrap()

@@ -15,7 +15,7 @@ use sansock::net::{Stream, WebSocket};
 use sansock::{Config, ReceiveBuffer, Role, SendBuffer, Timeouts};
 
 use crate::certificates::ours;
-use crate::common::{PATIENCE, tcp_pair, within};
+use crate::common::{TIMEOUT, tcp_pair, within};
 
 /// A server's end.
 pub(crate) struct Peer {
@@ -37,7 +37,7 @@ impl Peer {
         let server = std::thread::spawn(move || Self::accept(tcp, version));
         let stream =
             crate::ours().connector().connect(ours, "localhost", &Timeouts::new()).unwrap();
-        let peer = within(PATIENCE, move || server.join().unwrap());
+        let peer = within(TIMEOUT, move || server.join().unwrap());
         (websocket(stream, Role::Client, config), peer)
     }
 
@@ -84,7 +84,7 @@ impl Peer {
         }
     }
 
-    /// So many bytes of plaintext; fewer if `close_notify` comes before.
+    /// Reads `n` bytes of plaintext, or fewer if `close_notify` comes before.
     pub(crate) fn read(&mut self, n: usize) -> Vec<u8> {
         let mut plaintext = vec![0; n];
         let mut filled = 0;

@@ -12,8 +12,8 @@ use crate::common::*;
 use crate::peer::Peer;
 use crate::{connect_to_ours, serve};
 
-/// Both peers send at full speed and ping each other, each with large messages that no buffer of the
-/// network holds: nobody waits for the other for ever.
+/// Both peers send at full speed and ping each other, each with messages too large for the
+/// network's buffers: neither waits for the other forever.
 #[test]
 fn both_halves_work_at_full_speed_both_ways() {
     const COUNT: usize = 200;
@@ -56,7 +56,7 @@ fn both_halves_work_at_full_speed_both_ways() {
         },
     );
     let socket = connect_to_ours(&server);
-    let messages = within(PATIENCE * 4, move || both(socket).unwrap());
+    let messages = within(TIMEOUT * 4, move || both(socket).unwrap());
     assert_eq!(messages, 2 * COUNT);
     server.stop();
 }

@@ -10,7 +10,7 @@ use sansock::web::{Event, ReadyState, WebSocket};
 
 use crate::certificates::{Identity, ours, self_signed};
 
-use crate::server::{PATIENCE, all, silent, until, watch};
+use crate::server::{TIMEOUT, all, silent, until, watch};
 
 /// An echo server with this certificate, and the close codes it sees.
 fn serve(identity: &Identity) -> (String, mpsc::Receiver<u16>) {
@@ -53,7 +53,7 @@ fn messages_go_both_ways_and_the_close_is_clean() {
     socket.close_with(3000, "done").unwrap();
     let close = socket.wait().unwrap();
     assert_eq!((close.was_clean, close.code), (true, 3000));
-    assert_eq!(codes.recv_timeout(PATIENCE).unwrap(), 3000);
+    assert_eq!(codes.recv_timeout(TIMEOUT).unwrap(), 3000);
 }
 
 #[test]
@@ -62,11 +62,11 @@ fn to_drop_the_object_closes_without_a_code() {
     let socket = connect(&url);
     until("open", || socket.ready_state() == ReadyState::Open);
     drop(socket);
-    assert_eq!(codes.recv_timeout(PATIENCE).unwrap(), 1005);
+    assert_eq!(codes.recv_timeout(TIMEOUT).unwrap(), 1005);
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_fires_error_and_close() {
+fn an_untrusted_certificate_fires_error_and_close() {
     let (url, _) = serve(&self_signed());
     let socket = connect(&url);
     let Some(Event::Error(error)) = socket.events().recv() else { panic!("no error event") };

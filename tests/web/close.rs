@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use sansock::web::{Error, ReadyState, SyntaxError, WebSocket};
 use sansock::{Close, CloseCode, Event};
 
-use super::server::{PATIENCE, Results, all, echo, open, serve, silent, watch};
+use super::server::{Results, TIMEOUT, all, echo, open, serve, silent, watch};
 
-/// A server that tells the Close frame it gets: code (0 for none) and reason.
+/// A server that returns the Close frame it gets: code (0 for none) and reason.
 fn tells() -> (String, Results<(u16, String)>) {
     serve(|incoming| {
         let mut socket = incoming.accept()?;
@@ -55,7 +55,7 @@ fn the_close_message_has_code_and_reason_and_no_body_without_them() {
         let (url, closes) = tells();
         let socket = open(&url);
         socket.close_with(code, reason).unwrap();
-        assert_eq!(closes.recv_timeout(PATIENCE).unwrap().unwrap(), (code, reason.into()));
+        assert_eq!(closes.recv_timeout(TIMEOUT).unwrap().unwrap(), (code, reason.into()));
         // The server echoes the code, so this is what comes back.
         let close = socket.wait().unwrap();
         assert_eq!((close.was_clean, close.code, &*close.reason), (true, code, ""));
@@ -63,7 +63,7 @@ fn the_close_message_has_code_and_reason_and_no_body_without_them() {
     let (url, closes) = tells();
     let socket = open(&url);
     socket.close();
-    assert_eq!(closes.recv_timeout(PATIENCE).unwrap().unwrap(), (0, String::new()));
+    assert_eq!(closes.recv_timeout(TIMEOUT).unwrap().unwrap(), (0, String::new()));
     let close = socket.wait().unwrap();
     assert_eq!((close.was_clean, close.code), (true, 1005));
 }
@@ -82,7 +82,7 @@ fn not_yet_established_fails_the_connection_and_sets_closing() {
 
 #[test]
 fn not_yet_connected_fails_the_connection_too() {
-    // 192.0.2.0/24 is for documentation: nobody answers, or the network says so at once.
+    // 192.0.2.0/24 is for documentation: there is no answer, or an error of the network at once.
     let socket = WebSocket::new("ws://192.0.2.1:9001/").unwrap();
     let start = Instant::now();
     socket.close();
@@ -98,11 +98,11 @@ fn closing_or_closed_does_nothing() {
     let (url, closes) = tells();
     let socket = open(&url);
     let events = watch(&socket);
-    assert_eq!(events.recv_timeout(PATIENCE).unwrap(), "1 open");
+    assert_eq!(events.recv_timeout(TIMEOUT).unwrap(), "1 open");
     socket.close_with(3001, "first").unwrap();
     socket.close_with(3002, "second").unwrap();
     socket.close();
-    assert_eq!(closes.recv_timeout(PATIENCE).unwrap().unwrap(), (3001, "first".into()));
+    assert_eq!(closes.recv_timeout(TIMEOUT).unwrap().unwrap(), (3001, "first".into()));
     assert_eq!(all(&events), ["3 close true 3001"]);
     socket.close_with(3003, "third").unwrap();
     socket.close();

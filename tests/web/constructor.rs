@@ -3,7 +3,7 @@
 use sansock::handshake::UsageError;
 use sansock::web::{Error, PortPolicy, ReadyState, SyntaxError, WebSocket};
 
-use super::server::{PATIENCE, echo, serve, silent};
+use super::server::{TIMEOUT, echo, serve, silent};
 
 #[test]
 fn if_url_record_is_failure_then_throw_a_syntax_error() {
@@ -67,7 +67,7 @@ fn a_bad_port_of_fetch_is_a_security_error_unless_the_program_allows_it() {
         assert_eq!(error.name(), "SecurityError");
     }
     let socket = WebSocket::builder("ws://127.0.0.1:1/").unwrap().ports(PortPolicy::Any).open();
-    // It tries, and nobody is there.
+    // The object tries to connect; no server listens.
     assert_eq!(socket.unwrap().wait().unwrap().code, 1006);
 }
 
@@ -100,7 +100,7 @@ fn the_builder_sends_headers_and_an_origin() {
         .protocols(["protocolOne", "protocolTwo"])
         .open()
         .unwrap();
-    let (cookie, origin, protocols) = requests.recv_timeout(PATIENCE).unwrap().unwrap();
+    let (cookie, origin, protocols) = requests.recv_timeout(TIMEOUT).unwrap().unwrap();
     assert_eq!(cookie.as_deref(), Some("a=b"));
     assert_eq!(origin.as_deref(), Some("https://example.com"));
     assert_eq!(protocols.as_deref(), Some("protocolOne, protocolTwo"));

@@ -9,7 +9,7 @@ use sansock::handshake::{Answer, ResponseError};
 use sansock::web::{Event, WebSocket};
 use sansock::{CloseCode, Config, Limits, Timeout, Timeouts, net};
 
-use super::server::{PATIENCE, all, echo, raw, serve, silent, watch};
+use super::server::{TIMEOUT, all, echo, raw, serve, silent, watch};
 
 #[test]
 fn established_changes_the_state_then_fires_open_then_come_messages_then_close() {
@@ -147,7 +147,7 @@ fn the_error_event_carries_the_servers_answer() {
 }
 
 #[test]
-fn nobody_there_fires_error_and_close() {
+fn a_refused_tcp_connection_fires_error_and_close() {
     let (url, _) = raw(drop);
     let taken = WebSocket::new(&url).unwrap();
     taken.wait();
@@ -201,7 +201,7 @@ fn a_server_that_breaks_the_protocol_is_told_and_fails_the_connection() {
     assert_eq!(events.len(), 3, "{events:?}");
     assert!(events[1].starts_with("3 error reserved bits"), "{events:?}");
     assert_eq!(events[2], "3 close false 1006");
-    assert_eq!(closes.recv_timeout(PATIENCE).unwrap().unwrap(), 1002);
+    assert_eq!(closes.recv_timeout(TIMEOUT).unwrap().unwrap(), 1002);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_message_above_the_limit_fails_the_connection_and_names_the_limit() {
     let socket = WebSocket::builder(&url).unwrap().config(config).open().unwrap();
     let events = all(&watch(&socket));
     assert!(events[1].contains("Limits::message"), "{events:?}");
-    assert_eq!(closes.recv_timeout(PATIENCE).unwrap().unwrap(), 1009);
+    assert_eq!(closes.recv_timeout(TIMEOUT).unwrap().unwrap(), 1009);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn when_the_server_starts_closing_the_state_is_closing_until_the_transport_ends(
     let (url, _) = serve(move |incoming| {
         let mut socket = incoming.accept()?;
         socket.get_mut().write_all(b"\x88\x02\x03\xe8")?;
-        let _ = ended.lock().unwrap().recv_timeout(PATIENCE);
+        let _ = ended.lock().unwrap().recv_timeout(TIMEOUT);
         Ok(())
     });
     let socket = WebSocket::new(&url).unwrap();
@@ -257,7 +257,7 @@ fn when_the_server_starts_closing_the_state_is_closing_until_the_transport_ends(
 fn a_server_that_does_not_answer_the_close_frame_is_waited_for_in_bounded_time() {
     let (url, _) = serve(|incoming| {
         let _socket = incoming.accept()?;
-        thread::sleep(PATIENCE);
+        thread::sleep(TIMEOUT);
         Ok(())
     });
     let config = Config::new().timeouts(Timeouts::new().closing(Duration::from_millis(100)));

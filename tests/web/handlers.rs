@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sansock::CloseCode;
 use sansock::web::{EventKind, ReadyState, WebSocket};
 
-use super::server::{PATIENCE, all, echo, open, serve, silent, until, watch};
+use super::server::{TIMEOUT, all, echo, open, serve, silent, until, watch};
 
 /// Greets and closes.
 fn greets() -> String {
@@ -27,7 +27,7 @@ fn teller(sender: &Sender<String>) -> impl Fn(&str) + Send + 'static {
 }
 
 fn taken(receiver: &Receiver<String>) -> String {
-    receiver.recv_timeout(PATIENCE).unwrap()
+    receiver.recv_timeout(TIMEOUT).unwrap()
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_handler_gets_what_it_missed_however_late_it_is_set() {
 }
 
 #[test]
-fn messages_that_nobody_listens_for_hold_up_nothing() {
+fn messages_without_a_listener_do_not_delay_other_events() {
     let (url, _) = serve(|incoming| {
         let mut socket = incoming.accept()?;
         let data = vec![0; 100_000];
@@ -75,7 +75,7 @@ fn messages_that_nobody_listens_for_hold_up_nothing() {
     });
     let socket = WebSocket::builder(&url).unwrap().backlog(200_000).open().unwrap();
     assert_eq!(socket.wait().unwrap().code, 1000);
-    // They are gone, and `open` is not.
+    // The messages were discarded, but `open` was not.
     let (sender, receiver) = mpsc::channel();
     let tell = teller(&sender);
     socket.on_message(move |_, _| tell("message"));
@@ -170,7 +170,7 @@ fn a_handler_that_panics_closes_its_socket_and_nothing_else() {
     let events = watch(&socket);
     let expected = ["1 open", "2 text Hello", "3 error a handler panicked", "3 close true 1011"];
     assert_eq!(all(&events), expected);
-    assert_eq!(closes.recv_timeout(PATIENCE).unwrap().unwrap(), 1011);
+    assert_eq!(closes.recv_timeout(TIMEOUT).unwrap().unwrap(), 1011);
     let (sender, receiver) = mpsc::channel();
     let tell = teller(&sender);
     bystander.on_message(move |_, event| tell(event.data.as_text().unwrap()));
@@ -203,9 +203,9 @@ fn a_slow_handler_does_not_keep_pings_waiting() {
     let socket = WebSocket::new(&url).unwrap();
     let (wake, woken) = mpsc::channel::<()>();
     socket.on_message(move |_, _| {
-        let _ = woken.recv_timeout(PATIENCE);
+        let _ = woken.recv_timeout(TIMEOUT);
     });
-    answered.recv_timeout(PATIENCE).unwrap().unwrap();
+    answered.recv_timeout(TIMEOUT).unwrap().unwrap();
     wake.send(()).unwrap();
 }
 
@@ -220,7 +220,7 @@ fn to_drop_the_object_closes_without_a_code_and_drops_the_handlers() {
     let events = watch(&socket);
     assert_eq!(taken(&events), "1 open");
     drop(socket);
-    assert_eq!(closes.recv_timeout(PATIENCE).unwrap().unwrap(), 1005);
+    assert_eq!(closes.recv_timeout(TIMEOUT).unwrap().unwrap(), 1005);
     assert!(all(&events).is_empty());
 }
 
@@ -238,14 +238,14 @@ fn a_handler_may_drop_the_object() {
     let tell = teller(&sender);
     let (go, gone) = mpsc::channel::<()>();
     socket.on_open(move |_, _| {
-        gone.recv_timeout(PATIENCE).unwrap();
+        gone.recv_timeout(TIMEOUT).unwrap();
         drop(mine.lock().unwrap().take());
         tell("dropped");
     });
     *place.lock().unwrap() = Some(socket);
     go.send(()).unwrap();
     assert_eq!(taken(&receiver), "dropped");
-    assert_eq!(closes.recv_timeout(PATIENCE).unwrap().unwrap(), 1005);
+    assert_eq!(closes.recv_timeout(TIMEOUT).unwrap().unwrap(), 1005);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Events for those who pull.
+//! Events taken by pulling.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use sansock::CloseCode;
 use sansock::net::Error;
 use sansock::web::{Event, ReadyState, WebSocket};
 
-use super::server::{PATIENCE, describe, echo, open, serve, silent, until};
+use super::server::{TIMEOUT, describe, echo, open, serve, silent, until};
 
 #[test]
 fn all_events_come_in_order_and_then_none() {
@@ -24,12 +24,12 @@ fn all_events_come_in_order_and_then_none() {
     let seen: Vec<_> = events.by_ref().map(|event| describe(&event)).collect();
     assert_eq!(seen, ["open", "text one", "text two", "close true 1000"]);
     assert!(events.recv().is_none() && events.try_recv().is_none());
-    // Somebody has listened: who comes later gets what comes later.
+    // The events were already taken: a later handle gets only later events.
     assert!(socket.events().recv().is_none());
 }
 
 #[test]
-fn everyone_who_pulls_gets_everything() {
+fn each_events_handle_gets_every_event() {
     let socket = WebSocket::new(&echo()).unwrap();
     let (one, two) = (socket.events(), socket.events());
     assert!(matches!(one.recv(), Some(Event::Open(_))));
@@ -54,7 +54,7 @@ fn waiting_can_be_bounded() {
 }
 
 #[test]
-fn reading_pauses_while_nobody_takes_the_messages() {
+fn reading_pauses_while_messages_are_not_taken() {
     let (url, sent) = serve(|incoming| {
         let mut socket = incoming.accept()?;
         let (data, mut count) = (vec![0; 100_000], 0);
@@ -72,14 +72,14 @@ fn reading_pauses_while_nobody_takes_the_messages() {
     let socket = WebSocket::builder(&url).unwrap().backlog(1 << 20).open().unwrap();
     let events = socket.events();
     // 100 MB would go out if all were read.
-    let count = sent.recv_timeout(PATIENCE).unwrap().unwrap();
+    let count = sent.recv_timeout(TIMEOUT).unwrap().unwrap();
     assert!((10..1000).contains(&count), "{count}");
     let messages = events.filter(|event| matches!(event, Event::Message(_))).count();
     assert!(messages >= 10, "{messages}");
 }
 
 #[test]
-fn a_socket_whose_messages_nobody_takes_can_still_be_closed() {
+fn a_socket_with_untaken_messages_can_be_closed() {
     let (url, _) = serve(|incoming| {
         let mut socket = incoming.accept()?;
         for _ in 0..200 {

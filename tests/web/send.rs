@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use sansock::web::{Data, Error, Event, ReadyState, WebSocket};
 use sansock::{Config, Limits, Message};
 
-use super::server::{PATIENCE, Results, echo, open, serve, silent, until, watch};
+use super::server::{Results, TIMEOUT, echo, open, serve, silent, until, watch};
 
-/// A server that reads when it is told to, and counts the bytes of the payloads.
+/// A server that reads on request, and counts the bytes of the payloads.
 fn reads_when_told() -> (String, mpsc::Sender<()>, Results<usize>) {
     let (tell, told) = mpsc::channel::<()>();
     let told = Mutex::new(told);
     let (url, counts) = serve(move |incoming| {
         let mut socket = incoming.accept()?;
-        let _ = told.lock().unwrap().recv_timeout(PATIENCE);
+        let _ = told.lock().unwrap().recv_timeout(TIMEOUT);
         let mut bytes = 0;
         while let Some(event) = socket.next_event()? {
             if let sansock::Event::Message(message) = event {
@@ -56,7 +56,7 @@ fn text_and_binary_arrive_as_such() {
             }
         };
         assert_eq!(event.data.as_message(), message);
-        // What came can be sent as it is.
+        // A received message can be sent unchanged.
         socket.send(&event.data).unwrap();
         let Some(Event::Message(event)) = events.recv() else { panic!("no answer") };
         assert_eq!(event.data.as_message(), message);
@@ -79,14 +79,14 @@ fn it_does_not_wait_and_buffered_amount_falls_as_the_network_takes_the_data() {
     tell.send(()).unwrap();
     // It falls in steps, not at the end of a message only.
     let mut seen = Vec::new();
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while socket.buffered_amount() > 0 {
         assert!(Instant::now() < until);
         seen.push(socket.buffered_amount());
     }
     assert!(seen.is_sorted_by(|a, b| a >= b));
     socket.close();
-    assert_eq!(counts.recv_timeout(PATIENCE).unwrap().unwrap(), 4 * data.len());
+    assert_eq!(counts.recv_timeout(TIMEOUT).unwrap().unwrap(), 4 * data.len());
     assert_eq!(socket.buffered_amount(), 0);
 }
 
@@ -123,11 +123,11 @@ fn a_program_that_sends_only_below_a_threshold_keeps_to_it() {
         assert!(socket.buffered_amount() <= 60_000);
     }
     socket.close();
-    assert_eq!(counts.recv_timeout(PATIENCE).unwrap().unwrap(), 10_000_000);
+    assert_eq!(counts.recv_timeout(TIMEOUT).unwrap().unwrap(), 10_000_000);
 }
 
 #[test]
-fn after_close_the_data_is_dropped_and_counted_for_ever() {
+fn after_close_the_data_is_dropped_and_stays_counted() {
     let socket = open(&echo());
     socket.close();
     assert_eq!(socket.ready_state(), ReadyState::Closing);
@@ -145,7 +145,7 @@ fn what_was_sent_before_close_arrives() {
     socket.send(vec![0; 8 << 20]).unwrap();
     socket.close();
     tell.send(()).unwrap();
-    assert_eq!(counts.recv_timeout(PATIENCE).unwrap().unwrap(), 8 << 20);
+    assert_eq!(counts.recv_timeout(TIMEOUT).unwrap().unwrap(), 8 << 20);
     assert!(socket.wait().unwrap().was_clean);
 }
 
@@ -156,17 +156,17 @@ fn a_buffer_that_is_full_flags_the_socket_as_full_and_closes_it() {
     let socket = WebSocket::builder(&url).unwrap().config(config).open().unwrap();
     until("open", || socket.ready_state() == ReadyState::Open);
     let events = watch(&socket);
-    assert_eq!(events.recv_timeout(PATIENCE).unwrap(), "1 open");
+    assert_eq!(events.recv_timeout(TIMEOUT).unwrap(), "1 open");
     let (data, mut sent) = (vec![0; 300_000], 0);
     while socket.ready_state() == ReadyState::Open {
         socket.send(&data).unwrap();
         sent += 300_000;
         assert!(sent < 1 << 30);
     }
-    let error = events.recv_timeout(PATIENCE).unwrap();
+    let error = events.recv_timeout(TIMEOUT).unwrap();
     assert!(error.contains("Limits::buffered"), "{error}");
-    assert_eq!(events.recv_timeout(PATIENCE).unwrap(), "3 close false 1006");
-    // What was not transmitted stays counted.
+    assert_eq!(events.recv_timeout(TIMEOUT).unwrap(), "3 close false 1006");
+    // Bytes that were not transmitted stay counted.
     assert!((300_000..=sent).contains(&socket.buffered_amount()));
 }
 

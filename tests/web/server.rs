@@ -10,7 +10,7 @@ use sansock::net::{Error, Incoming, Server};
 use sansock::web::{CloseEvent, Event, EventKind, ReadyState, WebSocket};
 
 /// The most that anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What came of each connection of a server.
 pub(crate) type Results<T> = Receiver<Result<T, Error>>;
@@ -55,7 +55,7 @@ pub(crate) fn raw(serve: impl FnOnce(TcpStream) + Send + 'static) -> (String, So
 /// Takes connections and never answers.
 pub(crate) fn silent() -> String {
     raw(|stream| {
-        thread::sleep(PATIENCE);
+        thread::sleep(TIMEOUT);
         drop(stream);
     })
     .0
@@ -91,7 +91,7 @@ pub(crate) fn describe(event: &Event) -> String {
 /// All that a socket saw, up to its end.
 pub(crate) fn all(events: &Receiver<String>) -> Vec<String> {
     let mut all = Vec::new();
-    while let Ok(event) = events.recv_timeout(PATIENCE) {
+    while let Ok(event) = events.recv_timeout(TIMEOUT) {
         all.push(event);
     }
     all
@@ -99,7 +99,7 @@ pub(crate) fn all(events: &Receiver<String>) -> Vec<String> {
 
 /// Waits until the socket says so.
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while !condition() {
         assert!(Instant::now() < until, "never: {what}");
         thread::sleep(Duration::from_millis(1));

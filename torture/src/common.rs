@@ -1,4 +1,4 @@
-//! What every part uses: the error type, checks, waiting, a seeded generator.
+//! Shared parts: the error type, checks, waiting, a seeded generator.
 
 use std::error::Error;
 use std::thread;
@@ -11,31 +11,31 @@ pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// A broken bound, in words.
+/// Returns an error with this text unless `holds`.
 pub(crate) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Fallible {
     if holds { Ok(()) } else { Err(what().into()) }
 }
 
-/// Waits until `condition` holds, for `patience` at most.
+/// Waits until `condition` holds, at most for `timeout`.
 pub(crate) fn wait_for(
     what: &str,
-    patience: Duration,
+    timeout: Duration,
     mut condition: impl FnMut() -> Fallible<bool>,
 ) -> Fallible<Duration> {
     let start = Instant::now();
     while !condition()? {
-        ensure(start.elapsed() < patience, || format!("{what}: not within {patience:?}"))?;
+        ensure(start.elapsed() < timeout, || format!("{what}: not within {timeout:?}"))?;
         thread::sleep(ms(5));
     }
     Ok(start.elapsed())
 }
 
-/// The result of a thread, its panic made an error.
+/// Returns the result of a thread; a panic becomes an error.
 pub(crate) fn join<T>(thread: thread::ScopedJoinHandle<'_, Fallible<T>>) -> Fallible<T> {
     thread.join().unwrap_or_else(|_| Err("a thread of this program panicked".into()))
 }
 
-/// `SplitMix64`: reproducible choices, no secrets.
+/// `SplitMix64`: for reproducible choices, not for secrets.
 #[derive(Debug)]
 pub(crate) struct Dice(u64);
 

@@ -1,4 +1,4 @@
-//! What a process uses, as Linux tells it.
+//! The resources of a process, as Linux reports them.
 
 use std::fs;
 use std::process::Command;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::common::{Fallible, ensure};
 
-/// A process to be measured.
+/// A process to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gauge(pub(crate) u32);
 
-/// What a process used at one moment.
+/// The resources of a process at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     /// Resident memory in KiB, now and at its highest since [`Gauge::reset_peak`].
@@ -41,8 +41,8 @@ impl Gauge {
 
     pub(crate) fn cpu(self) -> Fallible<Duration> {
         let stat = fs::read_to_string(self.path("stat"))?;
-        // The name, in parentheses, may hold anything; utime and stime are the fields 14 and 15, in
-        // hundredths of a second.
+        // The name, in parentheses, may contain any characters; utime and stime are the fields 14
+        // and 15, in hundredths of a second.
         let behind = stat.rsplit(')').next().unwrap_or_default();
         let mut ticks = 0;
         for field in behind.split_whitespace().skip(11).take(2) {
@@ -51,12 +51,12 @@ impl Gauge {
         Ok(Duration::from_millis(ticks * 10))
     }
 
-    /// From now on [`Reading::peak`] is the highest since now.
+    /// Resets [`Reading::peak`] to the memory now.
     pub(crate) fn reset_peak(self) -> Fallible {
         Ok(fs::write(self.path("clear_refs"), "5")?)
     }
 
-    /// Sends a signal. std knows none.
+    /// Sends a signal, with `kill`, because std has no function for it.
     pub(crate) fn signal(self, name: &str) -> Fallible {
         let status = Command::new("kill").args([name, &self.0.to_string()]).status()?;
         ensure(status.success(), || format!("kill {name}: {status}"))

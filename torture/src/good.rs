@@ -1,4 +1,4 @@
-//! Clients that keep to the rules, and how long they wait for their answers.
+//! Well-behaved clients, and how long they wait for their answers.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +10,8 @@ use sansock::{CloseCode, Event};
 
 use crate::common::{Fallible, ensure, join, ms};
 
-/// How long a good client waits before it gives up.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a good client waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A good client with a connection.
 #[derive(Debug)]
@@ -26,11 +26,11 @@ impl Good {
     }
 
     pub(crate) fn connect_to(url: &str) -> Fallible<Self> {
-        let client = Client::new(url)?.connect_timeout(PATIENCE).write_timeout(PATIENCE);
+        let client = Client::new(url)?.connect_timeout(TIMEOUT).write_timeout(TIMEOUT);
         Ok(Self { socket: client.connect()?, sent: 0 })
     }
 
-    /// Sends 64 bytes and waits for them; how long that took.
+    /// Sends 64 bytes, waits for the echo, and returns the time that this took.
     pub(crate) fn exchange(&mut self) -> Fallible<Duration> {
         self.sent += 1;
         let mut message = [b'.'; 64];
@@ -38,7 +38,7 @@ impl Good {
         let start = Instant::now();
         self.socket.send(message)?;
         loop {
-            match self.socket.next_event_timeout(PATIENCE)? {
+            match self.socket.next_event_timeout(TIMEOUT)? {
                 sansock::net::Next::Event(Event::Message(answer)) => {
                     ensure(answer.as_bytes() == message, || "another answer".into())?;
                     return Ok(start.elapsed());
@@ -87,8 +87,8 @@ pub(crate) struct Service {
     pub(crate) opening: Times,
 }
 
-/// Talks to the server until `work` is over: on one connection every 5 ms and, if `newcomers`, on a
-/// new one every 50 ms.
+/// Talks to the server until `work` has ended: on one connection every 5 ms and, if `newcomers`, on
+/// a new one every 50 ms.
 pub(crate) fn beside<T>(
     address: SocketAddr,
     newcomers: bool,

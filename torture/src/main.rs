@@ -6,8 +6,8 @@
 //! cargo run --release -p torture -- --soak 3600
 //! ```
 //!
-//! The server is a process of its own, so that its memory, threads, descriptors and processor time
-//! can be read alone, and limits be set for it alone. It ends with this program.
+//! The server runs in a separate process, so that its memory, threads, descriptors and processor
+//! time can be measured separately, and limits apply to it alone. It ends with this program.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,34 +33,35 @@ use faults::{clock, floods, opening, panics, scarcity, shutdown, stalls, vanishi
 use run::{Attack, Fault, Home, Service};
 
 const HELP: &str = "\
-Attacks the crate's own server on loopback and checks what comes of it.
+Attacks the crate's own server on loopback and checks the effects.
 
 Usage: torture [--markdown FILE] [FAULT...]
        torture --soak SECONDS [--rest MILLISECONDS] [--seed NUMBER]
        torture --list
 
-Without a FAULT, all of them, one after the other. The exit code is 1 if a bound is broken.
+Without a FAULT, all of them run in turn. The exit code is 1 if a bound is exceeded.
 
 Options:
-  --markdown FILE  also writes the table there
-  --soak SECONDS   mixed traffic with random faults for so long
+  --markdown FILE  also write the table to this file
+  --soak SECONDS   run mixed traffic with random faults for this time
   --rest MILLISECONDS
-                   the longest pause of a client of the soak between two connections; without it,
-                   they take all the processors
-  --seed NUMBER    what the soak draws from; printed, so that a run can be repeated
-  --list           the faults and what they do
+                   the longest pause of a soak client between two connections; without it, the
+                   clients use all processors
+  --seed NUMBER    the seed of the soak's random choices; it is printed, so that a run can be
+                   repeated
+  --list           list the faults and what they do
   --help           show this
 ";
 
-/// What a connection takes without a message: the pages of its thread's stack that are touched and
-/// its state, in KiB.
+/// The memory of a connection without a message: its state and the used pages of its thread's
+/// stack, in KiB.
 const BARE: usize = 64;
-/// What the read buffer takes while small messages pass, in KiB.
+/// The memory of the read buffer for small messages, in KiB.
 const INPUT: usize = 256;
-/// What the send buffer takes when it is full, and may have grown to, in KiB.
+/// The memory of a full send buffer, including its growth, in KiB.
 const OUTPUT: usize = 2 * serve::BUFFERED / 1024;
 
-/// The faults, in the order of the run. Each names how many connections it makes and how many KiB
+/// The faults, in the order of the run. Each has the number of its connections and the KiB that
 /// each of them may cost the server.
 const FAULTS: &[Fault] = &[
     Fault {
@@ -203,7 +204,7 @@ fn main() -> ExitCode {
     command_line::main(HELP, Task::parse, |task| task.run().map_err(|error| error as _))
 }
 
-/// What to do.
+/// The task given by the arguments.
 #[derive(Debug)]
 enum Task {
     Serve(serve::Options),
@@ -272,7 +273,7 @@ fn fault(name: &str) -> Result<&'static Fault, String> {
     found.ok_or_else(|| format!("there is no fault {name}; --list shows them"))
 }
 
-/// `torture serve` is what this program starts itself as.
+/// Parses `torture serve`, which this program starts itself.
 fn serve_options(mut arguments: lexopt::Parser) -> Result<serve::Options, lexopt::Error> {
     let mut options =
         serve::Options { fragments: serve::FRAGMENTS, handshake: serve::HANDSHAKE, stack: None };

@@ -1,4 +1,4 @@
-//! Peers that break rules: bare streams, frames by hand, and a look at how they end.
+//! Peers that break rules: plain streams, frames by hand, and the way in which they end.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,17 +20,17 @@ pub(crate) fn request(path: &str) -> String {
     )
 }
 
-/// A TCP connection; reads and writes give up some day.
+/// A TCP connection whose reads and writes time out.
 pub(crate) fn tcp(address: SocketAddr) -> Fallible<TcpStream> {
-    let patience = Duration::from_secs(20);
-    let stream = TcpStream::connect_timeout(&address, patience)?;
-    stream.set_read_timeout(Some(patience))?;
-    stream.set_write_timeout(Some(patience))?;
+    let timeout = Duration::from_secs(20);
+    let stream = TcpStream::connect_timeout(&address, timeout)?;
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// A WebSocket connection, without anything that keeps its rules.
+/// A WebSocket connection without an implementation of its rules.
 pub(crate) fn open(address: SocketAddr, path: &str) -> Fallible<TcpStream> {
     let mut stream = tcp(address)?;
     stream.write_all(request(path).as_bytes())?;
@@ -57,7 +57,7 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 /// How a connection ended for a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum End {
-    /// An answer to the request that is not 101, and the end of the stream.
+    /// A response other than 101, and the end of the stream.
     Status(u16),
     /// A Close frame, and the end of the stream.
     Close(u16),
@@ -78,7 +78,7 @@ impl fmt::Display for End {
     }
 }
 
-/// All that still arrived.
+/// Everything that still arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Rest {
     pub(crate) pings: u64,
@@ -132,7 +132,7 @@ pub(crate) fn is_reset(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
-/// How many ended how.
+/// The number of connections per kind of end.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(BTreeMap<End, usize>);
 
@@ -149,7 +149,7 @@ impl Tally {
         Ok(tally)
     }
 
-    /// All ended so.
+    /// Checks that all ended in this way.
     pub(crate) fn all(&self, expected: End) -> Fallible {
         ensure(self.0.keys().eq([&expected]), || format!("expected {expected}, but: {self}"))
     }

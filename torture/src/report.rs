@@ -10,7 +10,7 @@ use crate::good::{Service, Times};
 use crate::run::{Row, SLACK};
 use crate::serve::{self, Ledger};
 
-/// All of it, as Markdown.
+/// Formats the whole table as Markdown.
 pub(crate) fn table(
     rows: &[Row],
     normal: &Service,
@@ -40,7 +40,7 @@ fn head(out: &mut String, normal: &Service, time: Duration) -> Fallible {
          - **memory**: resident, before, at its highest, afterwards; in parentheses what the highest may \
          be: before + connections × what each may cost + {} MiB for the allocator and the good clients. \
          The allocator, if it is glibc's, has one arena and gives back what is free.\n\
-         - **threads**, **descriptors**: before and afterwards, with nobody connected. They must be equal.\n\
+         - **threads**, **descriptors**: before and afterwards, without connections. They must be equal.\n\
          - **CPU**: processor time of the server, and the time that the fault took.\n\
          - **echo**, **new connection**: what good clients waited meanwhile, median and maximum: one that \
          exchanges 64 bytes every 5 ms, and one that connects every 50 ms, gets an echo and closes. \

@@ -1,4 +1,4 @@
-//! Runs faults: measures the server around each, with good clients beside it.
+//! Runs the faults, and measures the server and good clients during each.
 
 use std::fmt;
 use std::fs;
@@ -19,60 +19,61 @@ pub(crate) struct Fault {
     pub(crate) attack: Attack,
     pub(crate) home: Home,
     pub(crate) service: Service,
-    /// How many connections there are at once, and what each may cost the server in KiB.
+    /// The number of simultaneous connections, and the memory that each may cost the server, in
+    /// KiB.
     pub(crate) memory: (usize, usize),
 }
 
-/// What is done; it returns what the peers saw, or which bound was broken.
+/// The attack; it returns what the peers saw, or which bound was exceeded.
 #[derive(Clone, Copy)]
 pub(crate) enum Attack {
-    /// The server goes on.
+    /// The server stays alive.
     On(fn(&mut Server) -> Fallible<String>),
-    /// It does not.
+    /// The server ends.
     Ending(fn(Server) -> Fallible<String>),
 }
 
-/// The server that is attacked.
+/// The server to attack.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Home {
-    /// The one that all of these faults have in common.
+    /// The server shared by all of these faults.
     Shared,
-    /// One of its own, under a `ulimit` and with arguments of its own.
+    /// A separate server, with a `ulimit` and arguments.
     Own { ulimit: &'static str, arguments: &'static [&'static str] },
 }
 
-/// What good clients may expect meanwhile.
+/// The service that good clients may expect during the attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     /// Their normal time.
     Normal,
     /// Both processors are busy with the flood.
     Busy,
-    /// Their normal time, if they have a connection; others cannot come.
+    /// Their normal time on existing connections; new ones are not possible.
     Held,
     /// They wait while the process is stopped.
     Frozen,
-    /// They are told to go.
+    /// The server closes their connections.
     Ends,
 }
 
-/// What one fault came to.
+/// The result of one fault.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) fault: Fault,
     pub(crate) saw: String,
     pub(crate) before: Reading,
     pub(crate) peak: u64,
-    /// `None` if the server is over.
+    /// `None` if the server has ended.
     pub(crate) after: Option<(Reading, good::Service)>,
     pub(crate) during: Option<good::Service>,
     pub(crate) time: Duration,
     pub(crate) cpu: Duration,
 }
 
-/// Memory that is no connection's own: the allocator's arenas, the good clients, in KiB.
+/// Memory that belongs to no connection: the allocator's arenas and the good clients, in KiB.
 pub(crate) const SLACK: u64 = 8 << 10;
-/// How long the good clients are watched without a fault.
+/// How long the good clients are measured without a fault.
 const UNDISTURBED: Duration = ms(2000);
 
 pub(crate) fn all(faults: &[&Fault], markdown: Option<&Path>) -> Fallible {
@@ -151,7 +152,7 @@ fn ended(fault: &Fault, server: Server, attack: fn(Server) -> Fallible<String>) 
 }
 
 impl Fault {
-    /// By how much the server's memory may grow, in KiB.
+    /// How much the server's memory may grow, in KiB.
     pub(crate) const fn bound(&self) -> u64 {
         (self.memory.0 * self.memory.1) as u64 + SLACK
     }
@@ -172,9 +173,9 @@ impl Row {
 }
 
 impl Service {
-    /// The bounds of the median, beside an undisturbed one, and of the maximum: the latter has room for
-    /// a SYN that finds the listener's backlog full and is repeated after a second. The machine may
-    /// have other things to do: a server that waits for an attacker is slower by far.
+    /// The bounds of the median, given an undisturbed one, and of the maximum. The maximum allows
+    /// for a SYN that finds the listener's backlog full and is repeated after a second. The machine
+    /// may be busy otherwise: a server that waits for an attacker is much slower than these bounds.
     pub(crate) fn bounds(self, normal: Duration) -> (Duration, Duration) {
         match self {
             Self::Normal | Self::Held => (normal * 3 + ms(20), ms(2000)),

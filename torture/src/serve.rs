@@ -1,4 +1,4 @@
-//! `torture serve`: the server under attack, the crate's own, with an echo behind it.
+//! `torture serve`: the crate's own server under attack, with an echo handler.
 
 use std::io;
 use std::panic;
@@ -21,7 +21,7 @@ pub(crate) const FRAGMENTS: u32 = Limits::new().fragments;
 pub(crate) const BUFFERED: usize = 1 << 20;
 /// How long an opening handshake may take.
 pub(crate) const HANDSHAKE: Duration = ms(2000);
-/// Silence before a Ping, and how long its answer may take.
+/// How long a peer may be silent before a Ping, and how long its answer may take.
 pub(crate) const KEEPALIVE: Keepalive = Keepalive { interval: ms(1000), timeout: ms(1000) };
 /// How long a closing handshake may take.
 pub(crate) const CLOSING: Duration = ms(2000);
@@ -30,7 +30,7 @@ pub(crate) const WRITE: Duration = ms(1000);
 /// How long the handler behind `/deaf` does not read.
 pub(crate) const DEAF: Duration = ms(2000);
 
-/// What one fault needs otherwise.
+/// The settings in which faults differ.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) fragments: u32,
@@ -38,16 +38,16 @@ pub(crate) struct Options {
     pub(crate) stack: Option<usize>,
 }
 
-/// What the handlers have counted.
+/// The counts of the handlers.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// Messages that were accepted for sending.
     pub(crate) accepted: u64,
-    /// Bytes of these that the connections still held when they were over.
+    /// Bytes of these that were still unwritten when their connections ended.
     pub(crate) unsent: u64,
     /// Connections that ended without a closing handshake.
     pub(crate) failed: u64,
-    /// Clients that never came to a handler.
+    /// Clients that failed before a handler.
     pub(crate) refused: u64,
     pub(crate) panics: u64,
 }
@@ -59,7 +59,7 @@ static REFUSED: AtomicU64 = AtomicU64::new(0);
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) fn serve(options: &Options) -> Fallible {
-    // The panics of `/panic` are counted; nobody wants to read hundreds of them.
+    // The panics of `/panic` are counted; printing hundreds of them would be useless.
     panic::set_hook(Box::new(|_| {
         PANICS.fetch_add(1, Ordering::SeqCst);
     }));
@@ -82,7 +82,7 @@ pub(crate) fn serve(options: &Options) -> Fallible {
     }
     let handle = server.handle();
     thread::Builder::new().name("stop".into()).spawn(move || {
-        // A line, or the end of whoever started this.
+        // Waits for a line, or for the end of the process that started this one.
         let _ = io::stdin().read_line(&mut String::new());
         handle.shutdown();
         thread::sleep(CLOSING + ms(5000));
@@ -147,7 +147,8 @@ fn split_echo(socket: WebSocket) -> Result<(), Error> {
     result
 }
 
-/// Counts a message that was accepted for sending. What arrives behind our Close frame is not.
+/// Counts a message that was accepted for sending. Messages that arrive after our Close frame are
+/// not.
 fn accepted(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(Error::Send(SendError::Closed)) => Ok(()),

@@ -1,4 +1,4 @@
-//! The server in a process of its own, seen from outside.
+//! The server in a separate process, seen from outside.
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -13,19 +13,19 @@ use crate::gauge::{Gauge, Reading};
 use crate::good::Good;
 use crate::serve::Ledger;
 
-/// A running server. However it is dropped, its process is over then.
+/// A running server. Dropping it ends its process.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Child,
     lines: Receiver<String>,
     pub(crate) address: SocketAddr,
     pub(crate) gauge: Gauge,
-    /// What it uses before anybody has come.
+    /// Its resources before the first client.
     empty: Reading,
 }
 
-/// How long a server may take to answer when nothing is wrong.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long an undisturbed server may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Server {
     /// Starts `torture serve` with these arguments, under what the shell's `ulimit` sets.
@@ -34,15 +34,15 @@ impl Server {
         let mut command = if ulimit.is_empty() {
             Command::new(program)
         } else {
-            // The shell becomes the server: the process is the same.
+            // The shell executes the server in the same process.
             let mut shell = Command::new("sh");
             shell.arg("-c").arg(format!("ulimit {ulimit} && exec \"$0\" \"$@\"")).arg(program);
             shell
         };
         command.arg("serve").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // glibc keeps memory for threads that are gone, in eight arenas for each processor, and the
-        // more of it the larger the blocks were that it has seen. In one arena that gives back what
-        // is free, what grows is the server.
+        // glibc keeps memory of ended threads, in eight arenas per processor; the larger the blocks
+        // were, the more it keeps. With one arena that returns free memory, growth comes from the
+        // server.
         command.env("MALLOC_ARENA_MAX", "1").env("MALLOC_TRIM_THRESHOLD_", "131072");
         let mut process = command.spawn()?;
         let gauge = Gauge(process.id());
@@ -64,10 +64,10 @@ impl Server {
         Ok(server)
     }
 
-    /// Messages that [`start`](Self::start) has sent.
+    /// Number of messages that [`start`](Self::start) has sent.
     pub(crate) const WARM_UP: u64 = 8;
 
-    /// Lets the server do once what takes memory the first time.
+    /// Makes the server allocate what it allocates only once.
     fn warm_up(&self) -> Fallible {
         let mut good = (0..Self::WARM_UP)
             .map(|_| Good::connect(self.address))
@@ -80,20 +80,20 @@ impl Server {
     }
 
     fn line(&self) -> Fallible<String> {
-        Ok(self.lines.recv_timeout(PATIENCE).map_err(|_| "the server says nothing")?)
+        Ok(self.lines.recv_timeout(TIMEOUT).map_err(|_| "the server says nothing")?)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("ws://{}{path}", self.address)
     }
 
-    /// What the server uses when it has `connections` and no more, once that is so: a thread and a
-    /// descriptor for each.
+    /// Waits until the server has exactly `connections`, each with a thread and a descriptor, and
+    /// returns its resources.
     pub(crate) fn settled(&self, connections: u64) -> Fallible<Reading> {
         let threads = self.empty.threads + connections;
         let descriptors = self.empty.descriptors + connections;
         let mut now = Reading::default();
-        let settled = wait_for("threads and descriptors go back", PATIENCE, || {
+        let settled = wait_for("threads and descriptors go back", TIMEOUT, || {
             now = self.gauge.read()?;
             Ok((now.threads, now.descriptors) == (threads, descriptors))
         });
@@ -112,11 +112,11 @@ impl Server {
         Ok(writeln!(input, "stop")?)
     }
 
-    /// Waits for the end of a server that was told to stop; what it has counted.
+    /// Waits for the end of a server that was told to stop, and returns its counts.
     pub(crate) fn ended(mut self) -> Fallible<Ledger> {
         let ledger = self.line()?.parse()?;
         let mut status = None;
-        wait_for("the server ends", PATIENCE, || {
+        wait_for("the server ends", TIMEOUT, || {
             status = self.process.try_wait()?;
             Ok(status.is_some())
         })?;
@@ -124,7 +124,7 @@ impl Server {
         Ok(ledger)
     }
 
-    /// Stops the process where it is.
+    /// Stops the process.
     pub(crate) fn freeze(&self) -> Fallible<Frozen> {
         self.gauge.signal("-STOP")?;
         Ok(Frozen(self.gauge))
@@ -137,14 +137,14 @@ pub(crate) struct Frozen(Gauge);
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        // If it fails, the server does not answer, which will be noticed.
+        // If it fails, the server does not answer, and the run fails.
         let _ = self.0.signal("-CONT");
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be over already.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

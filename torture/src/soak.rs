@@ -12,12 +12,12 @@ use crate::peer::{self, request};
 use crate::server::Server;
 use crate::talk::{FATES, Fate, Talk};
 
-/// Clients at a time.
+/// Number of simultaneous clients.
 const CLIENTS: u64 = 16;
-/// How often the server is looked at, in the whole run.
+/// Number of measurements of the server in the whole run.
 const SAMPLES: u32 = 200;
-/// By how much the memory may be larger in the last tenth than in the first: what the allocator
-/// keeps, in KiB.
+/// How much larger the memory may be in the last tenth than in the first, in KiB: the allocator
+/// keeps some.
 const GROWTH: u64 = 1 << 10;
 
 #[derive(Clone, Copy, Debug)]
@@ -25,23 +25,23 @@ pub(crate) struct Options {
     pub(crate) time: Duration,
     /// The longest pause of a client between two connections, in milliseconds.
     pub(crate) rest: u64,
-    /// What the clients draw from.
+    /// The seed of the clients' random choices.
     pub(crate) seed: Option<u64>,
 }
 
-/// What became of the messages.
+/// The counts of the messages.
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
     connections: u64,
     /// Messages that were sent, and bytes of their payloads.
     sent: u64,
     sent_bytes: u64,
-    /// Of these: came back, intact and in order.
+    /// How many of these came back, intact and in order.
     echoed: u64,
     echoed_bytes: u64,
-    /// Of these: did not come back before the client's own fault ended the connection.
+    /// How many of these did not come back before the client's own fault ended the connection.
     lost: u64,
-    /// Faults, and connections that were closed by the rules.
+    /// Faults, and connections that were closed with a closing handshake.
     faults: u64,
     closed: u64,
 }
@@ -64,7 +64,7 @@ pub(crate) fn soak(options: &Options) -> Fallible {
                 scope.spawn(move || {
                     let client = Visitor { urls, address, rest };
                     client.visit(&mut dice, over).inspect_err(|_| {
-                        // One broken rule ends the run.
+                        // The first error ends the run.
                         over.store(true, Ordering::SeqCst);
                     })
                 })
@@ -104,7 +104,7 @@ pub(crate) fn soak(options: &Options) -> Fallible {
     Ok(())
 }
 
-/// Looks at the server from time to time.
+/// Measures the server from time to time.
 fn sample(server: &Server, time: Duration, over: &AtomicBool) -> Fallible<Vec<Reading>> {
     let start = Instant::now();
     let mut samples = Vec::new();
@@ -122,7 +122,7 @@ fn growth(samples: &[Reading]) -> Fallible {
     let mean = |of: &[Reading], what: fn(&Reading) -> u64| {
         of.iter().map(what).sum::<u64>() / of.len().max(1) as u64
     };
-    // Connections come and go: one or two more are chance.
+    // Connections come and go: a difference of one or two is random.
     for (name, what, unit, slack) in [
         ("memory", (|it| it.memory) as fn(&Reading) -> u64, " KiB", GROWTH),
         ("threads", |it| it.threads, "", CLIENTS / 2),
@@ -172,7 +172,7 @@ impl Visitor {
         Ok(account)
     }
 
-    /// A client that goes away before there is a connection, or asks for none.
+    /// A client that disconnects before the connection is open, or does not ask for one.
     fn never_opens(&self, dice: &mut Dice) -> Fallible {
         let mut stream = peer::tcp(self.address)?;
         let request = request("/");

@@ -1,4 +1,5 @@
-//! One connection of the soak: numbered messages, the check of their echoes, and an end of some kind.
+//! One connection of the soak run: numbered messages, the check of their echoes, and one of several
+//! ends.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -12,24 +13,24 @@ use crate::peer::{frame, header};
 
 /// The longest message, in bytes.
 const LONGEST: usize = 256 << 10;
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// The closing handshake, after every echo has come.
     Close,
-    /// The closing handshake at once: what the server still echoes comes before its Close frame.
+    /// The closing handshake at once: the remaining echoes come before the server's Close frame.
     CloseEarly,
-    /// The stream is dropped with echoes on their way: a reset, mostly.
+    /// The stream is dropped while echoes are on their way: usually a reset.
     Drop,
-    /// A frame is begun and never ended.
+    /// A frame that is never completed.
     HalfFrame,
     /// A frame that breaks a rule.
     Violation,
 }
 
-/// Each of them as often as it stands here.
+/// The ends, each as often as it is listed here.
 pub(crate) const FATES: [Fate; 8] = [
     Fate::Close,
     Fate::Close,
@@ -50,7 +51,7 @@ pub(crate) struct Talk {
     pub(crate) echoed: u64,
     pub(crate) sent_bytes: u64,
     pub(crate) echoed_bytes: u64,
-    /// The server's Close frame has come.
+    /// Whether the server's Close frame has arrived.
     closed: bool,
 }
 
@@ -58,7 +59,7 @@ impl Talk {
     pub(crate) fn open(url: &str, seed: u64) -> Fallible<Self> {
         // What is echoed behind our Close frame counts.
         let config = Config::new().messages_after_close(true);
-        let client = Client::new(url)?.connect_timeout(PATIENCE).write_timeout(PATIENCE);
+        let client = Client::new(url)?.connect_timeout(TIMEOUT).write_timeout(TIMEOUT);
         let client = client.config(config);
         Ok(Self {
             socket: client.connect()?,
@@ -99,7 +100,7 @@ impl Talk {
         }
     }
 
-    /// A message whose bytes follow from the connection's seed and the message's number.
+    /// A message whose bytes depend on the connection's seed and the message's number.
     fn message(&self, number: u64) -> Vec<u8> {
         let mut dice = Dice::new(self.seed ^ number.wrapping_mul(0xff51_afd7_ed55_8ccd));
         let length = match dice.below(20) {
@@ -154,7 +155,7 @@ impl Talk {
         Ok(())
     }
 
-    /// Reads until so many echoes have come.
+    /// Reads until `echoes` echoes have arrived.
     fn read_until(&mut self, echoes: u64) -> Fallible {
         while self.echoed < echoes {
             ensure(self.read_one()?, || "the server ended the connection".into())?;
@@ -162,15 +163,15 @@ impl Talk {
         Ok(())
     }
 
-    /// `false` at the end.
+    /// Reads one event; `false` at the end.
     fn read_one(&mut self) -> Fallible<bool> {
         let expected = self.message(self.echoed);
-        match self.socket.next_event_timeout(PATIENCE)? {
+        match self.socket.next_event_timeout(TIMEOUT)? {
             Next::Event(Event::Message(echo)) => {
                 let text = matches!(echo, Message::Text(_));
                 let same = echo.as_bytes() == expected && text == is_text(self.echoed);
                 ensure(same && self.echoed < self.sent, || {
-                    format!("echo {} is not what was sent", self.echoed)
+                    format!("echo {} differs from the sent message", self.echoed)
                 })?;
                 self.echoed += 1;
                 self.echoed_bytes += expected.len() as u64;
@@ -183,12 +184,12 @@ impl Talk {
         Ok(true)
     }
 
-    /// The closing handshake. Echoes that were on their way come before the server's Close frame.
+    /// Does the closing handshake. Echoes on their way come before the server's Close frame.
     fn close(&mut self, code: CloseCode) -> Fallible {
         self.socket.start_close(code, "")?;
         while self.read_one()? {}
         ensure(self.closed, || "no Close frame".into())?;
-        // What was sent before a Close frame is answered before the answer to it.
+        // Messages sent before a Close frame are answered before the answer to it.
         ensure(self.echoed == self.sent, || "echoes are missing behind a clean close".into())
     }
 
@@ -203,7 +204,7 @@ impl Talk {
             match self.read_one() {
                 Ok(true) => {}
                 Ok(false) => return ensure(self.closed, || "no Close frame".into()),
-                // The reset of a server that has unread bytes of ours is allowed, silence is not.
+                // A server with unread bytes of ours may send a reset; silence is not allowed.
                 Err(error) if is_over(&error) => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -216,7 +217,7 @@ impl Talk {
     }
 }
 
-/// Every other message is text.
+/// Whether this message is text: every second one is.
 const fn is_text(number: u64) -> bool {
     number.is_multiple_of(2)
 }

@@ -1,4 +1,4 @@
-//! The command line: what helps, and what is refused.
+//! The command line: help texts, and refused arguments.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 

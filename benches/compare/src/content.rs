@@ -1,4 +1,4 @@
-//! What the messages of the benchmarks are made of.
+//! The content of the benchmarks' messages.
 
 use sansock::Role;
 
@@ -7,7 +7,7 @@ use self::text::{ASCII, MIXED, text};
 #[path = "../../common/text.rs"]
 mod text;
 
-/// What a message holds. What is checked as text depends on it.
+/// The content of a message; it decides whether UTF-8 is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Binary,
@@ -34,8 +34,8 @@ impl Content {
     }
 }
 
-/// About 256 KiB of frames of `size` bytes of payload as `receiver` gets them, each with a masking key
-/// of its own, and the length of one.
+/// About 256 KiB of frames for `receiver`, with `size` bytes of payload and a masking key each, and
+/// the length of one frame.
 pub(crate) fn frames(content: Content, size: usize, receiver: Role) -> (Vec<u8>, usize) {
     let payload = content.payload(size);
     let count = ((256 << 10) / (size + 14)).clamp(2, 512);

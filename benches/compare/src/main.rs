@@ -1,7 +1,7 @@
-//! Receiving, sending and masking, beside other libraries, all in one run: CSV on standard output.
+//! Receiving, sending and masking, compared with other libraries in one run. Prints CSV.
 //!
-//! `compare [ROUNDS]`. The libraries take turns, round by round, and the least time of each counts: what
-//! else the machine does then disturbs all of them alike, or none.
+//! `compare [ROUNDS]`. The libraries take turns, and the least time of each counts, so that other
+//! load on the machine affects all of them in the same way.
 
 mod mask;
 mod peers;
@@ -44,7 +44,7 @@ impl Least {
     }
 }
 
-/// Messages a round: milliseconds.
+/// Messages per round: it takes milliseconds.
 fn messages(size: usize) -> usize {
     ((4 << 20) / (size + 200)).clamp(4, 10_000)
 }

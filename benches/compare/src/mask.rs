@@ -1,4 +1,4 @@
-//! Masking in place: what libraries export of it. (The others keep theirs to themselves.)
+//! Masking in place, for the libraries that export it.
 
 pub(crate) type Kernel = fn(&mut [u8], [u8; 4]);
 
@@ -13,7 +13,7 @@ fn byte_loop(data: &mut [u8], key: [u8; 4]) {
     data.iter_mut().zip(key.into_iter().cycle()).for_each(|(byte, key)| *byte ^= key);
 }
 
-/// What is measured must be right.
+/// Checks that the results are right.
 pub(crate) fn check() {
     let key = [0x37, 0xfa, 0x21, 0x3d];
     for (name, kernel) in ALL {

@@ -1,25 +1,25 @@
-//! A transport in memory. It copies what is read and written, as the kernel would, so that a codec is
-//! measured with the bytes where a socket would leave them.
+//! A transport in memory. It copies bytes as the kernel would, so that the bytes are in the cache
+//! as with a socket.
 
 use std::io::{self, Read, Write};
 
-/// What one read brings.
+/// The size of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reads {
     /// Up to 64 KiB: a peer that sends without waiting.
     Burst,
-    /// No more than to the end of a frame: question and answer.
+    /// At most to the end of a frame: request and response.
     Single,
 }
 
-/// Delivers the same frames for ever, and takes whatever is written.
+/// Delivers the same frames forever, and takes everything that is written.
 pub(crate) struct Memory {
     /// Frames of one length.
     frames: Vec<u8>,
     length: usize,
     reads: Reads,
     next: usize,
-    /// As large as a socket's buffer, and used round.
+    /// As large as a socket's buffer, used as a ring.
     sink: Box<[u8]>,
     end: usize,
     written: u64,
@@ -28,26 +28,26 @@ pub(crate) struct Memory {
 impl Memory {
     const MOST: usize = 64 << 10;
 
-    /// `frames` are all `length` bytes long; none of them if nothing will be read.
+    /// All `frames` have `length` bytes; they may be empty if nothing is read.
     pub(crate) fn new(frames: Vec<u8>, length: usize, reads: Reads) -> Self {
         let sink = vec![0; Self::MOST].into();
         Self { frames, length, reads, next: 0, sink, end: 0, written: 0 }
     }
 
-    /// How many bytes were written in all.
+    /// Number of bytes written in total.
     pub(crate) const fn written(&self) -> u64 {
         self.written
     }
 
-    /// What the next read brings, of `wanted` bytes.
+    /// Returns the bytes of the next read, which asks for `length` bytes.
     #[inline]
-    pub(crate) fn arriving(&mut self, wanted: usize) -> &[u8] {
+    pub(crate) fn arriving(&mut self, length: usize) -> &[u8] {
         let left = match self.reads {
             Reads::Burst => self.frames.len() - self.next,
             Reads::Single => self.length - self.next % self.length,
         };
         let start = self.next;
-        let end = start + wanted.min(left).min(Self::MOST);
+        let end = start + length.min(left).min(Self::MOST);
         self.next = if end == self.frames.len() { 0 } else { end };
         &self.frames[start..end]
     }

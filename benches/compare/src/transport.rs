@@ -1,4 +1,4 @@
-//! [`Memory`] as the libraries want their transport, and what drives their futures.
+//! [`Memory`] as the transport types of the libraries, and a driver for their futures.
 
 use std::future::Future;
 use std::io::{self, IoSlice, Read, Write};
@@ -16,8 +16,8 @@ impl AsyncRead for Memory {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let wanted = buffer.remaining();
-        buffer.put_slice(self.arriving(wanted));
+        let length = buffer.remaining();
+        buffer.put_slice(self.arriving(length));
         Poll::Ready(Ok(()))
     }
 }
@@ -77,7 +77,7 @@ impl wtx::stream::StreamWriter for Memory {
     }
 }
 
-/// Runs a future that never has to wait: no executor weighs on the figures.
+/// Runs a future that never has to wait, without an executor that would add to the time.
 #[inline]
 pub(crate) fn drive<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);

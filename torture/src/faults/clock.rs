@@ -1,4 +1,4 @@
-//! Time that does not pass as it should.
+//! A clock that jumps, and a process that is stopped.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const GOOD: usize = 20;
 const STOPPED: Duration = ms(3500);
 
-/// A connection of the core on a clock of our own.
+/// A connection of the core with a simulated clock.
 struct Virtual {
     connection: Connection,
     input: ReceiveBuffer,
@@ -41,7 +41,7 @@ impl Virtual {
         Ok(new)
     }
 
-    /// The frames that the connection wants to send at a moment.
+    /// The number of bytes that the connection wants to send at a moment.
     fn at(&mut self, now: Instant) -> Result<usize, Timeout> {
         let before = self.output.buffered_amount();
         let result = self.connection.handle_timeout(now, &mut self.output);
@@ -65,13 +65,15 @@ const PING: usize = 10;
 fn jumps() -> Fallible {
     let start = Instant::now() + HOUR;
     let mut it = Virtual::new(start)?;
-    ensure(it.at(start + HOUR)? == 1, || "an hour's jump is one Ping".into())?;
-    ensure(it.at(start + HOUR)? == 0, || "and no second".into())?;
+    ensure(it.at(start + HOUR)? == 1, || "a jump of an hour does not cause one Ping".into())?;
+    ensure(it.at(start + HOUR)? == 0, || "a second Ping is sent".into())?;
     it.hear()?;
-    ensure(it.at(start + HOUR * 2)? == 0, || "it was heard just now".into())?;
+    ensure(it.at(start + HOUR * 2)? == 0, || {
+        "a Ping is sent although the peer was just heard".into()
+    })?;
     for back in [SECOND, HOUR, HOUR * 3] {
         let then = (start + HOUR * 2).checked_sub(back).unwrap_or(start);
-        ensure(it.at(then)? == 0, || format!("{back:?} back is no timeout"))?;
+        ensure(it.at(then)? == 0, || format!("a jump back by {back:?} causes a timeout"))?;
     }
     ensure(it.connection.state() == State::Open, || "still open".into())?;
     ensure(it.at(start + HOUR * 4)? == 1, || "after the way back, silence counts again".into())?;
@@ -92,17 +94,18 @@ fn jumps() -> Fallible {
     Ok(())
 }
 
-/// The core on a clock that jumps, and the server's process stopped for longer than its deadlines.
+/// The core with a clock that jumps, and the server's process stopped for longer than its
+/// deadlines.
 pub(crate) fn jumps_and_stops(server: &mut Server) -> Fallible<String> {
     jumps()?;
     let mut good = (0..GOOD)
         .map(|n| Good::connect_to(&server.url(if n % 2 == 0 { "/" } else { "/split" })))
         .collect::<Fallible<Vec<_>>>()?;
-    // The server has pinged, and waits for the answers when it is stopped.
+    // The server has sent Pings, and waits for the answers when it is stopped.
     thread::sleep(KEEPALIVE.interval + ms(200));
     let frozen = server.freeze()?;
     thread::scope(|scope| {
-        // They answer while it is stopped.
+        // The clients answer while it is stopped.
         let clients: Vec<_> =
             good.iter_mut().map(|good| scope.spawn(move || good.exchange())).collect();
         thread::sleep(STOPPED);

@@ -1,4 +1,4 @@
-//! Very many of something small, and announcements of something very large.
+//! Floods of small frames, and announcements of very large ones.
 
 use std::io::{self, Write as _};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn exchange(server: &Server, bytes: &[u8]) -> Fallible<Rest> {
     let mut writer = peer.try_clone()?;
     thread::scope(|scope| {
         let sent = scope.spawn(move || match send_all(&mut writer, bytes) {
-            // The server has had enough, which `rest` shows.
+            // The server has refused, which `rest` shows.
             Err(error) if is_reset(&error) => Ok(()),
             result => Ok(result?),
         });
@@ -38,7 +38,7 @@ fn send_all(writer: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     writer.write_all(&frame(CLOSE, &1000u16.to_be_bytes()))
 }
 
-/// A Ping after the other, by a peer that reads the answers.
+/// Pings in a row, by a peer that reads the answers.
 pub(crate) fn pings(server: &mut Server) -> Fallible<String> {
     let mut bytes = Vec::new();
     for n in 0..PINGS {
@@ -54,7 +54,7 @@ pub(crate) fn pings(server: &mut Server) -> Fallible<String> {
     Ok(format!("{} Pongs, Close 1000, in {:.1} s", numbers.len(), start.elapsed().as_secs_f64()))
 }
 
-/// A message that begins, and a million continuations without a byte.
+/// The start of a message, and a million continuation frames without a byte.
 pub(crate) fn empty_continuations(server: &mut Server) -> Fallible<String> {
     let mut bytes = frame(TEXT, b"");
     bytes.extend(frame(CONTINUATION, b"").repeat(EMPTY));
@@ -64,7 +64,7 @@ pub(crate) fn empty_continuations(server: &mut Server) -> Fallible<String> {
     Ok(format!("Close 1008, in {:.1} s", start.elapsed().as_secs_f64()))
 }
 
-/// 1 MiB, a byte in each frame, to a server that allows so many.
+/// A message of 1 MiB, one byte per frame, to a server that allows that many frames.
 pub(crate) fn one_byte_fragments(server: &mut Server) -> Fallible<String> {
     let payload: Vec<u8> = (0..=u8::MAX).cycle().take(FRAGMENTED).collect();
     let mut bytes = Vec::new();
@@ -75,12 +75,13 @@ pub(crate) fn one_byte_fragments(server: &mut Server) -> Fallible<String> {
     }
     let start = Instant::now();
     let rest = exchange(server, &bytes)?;
-    ensure(rest.data == [payload], || "not the message that was sent".into())?;
+    ensure(rest.data == [payload], || "the echo differs from the sent message".into())?;
     ensure(rest.end == Some(End::Close(1000)), || format!("{:?}", rest.end))?;
     Ok(format!("the message, whole, in {:.1} s", start.elapsed().as_secs_f64()))
 }
 
-/// Headers that announce 2^62 bytes, which is too much, and 2^63, which is no length (5.2).
+/// Headers that announce 2^62 bytes, which is too much, and 2^63, which is not a valid length
+/// (5.2).
 pub(crate) fn lengths(server: &mut Server) -> Fallible<String> {
     let mut ends = Vec::new();
     for (length, end) in [(1 << 62, End::Close(1009)), (1 << 63, End::Close(1002))] {

@@ -1,4 +1,4 @@
-//! The faults, a function each: it attacks, checks what the attackers saw, and says it.
+//! The faults, one function each: it attacks, checks what the attackers saw, and reports it.
 
 pub(crate) mod clock;
 pub(crate) mod floods;

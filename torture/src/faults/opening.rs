@@ -1,4 +1,4 @@
-//! Opening handshakes that do not come to their end.
+//! Opening handshakes that are never completed.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -13,17 +13,17 @@ use crate::server::Server;
 pub(crate) const SLOW: usize = 200;
 pub(crate) const VANISHING: usize = 1000;
 
-/// Clients that send a byte of their request each 50 ms.
+/// Clients that send one byte of their request every 50 ms.
 pub(crate) fn slow_handshakes(server: &mut Server) -> Fallible<String> {
     let mut peers = (0..SLOW).map(|_| tcp(server.address)).collect::<Fallible<Vec<_>>>()?;
     let start = Instant::now();
     for byte in request("/").bytes().take(200) {
-        // At the end of its time the server ends all of them; their next bytes go nowhere.
+        // After its timeout the server ends all of them; the remaining bytes are lost.
         if start.elapsed() > HANDSHAKE {
             break;
         }
         for peer in &mut peers {
-            // An error is what the server did, which is looked at below.
+            // An error is caused by the server; the ends are checked below.
             let _ = peer.write_all(&[byte]);
         }
         thread::sleep(ms(50));
@@ -35,7 +35,7 @@ pub(crate) fn slow_handshakes(server: &mut Server) -> Fallible<String> {
     Ok(format!("{tally}, after {:.1} s", time.as_secs_f64()))
 }
 
-/// Clients that connect, send nothing, half a request or all of it, and are gone.
+/// Clients that connect, send nothing, half a request or all of it, and disconnect.
 pub(crate) fn vanish(server: &mut Server) -> Fallible<String> {
     let request = request("/");
     let (half, _) = request.split_at(request.len() / 2);

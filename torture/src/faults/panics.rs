@@ -10,7 +10,7 @@ use crate::server::Server;
 
 pub(crate) const PANICS: usize = 200;
 
-/// Before it has answered the request, and after.
+/// Handlers panic before they have answered the request, and after.
 pub(crate) fn panics(server: &mut Server) -> Fallible<String> {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for _ in 0..PANICS / 2 {

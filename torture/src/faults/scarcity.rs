@@ -1,4 +1,4 @@
-//! An operating system that has nothing left to give.
+//! An operating system that has run out of resources.
 
 use std::net::TcpStream;
 use std::thread;
@@ -18,7 +18,7 @@ pub(crate) const LITTLE_SPACE: &str = "-v 16777216";
 pub(crate) const LARGE_STACK: &str = "1073741824";
 /// Fewer than descriptors and the listener's backlog together.
 const CLIENTS: usize = 150;
-/// How long the server goes without.
+/// How long the shortage lasts.
 const TIME: Duration = ms(2000);
 
 /// More connections than there are descriptors.
@@ -46,8 +46,8 @@ pub(crate) fn threads(server: &mut Server) -> Fallible<String> {
     let held = server.gauge.read()?.threads;
     let load = load(server)?;
     let turned_away = Tally::of(&mut gone(&mut peers)?)?;
-    ensure(turned_away.total() > 0, || format!("nobody was turned away: {held} threads"))?;
-    ensure(!peers.is_empty(), || "nobody got a thread".into())?;
+    ensure(turned_away.total() > 0, || format!("no client was turned away: {held} threads"))?;
+    ensure(!peers.is_empty(), || "no client got a thread".into())?;
     drop(peers);
     let waited = newcomer(server)?;
     Ok(format!(
@@ -56,7 +56,7 @@ pub(crate) fn threads(server: &mut Server) -> Fallible<String> {
     ))
 }
 
-/// The processor time of the server while it can do nothing, in percent: it must not spin.
+/// The processor time of the server during the shortage, in percent: it must not spin.
 fn load(server: &Server) -> Fallible<f64> {
     let before = server.gauge.cpu()?;
     thread::sleep(TIME);
@@ -66,7 +66,7 @@ fn load(server: &Server) -> Fallible<f64> {
     Ok(load)
 }
 
-/// Takes those out that the server has ended already.
+/// Removes the peers that the server has ended.
 fn gone(peers: &mut Vec<TcpStream>) -> Fallible<Vec<TcpStream>> {
     let (mut gone, mut here) = (Vec::new(), Vec::new());
     for peer in peers.drain(..) {
@@ -87,7 +87,7 @@ fn newcomer(server: &Server) -> Fallible<u128> {
         match Good::connect(server.address).and_then(|mut good| good.exchange()) {
             Ok(_) => return Ok(start.elapsed().as_millis()),
             Err(error) if start.elapsed() > Duration::from_secs(5) => return Err(error),
-            // Threads and descriptors of those who left take a moment to come back.
+            // The threads and descriptors of ended connections need a moment to become free.
             Err(_) => thread::sleep(ms(5)),
         }
     }

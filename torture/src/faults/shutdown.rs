@@ -11,7 +11,7 @@ use crate::server::Server;
 
 pub(crate) const CLIENTS: usize = 50;
 
-/// What one client sent and got back.
+/// The counts of one client.
 struct Exchanged {
     sent: u64,
     echoed: u64,
@@ -35,7 +35,7 @@ pub(crate) fn under_load(mut server: Server) -> Fallible<String> {
     let echoed: u64 = exchanged.iter().map(|it| it.echoed).sum();
     ensure(ledger.unsent == 0, || format!("{} bytes were not sent", ledger.unsent))?;
     ensure(ledger.failed == 0, || format!("{} connections failed", ledger.failed))?;
-    // The echo that the warm-up had is in the server's books too.
+    // The server also counts the echo of the warm-up.
     let accepted = ledger.accepted - Server::WARM_UP;
     ensure(accepted == echoed, || {
         format!("the server accepted {accepted} messages for sending, {echoed} arrived")

@@ -16,11 +16,11 @@ pub(crate) const MUTE: usize = 16;
 /// It takes some 100,000 Pongs to fill the network's buffers of each.
 pub(crate) const PINGING: usize = 4;
 pub(crate) const DEAF_PEERS: usize = 8;
-/// What each sends to a handler that does not read, in messages of 64 KiB.
+/// How many messages of 64 KiB each peer sends to a handler that does not read.
 const DEAF_MESSAGES: usize = 256;
-/// How long a peer that does not read may be kept: until the network's buffers are full, and two
-/// writes without progress.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a peer that does not read may stay connected: until the network's buffers are full, and
+/// two write timeouts more.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Peers that send messages and never read the echoes.
 pub(crate) fn never_read(server: &mut Server) -> Fallible<String> {
@@ -37,7 +37,7 @@ pub(crate) fn unread_pongs(server: &mut Server) -> Fallible<String> {
     flood(server.address, &pings, PINGING)
 }
 
-/// Writes the same bytes again and again, and reads nothing, until the server has had enough.
+/// Writes the same bytes repeatedly, and reads nothing, until the server ends the connection.
 fn flood(address: SocketAddr, bytes: &[u8], peers: usize) -> Fallible<String> {
     let mut tally = Tally::default();
     let mut slowest = Duration::ZERO;
@@ -46,7 +46,7 @@ fn flood(address: SocketAddr, bytes: &[u8], peers: usize) -> Fallible<String> {
             .map(|n| {
                 scope.spawn(move || {
                     let mut peer = open(address, ["/", "/split"][n % 2])?;
-                    peer.set_write_timeout(Some(PATIENCE))?;
+                    peer.set_write_timeout(Some(TIMEOUT))?;
                     write_until_refused(&mut peer, bytes)
                 })
             })
@@ -60,10 +60,10 @@ fn flood(address: SocketAddr, bytes: &[u8], peers: usize) -> Fallible<String> {
     Ok(format!("{tally}, at most {:.1} s after the first byte", slowest.as_secs_f64()))
 }
 
-/// How long the server let itself be written to.
+/// Returns the time until the server ended the connection.
 fn write_until_refused(peer: &mut TcpStream, bytes: &[u8]) -> Fallible<Duration> {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < TIMEOUT {
         match peer.write_all(bytes) {
             Ok(()) => {}
             Err(error) if is_reset(&error) => return Ok(start.elapsed()),
@@ -109,8 +109,10 @@ fn send_and_count(address: SocketAddr, message: &[u8]) -> Fallible<Duration> {
         peer.read_exact(&mut echo)?;
         let sent = join(sent)?;
         let intact = echo.chunks(message.len() - 4).all(|echo| echo[10..].iter().all(|&b| b == 9));
-        ensure(intact, || "an echo is not what was sent".into())?;
-        ensure(sent >= DEAF, || format!("all was taken after {sent:?}, with nobody reading"))
+        ensure(intact, || "an echo differs from the sent message".into())?;
+        ensure(sent >= DEAF, || {
+            format!("the network took everything after {sent:?}, although the handler did not read")
+        })
     })?;
     Ok(start.elapsed())
 }

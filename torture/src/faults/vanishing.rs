@@ -1,4 +1,4 @@
-//! Connections whose peer goes away without a word, or half of it.
+//! Connections whose peer disappears without a Close frame, completely or half.
 
 use std::io::Write as _;
 use std::net::Shutdown;
@@ -17,7 +17,7 @@ pub(crate) fn resets(server: &mut Server) -> Fallible<String> {
     for n in 0..RESETS {
         let mut peer = open(server.address, if n % 2 == 0 { "/" } else { "/split" })?;
         peer.write_all(&frame(PING, b"?"))?;
-        // To close a socket with unread bytes, the Pong here, is a reset; no option is needed.
+        // Closing a socket with unread bytes (here the Pong) sends a reset; no option is needed.
         peer.peek(&mut [0])?;
         peer.write_all(&header(FIN | BINARY, 1000))?;
         peer.write_all(&[0; 10])?;
@@ -25,8 +25,8 @@ pub(crate) fn resets(server: &mut Server) -> Fallible<String> {
     Ok(format!("{RESETS} reset"))
 }
 
-/// Peers that are there and give no sign of life, as after a cut cable, and peers that have ended
-/// their own side only.
+/// Peers that stay connected but silent, as after a cut cable, and peers that have ended only their
+/// own side.
 pub(crate) fn half_open(server: &mut Server) -> Fallible<String> {
     let paths = ["/", "/split"].into_iter().cycle().take(HALF_OPEN / 2);
     let open = |path| open(server.address, path);

@@ -8,7 +8,7 @@ use crate::transport::drive;
 pub(super) const PEER: Peer = Peer {
     name: "fastwebsockets",
     receive: |role, transport| {
-        // What checks text and joins fragments.
+        // It checks text and joins fragments.
         let mut socket = FragmentCollector::new(socket(role, transport));
         Box::new(move |messages| {
             drive(async {

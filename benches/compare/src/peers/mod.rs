@@ -1,4 +1,4 @@
-//! The libraries, each in the way that its documentation shows for speed, with its checks on.
+//! The libraries, each used as its documentation recommends for speed, with its checks enabled.
 
 mod fastwebsockets;
 mod sansock;
@@ -13,13 +13,13 @@ use ::sansock::Role;
 
 use crate::memory::Memory;
 
-/// Receives or sends so many messages: how many bytes of payload that were.
+/// Receives or sends this many messages, and returns the bytes of payload.
 pub(crate) type Run = Box<dyn FnMut(usize) -> usize>;
 
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     pub(crate) receive: fn(Role, Memory) -> Run,
-    /// Each message is to be with the transport before the next is sent.
+    /// Each message must be written before the next is sent.
     pub(crate) send: fn(Role, Memory, Vec<u8>) -> Run,
 }
 
@@ -33,7 +33,7 @@ pub(crate) const ALL: [Peer; 7] = [
     wtx::PEER,
 ];
 
-/// Uses a payload as little as a program can.
+/// Uses a payload with as little work as possible.
 #[inline]
 fn seen(payload: &[u8]) -> usize {
     black_box(payload.first());

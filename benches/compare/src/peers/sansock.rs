@@ -1,4 +1,4 @@
-//! This crate: the blocking adapter, and the core with a loop of one's own.
+//! This crate: the blocking adapter, and a loop around the core.
 
 use sansock::handshake::Established;
 use sansock::net::WebSocket;

@@ -15,7 +15,7 @@ pub(super) const PEER: Peer = Peer {
                 let mut bytes = 0;
                 for _ in 0..messages {
                     let message = socket.next().await.unwrap().unwrap();
-                    // Text is checked when it is asked for.
+                    // Text is checked on access.
                     bytes += match message.as_text() {
                         Some(text) => seen(text.as_bytes()),
                         None => seen(message.as_payload()),

@@ -20,7 +20,7 @@ pub(super) const PEER: Peer = Peer {
     },
     send: |role, transport, payload| {
         let mut socket = socket(role, transport);
-        // Its messages share their bytes: a clone copies none.
+        // Its messages share their bytes, so a clone copies nothing.
         let (size, message) = (payload.len(), Message::binary(payload));
         Box::new(move |messages| {
             (0..messages).for_each(|_| socket.send(message.clone()).unwrap());

@@ -42,8 +42,8 @@ fn receive<const CLIENT: bool>(transport: Memory) -> Run {
     })
 }
 
-/// A client's payload is masked where it lies: what a program must copy before, to keep it, is not
-/// counted.
+/// A client's payload is masked in the caller's buffer; the copy that a program needs to keep the
+/// original is not measured.
 fn send<const CLIENT: bool>(transport: Memory, mut payload: Vec<u8>) -> Run {
     let mut socket = socket::<CLIENT>(transport);
     Box::new(move |messages| {

@@ -40,7 +40,7 @@ fn socket(role: Role, transport: Memory) -> WebSocket<Memory> {
         Role::Client => yawc::Role::Client,
         Role::Server => yawc::Role::Server,
     };
-    // It checks text only if told to, and its limits are for smaller messages than ours.
+    // It checks text only on request, and its default limits are smaller than ours.
     let options =
         Options::default().without_compression().with_utf8().with_limits(8 << 20, 8 << 20);
     WebSocket::from_stream(transport, role, options).unwrap()

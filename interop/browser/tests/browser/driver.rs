@@ -17,7 +17,7 @@ use url::{ParseError, Url};
 use crate::server::fresh_directory;
 
 /// The most that anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the browser runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub(crate) enum Device {
     Phone,
 }
 
-/// A browser of its own; it ends with the test.
+/// A separate browser; it ends with the test.
 pub(crate) struct Browser {
     pub(crate) client: Client,
     driver: Child,
@@ -161,15 +161,15 @@ impl Window<'_> {
     }
 
     /// Waits until the elements have these texts.
-    pub(crate) async fn shows_all(&self, selector: &str, wanted: &[&str]) {
-        self.until(selector, |texts| texts == wanted, wanted).await;
+    pub(crate) async fn shows_all(&self, selector: &str, expected: &[&str]) {
+        self.until(selector, |texts| texts == expected, expected).await;
     }
 
     async fn until(
         &self,
         selector: &str,
         is_it: impl Fn(&[String]) -> bool,
-        wanted: impl std::fmt::Debug,
+        expected: impl std::fmt::Debug,
     ) {
         let start = Instant::now();
         loop {
@@ -177,7 +177,7 @@ impl Window<'_> {
             if is_it(&texts) {
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "{selector} shows {texts:?}, not {wanted:?}");
+            assert!(start.elapsed() < TIMEOUT, "{selector} shows {texts:?}, not {expected:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

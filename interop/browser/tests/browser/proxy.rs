@@ -11,7 +11,7 @@ use sansock::handshake::OriginPolicy;
 use sansock::net::{Client, Incoming, Server as Sansock};
 use sansock::{Event, Message};
 
-use crate::driver::{Browser, Device, PATIENCE};
+use crate::driver::{Browser, Device, TIMEOUT};
 use crate::server::{Over, Server, fresh_directory};
 
 const CHAT: &str = include_str!("../../../../docs/CHAT.md");
@@ -26,7 +26,7 @@ struct Nginx {
 
 impl Nginx {
     fn before(address: &str) -> Self {
-        // Free, and so it stays: nobody else asks for this one.
+        // The port stays free: the system does not choose it again soon.
         let own = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let directory = fresh_directory();
         let block = CHAT.split_once("```nginx\n").unwrap().1.split_once("```").unwrap().0;
@@ -49,7 +49,7 @@ impl Nginx {
             .expect("nginx is missing: apt-get install nginx-light");
         let start = Instant::now();
         while TcpStream::connect(&own).is_err() {
-            assert!(start.elapsed() < PATIENCE, "nginx does not listen");
+            assert!(start.elapsed() < TIMEOUT, "nginx does not listen");
             assert!(program.try_wait().unwrap().is_none(), "nginx does not start");
             thread::sleep(Duration::from_millis(10));
         }
