@@ -92,7 +92,8 @@ impl Connection {
     ) -> Result<bool, ProtocolError> {
         loop {
             let advance = self.receiver.process(input);
-            // The program now has something to do, and the next bytes lie unread; if not, `note` says so.
+            // The program now has something to do, and the next bytes lie unread; if not, `note`
+            // says so.
             self.sender.note_unread();
             match advance {
                 Ok(Advance::Message) if self.discards() => {}

@@ -250,8 +250,8 @@ impl<'a> From<&'a OwnedMessage> for Message<'a> {
     }
 }
 
-/// What can be sent: text, bytes, messages, and references to them, with [`Compression::Auto`] unless
-/// they say something else.
+/// What can be sent: text, bytes, messages, and references to them, with [`Compression::Auto`]
+/// unless they say something else.
 ///
 /// ```
 /// # let mut buffer = sansock::SendBuffer::new();

@@ -310,8 +310,8 @@ impl Timers {
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let deadlines = self.deadlines(observed.unread).into_iter();
         let first = deadlines.filter(|&(_, at)| passed(at)).min_by_key(|&(_, at)| at);
-        // While something may lie unread, a first look is only remembered: a peer that drips a message
-        // makes the reader read, and must not win time by it.
+        // While something may lie unread, a first look is only remembered: a peer that drips a
+        // message makes the reader read, and must not win time by it.
         let before = if first.is_none() && !observed.unread { None } else { self.passed };
         self.passed = before;
         if let Some((awaited, _)) = first {

@@ -90,9 +90,9 @@ pub enum DeflateLevel {
 /// # A window of 8 bits
 ///
 /// zlib inflates such messages, but cannot make them. So a server declines an offer that asks it
-/// for `server_max_window_bits=8` (and looks at the client's next offer), and a client that is answered
-/// `client_max_window_bits=8` sends its messages uncompressed, which is always allowed. The other
-/// direction is not affected.
+/// for `server_max_window_bits=8` (and looks at the client's next offer), and a client that is
+/// answered `client_max_window_bits=8` sends its messages uncompressed, which is always allowed.
+/// The other direction is not affected.
 ///
 /// ```
 /// use sansock::deflate::{ContextTakeover, DeflateConfig, WindowBits};

@@ -123,8 +123,8 @@ impl Answer {
 
 /// An HTTP response other than 101: a refusal, or the answer to a plain HTTP request.
 ///
-/// It always has `Connection: close`: nothing after the request is read as a second request, and the
-/// program closes the connection when it has written the response.
+/// It always has `Connection: close`: nothing after the request is read as a second request, and
+/// the program closes the connection when it has written the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     status: u16,

@@ -35,8 +35,9 @@ enum Chunk {
 }
 
 impl BodyReader {
-    /// Applies RFC 9112, 6.3, to a response to GET. Invalid headers do not matter: the handshake has
-    /// failed already, and the body is read up to the limit, the end of the stream, or the deadline.
+    /// Applies RFC 9112, 6.3, to a response to GET. Invalid headers do not matter: the handshake
+    /// has failed already, and the body is read up to the limit, the end of the stream, or the
+    /// deadline.
     pub(crate) fn new(status: u16, headers: Headers<'_>, limit: usize) -> Self {
         let framing = if matches!(status, 204 | 304) {
             Framing::Length(0)

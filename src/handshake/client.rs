@@ -61,8 +61,8 @@ impl ClientHandshake {
     ///
     /// # Errors
     ///
-    /// A header or subprotocol of the offer is not valid, or the handshake writes that header itself.
-    /// Nothing is written then.
+    /// A header or subprotocol of the offer is not valid, or the handshake writes that header
+    /// itself. Nothing is written then.
     pub fn start(
         offer: &Offer,
         nonce: [u8; 16],
@@ -132,8 +132,8 @@ impl ClientHandshake {
     ///
     /// # Errors
     ///
-    /// If the handshake is not complete: [`ResponseError::Status`] if this is the end of a body, and
-    /// [`Incomplete::UnexpectedEof`] otherwise. Every later call returns the same error.
+    /// If the handshake is not complete: [`ResponseError::Status`] if this is the end of a body,
+    /// and [`Incomplete::UnexpectedEof`] otherwise. Every later call returns the same error.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         self.end(Incomplete::UnexpectedEof.into()).map(drop)
     }
@@ -190,8 +190,8 @@ impl ClientHandshake {
         if !headers.list_has("Connection", "upgrade") {
             return Err(HeadError::InvalidHeader("Connection").into());
         }
-        // "If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept|
-        // contains a value other than the base64-encoded SHA-1 [...]"
+        // "If the response lacks a |Sec-WebSocket-Accept| header field or the
+        // |Sec-WebSocket-Accept| contains a value other than the base64-encoded SHA-1 [...]"
         if headers.exactly_one("Sec-WebSocket-Accept")? != self.accept.as_bytes() {
             return Err(ResponseError::AcceptMismatch.into());
         }

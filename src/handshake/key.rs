@@ -14,7 +14,8 @@ pub(crate) fn encode(nonce: [u8; 16]) -> String {
     STANDARD.encode(nonce)
 }
 
-/// Whether `key` is "a base64-encoded [...] value that, when decoded, is 16 bytes in length" (4.2.1).
+/// Whether `key` is "a base64-encoded [...] value that, when decoded, is 16 bytes in length"
+/// (4.2.1).
 ///
 /// The four unused bits of the last character are not checked: they have no effect.
 pub(crate) fn is_valid(key: &[u8]) -> bool {

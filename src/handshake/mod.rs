@@ -1,8 +1,9 @@
 //! The opening handshake (RFC 6455, 4), both roles, without I/O.
 //!
-//! [`ClientHandshake`] and [`ServerHandshake`] take the peer's head out of the receive buffer as its
-//! bytes arrive, check it, and write their own to the send buffer. They end in [`Established`], which
-//! makes the connection. Bytes after the peer's head stay in the receive buffer: they are frames.
+//! [`ClientHandshake`] and [`ServerHandshake`] take the peer's head out of the receive buffer as
+//! its bytes arrive, check it, and write their own to the send buffer. They end in [`Established`],
+//! which makes the connection. Bytes after the peer's head stay in the receive buffer: they are
+//! frames.
 
 mod answer;
 mod body;

@@ -13,8 +13,8 @@ use super::headers::{ExtraHeaders, is_field_value, write_field};
 
 /// What a client asks for: the URL, subprotocols, permessage-deflate, headers.
 ///
-/// [`ClientHandshake::start`](crate::handshake::ClientHandshake::start) checks it. A user name and password in
-/// the URL become Basic authorization.
+/// [`ClientHandshake::start`](crate::handshake::ClientHandshake::start) checks it. A user name and
+/// password in the URL become Basic authorization.
 ///
 /// ```
 /// use sansock::handshake::Offer;
@@ -91,8 +91,8 @@ impl Offer {
     }
 
     /// Checks the requirements of section 4.1, as
-    /// [`ClientHandshake::start`](crate::handshake::ClientHandshake::start) does. Use this to validate before
-    /// connecting.
+    /// [`ClientHandshake::start`](crate::handshake::ClientHandshake::start) does. Use this to
+    /// validate before connecting.
     ///
     /// # Errors
     ///

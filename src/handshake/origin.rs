@@ -15,8 +15,9 @@ use super::request::Request;
 /// header tells the server which page it is (RFC 6455, 10.2). Programs that are not browsers can
 /// write anything there, so a request without an Origin passes every policy: it comes from no page.
 ///
-/// Origins are compared whole: scheme, host and port, with the default ports of http and https filled
-/// in. `null`, the Origin of sandboxed pages and of files, is allowed by [`Any`](Self::Any) only.
+/// Origins are compared whole: scheme, host and port, with the default ports of http and https
+/// filled in. `null`, the Origin of sandboxed pages and of files, is allowed by [`Any`](Self::Any)
+/// only.
 ///
 /// ```
 /// use sansock::handshake::OriginPolicy;

@@ -1,4 +1,5 @@
-//! What is drawn at random: the client's nonce (RFC 6455, 4.1), and the masking keys of its connection.
+//! What is drawn at random: the client's nonce (RFC 6455, 4.1), and the masking keys of its
+//! connection.
 #![cfg(feature = "rand")]
 
 use rand::Rng;

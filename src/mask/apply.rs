@@ -11,7 +11,8 @@ use super::x86::{Avx2, Avx512};
 /// A masking key and the position in it. Masks a payload in pieces of any length.
 ///
 /// "Octet i of the transformed data is the XOR of octet i of the original data with octet at index
-/// i modulo 4 of the masking key." (RFC 6455, 5.3) So masking twice with one key gives the original.
+/// i modulo 4 of the masking key." (RFC 6455, 5.3) So masking twice with one key gives the
+/// original.
 ///
 /// ```
 /// use sansock::mask::Mask;

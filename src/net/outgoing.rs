@@ -297,8 +297,8 @@ impl<S: Write> Outgoing<S> {
         }
     }
 
-    /// Writes a payload from where it lies, without a flush of the transport. One that is compressed is
-    /// queued, unless it is to be written `at_once`.
+    /// Writes a payload from where it lies, without a flush of the transport. One that is
+    /// compressed is queued, unless it is to be written `at_once`.
     #[inline(never)]
     fn send_in_place(&mut self, message: OutgoingMessage<'_>, at_once: bool) -> Result<(), Error> {
         let Core { connection, buffer, .. } = &mut self.core;

@@ -1,5 +1,5 @@
-//! The payload of a frame: in place, assembled from fragments, piece by piece, or of a control frame
-//! (RFC 6455, 5.4 to 5.6).
+//! The payload of a frame: in place, assembled from fragments, piece by piece, or of a control
+//! frame (RFC 6455, 5.4 to 5.6).
 
 use super::{Frame, Receiver, Step, to_usize};
 use crate::buffer::{ReceiveBuffer, What};

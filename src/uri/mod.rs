@@ -24,8 +24,8 @@ pub use scheme::Scheme;
 
 /// A `ws:` or `wss:` URL (RFC 6455, 3).
 ///
-/// Scheme and host are in lower case, and a default port is left out. `Display` shows the whole URL,
-/// `Debug` hides the user name and the password.
+/// Scheme and host are in lower case, and a default port is left out. `Display` shows the whole
+/// URL, `Debug` hides the user name and the password.
 ///
 /// ```
 /// use sansock::uri::Uri;

@@ -207,8 +207,8 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// How long dropping the object may block: the time of the closing handshake, from our Close frame to the
-/// end of the transport, and a second in which the threads end.
+/// How long dropping the object may block: the time of the closing handshake, from our Close frame
+/// to the end of the transport, and a second in which the threads end.
 fn drop_timeout(client: &Client) -> Duration {
     let closing = client.settings().timeouts.closing.unwrap_or(Duration::from_secs(10));
     closing.saturating_add(Duration::from_secs(1))

@@ -35,7 +35,8 @@ pub enum SyntaxError {
     Scheme(Box<str>),
     /// The URL has a fragment (`#`).
     Fragment,
-    /// A subprotocol is not a token (RFC 6455, 4.1), or is given twice. The value is the subprotocol.
+    /// A subprotocol is not a token (RFC 6455, 4.1), or is given twice. The value is the
+    /// subprotocol.
     Protocol(Box<str>),
     /// The close reason is longer than 123 bytes of UTF-8. The value is its length.
     Reason(usize),

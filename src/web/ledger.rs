@@ -1,5 +1,5 @@
-//! `bufferedAmount`: "the number of bytes of application data (UTF-8 text and binary data) that have
-//! been queued using `send()` but not yet been transmitted to the network."
+//! `bufferedAmount`: "the number of bytes of application data (UTF-8 text and binary data) that
+//! have been queued using `send()` but not yet been transmitted to the network."
 
 use std::collections::VecDeque;
 use std::ops::Range;

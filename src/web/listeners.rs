@@ -59,9 +59,9 @@ impl Listeners {
         id
     }
 
-    /// Sets the event handler attribute of a type: one handler, which keeps its place when it is set
-    /// again. Returns the handler that it replaces. The caller must drop that one without holding a
-    /// lock, because dropping it runs code of the program.
+    /// Sets the event handler attribute of a type: one handler, which keeps its place when it is
+    /// set again. Returns the handler that it replaces. The caller must drop that one without
+    /// holding a lock, because dropping it runs code of the program.
     pub(super) fn set(&mut self, kind: EventKind, function: Function) -> Option<Arc<Listener>> {
         let new = self.listener(kind, true, function);
         let place = self.list.iter_mut().find(|it| it.is_attribute && it.kind == kind);

@@ -70,8 +70,8 @@
 //!   that of the socket's URL. No Origin header is sent unless [`Builder::origin`] sets one. There
 //!   are no cookies, no cache, no proxy, and no mixed-content or CSP checks.
 //! - No extension is offered unless the program asks for it (`Builder::deflate`).
-//! - [`Limits`](crate::Limits) apply: a message above the limit fails the connection. Close codes and
-//!   the reason are checked as in pages; [`net`](crate::net) allows the other codes.
+//! - [`Limits`](crate::Limits) apply: a message above the limit fails the connection. Close codes
+//!   and the reason are checked as in pages; [`net`](crate::net) allows the other codes.
 //! - Dropping the object closes the connection without a code, as garbage collection does in a
 //!   page, but drops the handlers at once.
 

@@ -47,8 +47,8 @@ impl WebSocket {
         self.shared.close(None, "");
     }
 
-    /// Closes the connection with a code, 1000 or 3000 to 4999, and a reason of at most 123 bytes of
-    /// UTF-8.
+    /// Closes the connection with a code, 1000 or 3000 to 4999, and a reason of at most 123 bytes
+    /// of UTF-8.
     ///
     /// # Errors
     ///
@@ -141,8 +141,8 @@ impl WebSocket {
         });
     }
 
-    /// Adds a handler for one type of event. All handlers of a type are called in the order of their
-    /// registration, including the one that `on_open` or its siblings set.
+    /// Adds a handler for one type of event. All handlers of a type are called in the order of
+    /// their registration, including the one that `on_open` or its siblings set.
     pub fn add_event_listener(
         &self,
         kind: EventKind,

@@ -163,7 +163,8 @@ impl State {
                 || self.missed.iter().any(|event| waits(event.kind())))
     }
 
-    /// When handlers may be called, if that is later than now: the program may still be setting them.
+    /// When handlers may be called, if that is later than now: the program may still be setting
+    /// them.
     pub(super) const fn settled(&self) -> Option<Instant> {
         self.settled
     }
@@ -244,9 +245,9 @@ impl State {
                 if self.ready != ReadyState::Connecting {
                     return None;
                 }
-                // "Change the ready state to OPEN (1). Change the extensions attribute's value to the
-                // extensions in use [...]. Change the protocol attribute's value to the subprotocol
-                // in use [...]. Fire an event named open"
+                // "Change the ready state to OPEN (1). Change the extensions attribute's value to
+                // the extensions in use [...]. Change the protocol attribute's value to the
+                // subprotocol in use [...]. Fire an event named open"
                 self.ready = ReadyState::Open;
                 (self.protocol, self.extensions) = (protocol, extensions);
                 Some(Event::Open(OpenEvent {}))
@@ -264,8 +265,8 @@ impl State {
                 None
             }
             // "Change the ready state to CLOSED (3). If the user agent was required to fail the
-            // WebSocket connection, or if the WebSocket connection was closed after being flagged as
-            // full, fire an event named error [...]. Fire an event named close"
+            // WebSocket connection, or if the WebSocket connection was closed after being flagged
+            // as full, fire an event named error [...]. Fire an event named close"
             Task::Failed(error) => {
                 self.ready = ReadyState::Closed;
                 Some(Event::Error(error))
@@ -286,7 +287,8 @@ impl State {
         self.missed_size = self.missed_size.saturating_add(event.size());
         self.missed.push_back(event);
         if self.missed_size > self.backlog {
-            // The program does not want messages, and some of them without the others are of no use.
+            // The program does not want messages, and some of them without the others are of no
+            // use.
             *self.listened(EventKind::Message) = true;
             self.missed.retain(|event| event.kind() != EventKind::Message);
             self.missed_size = 0;

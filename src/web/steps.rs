@@ -17,7 +17,8 @@ impl Shared {
         let mut state = self.lock();
         let length = message.len();
         match state.ready {
-            // "If this's ready state is CONNECTING, then throw an "InvalidStateError" DOMException."
+            // "If this's ready state is CONNECTING, then throw an "InvalidStateError"
+            // DOMException."
             ReadyState::Connecting => return Err(Error::InvalidState),
             ReadyState::Open => {}
             // "If the WebSocket connection is established and the WebSocket closing handshake has
@@ -62,8 +63,8 @@ impl Shared {
     /// The steps of `close(code, reason)` that follow the checks.
     pub(super) fn close(self: &Arc<Self>, code: Option<CloseCode>, reason: &str) {
         self.update(|state| match state.ready {
-            // "If the WebSocket connection is not yet established, fail the WebSocket connection and
-            // set this's ready state to CLOSING (2)."
+            // "If the WebSocket connection is not yet established, fail the WebSocket connection
+            // and set this's ready state to CLOSING (2)."
             ReadyState::Connecting => {
                 state.ready = ReadyState::Closing;
                 state.end(
@@ -113,8 +114,9 @@ impl Shared {
         }
     }
 
-    /// "If a WebSocket object is garbage collected while its connection is still open, the user agent
-    /// must start the WebSocket closing handshake, with no status code for the Close message."
+    /// "If a WebSocket object is garbage collected while its connection is still open, the user
+    /// agent must start the WebSocket closing handshake, with no status code for the Close
+    /// message."
     ///
     /// No more handlers are called. Waits for the threads, but not for a handler that is running.
     pub(super) fn abandon(self: &Arc<Self>) {

@@ -1,9 +1,9 @@
 //! Parses the program's URL as browsers do.
 //!
-//! The standard begins with "the URL parser", which repairs a lot: it percent-encodes, resolves `..`,
-//! writes non-ASCII names as `xn--`, and reads `0x7f.1` as an address. [`Uri`] refuses all of that on
-//! purpose. The crate `url` is that parser, with the tables that browsers use; only the feature `web`
-//! depends on it.
+//! The standard begins with "the URL parser", which repairs a lot: it percent-encodes, resolves
+//! `..`, writes non-ASCII names as `xn--`, and reads `0x7f.1` as an address. [`Uri`] refuses all of
+//! that on purpose. The crate `url` is that parser, with the tables that browsers use; only the
+//! feature `web` depends on it.
 
 use url::Url;
 

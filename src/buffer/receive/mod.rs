@@ -143,16 +143,17 @@ impl ReceiveBuffer {
         Some(lent.event(bytes))
     }
 
-    /// Returns whether [`event`](Self::event) lends a control frame: a Ping, a Pong or a Close frame.
+    /// Returns whether [`event`](Self::event) lends a control frame: a Ping, a Pong or a Close
+    /// frame.
     #[inline]
     #[must_use]
     pub fn lends_control(&self) -> bool {
         matches!(self.what(), Some(What::Ping | What::Pong | What::Close))
     }
 
-    /// Takes the message or piece that [`event`](Self::event) lends, and ends the loan; `None` if it
-    /// lends something else. A message that was assembled from fragments, or too long to wait in the
-    /// buffer, is handed over without a copy, and its memory with it.
+    /// Takes the message or piece that [`event`](Self::event) lends, and ends the loan; `None` if
+    /// it lends something else. A message that was assembled from fragments, or too long to wait in
+    /// the buffer, is handed over without a copy, and its memory with it.
     pub fn take_message(&mut self) -> Option<OwnedMessage> {
         let (Event::Message(message) | Event::Chunk { data: message, .. }) = self.event()? else {
             return None;

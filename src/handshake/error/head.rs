@@ -11,7 +11,8 @@ pub enum HeadError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The head has more headers than [`HeadLimits::headers`](crate::handshake::HeadLimits::headers).
+    /// The head has more headers than
+    /// [`HeadLimits::headers`](crate::handshake::HeadLimits::headers).
     TooManyHeaders {
         /// The limit.
         limit: usize,

@@ -8,8 +8,8 @@ use std::fmt;
 pub enum RequestError {
     /// The method is not GET (RFC 6455, 4.2.1).
     Method,
-    /// The request target is neither a path with an optional query, nor an `http:` or `https:` URL of
-    /// the host that the Host header names (4.2.1).
+    /// The request target is neither a path with an optional query, nor an `http:` or `https:` URL
+    /// of the host that the Host header names (4.2.1).
     Target,
     /// The request has a body.
     Body,
@@ -17,7 +17,8 @@ pub enum RequestError {
     UpgradeRequired,
     /// The WebSocket version is missing, or is not 13 (4.4).
     UnsupportedVersion,
-    /// The [`OriginPolicy`](crate::handshake::OriginPolicy) does not allow the request's Origin (10.2).
+    /// The [`OriginPolicy`](crate::handshake::OriginPolicy) does not allow the request's Origin
+    /// (10.2).
     OriginDenied,
 }
 

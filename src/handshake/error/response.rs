@@ -8,8 +8,8 @@ use crate::handshake::response::Response;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseError {
-    /// The status is not 101: a redirect, for example, or a request for authorization. Redirects are
-    /// not followed.
+    /// The status is not 101: a redirect, for example, or a request for authorization. Redirects
+    /// are not followed.
     Status(Box<Response>),
     /// Sec-WebSocket-Accept does not match the key of the request (RFC 6455, 4.1): not a WebSocket
     /// server, or a response to another request.

@@ -12,8 +12,8 @@ pub enum UsageError {
     /// A header value contains CR, LF, NUL or another control character, or has blanks around it
     /// (RFC 9110, 5.5). The value here is the header's name.
     InvalidHeaderValue(Box<str>),
-    /// The handshake writes this header itself, or it makes no sense there. The value is the header's
-    /// name.
+    /// The handshake writes this header itself, or it makes no sense there. The value is the
+    /// header's name.
     ReservedHeader(Box<str>),
     /// An offered subprotocol is not a token, or is offered twice (RFC 6455, 4.1). The value is the
     /// subprotocol.

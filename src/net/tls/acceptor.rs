@@ -36,8 +36,8 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Makes an acceptor from two PEM files: the certificate chain, with the server's own certificate
-    /// first, and its key.
+    /// Makes an acceptor from two PEM files: the certificate chain, with the server's own
+    /// certificate first, and its key.
     ///
     /// # Errors
     ///
@@ -51,8 +51,8 @@ impl Acceptor {
         AcceptorBuilder { identity, clients: None }.build()
     }
 
-    /// Starts with the two PEM files of [`from_pem_files`](Self::from_pem_files) and leaves room for
-    /// options.
+    /// Starts with the two PEM files of [`from_pem_files`](Self::from_pem_files) and leaves room
+    /// for options.
     ///
     /// # Errors
     ///
@@ -114,19 +114,19 @@ impl AcceptorBuilder {
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is not
-    /// valid.
+    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is
+    /// not valid.
     pub fn client_roots_from_pem_file(self, path: impl AsRef<Path>) -> Result<Self, TlsError> {
         self.add_client_roots(certificates_from_file(path.as_ref())?)
     }
 
-    /// Requires a certificate from each client, issued by an authority in the contents of a PEM file.
-    /// Each call adds to the accepted authorities.
+    /// Requires a certificate from each client, issued by an authority in the contents of a PEM
+    /// file. Each call adds to the accepted authorities.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is not
-    /// valid.
+    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is
+    /// not valid.
     pub fn client_roots_from_pem(self, pem: &[u8]) -> Result<Self, TlsError> {
         self.add_client_roots(certificates_from_pem(pem)?)
     }

@@ -98,8 +98,8 @@ impl From<Arc<ClientConfig>> for Connector {
     }
 }
 
-/// Builds a [`Connector`]. Each call that adds roots adds to the trusted certificate authorities. The
-/// roots of the operating system are used only if they are added, or if no others are.
+/// Builds a [`Connector`]. Each call that adds roots adds to the trusted certificate authorities.
+/// The roots of the operating system are used only if they are added, or if no others are.
 #[must_use]
 pub struct ConnectorBuilder {
     roots: Option<RootCertStore>,
@@ -124,8 +124,8 @@ impl ConnectorBuilder {
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is not
-    /// valid.
+    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is
+    /// not valid.
     pub fn roots_from_pem_file(self, path: impl AsRef<Path>) -> Result<Self, TlsError> {
         self.add_roots(certificates_from_file(path.as_ref())?)
     }
@@ -134,14 +134,14 @@ impl ConnectorBuilder {
     ///
     /// # Errors
     ///
-    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is not
-    /// valid.
+    /// [`TlsError::Pem`] if the PEM cannot be used, [`TlsError::Certificate`] if a certificate is
+    /// not valid.
     pub fn roots_from_pem(self, pem: &[u8]) -> Result<Self, TlsError> {
         self.add_roots(certificates_from_pem(pem)?)
     }
 
-    /// Sets the certificate to show to servers that require one, from two PEM files: the certificate
-    /// chain, with the client's own certificate first, and its key.
+    /// Sets the certificate to show to servers that require one, from two PEM files: the
+    /// certificate chain, with the client's own certificate first, and its key.
     ///
     /// # Errors
     ///

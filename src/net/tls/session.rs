@@ -108,8 +108,8 @@ impl Session {
         opened.ok_or_else(|| io::ErrorKind::Interrupted.into())
     }
 
-    /// Decrypts records until the buffer is full or everything that has arrived is decrypted. Returns
-    /// `None` if there is no plaintext.
+    /// Decrypts records until the buffer is full or everything that has arrived is decrypted.
+    /// Returns `None` if there is no plaintext.
     fn open(
         &self,
         tcp: &TcpStream,
@@ -179,8 +179,8 @@ impl Session {
         unsent.end();
     }
 
-    /// Sends the alert that tells the peer why the session failed, if no other thread writes and the
-    /// network takes it at once.
+    /// Sends the alert that tells the peer why the session failed, if no other thread writes and
+    /// the network takes it at once.
     fn send_alert(&self, tcp: &TcpStream) {
         if let Some(mut unsent) = try_lock(&self.unsent) {
             let _ = unsent.take(&mut lock(&self.tls));
