@@ -213,7 +213,7 @@ class Run:
         return outcome
 
     def all_cases(self):
-        """The ids of all cases, which wstest prints before it connects; nobody listens on port 1."""
+        """The ids of all cases, which wstest prints before it connects; port 1 is closed."""
         directory = fresh(self.home / "list")
         wstest = self.start_wstest("fuzzingclient", directory, ["*"],
                                    servers=[{"agent": "none", "url": "ws://127.0.0.1:1"}])

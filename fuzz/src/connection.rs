@@ -41,7 +41,7 @@ struct Pipe {
     bytes: Vec<u8>,
     /// Nothing follows: the sender ended its side, or the wire was cut.
     ended: bool,
-    /// What is put in vanishes, and nobody is told.
+    /// What is put in vanishes, and neither end is told.
     silent: bool,
 }
 
@@ -159,7 +159,7 @@ impl Pair {
         reader.take_events(writer, one)
     }
 
-    /// Gives the time to those who asked for it, or to both.
+    /// Gives the time to each end that asked for it, or to both.
     fn tell_time(&mut self, both: bool) {
         for side in &mut self.sides {
             side.tell_time(self.now, both);

@@ -98,7 +98,7 @@ enum End {
 /// A difference that is right.
 struct Difference {
     /// What differs, with the section that justifies ours.
-    #[expect(dead_code, reason = "for those who read the list")]
+    #[expect(dead_code, reason = "for readers of the list")]
     why: &'static str,
     applies: fn(&Outcome, &Theirs) -> bool,
 }

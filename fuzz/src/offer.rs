@@ -90,7 +90,7 @@ pub fn check(bytes: &[u8]) {
             .collect::<Vec<_>>()
             .iter())
     );
-    // Text that is not ASCII is no Origin, though it may stand in a header.
+    // Non-ASCII text is no Origin, though it may stand in a header.
     if wish.origin.as_ref().is_none_or(|origin| origin.is_ascii()) {
         answer(&wish, output.as_slice(), client);
     }

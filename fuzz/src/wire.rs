@@ -30,7 +30,7 @@ pub enum Read {
 }
 
 /// Reads a header at the start of the bytes and fails at the first byte that cannot be right. RSV1 is
-/// left to whoever knows the extensions.
+/// left to the code that knows the extensions.
 pub fn header(bytes: &[u8]) -> Read {
     let Some(&first) = bytes.first() else { return Read::Incomplete };
     let (fin, rsv, opcode) = (first >= 0x80, first >> 4 & 7, first & 15);

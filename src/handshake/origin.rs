@@ -27,7 +27,7 @@ use super::request::Request;
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OriginPolicy {
-    /// Every Origin: for servers that do the same for every client, whoever its user is.
+    /// Every Origin: for servers that do the same for every client, regardless of its user.
     Any,
     /// Pages of the server's own host: `http://` or `https://` with the host and port of the
     /// request's Host header. A Host without a port stands for the default port of the Origin's

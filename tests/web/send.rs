@@ -94,7 +94,7 @@ fn it_does_not_wait_and_buffered_amount_falls_as_the_network_takes_the_data() {
 fn buffered_amount_counts_utf_8_bytes_without_framing() {
     let (url, tell, _counts) = reads_when_told();
     let socket = open(&url);
-    // More than the network takes while nobody reads.
+    // More than the network takes while the server does not read.
     socket.send(vec![0; 32 << 20]).unwrap();
     let mut full = 0;
     until("nothing more is taken", || {

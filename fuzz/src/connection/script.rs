@@ -175,7 +175,7 @@ pub enum Act {
         /// Parts of 255.
         keep: u8,
     },
-    /// What goes to the other vanishes from now on, and nobody is told.
+    /// What goes to the other vanishes from now on, and neither end is told.
     Silence,
     /// Buffers give back the memory that they do not use.
     Release,
