@@ -36,7 +36,7 @@ fn head(out: &mut String, normal: &Service, time: Duration) -> Fallible {
          a bound is broken.\n\n\
          - The server is a process of its own that echoes, with these settings: messages of {} MiB, {} \
          frames each, {} MiB that wait to be sent, handshake {:?}, keepalive {:?} and {:?}, closing {:?}, \
-         writes without progress {:?}. Where the table names a `ulimit`, the server has it alone.\n\
+         write timeout {:?}. Where the table names a `ulimit`, the server has it alone.\n\
          - **memory**: resident, before, at its highest, afterwards; in parentheses what the highest may \
          be: before + connections × what each may cost + {} MiB for the allocator and the good clients. \
          The allocator, if it is glibc's, has one arena and gives back what is free.\n\
