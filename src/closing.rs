@@ -1,12 +1,14 @@
 //! Decides the end of a connection (RFC 6455, 7), for a whole connection and for a split one.
 
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use crate::close::CloseCode;
 use crate::config::Role;
 use crate::error::ProtocolError;
 use crate::event::Event;
-use crate::timer::{Due, Observed, Timeout, Timeouts, Timers};
+use crate::timeouts::{Timeout, Timeouts};
+use crate::timer::{Due, Observed, Timers};
 
 /// The state of a connection (RFC 6455, 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,6 +118,10 @@ pub struct Progress {
     pub(crate) in_message: bool,
 }
 
+/// The number of bytes of an incomplete write that a peer must take before that is a sign of life.
+/// A peer that takes one byte at a time must not hold the waiting bytes for ever.
+const SIGN_OF_LIFE: u32 = 16 << 10;
+
 /// How to answer a frame of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
@@ -141,8 +147,10 @@ pub(crate) struct Closing {
     timed: bool,
     /// What has happened since the timers were last checked.
     observed: Observed,
-    /// The numbers of messages and of their pieces in the last progress of the receiver.
-    noted: (u32, u32),
+    /// The number of pieces of messages in the last progress of the receiver.
+    pieces: u32,
+    /// Where the rest of an incomplete write began when that was last a sign of life.
+    rest: Option<NonZeroU32>,
     /// Boxed, because usually there is none.
     outcome: Option<Box<Outcome>>,
     peer: Peer,
@@ -156,13 +164,15 @@ impl Closing {
             observed: Observed {
                 heard: false,
                 used: false,
+                taken: false,
                 unread: false,
                 in_message: false,
                 message: 0,
                 closing: false,
                 ended: false,
             },
-            noted: (0, 0),
+            pieces: 0,
+            rest: None,
             outcome: None,
             peer: Peer::Awaited,
         }
@@ -185,6 +195,19 @@ impl Closing {
         self.observed.used = true;
     }
 
+    /// Records where the rest of an incomplete write begins, if there is one.
+    fn note_rest(&mut self, rest: Option<NonZeroU32>) {
+        let is_sign = match (self.rest, rest) {
+            (Some(before), Some(now)) => now.get().wrapping_sub(before.get()) >= SIGN_OF_LIFE,
+            (None, None) => false,
+            // A write was incomplete, or its rest was taken.
+            _ => true,
+        };
+        if is_sign {
+            (self.observed.taken, self.rest) = (true, rest);
+        }
+    }
+
     /// Records that the receiver is about to wait for the peer.
     #[inline]
     pub(crate) fn note(&mut self, progress: impl FnOnce() -> Progress) {
@@ -196,13 +219,13 @@ impl Closing {
 
     fn note_timed(&mut self, progress: Progress) {
         self.observed.heard |= progress.heard;
-        let noted = (progress.begun, progress.pieces);
-        let went_on = noted != std::mem::replace(&mut self.noted, noted);
+        let before = (self.observed.message, self.pieces);
+        let went_on = before != (progress.begun, progress.pieces);
         // A frame that is not whole yet counts as a piece at each look, also when nothing came.
         self.observed.used |= went_on && progress.heard;
         // A message that a Close frame or an error has cut off will not go on.
         self.observed.in_message = self.outcome.is_none() && progress.in_message;
-        self.observed.message = progress.begun;
+        (self.observed.message, self.pieces) = (progress.begun, progress.pieces);
     }
 
     /// Records that the receiver does not wait for the peer.
@@ -265,14 +288,17 @@ impl Closing {
         if self.peer == Peer::GivenUp { None } else { self.timers.poll(&self.observed) }
     }
 
-    /// Returns what is due at `now`. Only the first timeout is the outcome: after it the connection
+    /// Returns what is due at `now`, when the rest of an incomplete write begins at `rest`. Only the
+    /// first timeout is the outcome: after it the connection
     /// is over, and the end of the transport is no longer awaited.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, rest: Option<NonZeroU32>) -> Option<Due> {
         if self.peer == Peer::GivenUp {
             return None;
         }
+        self.note_rest(rest);
         let due = self.timers.handle(now, &self.observed);
-        (self.observed.heard, self.observed.used) = (false, false);
+        let Observed { heard, used, taken, .. } = &mut self.observed;
+        (*heard, *used, *taken) = (false, false, false);
         let Some(Due::Expired(timeout)) = due else { return due };
         self.peer = Peer::GivenUp;
         let is_over = self.outcome.is_some();

@@ -1,6 +1,6 @@
 //! The settings of a connection: role, limits and delivery.
 
-use crate::timer::Timeouts;
+use crate::timeouts::Timeouts;
 
 /// Which end of the connection this is (RFC 6455, 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

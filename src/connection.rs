@@ -13,7 +13,7 @@ use crate::mask::MaskSource;
 use crate::message::{AsMessage, OutgoingMessage};
 use crate::receiver::{Advance, Receiver};
 use crate::sender::{EncodedMessage, Sender};
-use crate::timer::Timeout;
+use crate::timeouts::Timeout;
 
 /// One end of a connection after the opening handshake: both halves, the closing handshake and the
 /// timers. It does no I/O and reads no clock; the [crate's page](crate) shows the loop around it.

@@ -209,6 +209,7 @@ pub mod net;
 mod receiver;
 mod sender;
 pub mod split;
+mod timeouts;
 mod timer;
 pub mod uri;
 mod utf8;
@@ -224,7 +225,7 @@ pub use error::{ProtocolError, SendError};
 pub use event::Event;
 pub use message::{AsMessage, Compression, Message, MessageKind, OutgoingMessage, OwnedMessage};
 pub use sender::EncodedMessage;
-pub use timer::{Deadline, Keepalive, Timeout, Timeouts};
+pub use timeouts::{Deadline, Keepalive, Timeout, Timeouts};
 
 // The examples of the documents compile: `cargo test --doc --all-features`.
 #[cfg(all(doctest, feature = "rustls", feature = "web"))]

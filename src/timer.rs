@@ -1,192 +1,8 @@
-//! Deadlines as data. The core reads no clock: the program passes in the time.
+//! The running timers of a connection.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Pings that check whether a silent peer is alive.
-///
-/// A Ping is sent when nothing has arrived for `interval`. The connection fails when nothing at all
-/// arrives for another `timeout`. At most one such Ping is in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keepalive {
-    /// How long the peer may be silent before a Ping is sent.
-    pub interval: Duration,
-    /// How long the answer to the Ping may take.
-    pub timeout: Duration,
-}
-
-impl Keepalive {
-    /// Sends a Ping after `time` of silence, and allows the same time for its answer.
-    #[must_use]
-    pub const fn every(time: Duration) -> Self {
-        Self { interval: time, timeout: time }
-    }
-}
-
-/// The timeouts of a connection; `None` waits forever.
-///
-/// ```
-/// use std::time::Duration;
-/// use sansock::{Keepalive, Timeouts};
-/// let seconds = Duration::from_secs;
-/// let timeouts = Timeouts::new()
-///     .keepalive(Keepalive::every(seconds(20)))
-///     .handshake(seconds(5))
-///     .closing(None);
-/// assert_eq!(timeouts.idle, None);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Timeouts {
-    /// How long the whole opening handshake may take (not each read). Default 10 seconds.
-    pub handshake: Option<Duration>,
-    /// Pings that check whether the peer is alive. Default `None`.
-    pub keepalive: Option<Keepalive>,
-    /// How long the connection may carry no message, or part of one, in either direction. Then it
-    /// is closed with 1001. Pings and Pongs do not count. Default `None`.
-    pub idle: Option<Duration>,
-    /// How long a message may take to arrive, from its first byte to its last. Then the connection
-    /// fails with 1008. Default `None`.
-    pub message: Option<Duration>,
-    /// How long after our Close frame the transport may still be needed. The peer must have sent
-    /// its Close frame and ended its side of the transport by then. Default 10 seconds.
-    pub closing: Option<Duration>,
-}
-
-impl Timeouts {
-    /// Creates the defaults.
-    #[must_use]
-    pub const fn new() -> Self {
-        let ten = Some(Duration::from_secs(10));
-        Self { handshake: ten, keepalive: None, idle: None, message: None, closing: ten }
-    }
-
-    /// Creates settings without any timeout.
-    #[must_use]
-    pub const fn none() -> Self {
-        Self { handshake: None, keepalive: None, idle: None, message: None, closing: None }
-    }
-
-    /// Sets [`handshake`](Self::handshake), or unsets it with `None`.
-    #[must_use]
-    pub fn handshake(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.handshake = time.into();
-        self
-    }
-
-    /// Sets [`keepalive`](Self::keepalive), or unsets it with `None`.
-    #[must_use]
-    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
-        self.keepalive = keepalive.into();
-        self
-    }
-
-    /// Sets [`idle`](Self::idle), or unsets it with `None`.
-    #[must_use]
-    pub fn idle(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.idle = time.into();
-        self
-    }
-
-    /// Sets [`message`](Self::message), or unsets it with `None`.
-    #[must_use]
-    pub fn message(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.message = time.into();
-        self
-    }
-
-    /// Sets [`closing`](Self::closing), or unsets it with `None`.
-    #[must_use]
-    pub fn closing(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.closing = time.into();
-        self
-    }
-
-    /// Whether there is a timer between the opening and the closing handshake.
-    pub(crate) const fn time_messages(&self) -> bool {
-        self.keepalive.is_some() || self.idle.is_some() || self.message.is_some()
-    }
-
-    /// Returns the deadline of an opening handshake that starts now.
-    #[must_use]
-    pub fn opening(&self, now: Instant) -> Deadline {
-        Deadline::new(Timeout::Handshake, self.handshake, now)
-    }
-
-    /// Returns the deadline for ending a transport that never had a connection, such as after a
-    /// refused handshake. By then the response must be written and the peer must have ended its
-    /// side.
-    #[must_use]
-    pub fn ending(&self, now: Instant) -> Deadline {
-        Deadline::new(Timeout::Closing, self.closing, now)
-    }
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// What took too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Timeout {
-    /// The opening handshake ([`Timeouts::handshake`]).
-    Handshake,
-    /// The answer to a keepalive Ping ([`Keepalive::timeout`]).
-    Keepalive,
-    /// The rest of a message ([`Timeouts::message`]).
-    Message,
-    /// The peer's part of the closing handshake ([`Timeouts::closing`]).
-    Closing,
-}
-
-impl fmt::Display for Timeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Handshake => "the opening handshake took too long (Timeouts::handshake)",
-            Self::Keepalive => "the peer did not answer a Ping in time (Keepalive::timeout)",
-            Self::Message => "a message took too long to arrive (Timeouts::message)",
-            Self::Closing => {
-                "the peer did not finish the closing handshake in time (Timeouts::closing)"
-            }
-        })
-    }
-}
-
-impl std::error::Error for Timeout {}
-
-/// A moment by which something must have happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline {
-    what: Timeout,
-    at: Option<Instant>,
-}
-
-impl Deadline {
-    fn new(what: Timeout, time: Option<Duration>, now: Instant) -> Self {
-        Self { what, at: time.and_then(|time| now.checked_add(time)) }
-    }
-
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` if never.
-    #[must_use]
-    pub const fn poll_timeout(&self) -> Option<Instant> {
-        self.at
-    }
-
-    /// Checks whether the deadline has passed.
-    ///
-    /// # Errors
-    ///
-    /// [`Timeout`] if it has.
-    pub fn handle_timeout(&self, now: Instant) -> Result<(), Timeout> {
-        match self.at {
-            Some(at) if at <= now => Err(self.what),
-            _ => Ok(()),
-        }
-    }
-}
+use crate::timeouts::{Keepalive, Timeout, Timeouts};
 
 /// How long a passed deadline waits for a second check: long enough for a loop to read once, and
 /// short compared with any timeout that a program would set.
@@ -203,6 +19,8 @@ pub(crate) struct Observed {
     pub(crate) heard: bool,
     /// Part of a message was sent or received.
     pub(crate) used: bool,
+    /// The peer has taken bytes of an incomplete write.
+    pub(crate) taken: bool,
     /// Bytes may have arrived unread, so the peer's silence does not count.
     pub(crate) unread: bool,
     /// A message is arriving.
@@ -249,7 +67,7 @@ pub(crate) struct Timers {
     closing: Option<Duration>,
     /// When the timers were last checked; `None` before the first time.
     now: Option<Instant>,
-    /// When the peer was last heard, or when a Ping was sent since then.
+    /// When the peer last gave a sign of life, or when a Ping was sent since then.
     heard: Option<Instant>,
     /// Whether a keepalive Ping is in flight.
     pinged: bool,
@@ -340,7 +158,11 @@ impl Timers {
         if observed.heard || observed.unread || first {
             (self.pinged, self.heard) = (false, Some(now));
         }
-        if observed.used || first {
+        if observed.taken {
+            // A Ping may wait behind the rest of the write, so its answer may take longer.
+            self.heard = Some(now);
+        }
+        if observed.used || observed.taken || first {
             self.used = Some(now);
         }
         self.arriving = match self.arriving {

@@ -123,6 +123,7 @@ impl SendQueue {
         self.writing = true;
         if !self.has_rest() {
             std::mem::swap(&mut self.batch, &mut self.queued);
+            self.batch.set_ahead(0);
             self.taken = self.taken.saturating_add(1);
             self.in_flight = self.batch.buffered_amount();
         }
@@ -144,9 +145,12 @@ impl SendQueue {
         self.written = self.written.saturating_add(written as u64);
         self.writing = false;
         self.batch = batch;
-        if rest == 0 {
+        let is_done = rest == 0;
+        if is_done {
             self.done = self.taken;
         }
+        // What the peer takes of the rest is a sign of life, which the timers see here.
+        self.queued.set_ahead(if is_done { 0 } else { self.written });
         written
     }
 

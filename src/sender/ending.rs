@@ -10,7 +10,8 @@ use crate::closing::{Outcome, Progress, Reply, State, Teardown};
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::frame::Opcode;
-use crate::timer::{Due, Timeout};
+use crate::timeouts::Timeout;
+use crate::timer::Due;
 
 impl Sender {
     /// Records what the receiver has received, directly before it waits for the peer. The peer's
@@ -93,7 +94,7 @@ impl Sender {
     /// [`Timeout`] if something took too long: the connection is over. A Close frame that says so
     /// was queued. Every later call returns the error again.
     pub fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> Result<(), Timeout> {
-        match self.closing.handle_timeout(now) {
+        match self.closing.handle_timeout(now, output.rest()) {
             // Refused only if the send buffer is full because the peer does not read: then the
             // Ping, which the timers count as sent, times out as it should.
             Some(Due::Ping(payload)) => {

@@ -7,6 +7,7 @@ mod limits;
 mod owned;
 mod peers;
 mod rfc6455;
+mod slow_readers;
 mod splits;
 mod timers;
 mod violations;

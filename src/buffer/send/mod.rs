@@ -11,6 +11,7 @@ pub use unwritten::Unwritten;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 
 use super::queue::ByteQueue;
 use crate::frame::FrameHeader;
@@ -27,6 +28,8 @@ pub struct SendBuffer {
     bytes: ByteQueue,
     /// The waiting Pong. Boxed and allocated at the first Ping: most connections see none.
     pong: Option<Box<WaitingPong>>,
+    /// In a [`SendQueue`](super::send_queue::SendQueue): the rest of a write that goes before.
+    ahead: Option<NonZeroU32>,
 }
 
 /// "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
@@ -60,7 +63,7 @@ impl SendBuffer {
     /// Creates an empty buffer; it allocates when something is queued.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: ByteQueue::new(), pong: None }
+        Self { bytes: ByteQueue::new(), pong: None, ahead: None }
     }
 
     /// Returns the next bytes to write: empty only if nothing waits. More may follow them.
@@ -105,6 +108,18 @@ impl SendBuffer {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.waiting_pong().is_none()
+    }
+
+    /// Where the rest of an incomplete write begins, modulo 2^32, if there is one.
+    pub(crate) fn rest(&self) -> Option<NonZeroU32> {
+        let own = || position(self.bytes.start() as u64).filter(|_| !self.bytes.is_empty());
+        self.ahead.or_else(own)
+    }
+
+    /// Records where the rest of an incomplete write of other bytes begins, which are written
+    /// before these; 0 if there is none.
+    pub(super) fn set_ahead(&mut self, begins: u64) {
+        self.ahead = position(begins);
     }
 
     /// Writes once, and returns how many bytes the transport took. Use it to look at the clock
@@ -186,7 +201,7 @@ impl SendBuffer {
     /// Frees the memory if nothing waits.
     pub fn release(&mut self) {
         if self.is_empty() {
-            *self = Self::new();
+            *self = Self { ahead: self.ahead, ..Self::new() };
         }
     }
 
@@ -309,6 +324,12 @@ impl SendBuffer {
         }
         self.bytes.spare_mut()
     }
+}
+
+/// A position modulo 2^32; `None` for 0.
+fn position(begins: u64) -> Option<NonZeroU32> {
+    #[expect(clippy::cast_possible_truncation, reason = "only differences count")]
+    NonZeroU32::new(begins as u32)
 }
 
 impl fmt::Debug for SendBuffer {
