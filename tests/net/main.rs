@@ -7,6 +7,7 @@ mod closing;
 mod common;
 mod server;
 mod shutdown;
+mod slow_readers;
 mod socket;
 mod split;
 mod stalls;

@@ -18,8 +18,8 @@ pub(super) struct Outbox {
     pub(super) write_wanted: bool,
     /// Detects a peer that takes too little.
     pace: Pace,
-    /// The error after which nothing more can be written.
-    failed: Option<io::ErrorKind>,
+    /// The error after which nothing more can be written, for each thread that asks.
+    failed: Option<(io::ErrorKind, String)>,
     /// Number of readers and writers.
     pub(super) handles: usize,
     /// Until when the background thread sleeps.
@@ -128,10 +128,12 @@ impl Outbox {
 
     /// Checks that the connection can still be written to.
     pub(super) fn check(&self) -> Result<(), Error> {
-        match self.failed {
-            Some(kind) => Err(io::Error::from(kind).into()),
-            None => Ok(()),
-        }
+        self.failure().map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Returns the error after which nothing more can be written.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.failed.as_ref().map(|(kind, text)| io::Error::new(*kind, text.as_str()))
     }
 
     /// Whether the background thread has something to write now.
@@ -161,7 +163,7 @@ impl Outbox {
             }
         };
         if let Err(error) = judged {
-            self.failed.get_or_insert(error.kind());
+            self.failed.get_or_insert_with(|| (error.kind(), error.to_string()));
             self.sender.mark_closed();
         }
         self.failed.is_some()

@@ -156,9 +156,14 @@ impl Reader {
     }
 
     fn result(&self) -> Result<bool, Error> {
-        match self.outcome() {
+        let outbox = self.handle.lock();
+        match outbox.outcome() {
             Some(Outcome::Clean { .. }) => Ok(false),
-            Some(Outcome::Abnormal) | None => Err(Error::Abnormal),
+            // A write has failed, and the transport was ended for it.
+            Some(Outcome::Abnormal) | None => match outbox.failure() {
+                Some(error) if !is_reset(&error) => Err(error.into()),
+                _ => Err(Error::Abnormal),
+            },
             Some(Outcome::Failed(error)) => Err(error.into()),
             Some(Outcome::TimedOut(timeout)) => Err(timeout.into()),
         }
