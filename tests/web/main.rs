@@ -10,3 +10,4 @@ mod handlers;
 mod pull;
 mod send;
 mod server;
+mod slow_servers;
