@@ -162,7 +162,7 @@ fn the_limits_of_client_and_server_are_the_defaults() {
         assert!(shown.contains(&default), "{default} is not in {shown}");
         checked += 1;
     }
-    assert_eq!(checked, 4);
+    assert_eq!(checked, 5);
 }
 
 /// Those who read the README in a terminal or beside an editor need not scroll.

@@ -98,6 +98,12 @@ impl Slot {
         &self.stream
     }
 
+    /// Ends the connection of a client that has not sent its request, or was refused.
+    pub(super) fn displace(&self) {
+        let _ = self.stream.abort();
+        self.settle();
+    }
+
     /// Records that the client's request has arrived; `false` if the server shuts down.
     pub(super) fn open(&self) -> bool {
         self.change(Phase::Opening, Phase::Running)

@@ -5,6 +5,7 @@
 mod client;
 mod closing;
 mod common;
+mod places;
 mod server;
 mod shutdown;
 mod slow_readers;

@@ -79,7 +79,12 @@ impl Incoming {
                 incoming.slot.settle();
                 return Err(error.into());
             }
-            Err(Error::Handshake(error)) => incoming.refuse(error)?,
+            Err(Error::Handshake(error)) => {
+                if !is_worth_waiting_for(&error) {
+                    incoming.slot.settle();
+                }
+                incoming.refuse::<()>(error)?;
+            }
             Err(error) => return Err(error),
             Ok(()) if !incoming.slot.open() => {
                 incoming.reject(&Rejection::new(503))?;
@@ -204,5 +209,15 @@ impl Incoming {
 
     fn stream(&self) -> Stream {
         self.slot.stream().clone()
+    }
+}
+
+/// Whether a refused client's end is awaited, so that it can read the response. One that was too
+/// slow, or that does not speak HTTP, must not hold its place any longer.
+const fn is_worth_waiting_for(error: &HandshakeError) -> bool {
+    match error {
+        HandshakeError::Incomplete(_) => false,
+        HandshakeError::Head(error) => error.status() != 400,
+        _ => true,
     }
 }

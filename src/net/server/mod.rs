@@ -110,6 +110,20 @@ impl Server {
         self
     }
 
+    /// Sets the largest number of handshakes in progress; refused clients whose end is awaited
+    /// count too. Default 2,500, a quarter of the default of
+    /// [`max_connections`](Self::max_connections).
+    ///
+    /// If this limit or [`max_connections`](Self::max_connections) is reached, a new client takes
+    /// the place of the oldest handshake that has lasted more than a second
+    /// ([`ServerError::Displaced`]). So clients that never finish their handshake delay others by
+    /// about a second, unless this many of them connect in each second.
+    #[must_use]
+    pub fn max_handshakes(mut self, handshakes: usize) -> Self {
+        self.options.max_handshakes = handshakes.max(1);
+        self
+    }
+
     /// Sets the time in which a peer must read at least 16 KiB of the data sent to it, or all of
     /// it. Otherwise the write fails and the connection ends. Default 30 seconds; `None` waits
     /// forever.
@@ -200,7 +214,7 @@ where
     F: Fn(&Incoming) -> HandlerResult + Send + Sync + 'static,
 {
     let report = |error: ServerError, peer| options.report.report(&error, peer);
-    while shared.wait_for_room(options.max_connections) {
+    while shared.wait_for_room(options.max_connections, options.max_handshakes) {
         let (tcp, peer) = match listener.accept() {
             Ok(accepted) => accepted,
             Err(error) if is_fatal(&error) => return Err(error),

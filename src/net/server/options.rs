@@ -15,6 +15,7 @@ pub(in crate::net) struct Options {
     /// The default answer, for an answer of the program without these settings.
     pub(super) answer: Answer,
     pub(super) max_connections: usize,
+    pub(super) max_handshakes: usize,
     pub(super) write_timeout: Option<Duration>,
     pub(super) stack_size: Option<usize>,
     pub(in crate::net) tls: Option<Acceptor>,
@@ -29,6 +30,7 @@ impl Options {
             origins: OriginPolicy::SameHost,
             answer: Answer::new(),
             max_connections: 10_000,
+            max_handshakes: 2_500,
             write_timeout: Some(Duration::from_secs(30)),
             stack_size: None,
             tls: None,

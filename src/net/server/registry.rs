@@ -1,5 +1,6 @@
 //! The connections of a server, and how they are ended.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -29,6 +30,9 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct Registry {
     slots: Vec<Arc<Slot>>,
+    /// The connections that serve nobody, and since when, the oldest first: those in their
+    /// handshake, and those of refused clients.
+    pending: VecDeque<(Instant, Arc<Slot>)>,
     /// Whether the server's thread may wait for a client.
     accepting: bool,
     shutting_down: bool,
@@ -38,6 +42,8 @@ struct Registry {
 pub(super) const RETRY: Duration = Duration::from_millis(20);
 /// How long to try to interrupt `accept`.
 const WAKE_TIME: Duration = Duration::from_secs(2);
+/// How long a handshake keeps its place when another client needs it.
+const UNDISTURBED: Duration = Duration::from_secs(1);
 
 impl ServerHandle {
     /// Stops accepting clients, closes each connection with 1001 after its accepted messages, and
@@ -60,7 +66,12 @@ impl ServerHandle {
         for slot in slots {
             slot.close(CloseCode::GOING_AWAY);
         }
-        self.shared.wake_accept();
+        let shared = Arc::clone(&self.shared);
+        // Connecting may take a while, for example if the backlog is full.
+        let wake = thread::Builder::new().name("sansock-shutdown".into());
+        if wake.spawn(move || shared.wake_accept()).is_err() {
+            self.shared.wake_accept();
+        }
     }
 
     /// Returns how many connections there are, those in their handshake included.
@@ -85,14 +96,21 @@ impl Shared {
         lock(&self.state)
     }
 
-    /// `false` if the server shuts down.
-    pub(super) fn wait_for_room(&self, connections: usize) -> bool {
+    /// Waits for a free place; `false` if the server shuts down. If there is none, the oldest
+    /// handshake gives its place once it has had a second: otherwise clients that never finish it
+    /// could keep all others out.
+    pub(super) fn wait_for_room(&self, connections: usize, handshakes: usize) -> bool {
         let mut registry = self.lock();
-        while registry.slots.len() >= connections && !registry.shutting_down {
-            registry = wait(&self.changed, registry, None);
+        registry.accepting = false;
+        while !registry.shutting_down {
+            if registry.slots.len() < connections && registry.pending.len() < handshakes {
+                registry.accepting = true;
+                return true;
+            }
+            let until = registry.displace(Instant::now());
+            registry = wait(&self.changed, registry, until);
         }
-        registry.accepting = !registry.shutting_down;
-        registry.accepting
+        false
     }
 
     pub(super) fn pause(&self, time: Duration) {
@@ -103,21 +121,23 @@ impl Shared {
     pub(super) fn register(self: &Arc<Self>, stream: Stream) -> Option<Guard> {
         let slot = Arc::new(Slot::new(stream));
         let mut registry = self.lock();
+        registry.accepting = false;
         if registry.shutting_down {
             return None;
         }
         registry.slots.push(Arc::clone(&slot));
+        registry.pending.push_back((Instant::now(), Arc::clone(&slot)));
         Some(Guard { shared: Arc::clone(self), slot })
     }
 
     /// Interrupts `accept` by connecting to the listener.
     fn wake_accept(&self) {
         let until = Instant::now().checked_add(WAKE_TIME);
-        while TcpStream::connect_timeout(&reachable(self.address), WAKE_TIME).is_err() {
-            // For example no descriptors: connections that end now free some.
-            if until.is_none_or(|until| Instant::now() >= until) || !self.lock().accepting {
+        while self.lock().accepting && until.is_some_and(|until| Instant::now() < until) {
+            if TcpStream::connect_timeout(&reachable(self.address), WAKE_TIME).is_ok() {
                 return;
             }
+            // For example no descriptors: connections that end now free some.
             thread::sleep(RETRY);
         }
     }
@@ -145,6 +165,29 @@ impl Shared {
     }
 }
 
+impl Registry {
+    /// Ends the oldest pending connection if it has had its time. Returns when to look again.
+    fn displace(&mut self, now: Instant) -> Option<Instant> {
+        let ends = self.pending.front()?.0.checked_add(UNDISTURBED)?;
+        if ends > now {
+            return Some(ends);
+        }
+        if let Some((_, slot)) = self.pending.pop_front() {
+            slot.displace();
+        }
+        // Its thread frees the place in a moment.
+        now.checked_add(RETRY)
+    }
+
+    fn is_pending(&self, slot: &Arc<Slot>) -> bool {
+        self.pending.iter().any(|(_, pending)| Arc::ptr_eq(pending, slot))
+    }
+
+    fn remove_pending(&mut self, slot: &Arc<Slot>) {
+        self.pending.retain(|(_, pending)| !Arc::ptr_eq(pending, slot));
+    }
+}
+
 /// Frees the connection's place, even if its thread panics.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -152,9 +195,40 @@ pub(super) struct Guard {
     pub(super) slot: Arc<Slot>,
 }
 
+impl Guard {
+    /// Records that the client's request has arrived; `false` if its place was given to another
+    /// client.
+    pub(super) fn opened(&self) -> bool {
+        let mut registry = self.shared.lock();
+        let has_place = registry.is_pending(&self.slot);
+        registry.remove_pending(&self.slot);
+        drop(registry);
+        self.shared.changed.notify_all();
+        has_place
+    }
+
+    /// Whether the client's handshake has not yet given its place to another client.
+    pub(super) fn has_place(&self) -> bool {
+        self.shared.lock().is_pending(&self.slot)
+    }
+
+    /// Records that the client was refused and only its end is awaited.
+    pub(super) fn refused(&self) {
+        let mut registry = self.shared.lock();
+        if !registry.is_pending(&self.slot) {
+            registry.pending.push_back((Instant::now(), Arc::clone(&self.slot)));
+            drop(registry);
+            self.shared.changed.notify_all();
+        }
+    }
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.shared.lock().slots.retain(|slot| !Arc::ptr_eq(slot, &self.slot));
+        let mut registry = self.shared.lock();
+        registry.slots.retain(|slot| !Arc::ptr_eq(slot, &self.slot));
+        registry.remove_pending(&self.slot);
+        drop(registry);
         self.shared.changed.notify_all();
     }
 }

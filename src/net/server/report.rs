@@ -24,6 +24,9 @@ pub enum ServerError {
     /// the server shuts down ([`io::ErrorKind::ConnectionAborted`]), or the operating system had no
     /// thread for it. The client has been sent an error response, if that was possible.
     Opening(Error),
+    /// The client's handshake had taken more than a second, and another client needed its place
+    /// ([`Server::max_handshakes`](super::Server::max_handshakes)).
+    Displaced,
     /// The handler returned an error. The connection was closed with 1011, unless it had already
     /// ended.
     Handler(Box<dyn std::error::Error + Send + Sync>),
@@ -37,6 +40,10 @@ impl fmt::Display for ServerError {
         match self {
             Self::Accept(error) => write!(f, "cannot accept a connection: {error}"),
             Self::Opening(error) => error.fmt(f),
+            Self::Displaced => f.write_str(
+                "the handshake was slow, and another client needed its place \
+                 (Server::max_handshakes, Server::max_connections)",
+            ),
             Self::Handler(error) => error.fmt(f),
             Self::Panic(text) => write!(f, "the handler panicked: {text}"),
         }
@@ -50,7 +57,7 @@ impl std::error::Error for ServerError {
             Self::Accept(error) => error.source(),
             Self::Opening(error) => error.source(),
             Self::Handler(error) => error.source(),
-            Self::Panic(_) => None,
+            Self::Displaced | Self::Panic(_) => None,
         }
     }
 }

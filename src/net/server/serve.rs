@@ -19,11 +19,12 @@ where
 {
     let report = |error: &ServerError| options.report.report(error, Some(peer));
     let incoming = match Incoming::open(Arc::clone(&guard.slot), peer, options) {
-        Ok(incoming) => incoming,
-        Err(error) => {
+        Ok(incoming) if guard.opened() => incoming,
+        Err(error) if guard.has_place() => {
             report(&ServerError::Opening(error));
             return end_refused(guard, options);
         }
+        _ => return report(&ServerError::Displaced),
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| handler(&incoming)));
     let failure = match result {
@@ -48,6 +49,7 @@ where
 /// Waits until a refused client has ended its side, so that the response arrives.
 fn end_refused(guard: &Guard, options: &Options) {
     if !guard.slot.is_settled() {
+        guard.refused();
         discard(&mut guard.slot.stream().clone(), &options.ending(), OF_REFUSED);
     }
 }
