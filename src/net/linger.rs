@@ -9,7 +9,7 @@ use super::transport::Transport;
 use crate::{Deadline, SendBuffer};
 
 /// The largest number of bytes that are read and discarded from a refused client.
-pub(super) const OF_REFUSED: usize = 1 << 20;
+pub(super) const OF_REFUSED: usize = 64 << 20;
 /// How long the end may take if [`Timeouts::closing`](crate::Timeouts::closing) is `None`.
 const FALLBACK: Duration = Duration::from_secs(10);
 

@@ -138,12 +138,12 @@ fn a_refused_client_that_goes_on_sending_is_cut_off() {
     let (server, _) = patient(|server| server);
     let mut stream = connect(server.address());
     stream.set_write_timeout(Some(TIMEOUT)).unwrap();
-    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n").unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n").unwrap();
     let mut sent = 0;
-    while stream.write_all(&[0; 16 << 10]).is_ok() {
-        sent += 16 << 10;
-        // A megabyte, and what the buffers of the operating system hold.
-        assert!(sent < 64 << 20);
+    while stream.write_all(&[0; 64 << 10]).is_ok() {
+        sent += 64 << 10;
+        // 64 MiB, and what the buffers of the operating system hold.
+        assert!(sent < 80 << 20);
     }
     until("the place is free", || server.handle.connections() == 0);
     server.stop();

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::options::Options;
-use crate::handshake::{Answer, HandshakeError, Incomplete, Rejection, Request, ServerHandshake};
+use crate::handshake::{
+    Answer, HandshakeError, HeadError, Incomplete, Rejection, Request, ServerHandshake,
+};
 use crate::net::linger::write_and_end;
 use crate::net::lock::lock;
 use crate::net::opening::read_head;
@@ -215,9 +217,15 @@ impl Incoming {
 /// Whether a refused client's end is awaited, so that it can read the response. One that was too
 /// slow, or that does not speak HTTP, must not hold its place any longer.
 const fn is_worth_waiting_for(error: &HandshakeError) -> bool {
-    match error {
-        HandshakeError::Incomplete(_) => false,
-        HandshakeError::Head(error) => error.status() != 400,
-        _ => true,
-    }
+    !matches!(
+        error,
+        HandshakeError::Incomplete(_)
+            | HandshakeError::Head(
+                HeadError::ControlByte(_)
+                    | HeadError::LineEnding
+                    | HeadError::FoldedLine
+                    | HeadError::StartLine
+                    | HeadError::HeaderLine
+            )
+    )
 }
