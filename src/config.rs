@@ -43,7 +43,10 @@ pub struct Limits {
     /// Largest number of bytes that may wait in the send buffer, headers included. A message or
     /// Ping that would exceed it is refused with
     /// [`SendError::BufferFull`](crate::SendError::BufferFull), unless the buffer is empty.
-    /// Automatic replies (at most one Pong and one Close) are exempt. Default 64 MiB.
+    /// Automatic replies (at most one Pong and one Close) are exempt. Default 64 MiB. The memory for
+    /// these bytes is up to a quarter larger, plus 1 MiB. With a
+    /// [`SendQueue`](crate::split::SendQueue) the written part of a batch is freed when the batch
+    /// is put back.
     pub buffered: usize,
 }
 

@@ -2,50 +2,14 @@
 #![cfg(feature = "deflate")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use sansock::deflate::{ContextTakeover, DeflateConfig, WindowBits};
 use sansock::handshake::Established;
 use sansock::{Compression, Config, Connection, Message, ReceiveBuffer, Role, SendBuffer};
 use testkit::masks::FixedKey;
-
-/// Counts the bytes that the current thread holds.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: usize, sign: isize) {
-    HELD.set(HELD.get() + sign * isize::try_from(bytes).unwrap_or(0));
-}
-
-#[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
-// SAFETY: all is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 1);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        count(layout.size(), -1);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
+use testkit::memory::{Counting, held};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// Bytes that are still allocated after `work`.
-fn held(work: impl FnOnce()) -> isize {
-    let before = HELD.get();
-    work();
-    HELD.get() - before
-}
 
 fn connection(role: Role, deflate: &DeflateConfig) -> Connection {
     Established::after_handshake(role, None)

@@ -88,6 +88,14 @@ impl ByteQueue {
     }
 }
 
+impl ByteQueue {
+    /// Frees the memory after the waiting bytes.
+    pub(super) fn shrink(&mut self) {
+        self.memory.truncate(self.end);
+        self.memory.shrink_to_fit();
+    }
+}
+
 /// Methods that calculate with the cursors.
 #[expect(
     clippy::indexing_slicing,

@@ -62,6 +62,10 @@ impl SendQueue {
 
     /// Returns the buffer into which frames are encoded.
     pub fn queued(&mut self) -> &mut SendBuffer {
+        if self.batch.capacity() > SendBuffer::LARGE {
+            // Both together must not take much more memory than what waits.
+            self.batch.shrink();
+        }
         &mut self.queued
     }
 
@@ -145,6 +149,9 @@ impl SendQueue {
         self.written = self.written.saturating_add(written as u64);
         self.writing = false;
         self.batch = batch;
+        if rest == 0 || !self.queued.is_empty() {
+            self.batch.shrink();
+        }
         let is_done = rest == 0;
         if is_done {
             self.done = self.taken;

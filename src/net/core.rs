@@ -56,3 +56,22 @@ impl Drop for Core {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CloseCode;
+
+    /// The server's thread writes as much of the Close frame as the network takes at once.
+    #[test]
+    fn a_close_frame_that_was_partly_written_gets_its_rest() {
+        for written in 0..=4 {
+            let mut core = Core::new(Connection::server(&Config::new()), SendBuffer::new());
+            core.close(CloseNotice { code: CloseCode::GOING_AWAY, written });
+            assert_eq!(core.buffer.as_slice(), &[0x88, 2, 3, 0xe9][written..]);
+            // There is no second one.
+            core.close(CloseNotice { code: CloseCode::GOING_AWAY, written: 0 });
+            assert_eq!(core.buffer.buffered_amount(), 4 - written);
+        }
+    }
+}

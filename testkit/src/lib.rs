@@ -17,6 +17,7 @@
 
 pub mod frame;
 pub mod masks;
+pub mod memory;
 pub mod pair;
 pub mod seen;
 pub mod transport;

@@ -139,9 +139,9 @@ fn a_refused_client_that_goes_on_sending_is_cut_off() {
     let mut stream = connect(server.address());
     stream.set_write_timeout(Some(TIMEOUT)).unwrap();
     stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n").unwrap();
-    let mut sent = 0;
-    while stream.write_all(&[0; 64 << 10]).is_ok() {
-        sent += 64 << 10;
+    let (mut sent, piece) = (0, bytes(0, 64 << 10));
+    while stream.write_all(&piece).is_ok() {
+        sent += piece.len();
         // 64 MiB, and what the buffers of the operating system hold.
         assert!(sent < 80 << 20);
     }

@@ -60,6 +60,10 @@ impl WaitingPong {
 }
 
 impl SendBuffer {
+    /// From this number of bytes on the buffer grows by an eighth and not to the double: what a
+    /// slow peer costs is what waits for it, and little more.
+    pub(super) const LARGE: usize = 1 << 20;
+
     /// Creates an empty buffer; it allocates when something is queued.
     #[must_use]
     pub const fn new() -> Self {
@@ -310,19 +314,40 @@ impl SendBuffer {
 
     #[cold]
     fn grow(&mut self, n: usize) -> &mut [u8] {
-        let written = self.bytes.start();
-        // Moved only if no more bytes wait than were written: each byte moves at most once.
-        if self.bytes.len() <= written {
-            self.bytes.move_to(0);
-            if let Some(pong) = &mut self.pong {
-                pong.at = pong.at.saturating_sub(written);
-            }
+        let (written, waiting) = (self.bytes.start(), self.bytes.len());
+        // Moved only if no more bytes wait than were written, so each byte moves at most once. In a
+        // large buffer, which a slow peer makes, memory counts more: there each moves up to eight
+        // times.
+        if waiting <= written || (waiting > Self::LARGE && waiting / 8 <= written) {
+            self.move_to_front();
         }
         let needed = self.bytes.end().saturating_add(n);
-        if self.bytes.room() < needed {
+        if self.bytes.room() >= needed {
+            return self.bytes.spare_mut();
+        }
+        if needed > Self::LARGE {
+            self.bytes.grow_exact(needed.saturating_add(needed / 8));
+        } else {
             self.bytes.grow(needed.max(self.bytes.room().saturating_mul(2)).max(256));
         }
         self.bytes.spare_mut()
+    }
+
+    fn move_to_front(&mut self) {
+        let written = self.bytes.start();
+        self.bytes.move_to(0);
+        if let Some(pong) = &mut self.pong {
+            pong.at = pong.at.saturating_sub(written);
+        }
+    }
+
+    /// Frees memory of a large buffer that is no longer needed for the waiting bytes.
+    pub(super) fn shrink(&mut self) {
+        let waiting = self.bytes.len();
+        if self.bytes.capacity() > Self::LARGE.max(waiting.saturating_add(waiting / 4)) {
+            self.move_to_front();
+            self.bytes.shrink();
+        }
     }
 }
 
