@@ -2,12 +2,11 @@
 //! connection.
 #![cfg(feature = "rand")]
 
-use rand::Rng;
-
 use super::established::Established;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::mask::RandomMasks;
+use crate::random;
 
 impl Established {
     /// Makes the connection. A client takes its masking keys from
@@ -23,7 +22,7 @@ impl Established {
 #[must_use]
 pub fn random_nonce() -> [u8; 16] {
     let mut nonce = [0; 16];
-    rand::rng().fill_bytes(&mut nonce);
+    random::fill(&mut nonce);
     nonce
 }
 

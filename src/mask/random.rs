@@ -3,9 +3,8 @@
 
 use std::fmt;
 
-use rand::Rng;
-
 use super::source::MaskSource;
+use crate::random;
 
 /// How many keys are drawn at once. More would not make a key cheaper, and every connection stores
 /// them.
@@ -17,10 +16,11 @@ const BATCH: u8 = 16;
 /// source of entropy, and the masking key for a given frame MUST NOT make it simple for a
 /// server/proxy to predict the masking key for a subsequent frame." (RFC 6455, 5.3)
 ///
-/// The generator is the calling thread's ([`rand::rng`], `ChaCha` with 12 rounds). This type stores
-/// only keys that are drawn and not yet used, so it can move between threads. After a fork both
-/// processes have these keys, like the connection that they belong to: only one of them may go on
-/// using it.
+/// The generator is the calling thread's ([`rand::rng`], `ChaCha` with 12 rounds). It is seeded anew
+/// after a fork, so connections that are made afterwards have different keys in both processes.
+/// This type stores only keys that are drawn and not yet used, so it can move between threads.
+/// After a fork both processes have these keys, like the connection that they belong to: only one
+/// of them may go on using it.
 pub struct RandomMasks {
     keys: [[u8; 4]; BATCH as usize],
     /// How many of `keys`, from the start, are not used yet.
@@ -37,7 +37,7 @@ impl RandomMasks {
     #[cold]
     #[inline(never)]
     fn refill(&mut self) {
-        rand::rng().fill_bytes(self.keys.as_flattened_mut());
+        random::fill(self.keys.as_flattened_mut());
         self.left = BATCH;
     }
 }
