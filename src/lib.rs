@@ -206,7 +206,6 @@ pub mod mask;
 mod message;
 #[cfg(feature = "net")]
 pub mod net;
-mod random;
 mod receiver;
 mod sender;
 pub mod split;

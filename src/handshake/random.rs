@@ -6,7 +6,7 @@ use super::established::Established;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::mask::RandomMasks;
-use crate::random;
+use crate::mask::random::fill;
 
 impl Established {
     /// Makes the connection. A client takes its masking keys from
@@ -22,7 +22,7 @@ impl Established {
 #[must_use]
 pub fn random_nonce() -> [u8; 16] {
     let mut nonce = [0; 16];
-    random::fill(&mut nonce);
+    fill(&mut nonce);
     nonce
 }
 

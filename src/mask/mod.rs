@@ -19,7 +19,7 @@ mod key;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
-mod random;
+pub(crate) mod random;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
 //! Unpredictable masking keys (RFC 6455, 5.3 and 10.3).
 #![cfg(feature = "rand")]
 
+use std::cell::Cell;
 use std::fmt;
 
+use rand::Rng;
+
 use super::source::MaskSource;
-use crate::random;
 
 /// How many keys are drawn at once. More would not make a key cheaper, and every connection stores
 /// them.
@@ -37,7 +39,7 @@ impl RandomMasks {
     #[cold]
     #[inline(never)]
     fn refill(&mut self) {
-        random::fill(self.keys.as_flattened_mut());
+        fill(self.keys.as_flattened_mut());
         self.left = BATCH;
     }
 }
@@ -71,6 +73,28 @@ impl MaskSource for RandomMasks {
         self.left -= 1;
         self.keys[usize::from(self.left % BATCH)]
     }
+}
+
+thread_local! {
+    /// The process in which this thread's generator was seeded; 0 if none is known.
+    static SEEDED_IN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Fills `bytes` from the thread's CSPRNG ([`rand::rng`], `ChaCha` with 12 rounds).
+///
+/// A fork copies the state of the generator, and then both processes would draw the same numbers.
+/// So it is seeded anew in each process; to find out costs a system call, so draw many at a time.
+pub(crate) fn fill(bytes: &mut [u8]) {
+    let mut generator = rand::rng();
+    // Only there are forks, and some other platforms have no processes.
+    if cfg!(unix) {
+        let process = std::process::id();
+        if SEEDED_IN.replace(process) != process {
+            #[expect(clippy::expect_used, reason = "as `rand::rng` does if it cannot be seeded")]
+            generator.reseed().expect("the operating system has no random numbers");
+        }
+    }
+    generator.fill_bytes(bytes);
 }
 
 #[cfg(test)]
