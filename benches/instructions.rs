@@ -52,7 +52,7 @@ const CASES: &[Case] = &[
     #[cfg(feature = "net")]
     Case {
         name: "net: receive 8 B, one a read",
-        ceiling: 466,
+        ceiling: 470,
         run: |n| all(Blocking::receiving(Role::Server, Endless::single(&binary(8))), n),
     },
     Case { name: "send 8 B", ceiling: 107, run: |n| send(Role::Server, 8, n) },

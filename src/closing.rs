@@ -1,6 +1,5 @@
 //! Decides the end of a connection (RFC 6455, 7), for a whole connection and for a split one.
 
-use std::num::NonZeroU32;
 use std::time::Instant;
 
 use crate::close::CloseCode;
@@ -118,8 +117,9 @@ pub struct Progress {
     pub(crate) in_message: bool,
 }
 
-/// The number of bytes of an incomplete write that a peer must take before that is a sign of life.
-/// A peer that takes one byte at a time must not hold the waiting bytes for ever.
+/// The number of bytes that a peer must take of the rest of an incomplete write before that is a
+/// sign of life, unless fewer wait. A peer that takes one byte at a time must not hold the waiting
+/// bytes for ever.
 const SIGN_OF_LIFE: u32 = 16 << 10;
 
 /// How to answer a frame of the peer.
@@ -149,8 +149,12 @@ pub(crate) struct Closing {
     observed: Observed,
     /// The number of pieces of messages in the last progress of the receiver.
     pieces: u32,
-    /// Where the rest of an incomplete write began when that was last a sign of life.
-    rest: Option<NonZeroU32>,
+    /// How many bytes were written when that was last a sign of life, modulo 2^32.
+    taken: u32,
+    /// How many bytes were written or waited when the timers were last checked, modulo 2^32.
+    queued: u32,
+    /// Whether the last write was incomplete when the timers were last checked.
+    incomplete: bool,
     /// Boxed, because usually there is none.
     outcome: Option<Box<Outcome>>,
     peer: Peer,
@@ -172,7 +176,9 @@ impl Closing {
                 ended: false,
             },
             pieces: 0,
-            rest: None,
+            taken: 0,
+            queued: 0,
+            incomplete: false,
             outcome: None,
             peer: Peer::Awaited,
         }
@@ -195,17 +201,23 @@ impl Closing {
         self.observed.used = true;
     }
 
-    /// Records where the rest of an incomplete write begins, if there is one.
-    fn note_rest(&mut self, rest: Option<NonZeroU32>) {
-        let is_sign = match (self.rest, rest) {
-            (Some(before), Some(now)) => now.get().wrapping_sub(before.get()) >= SIGN_OF_LIFE,
-            (None, None) => false,
-            // A write was incomplete, or its rest was taken.
-            _ => true,
+    /// Records how many bytes were written and how many wait, modulo 2^32. If bytes that waited at
+    /// the last check still wait, the last write was incomplete, and what the peer takes of its rest
+    /// is a sign of life. Bytes that are written completely are none: the operating system takes
+    /// them for a dead peer too.
+    fn note_written(&mut self, (written, waiting): (u32, u32)) {
+        let after = written.wrapping_sub(self.queued);
+        let is_rest = after > u32::MAX / 2;
+        let is_sign = if is_rest {
+            written.wrapping_sub(self.taken) >= SIGN_OF_LIFE
+        } else {
+            self.incomplete
         };
-        if is_sign {
-            (self.observed.taken, self.rest) = (true, rest);
+        if is_sign || !is_rest {
+            self.taken = written;
         }
+        self.observed.taken |= is_sign;
+        (self.incomplete, self.queued) = (is_rest, written.wrapping_add(waiting));
     }
 
     /// Records that the receiver is about to wait for the peer.
@@ -288,14 +300,14 @@ impl Closing {
         if self.peer == Peer::GivenUp { None } else { self.timers.poll(&self.observed) }
     }
 
-    /// Returns what is due at `now`, when the rest of an incomplete write begins at `rest`. Only the
-    /// first timeout is the outcome: after it the connection
-    /// is over, and the end of the transport is no longer awaited.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, rest: Option<NonZeroU32>) -> Option<Due> {
+    /// Returns what is due at `now`; `written` is how many bytes were written and how many wait.
+    /// Only the first timeout is the outcome: after it the connection is over, and the end of the
+    /// transport is no longer awaited.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, written: (u32, u32)) -> Option<Due> {
         if self.peer == Peer::GivenUp {
             return None;
         }
-        self.note_rest(rest);
+        self.note_written(written);
         let due = self.timers.handle(now, &self.observed);
         let Observed { heard, used, taken, .. } = &mut self.observed;
         (*heard, *used, *taken) = (false, false, false);

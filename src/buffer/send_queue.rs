@@ -126,10 +126,9 @@ impl SendQueue {
         }
         self.writing = true;
         if !self.has_rest() {
-            std::mem::swap(&mut self.batch, &mut self.queued);
-            self.batch.set_ahead(0);
+            self.batch.swap_bytes(&mut self.queued);
             self.taken = self.taken.saturating_add(1);
-            self.in_flight = self.batch.buffered_amount();
+            self.set_in_flight(self.batch.buffered_amount());
         }
         Some(std::mem::take(&mut self.batch))
     }
@@ -138,6 +137,7 @@ impl SendQueue {
     /// written without a copy ([`Unwritten::remaining`](crate::buffer::Unwritten::remaining)).
     pub fn set_in_flight(&mut self, bytes: usize) {
         self.in_flight = bytes;
+        self.queued.set_ahead(0, bytes);
     }
 
     /// Gives back the right to write, and the batch with its unwritten rest. Returns how many bytes
@@ -152,12 +152,11 @@ impl SendQueue {
         if rest == 0 || !self.queued.is_empty() {
             self.batch.shrink();
         }
-        let is_done = rest == 0;
-        if is_done {
+        if rest == 0 {
             self.done = self.taken;
         }
-        // What the peer takes of the rest is a sign of life, which the timers see here.
-        self.queued.set_ahead(if is_done { 0 } else { self.written });
+        // The timers look at the queued buffer.
+        self.queued.set_ahead(written, rest);
         written
     }
 

@@ -55,6 +55,12 @@ pub(super) struct Rules {
     closing_since: Option<Instant>,
     overdue: Option<(Awaited, Instant)>,
     pings: u64,
+    /// How many bytes had left and waited at the last look.
+    queued: u64,
+    /// What waited at the look before still waited at the last one.
+    stuck: bool,
+    /// How many bytes had left when that was last a sign of life.
+    taken: u64,
     // How far the end is.
     closing: bool,
     ended: bool,
@@ -79,6 +85,9 @@ impl Rules {
             closing_since: None,
             overdue: None,
             pings: 0,
+            queued: 0,
+            stuck: false,
+            taken: 0,
             closing: false,
             ended: false,
             given_up: false,
@@ -186,11 +195,12 @@ impl Rules {
     }
 
     /// The time is told: what must be due.
-    pub(super) fn look(&mut self, now: Instant) -> Due {
+    pub(super) fn look(&mut self, now: Instant, left: u64, waits: u64) -> Due {
         if self.given_up {
             return Due::Nothing;
         }
-        self.record(now);
+        let takes = self.takes(left, waits);
+        self.record(now, takes);
         let passed = self.deadlines().filter(|(_, at)| *at <= now).min_by_key(|(_, at)| *at);
         // A first look is remembered while something may lie unread: a peer that drips wins no time.
         let before = self.overdue.filter(|_| passed.is_some() || self.unread);
@@ -226,12 +236,26 @@ impl Rules {
         Due::Expired(timeout, code)
     }
 
-    fn record(&mut self, now: Instant) {
+    /// Whether the peer has taken enough of what could not leave at once: 16 KiB, or all of it.
+    fn takes(&mut self, left: u64, waits: u64) -> bool {
+        let was_stuck = std::mem::replace(&mut self.stuck, left < self.queued);
+        let takes = if self.stuck { left - self.taken >= 16 << 10 } else { was_stuck };
+        if takes || !self.stuck {
+            self.taken = left;
+        }
+        self.queued = left + waits;
+        takes
+    }
+
+    fn record(&mut self, now: Instant, takes: bool) {
         let is_first = self.looked.replace(now).is_none();
         if self.heard || self.unread || is_first {
             (self.asked, self.silent_since) = (false, Some(now));
         }
-        if self.used || is_first {
+        if takes {
+            self.silent_since = Some(now);
+        }
+        if self.used || takes || is_first {
             self.unused_since = Some(now);
         }
         (self.heard, self.used) = (false, false);

@@ -40,6 +40,8 @@ pub(super) struct Side {
     incoming: Incoming,
     /// What was written from where it lies, and is not in the pipe yet.
     left: Vec<u8>,
+    /// How many bytes the transport has taken.
+    gone: u64,
     /// Accepted and not delivered yet.
     sent: VecDeque<Accepted>,
     /// The fragments so far of the message that is being sent.
@@ -90,6 +92,7 @@ impl Side {
             monitor: Monitor::new(role == Role::Client, deflate.is_some()),
             incoming: Incoming::default(),
             left: Vec::new(),
+            gone: 0,
             sent: VecDeque::new(),
             fragments: None,
             pieces: None,
@@ -199,7 +202,9 @@ impl Side {
         } else if let Err(error) = &result {
             assert!(matches!(error, SendError::BufferFull { .. }), "{error:?}");
         }
-        self.left.extend(result?);
+        let left = result?;
+        self.gone += left.len() as u64;
+        self.left.extend(left);
         self.rules.sent();
         let frames = vec![payload.len()];
         let compressed = self.deflate.is_some();
@@ -333,7 +338,9 @@ impl Side {
     /// Takes at most so many bytes of the output, behind those that have left already.
     pub(super) fn take_output(&mut self, most: usize) -> Vec<u8> {
         let mut taken = std::mem::take(&mut self.left);
-        taken.extend(self.twin.take_output(most));
+        let more = self.twin.take_output(most);
+        self.gone += more.len() as u64;
+        taken.extend(more);
         for frame in self.monitor.watch(&taken) {
             match frame.header.opcode {
                 9 => {
@@ -502,8 +509,9 @@ impl Side {
     fn look(&mut self) {
         let open = !self.rules.is_closing();
         let full = self.refusal(false, false, 8).is_some();
+        let waits = self.waiting() as u64;
         let result = self.twin.look(self.now);
-        let (ended, code) = match self.rules.look(self.now) {
+        let (ended, code) = match self.rules.look(self.now, self.gone, waits) {
             Due::Nothing => (None, None),
             Due::Ping(payload) => {
                 // It is left out where too much waits, and times out then.

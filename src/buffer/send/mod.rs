@@ -11,7 +11,6 @@ pub use unwritten::Unwritten;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::num::NonZeroU32;
 
 use super::queue::ByteQueue;
 use crate::frame::FrameHeader;
@@ -28,8 +27,11 @@ pub struct SendBuffer {
     bytes: ByteQueue,
     /// The waiting Pong. Boxed and allocated at the first Ping: most connections see none.
     pong: Option<Box<WaitingPong>>,
-    /// In a [`SendQueue`](super::send_queue::SendQueue): the rest of a write that goes before.
-    ahead: Option<NonZeroU32>,
+    /// How many bytes were written, modulo 2^32.
+    written: u32,
+    /// In a [`SendQueue`](super::send_queue::SendQueue): how many bytes are written before these,
+    /// modulo 2^32.
+    ahead: u32,
 }
 
 /// "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
@@ -67,7 +69,7 @@ impl SendBuffer {
     /// Creates an empty buffer; it allocates when something is queued.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: ByteQueue::new(), pong: None, ahead: None }
+        Self { bytes: ByteQueue::new(), pong: None, written: 0, ahead: 0 }
     }
 
     /// Returns the next bytes to write: empty only if nothing waits. More may follow them.
@@ -93,6 +95,7 @@ impl SendBuffer {
         // Most connections never see a Ping.
         let waiting = self.bytes.len();
         assert!(n <= waiting, "{CONSUMED_TOO_MUCH}");
+        self.count(n);
         if n == waiting {
             self.bytes.restart(0);
         } else {
@@ -114,16 +117,31 @@ impl SendBuffer {
         self.bytes.is_empty() && self.waiting_pong().is_none()
     }
 
-    /// Where the rest of an incomplete write begins, modulo 2^32, if there is one.
-    pub(crate) fn rest(&self) -> Option<NonZeroU32> {
-        let own = || position(self.bytes.start() as u64).filter(|_| !self.bytes.is_empty());
-        self.ahead.or_else(own)
+    /// Returns how many bytes were written and how many wait, those of a batch in flight included,
+    /// modulo 2^32.
+    #[expect(clippy::cast_possible_truncation, reason = "modulo 2^32")]
+    pub(crate) fn written(&self) -> (u32, u32) {
+        (self.written, self.ahead.wrapping_add(self.buffered_amount() as u32))
     }
 
-    /// Records where the rest of an incomplete write of other bytes begins, which are written
-    /// before these; 0 if there is none.
-    pub(super) fn set_ahead(&mut self, begins: u64) {
-        self.ahead = position(begins);
+    /// Records that `n` bytes of a batch were written and that `ahead` bytes of it wait.
+    #[expect(clippy::cast_possible_truncation, reason = "modulo 2^32")]
+    pub(super) fn set_ahead(&mut self, n: usize, ahead: usize) {
+        self.count(n);
+        self.ahead = ahead as u32;
+    }
+
+    /// Swaps the waiting bytes and the memory.
+    pub(super) fn swap_bytes(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.bytes, &mut other.bytes);
+        std::mem::swap(&mut self.pong, &mut other.pong);
+    }
+
+    #[inline]
+    fn count(&mut self, n: usize) {
+        #[expect(clippy::cast_possible_truncation, reason = "modulo 2^32")]
+        let n = n as u32;
+        self.written = self.written.wrapping_add(n);
     }
 
     /// Writes once, and returns how many bytes the transport took. Use it to look at the clock
@@ -139,6 +157,7 @@ impl SendBuffer {
         let n = transport.write(waiting)?;
         if n == all && self.pong.is_none() {
             // The usual case.
+            self.count(all);
             self.bytes.restart(0);
         } else {
             self.consume(n);
@@ -162,6 +181,7 @@ impl SendBuffer {
         let written = transport.write(waiting);
         if matches!(written, Ok(n) if n == all) && self.pong.is_none() {
             // The usual case.
+            self.count(all);
             self.bytes.restart(0);
             return Ok(());
         }
@@ -205,7 +225,7 @@ impl SendBuffer {
     /// Frees the memory if nothing waits.
     pub fn release(&mut self) {
         if self.is_empty() {
-            *self = Self { ahead: self.ahead, ..Self::new() };
+            *self = Self { written: self.written, ahead: self.ahead, ..Self::new() };
         }
     }
 
@@ -280,6 +300,7 @@ impl SendBuffer {
             Some(pong) if pong.at == self.bytes.start() && n > 0 => self.consume_pong(n),
             _ => self.bytes.consume(n),
         }
+        self.count(n);
         if self.is_empty() {
             self.bytes.restart(0);
         }
@@ -349,12 +370,6 @@ impl SendBuffer {
             self.bytes.shrink();
         }
     }
-}
-
-/// A position modulo 2^32; `None` for 0.
-fn position(begins: u64) -> Option<NonZeroU32> {
-    #[expect(clippy::cast_possible_truncation, reason = "only differences count")]
-    NonZeroU32::new(begins as u32)
 }
 
 impl fmt::Debug for SendBuffer {
