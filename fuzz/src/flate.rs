@@ -13,8 +13,10 @@ pub struct Inflated {
 /// Why decoding stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// All bits are used up.
+    /// All bits are used up, inside a block.
     NeedsBits,
+    /// All bits are used up, and the last block has ended with a byte.
+    Between,
     /// A final block has ended; the bytes that it and those before it took.
     Final(usize),
     /// The bits are wrong.
@@ -26,6 +28,9 @@ pub enum Stop {
 pub fn inflate(bytes: &[u8], most: usize) -> Inflated {
     let mut decoder = Decoder { bits: Bits { bytes, at: 0 }, output: Vec::new(), most };
     let stop = loop {
+        if decoder.bits.at == bytes.len() * 8 {
+            break Stop::Between;
+        }
         match decoder.block() {
             Ok(false) => {}
             Ok(true) => break Stop::Final(decoder.bits.at.div_ceil(8)),
@@ -238,19 +243,19 @@ mod tests {
     #[test]
     fn the_examples_of_rfc_7692() {
         for (bytes, output, stop) in [
-            (&b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff"[..], "Hello", Stop::NeedsBits),
+            (&b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff"[..], "Hello", Stop::Between),
             (b"\xf2\x00\x11\x00\x00\x00\x00\xff\xff", "H", Stop::Wrong),
             (
                 b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00\x00\x00\xff\xff",
                 "Hello",
-                Stop::NeedsBits,
+                Stop::Between,
             ),
             (b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00", "Hello", Stop::Final(7)),
             (b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00", "Hello", Stop::NeedsBits),
             (
                 b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff\xf2\x00\x11\x00\x00\x00\x00\xff\xff",
                 "HelloHello",
-                Stop::NeedsBits,
+                Stop::Between,
             ),
             (b"\x07", "", Stop::Wrong),
         ] {

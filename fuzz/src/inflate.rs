@@ -198,7 +198,6 @@ impl Stream {
     /// The message so far. With its end, the stream is ready for the next one.
     fn inflate(&mut self, begun: &InProgress, fin: bool, setup: &Setup) -> Result<Vec<u8>, u16> {
         let payload = &begun.payload;
-        const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
         let mut try_it = Attempt {
             bytes: self.bytes.clone(),
             done: self.done,
@@ -209,10 +208,8 @@ impl Stream {
         };
         let fed = try_it.feed(payload);
         let mut fed = fed.and_then(|()| {
-            // An end that is there already, or nothing that it could end.
-            let has_end = try_it.at_start || payload.ends_with(&TAIL);
             let too_large = try_it.output.len() > try_it.limit;
-            if fin && !has_end && !too_large { try_it.feed_tail(&TAIL) } else { Ok(()) }
+            if fin && !too_large { try_it.end(payload) } else { Ok(()) }
         });
         // What has come out before is looked at first.
         if try_it.output.len() > try_it.limit {
@@ -246,13 +243,20 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// If a final block ends in the tail, no other begins with what is left of it.
-    fn feed_tail(&mut self, tail: &[u8]) -> Result<(), u16> {
-        let whole = [self.bytes.as_slice(), tail].concat();
-        let Stop::Final(at) = flate::inflate(&whole, self.done + self.limit + 1).stop else {
-            return self.feed(tail);
-        };
-        self.feed(&tail[..at - self.bytes.len()])
+    /// The payload has ended: with the tail, that must be between two blocks.
+    fn end(&mut self, payload: &[u8]) -> Result<(), u16> {
+        const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+        let has_tail = payload.ends_with(&TAIL);
+        if self.at_start || (has_tail && self.spent) {
+            // Nothing has begun that it could end.
+            return Ok(());
+        }
+        if !has_tail {
+            self.bytes.extend_from_slice(&TAIL);
+        }
+        let inflated = flate::inflate(&self.bytes, self.done + self.limit + 1);
+        let is_end = inflated.stop == Stop::Between && inflated.output.len() == self.done;
+        if is_end { Ok(()) } else { Err(1007) }
     }
 
     fn feed(&mut self, bytes: &[u8]) -> Result<(), u16> {
@@ -269,7 +273,7 @@ impl Attempt {
                 return Ok(());
             }
             match inflated.stop {
-                Stop::NeedsBits => return Ok(()),
+                Stop::NeedsBits | Stop::Between => return Ok(()),
                 Stop::Wrong => return Err(1007),
                 Stop::Final(at) => {
                     self.bytes.drain(..at);

@@ -12,6 +12,14 @@ use super::progress::Progress;
 /// "0x00 0x00 0xff 0xff", which the sender removes (7.2.1).
 pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
+/// [`TAIL`] and an empty final block: the stream ends with its last byte, if it stands between two
+/// blocks.
+const LAST: [u8; 9] = [0, 0, 0xFF, 0xFF, 1, 0, 0, 0xFF, 0xFF];
+/// Empty blocks, which change nothing between two blocks. Inside a block these bytes are codes or
+/// data: they make output, end the stream or are invalid. They are more than the longest header of
+/// a block, of 2,285 bits, may swallow before that shows.
+static EMPTY: [[u8; 5]; 61] = [[0, 0, 0, 0xFF, 0xFF]; 61];
+
 static IDLE: Pool<Decompress> = Pool::new();
 
 /// The payload is not DEFLATE (RFC 1951).
@@ -39,8 +47,6 @@ pub(crate) struct Inflate {
     stream: Option<Box<Decompress>>,
     /// The last bytes of the payload so far.
     last: [u8; 4],
-    /// How many bytes of [`TAIL`] were appended to the payload.
-    tail: u8,
     /// Whether the next byte certainly starts a new block: the message has just begun, or a final
     /// block has just ended.
     fresh: bool,
@@ -54,7 +60,7 @@ impl RefUnwindSafe for Inflate {}
 
 impl Inflate {
     pub(super) const fn new(takeover: ContextTakeover) -> Self {
-        Self { takeover, stream: None, last: [0xFF; 4], tail: 0, fresh: true, spent: false }
+        Self { takeover, stream: None, last: [0xFF; 4], fresh: true, spent: false }
     }
 
     /// Inflates the next bytes of a payload; `fin` means that it ends with them. `output` must not
@@ -72,25 +78,42 @@ impl Inflate {
         self.remember(input.get(..progress.taken).unwrap_or(input));
         let output = output.get_mut(progress.made..).unwrap_or_default();
         if fin && progress.taken == input.len() && !output.is_empty() {
-            // "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the
-            // message." (7.2.2) Not if they are still there: a payload from which they were removed
-            // ends in an octet with zeroes of a block header (7.2.1). Nor if a block has just ended
-            // with the whole stream, or an empty payload has begun none: the octets would be half a
-            // block.
-            let missing = TAIL.get(usize::from(self.tail)..).unwrap_or_default();
-            let tail = if self.fresh || self.last == TAIL { &[] } else { missing };
-            // If a final block ends in the tail, the rest of the tail does not begin another block.
-            let (end, _) = self.step(tail, output).map_err(|error| error.behind(progress))?;
-            // At most the four bytes of the tail.
-            self.tail = self.tail.saturating_add(u8::try_from(end.taken).unwrap_or(4));
-            return Ok(Progress { taken: progress.taken, ..progress.and(end) });
+            self.check_end(output).map_err(|error| error.behind(progress))?;
         }
         Ok(progress)
     }
 
+    /// Checks that the payload has ended between two blocks: a message that ends inside a block was
+    /// cut off. The decompressor does not tell, so it gets more blocks.
+    fn check_end(&mut self, output: &mut [u8]) -> Result<(), InvalidDeflate> {
+        // A context that is not used again may end.
+        let tail = match self.takeover {
+            ContextTakeover::Forbidden => &LAST[..],
+            ContextTakeover::Allowed => EMPTY.as_flattened().get(1..).unwrap_or_default(),
+        };
+        // "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message."
+        // (7.2.2) Not if they are still there: a payload from which they were removed ends in an
+        // octet with zeroes of a block header (7.2.1). Nor if a block has just ended with the whole
+        // stream, or an empty payload has begun none: the octets would be half a block.
+        let tail = match self.last {
+            _ if self.fresh => return Ok(()),
+            // Behind a final block they are no block of their own, but nothing is missing.
+            TAIL if self.spent => return Ok(()),
+            TAIL => tail.get(TAIL.len()..).unwrap_or_default(),
+            _ => tail,
+        };
+        // Everything before is out, because `output` has room.
+        let ends = self.takeover == ContextTakeover::Forbidden;
+        match self.step(tail, output) {
+            Ok((end, ended)) if (end.made, end.taken, ended) == (0, tail.len(), ends) => Ok(()),
+            // What came out of the tail is no part of the message.
+            _ => Err(InvalidDeflate { made: 0 }),
+        }
+    }
+
     /// Ends a message whose payload was completely inflated.
     pub(crate) fn end_message(&mut self) {
-        (self.last, self.tail, self.fresh) = ([0xFF; 4], 0, true);
+        (self.last, self.fresh) = ([0xFF; 4], true);
         let spent = std::mem::take(&mut self.spent);
         match self.takeover {
             ContextTakeover::Forbidden => self.give_back(),

@@ -1,7 +1,7 @@
 //! What a peer may cost.
 
 use flate2::{Compress, Compression};
-use sansock::{Config, Delivery, Limits, ProtocolError, Role};
+use sansock::{CloseCode, Config, Delivery, Limits, ProtocolError, Role};
 
 use crate::wire::{End, FORGOTTEN, KEPT, binary_frame, deflated, flushed, frame, noise};
 
@@ -148,6 +148,51 @@ fn frames_and_fragments_are_limited_as_ever() {
     let mut end = End::new(Role::Client, &Config::new().limits(limits), KEPT);
     let frames = [frame(0x42, b""), frame(0x00, b"").repeat(10)].concat();
     assert_eq!(end.receive(&frames, 1), Err(ProtocolError::TooManyFragments { limit: 10 }));
+}
+
+/// Blocks without data inflate to nothing, and still cost the time of inflating them.
+#[test]
+fn compressed_bytes_are_limited_too() {
+    for (limit, most) in [(0, 256 << 10), (80_000, 90_000 + (256 << 10))] {
+        for delivery in DELIVERIES {
+            let mut end = limited(limit, delivery);
+            let block = [0x00, 0x00, 0x00, 0xff, 0xff];
+            let blocks = block.repeat(most / 5);
+            let mut frames = frame(0x42, &blocks);
+            frames.extend(frame(0x00, &[0; 8][..most % 5]));
+            // Exactly as many are accepted.
+            assert_eq!(end.receive(&frames, usize::MAX), Ok(vec![]), "{limit}");
+            let error = ProtocolError::MessageTooLarge { limit };
+            // One more is too many as soon as it is announced.
+            assert_eq!(end.receive(&frame(0x00, &[0])[..2], 1), Err(error));
+            assert_eq!(error.close_code(), CloseCode::MESSAGE_TOO_BIG);
+        }
+    }
+    // Each message is counted for itself.
+    let mut end = limited(10, Delivery::Messages);
+    for _ in 0..5 {
+        let payload = [&[0x00, 0x00, 0x00, 0xff, 0xff].repeat(40_000)[..], &[0]].concat();
+        assert_eq!(end.receive(&binary_frame(&payload), usize::MAX).unwrap().len(), 1);
+    }
+}
+
+/// What a compressor makes of data that it cannot compress is never too much.
+#[test]
+fn what_a_compressor_makes_is_not_too_much() {
+    for length in [0, 1, 1_000, 100_000, 1_000_000] {
+        for level in [0, 1, 6, 9] {
+            let mut stream = Compress::new(Compression::new(level), false);
+            // Each kilobyte flushed by itself.
+            let data = noise(length);
+            let mut frames = frame(0x42, b"");
+            for part in data.chunks(1_000) {
+                frames.extend(frame(0x00, &flushed(&mut stream, part)));
+            }
+            frames.extend(frame(0x80, b"\0"));
+            let mut end = limited(length as u64, Delivery::Messages);
+            assert_eq!(end.receive(&frames, usize::MAX).unwrap().len(), 1, "{length}, {level}");
+        }
+    }
 }
 
 /// Blocks without data inflate to nothing, however many there are.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod bounds;
+mod cut_off;
 mod negotiation;
 #[cfg(feature = "net")]
 mod net;
