@@ -36,7 +36,8 @@ pub struct Limits {
     /// Largest payload of one data frame, in bytes. Default 64 MiB.
     pub frame: u64,
     /// Largest payload of one message, in bytes: the sum of its fragments, and for a compressed
-    /// message its length after inflation. Default 64 MiB.
+    /// message its length after inflation. Default 64 MiB. The compressed bytes of a message may be
+    /// an eighth and 256 KiB more.
     pub message: u64,
     /// Largest number of frames of one message, empty frames included. Default 131,072.
     pub fragments: u32,

@@ -46,7 +46,9 @@ pub enum ProtocolError {
         /// The limit.
         limit: u64,
     },
-    /// A message is longer than [`Limits::message`](crate::Limits::message).
+    /// A message is longer than [`Limits::message`](crate::Limits::message), or it has more
+    /// compressed bytes than this limit, an eighth of it and 256 KiB: more than any compressor makes
+    /// of such a message.
     MessageTooLarge {
         /// The limit.
         limit: u64,

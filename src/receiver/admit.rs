@@ -66,26 +66,39 @@ impl Receiver {
             Some(kind) => kind,
             None => self.begin(header),
         };
-        if header.payload_len > self.limits.frame {
-            return Err(ProtocolError::FrameTooLarge {
-                length: header.payload_len,
-                limit: self.limits.frame,
-            });
+        let limit = self.max_frame;
+        if header.payload_len > limit {
+            return Err(ProtocolError::FrameTooLarge { length: header.payload_len, limit });
         }
-        let limit = self.limits.message;
-        // Of a compressed message counts what comes out.
-        if !self.inflates() {
+        let limit = self.max_message;
+        if self.inflates() {
+            // What comes out counts too, as it does.
+            self.count_compressed(header.payload_len)?;
+        } else {
             match self.length.checked_add(header.payload_len) {
                 Some(length) if length <= limit => self.length = length,
                 _ => return Err(ProtocolError::MessageTooLarge { limit }),
             }
         }
-        let limit = self.limits.fragments;
+        let limit = self.max_fragments;
         if self.fragments >= limit {
             return Err(ProtocolError::TooManyFragments { limit });
         }
         self.fragments = self.fragments.saturating_add(1);
         Ok(kind)
+    }
+
+    /// Counts the payload of a compressed frame. Blocks without data inflate to nothing, so the
+    /// compressed bytes have a limit of their own, which leaves room for what a compressor adds to
+    /// data that it cannot compress, and for many flushes.
+    fn count_compressed(&mut self, length: u64) -> Result<(), ProtocolError> {
+        let limit = self.max_message;
+        let most = limit.saturating_add(limit >> 3).saturating_add(256 << 10);
+        self.compressed_length = self.compressed_length.saturating_add(length);
+        if self.compressed_length > most {
+            return Err(ProtocolError::MessageTooLarge { limit });
+        }
+        Ok(())
     }
 
     /// Begins a message of the type that its first frame's opcode says.
@@ -94,7 +107,7 @@ impl Receiver {
         let text = header.opcode == Opcode::Text;
         let kind = if text { MessageKind::Text } else { MessageKind::Binary };
         self.message = Some(kind);
-        (self.length, self.fragments) = (0, 0);
+        (self.length, self.compressed_length, self.fragments) = (0, 0, 0);
         self.begun = self.begun.wrapping_add(1);
         // RSV1 is the "Per-Message Compressed" bit (RFC 7692, 6).
         self.compressed = header.rsv1;

@@ -16,7 +16,7 @@ impl Receiver {
         buffer: &mut ReceiveBuffer,
     ) -> Result<Step, ProtocolError> {
         let Some(inflate) = &mut self.inflate else { return Ok(Step::FrameEnded) };
-        let limit = self.limits.message;
+        let limit = self.max_message;
         loop {
             let n = frame.arrived(buffer);
             buffer.clean_in_place(n, frame.mask.as_mut(), None)?;

@@ -31,7 +31,9 @@ use crate::message::MessageKind;
 pub struct Receiver {
     role: Role,
     delivery: Delivery,
-    limits: Limits,
+    max_frame: u64,
+    max_message: u64,
+    max_fragments: u32,
     /// The frame whose payload is still arriving.
     frame: Option<Frame>,
     /// The type of the message in progress.
@@ -39,6 +41,8 @@ pub struct Receiver {
     /// The length of its payload so far, including the announced length of the current frame; for a
     /// compressed message, the length of the output.
     length: u64,
+    /// For a compressed message, the announced length of its frames so far.
+    compressed_length: u64,
     /// The number of its frames so far.
     fragments: u32,
     /// How many messages have begun, modulo 2^32.
@@ -112,18 +116,22 @@ impl Receiver {
     /// Creates a receiver for the first byte after the opening handshake.
     #[must_use]
     pub fn new(role: Role, config: &Config) -> Self {
-        let mut limits = config.limits;
-        if config.delivery == Delivery::Messages {
+        let Limits { frame, message, fragments, .. } = config.limits;
+        let max_message = match config.delivery {
             // The largest possible allocation.
-            limits.message = limits.message.min(isize::MAX as u64);
-        }
+            Delivery::Messages => message.min(isize::MAX as u64),
+            Delivery::Chunks => message,
+        };
         Self {
             role,
             delivery: config.delivery,
-            limits,
+            max_frame: frame,
+            max_message,
+            max_fragments: fragments,
             frame: None,
             message: None,
             length: 0,
+            compressed_length: 0,
             fragments: 0,
             begun: 0,
             pieces: 0,
