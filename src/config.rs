@@ -1,6 +1,8 @@
 //! The settings of a connection: role, limits and delivery.
 
-use crate::timeouts::Timeouts;
+use std::time::Duration;
+
+use crate::timeouts::{Keepalive, Timeouts};
 
 /// Which end of the connection this is (RFC 6455, 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +132,28 @@ impl Config {
             read_size: 32 << 10,
             messages_after_close: false,
         }
+    }
+
+    /// Returns settings for a server that strangers reach: messages of 1 MiB in at most 4,096
+    /// frames, 4 MiB that wait for a slow reader, a Ping after 20 seconds of silence and as much
+    /// time for the answer, one minute for a message to arrive, and ten minutes without any.
+    ///
+    /// ```
+    /// use sansock::{Config, Limits};
+    /// let config = Config::public_server();
+    /// // A chat needs less.
+    /// let config = config.limits(config.limits.frame(64 << 10).message(64 << 10).buffered(1 << 20));
+    /// assert_eq!(config.limits.fragments, 4_096);
+    /// ```
+    #[must_use]
+    pub const fn public_server() -> Self {
+        let mut config = Self::new();
+        config.limits =
+            Limits::new().frame(1 << 20).message(1 << 20).fragments(4_096).buffered(4 << 20);
+        config.timeouts.keepalive = Some(Keepalive::every(Duration::from_secs(20)));
+        config.timeouts.idle = Some(Duration::from_secs(600));
+        config.timeouts.message = Some(Duration::from_secs(60));
+        config
     }
 
     /// Sets [`limits`](Self::limits).

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use sansock::Config;
 use sansock::handshake::HeadLimits;
-use sansock::{Limits, Timeouts};
 
 const ATTACKS: &str = include_str!("../docs/ATTACKS.md");
 const EMBEDDING: &str = include_str!("../docs/EMBEDDING.md");
@@ -120,14 +120,26 @@ fn value(cell: &str) -> String {
     }
 }
 
-/// The limits of the README and their defaults, as `Debug` writes them.
-fn table() -> BTreeMap<String, String> {
+/// The limits of the README and a column of their values, as `Debug` writes them.
+fn table(column: usize) -> BTreeMap<String, String> {
     let section = README.split("\n## ").find(|it| it.starts_with("Limits and defaults")).unwrap();
-    let limits = rows(section).flat_map(|row| {
-        let value = value(row[1]);
+    let limits = rows(section).filter(|row| !row[column].is_empty()).flat_map(|row| {
+        let value = value(row[column]);
         code(row[0]).map(move |name| (name.to_owned(), value.clone())).collect::<Vec<_>>()
     });
     limits.collect()
+}
+
+/// The fields of a config that are in the table.
+fn config_fields(config: Config) -> BTreeMap<String, String> {
+    let mut expected = fields(&format!("{:?}", config.limits));
+    expected.extend(fields(&without_keepalive(&format!("{:?}", config.timeouts))));
+    expected
+}
+
+/// Keepalive has two times, which are the same.
+fn without_keepalive(debug: &str) -> String {
+    debug.replace("Keepalive { interval: 20s, timeout: 20s }", "20s")
 }
 
 /// Whether it is an option of the blocking client or server, and no limit of the core.
@@ -137,13 +149,13 @@ fn is_of_net(name: &str) -> bool {
 
 #[test]
 fn the_limits_of_the_readme_are_the_defaults() {
-    let mut expected = fields(&format!("{:?}", Limits::new()));
+    let mut expected = config_fields(Config::new());
     expected.extend(fields(&format!("{:?}", HeadLimits::new())));
-    expected.extend(fields(&format!("{:?}", Timeouts::new())));
     assert_eq!(expected.len(), 12, "{expected:?}");
-    let mut table = table();
-    table.retain(|name, _| !is_of_net(name));
-    assert_eq!(table, expected);
+    let mut defaults = table(1);
+    defaults.retain(|name, _| !is_of_net(name));
+    assert_eq!(defaults, expected);
+    assert_eq!(table(2), config_fields(Config::public_server()));
 }
 
 /// Client and server have them in their `Debug` output too.
@@ -152,17 +164,17 @@ fn the_limits_of_the_readme_are_the_defaults() {
 fn the_limits_of_client_and_server_are_the_defaults() {
     use sansock::net::{Client, Server};
 
-    let server = format!("{:?}", Server::bind("127.0.0.1:0").unwrap());
+    let server = without_keepalive(&format!("{:?}", Server::bind("127.0.0.1:0").unwrap()));
     let client = format!("{:?}", Client::new("ws://127.0.0.1/").unwrap());
     let mut checked = 0;
-    for (name, value) in table().iter().filter(|(name, _)| is_of_net(name)) {
+    for (name, value) in table(1).iter().filter(|(name, _)| is_of_net(name)) {
         let (of, option) = name.split_once("::").unwrap();
         let default = format!("{option}: {value}");
         let shown = if of == "Client" { &client } else { &server };
         assert!(shown.contains(&default), "{default} is not in {shown}");
         checked += 1;
     }
-    assert_eq!(checked, 5);
+    assert_eq!(checked, 6);
 }
 
 /// Those who read the README in a terminal or beside an editor need not scroll.

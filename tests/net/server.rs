@@ -14,7 +14,7 @@ use std::time::Instant;
 use crate::common::*;
 use sansock::handshake::{HandshakeError, HeadLimits, OriginPolicy, Rejection, ResponseError};
 use sansock::net::{Client, Error, Server, ServerError, WebSocket, client};
-use sansock::{CloseCode, Config, Outcome, Timeouts};
+use sansock::{CloseCode, Config, Keepalive, Limits, Outcome, Timeouts};
 
 /// Sends and checks that it comes back.
 fn talk(socket: &mut WebSocket) {
@@ -189,6 +189,41 @@ fn a_plain_request_can_be_answered_with_a_page() {
     );
     drop(stream);
     server.stop();
+}
+
+/// Seconds until a server's connection sends a Ping; 0 if it never does.
+fn seconds_to_the_ping(
+    set: impl FnOnce(Server) -> Server,
+    of_the_connection: Option<Config>,
+) -> u64 {
+    let server = Running::start(set, move |incoming| {
+        if let Some(config) = of_the_connection {
+            incoming.set_config(config);
+        }
+        let mut socket = incoming.accept()?;
+        let _ = socket.next_event_timeout(ms(1))?;
+        let at = socket.connection().poll_timeout();
+        let seconds = at.map_or(0, |at| (at - Instant::now()).as_secs() + 1);
+        socket.send(seconds.to_string())
+    });
+    let mut socket = client::connect(&server.url()).unwrap();
+    let seconds = String::from_utf8(next_message(&mut socket)).unwrap().parse().unwrap();
+    drop(socket);
+    server.stop();
+    seconds
+}
+
+/// After 20 seconds, also where a config sets something else. Its own keepalive comes first.
+#[test]
+fn a_server_pings_silent_clients_by_default() {
+    let limits = Config::new().limits(Limits::new().message(1_000));
+    let own = timeouts(|timeouts| timeouts.keepalive(Keepalive::every(ms(7_000))));
+    assert_eq!(seconds_to_the_ping(|server| server, None), 20);
+    assert_eq!(seconds_to_the_ping(|server| server.config(limits), None), 20);
+    assert_eq!(seconds_to_the_ping(|server| server, Some(limits)), 20);
+    assert_eq!(seconds_to_the_ping(|server| server.config(own), None), 7);
+    assert_eq!(seconds_to_the_ping(|server| server, Some(own)), 7);
+    assert_eq!(seconds_to_the_ping(|server| server.keepalive(None), None), 0);
 }
 
 #[test]

@@ -53,10 +53,10 @@ impl Incoming {
         options: &Arc<Options>,
     ) -> Result<Self, Error> {
         let mut handshake = ServerHandshake::new(options.head_limits);
-        let mut input = ReceiveBuffer::with_read_size(options.config.read_size);
+        let mut input = ReceiveBuffer::with_read_size(options.config().read_size);
         let mut stream = slot.stream().clone();
         stream.get_ref().set_nodelay(true)?;
-        let timeouts = &options.config.timeouts;
+        let timeouts = options.config().timeouts;
         let deadline = timeouts.opening(Instant::now());
         if let Err(error) = stream.open(&deadline) {
             if matches!(error, Error::Tls(_)) {
@@ -70,7 +70,7 @@ impl Incoming {
             slot,
             peer,
             handshake,
-            pending: Mutex::new(Pending { input, config: options.config, answer: None }),
+            pending: Mutex::new(Pending { input, config: options.config(), answer: None }),
             options: Arc::clone(options),
         };
         match read {
@@ -116,9 +116,10 @@ impl Incoming {
     }
 
     /// Sets limits, delivery and timeouts of this connection, for a server whose endpoints need
-    /// different settings. Default: those of the server.
+    /// different settings. Default: those of the server. A config without keepalive gets that of
+    /// the server ([`Server::keepalive`](super::Server::keepalive)).
     pub fn set_config(&self, config: Config) {
-        lock(&self.pending).config = config;
+        lock(&self.pending).config = self.options.with_keepalive(config);
     }
 
     /// Accepts the client, without a subprotocol.

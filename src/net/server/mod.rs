@@ -21,8 +21,8 @@ use self::report::Report;
 use self::serve::serve;
 use super::Stream;
 use super::tls::Acceptor;
-use crate::Config;
 use crate::handshake::{HeadLimits, OriginPolicy};
+use crate::{Config, Keepalive};
 
 /// A server with one thread per connection, which also does the opening handshake.
 ///
@@ -69,10 +69,20 @@ impl Server {
         Ok(Self { listener, options: Options::new(), shared })
     }
 
-    /// Sets limits, delivery and timeouts.
+    /// Sets limits, delivery and timeouts. [`Config::public_server`] has those for a server that
+    /// strangers reach.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
-        self.options.config = config;
+        self.options.set_config(config);
+        self
+    }
+
+    /// Sets the keepalive of connections whose config has none. Default 20 seconds of silence and
+    /// 20 seconds for the answer; `None` turns it off, and then clients that vanished without a word
+    /// hold their places for ever.
+    #[must_use]
+    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        self.options.keepalive = keepalive.into();
         self
     }
 

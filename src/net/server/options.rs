@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use super::report::Report;
 use crate::handshake::{Answer, HeadLimits, OriginPolicy};
 use crate::net::tls::Acceptor;
-use crate::{Config, Deadline};
+use crate::{Config, Deadline, Keepalive};
 
 #[derive(Clone, Debug)]
 pub(in crate::net) struct Options {
-    pub(super) config: Config,
+    config: Config,
+    /// For a config without keepalive.
+    pub(super) keepalive: Option<Keepalive>,
     pub(super) head_limits: HeadLimits,
     pub(super) origins: OriginPolicy,
     /// The default answer, for an answer of the program without these settings.
@@ -26,6 +28,7 @@ impl Options {
     pub(super) fn new() -> Self {
         Self {
             config: Config::new(),
+            keepalive: Some(Keepalive::every(Duration::from_secs(20))),
             head_limits: HeadLimits::new(),
             origins: OriginPolicy::SameHost,
             answer: Answer::new(),
@@ -36,6 +39,21 @@ impl Options {
             tls: None,
             report: Report::default(),
         }
+    }
+
+    pub(super) fn set_config(&mut self, config: Config) {
+        self.config = config;
+    }
+
+    /// The settings of a connection.
+    pub(super) fn config(&self) -> Config {
+        self.with_keepalive(self.config)
+    }
+
+    /// These settings, with the server's keepalive if they have none.
+    pub(super) fn with_keepalive(&self, mut config: Config) -> Config {
+        config.timeouts.keepalive = config.timeouts.keepalive.or(self.keepalive);
+        config
     }
 
     /// The deadline for ending a transport, starting now.
