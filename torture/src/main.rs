@@ -29,7 +29,7 @@ mod server;
 mod soak;
 mod talk;
 
-use faults::{clock, floods, opening, panics, scarcity, shutdown, stalls, vanishing};
+use faults::{clock, floods, opening, panics, scarcity, shutdown, slow_reading, stalls, vanishing};
 use run::{Attack, Fault, Home, Service};
 
 const HELP: &str = "\
@@ -61,6 +61,11 @@ const INPUT: usize = 256;
 /// The memory of a full send buffer, including its growth, in KiB.
 const OUTPUT: usize = 2 * serve::BUFFERED / 1024;
 
+/// The large message, which all handlers lend, in KiB.
+const LARGE: usize = serve::LARGE / 1024;
+/// The part of a large message that the network has not taken, in KiB.
+const REST: usize = LARGE;
+
 /// The faults, in the order of the run. Each has the number of its connections and the KiB that
 /// each of them may cost the server.
 const FAULTS: &[Fault] = &[
@@ -71,6 +76,14 @@ const FAULTS: &[Fault] = &[
         home: Home::Shared,
         service: Service::Normal,
         memory: (opening::SLOW, BARE),
+    },
+    Fault {
+        name: "half-open-handshakes",
+        what: "2,000 clients send half a request and stay",
+        attack: Attack::On(opening::half_open),
+        home: Home::Shared,
+        service: Service::Busy,
+        memory: (opening::HALF_OPEN, BARE),
     },
     Fault {
         name: "vanish",
@@ -103,6 +116,22 @@ const FAULTS: &[Fault] = &[
         home: Home::Shared,
         service: Service::Busy,
         memory: (stalls::MUTE, 2 * BARE + INPUT + OUTPUT),
+    },
+    Fault {
+        name: "drip-read",
+        what: "16 peers ask for 32 MiB and read one byte every 5 ms",
+        attack: Attack::On(slow_reading::drip),
+        home: Home::Own { ulimit: "", arguments: &[] },
+        service: Service::Normal,
+        memory: (slow_reading::DRIPPING, LARGE / slow_reading::DRIPPING + 2 * BARE + REST),
+    },
+    Fault {
+        name: "slow-link",
+        what: "4 peers take 32 MiB in, 256 KiB every 30 ms, and send nothing",
+        attack: Attack::On(slow_reading::slow_link),
+        home: Home::Own { ulimit: "", arguments: &[] },
+        service: Service::Normal,
+        memory: (slow_reading::SLOW, LARGE / slow_reading::SLOW + 2 * BARE + REST),
     },
     Fault {
         name: "unread-pongs",
@@ -189,6 +218,14 @@ const FAULTS: &[Fault] = &[
         home: Home::Shared,
         service: Service::Busy,
         memory: (panics::PANICS, BARE),
+    },
+    Fault {
+        name: "full-shutdown",
+        what: "the server shuts down while 20 peers have asked for 32 MiB and do not read",
+        attack: Attack::Ending(slow_reading::shutdown),
+        home: Home::Own { ulimit: "", arguments: &[] },
+        service: Service::Ends,
+        memory: (slow_reading::FULL, LARGE / slow_reading::FULL + 2 * BARE + REST),
     },
     Fault {
         name: "shutdown",

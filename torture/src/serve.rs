@@ -4,6 +4,7 @@ use std::io;
 use std::panic;
 use std::process;
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -27,6 +28,9 @@ pub(crate) const KEEPALIVE: Keepalive = Keepalive { interval: ms(1000), timeout:
 pub(crate) const CLOSING: Duration = ms(2000);
 /// How long a write may make no progress.
 pub(crate) const WRITE: Duration = ms(1000);
+/// The length of the message that the handlers behind `/large` and `/split/large` send, in bytes:
+/// more than the network takes.
+pub(crate) const LARGE: usize = 32 << 20;
 /// How long the handler behind `/deaf` does not read.
 pub(crate) const DEAF: Duration = ms(2000);
 
@@ -98,6 +102,19 @@ fn handle_one(incoming: &Incoming) -> Result<(), Error> {
     let path = incoming.request().path().to_owned();
     match path.as_str() {
         "/split" => split_echo(incoming.accept()?),
+        "/large" => {
+            let mut socket = incoming.accept()?;
+            socket.send(large())?;
+            echo(socket)
+        }
+        "/split/large" => {
+            let (mut reader, writer) = incoming.accept()?.split()?;
+            thread::scope(|scope| {
+                let sent = scope.spawn(|| writer.send(large()));
+                while reader.next_event()?.is_some() {}
+                sent.join().unwrap_or(Ok(()))
+            })
+        }
         "/deaf" => {
             let socket = incoming.accept()?;
             thread::sleep(DEAF);
@@ -110,6 +127,12 @@ fn handle_one(incoming: &Incoming) -> Result<(), Error> {
         }
         _ => echo(incoming.accept()?),
     }
+}
+
+/// Handlers lend it, so that it costs each connection nothing.
+fn large() -> &'static [u8] {
+    static LARGE_MESSAGE: OnceLock<Vec<u8>> = OnceLock::new();
+    LARGE_MESSAGE.get_or_init(|| vec![7; LARGE])
 }
 
 #[expect(clippy::panic, reason = "this is what is tested")]

@@ -6,5 +6,6 @@ pub(crate) mod opening;
 pub(crate) mod panics;
 pub(crate) mod scarcity;
 pub(crate) mod shutdown;
+pub(crate) mod slow_reading;
 pub(crate) mod stalls;
 pub(crate) mod vanishing;

@@ -12,6 +12,7 @@ use crate::server::Server;
 
 pub(crate) const SLOW: usize = 200;
 pub(crate) const VANISHING: usize = 1000;
+pub(crate) const HALF_OPEN: usize = 2000;
 
 /// Clients that send one byte of their request every 50 ms.
 pub(crate) fn slow_handshakes(server: &mut Server) -> Fallible<String> {
@@ -33,6 +34,24 @@ pub(crate) fn slow_handshakes(server: &mut Server) -> Fallible<String> {
     let time = start.elapsed();
     ensure(time < HANDSHAKE + Duration::from_secs(2), || format!("over only after {time:?}"))?;
     Ok(format!("{tally}, after {:.1} s", time.as_secs_f64()))
+}
+
+/// Clients that connect and send half a request, and stay.
+pub(crate) fn half_open(server: &mut Server) -> Fallible<String> {
+    let request = request("/");
+    let (half, _) = request.split_at(request.len() / 2);
+    let mut peers = Vec::new();
+    for _ in 0..HALF_OPEN {
+        let mut peer = tcp(server.address)?;
+        peer.write_all(half.as_bytes())?;
+        peers.push(peer);
+    }
+    let start = Instant::now();
+    let tally = Tally::of(&mut peers)?;
+    tally.all(End::Status(408))?;
+    let time = start.elapsed();
+    ensure(time < HANDSHAKE + Duration::from_secs(3), || format!("over only after {time:?}"))?;
+    Ok(tally.to_string())
 }
 
 /// Clients that connect, send nothing, half a request or all of it, and disconnect.
