@@ -140,13 +140,22 @@ impl SendQueue {
         self.queued.set_ahead(0, bytes);
     }
 
+    /// Records that `rest` bytes of the taken batch are left, while the rest is still being written.
+    /// Returns how many bytes were written since then.
+    pub fn progress(&mut self, rest: usize) -> usize {
+        let before = std::mem::replace(&mut self.in_flight, rest);
+        let written = before.saturating_sub(rest);
+        self.written = self.written.saturating_add(written as u64);
+        // The timers look at the queued buffer.
+        self.queued.set_ahead(written, rest);
+        written
+    }
+
     /// Gives back the right to write, and the batch with its unwritten rest. Returns how many bytes
     /// were written.
     pub fn put_back(&mut self, batch: SendBuffer) -> usize {
         let rest = batch.buffered_amount();
-        let before = std::mem::replace(&mut self.in_flight, rest);
-        let written = before.saturating_sub(rest);
-        self.written = self.written.saturating_add(written as u64);
+        let written = self.progress(rest);
         self.writing = false;
         self.batch = batch;
         if rest == 0 || !self.queued.is_empty() {
@@ -155,8 +164,6 @@ impl SendQueue {
         if rest == 0 {
             self.done = self.taken;
         }
-        // The timers look at the queued buffer.
-        self.queued.set_ahead(written, rest);
         written
     }
 

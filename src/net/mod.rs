@@ -28,6 +28,7 @@ pub mod tls;
 mod tls;
 mod transport;
 mod websocket;
+mod write;
 
 pub use cancel::CancelConnect;
 pub use client::Client;

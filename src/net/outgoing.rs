@@ -1,16 +1,15 @@
 //! The sending half of a blocking connection.
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Error;
-use super::blocking::{is_would_block, was_our_timeout};
+use super::blocking::is_would_block;
 use super::core::Core;
-use super::pace::{Pace, STEP};
+use super::pace::Pace;
+use super::write::{Waited, check_timers, wait_for_peer, write_while_taken};
 use crate::buffer::Unwritten;
-use crate::{
-    AsMessage, CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer, Teardown,
-};
+use crate::{AsMessage, CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer};
 
 /// The sending half of a [`WebSocket`](super::WebSocket). It is lent together with an event, so
 /// that a program can answer while it holds the payload.
@@ -35,6 +34,8 @@ pub struct Outgoing<S> {
     pub(super) write_waited: bool,
     /// Whether the write timeout has passed: nothing more is written.
     pub(super) write_timed_out: bool,
+    /// How many bytes of a message were given up when the write timeout passed.
+    lost: usize,
 }
 
 impl<S> Outgoing<S> {
@@ -46,6 +47,7 @@ impl<S> Outgoing<S> {
             unflushed: true,
             write_waited: false,
             write_timed_out: false,
+            lost: 0,
         }
     }
 }
@@ -146,8 +148,10 @@ impl<S: Write> Outgoing<S> {
         if !unwritten.is_worth_a_write() {
             return Ok(());
         }
-        let written = write_in_place(unwritten, &mut self.stream);
-        self.wrote_in_place(written, false)
+        let mut unwritten = unwritten;
+        let written = write_while_taken(&mut unwritten, &mut self.stream);
+        drop(unwritten);
+        self.wrote_in_place(written)
     }
 
     /// Sends a Ping with a payload of at most 125 bytes. The answer is an
@@ -200,10 +204,10 @@ impl<S: Write> Outgoing<S> {
         self.flush_here()
     }
 
-    /// Returns how many bytes were accepted for sending and are not yet passed to the transport.
+    /// Returns how many bytes were accepted for sending and are not passed to the transport.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
-        self.core.buffer.buffered_amount()
+        self.core.buffer.buffered_amount().saturating_add(self.lost)
     }
 
     /// Returns whether nothing more can be sent: a Close frame was sent, or the connection is over.
@@ -243,58 +247,31 @@ impl<S: Write> Outgoing<S> {
         Ok(())
     }
 
-    /// Continues after an incomplete write: one write at a time, checking the timers in between.
+    /// Continues after an incomplete write, and checks the timers when one is due.
     #[cold]
     fn write_rest(&mut self, mut written: io::Result<usize>) -> Result<(), Error> {
         if self.write_timed_out {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         }
-        let mut pace = self.pace;
-        let mut started = None;
-        self.core.connection.note_unread();
         self.write_waited = true;
+        let Self { stream, core: Core { connection, buffer, .. }, .. } = self;
+        let mut pace = self.pace;
         loop {
-            let n = match written {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-                Err(error) if is_would_block(&error) && self.is_ours(started) => 0,
-                Err(error) => return Err(error.into()),
-            };
-            if self.core.buffer.is_empty() {
-                return Ok(());
+            match wait_for_peer(buffer, stream, connection, &mut pace, written)? {
+                Waited::Done => return Ok(()),
+                Waited::TooSlow(error) => return self.too_slow(error),
+                Waited::Due(now) => check_timers(connection, buffer, now)?,
             }
-            let now = Instant::now();
-            if let Some(pace) = &mut pace {
-                self.check_timers(now)?;
-                pace.took(n, now).inspect_err(|_| {
-                    self.write_timed_out = true;
-                    self.core.connection.receive_eof();
-                })?;
-            }
-            started = Some(now);
-            written = self.core.buffer.write_once(&mut self.stream);
+            written = buffer.write_once(stream);
         }
     }
 
-    /// Whether a write that would have blocked ended because of our [`STEP`], and not because the
-    /// program made the transport non-blocking. The start of the first write is unknown.
-    fn is_ours(&self, started: Option<Instant>) -> bool {
-        self.pace.is_some() && started.is_none_or(|at| was_our_timeout(at.elapsed(), STEP))
-    }
-
-    /// Checks the timers while a write waits for the peer.
-    fn check_timers(&mut self, now: Instant) -> Result<(), Error> {
-        let Core { connection, buffer, .. } = &mut self.core;
-        if connection.poll_timeout().is_some_and(|at| at <= now) {
-            connection.handle_timeout(now, buffer)?;
-        }
-        match connection.teardown() {
-            Teardown::Drop { until } if until.is_none_or(|until| until <= now) => {
-                Err(io::Error::from(io::ErrorKind::TimedOut).into())
-            }
-            _ => Ok(()),
-        }
+    /// Ends a connection whose peer takes too little.
+    #[cold]
+    fn too_slow(&mut self, error: io::Error) -> Result<(), Error> {
+        self.write_timed_out = true;
+        self.core.connection.receive_eof();
+        Err(error.into())
     }
 
     /// Writes a payload from where it lies, without a flush of the transport. One that is
@@ -306,17 +283,40 @@ impl<S: Write> Outgoing<S> {
         if !at_once && !unwritten.is_worth_a_write() {
             return Ok(());
         }
-        let written = write_in_place(unwritten, &mut self.stream);
-        self.wrote_in_place(written, at_once)
+        self.unflushed = true;
+        let mut unwritten = unwritten;
+        let written = write_while_taken(&mut unwritten, &mut self.stream);
+        if unwritten.is_empty() && written.is_ok() {
+            return Ok(());
+        }
+        if !at_once {
+            // The part that the transport did not take is queued, so there is no need to wait.
+            drop(unwritten);
+            return self.wrote_in_place(written);
+        }
+        self.write_waited = true;
+        let mut pace = self.pace;
+        let waited =
+            wait_for_peer(&mut unwritten, &mut self.stream, connection, &mut pace, written);
+        if let Ok(Waited::TooSlow(error)) = waited {
+            // A copy would take as much memory again, for nothing.
+            self.lost = unwritten.discard();
+            return self.too_slow(error);
+        }
+        // Nothing is lost: what is left is queued now.
+        drop(unwritten);
+        match waited? {
+            Waited::Due(_) => self.write_out(),
+            _ => Ok(()),
+        }
     }
 
-    /// Continues after a write without a copy. The part that the transport did not take is queued,
-    /// so there is no need to wait for it, unless everything must be written `at_once`.
-    fn wrote_in_place(&mut self, written: io::Result<usize>, at_once: bool) -> Result<(), Error> {
+    /// Continues after a write without a copy, whose rest is queued.
+    fn wrote_in_place(&mut self, written: io::Result<usize>) -> Result<(), Error> {
         self.unflushed = true;
         match written {
-            Ok(1..) if self.core.buffer.is_empty() || !at_once => Ok(()),
-            Err(error) if is_would_block(&error) && !at_once => Ok(()),
+            Ok(1..) => Ok(()),
+            Err(error) if is_would_block(&error) => Ok(()),
             written => self.write_rest(written),
         }
     }
@@ -346,21 +346,6 @@ impl<S: Write> Outgoing<S> {
     pub(super) fn set_write_timeout(&mut self, timeout: Option<Duration>) {
         if self.pace.is_some() {
             self.pace = Some(Pace::new(timeout));
-        }
-    }
-}
-
-/// Writes while the transport takes everything it is offered; the rest is queued. Returns the
-/// result of the last write.
-fn write_in_place(mut unwritten: Unwritten<'_>, stream: &mut impl Write) -> io::Result<usize> {
-    let started = Instant::now();
-    loop {
-        let slices = unwritten.slices();
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        let written = stream.write_vectored(&slices)?;
-        unwritten.consume(written);
-        if written < offered || unwritten.is_empty() || started.elapsed() > STEP {
-            return Ok(written);
         }
     }
 }

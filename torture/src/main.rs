@@ -63,8 +63,6 @@ const OUTPUT: usize = 2 * serve::BUFFERED / 1024;
 
 /// The large message, which all handlers lend, in KiB.
 const LARGE: usize = serve::LARGE / 1024;
-/// The part of a large message that the network has not taken, in KiB.
-const REST: usize = LARGE;
 
 /// The faults, in the order of the run. Each has the number of its connections and the KiB that
 /// each of them may cost the server.
@@ -123,7 +121,7 @@ const FAULTS: &[Fault] = &[
         attack: Attack::On(slow_reading::drip),
         home: Home::Own { ulimit: "", arguments: &[] },
         service: Service::Normal,
-        memory: (slow_reading::DRIPPING, LARGE / slow_reading::DRIPPING + 2 * BARE + REST),
+        memory: (slow_reading::DRIPPING, LARGE / slow_reading::DRIPPING + 2 * BARE),
     },
     Fault {
         name: "slow-link",
@@ -131,7 +129,7 @@ const FAULTS: &[Fault] = &[
         attack: Attack::On(slow_reading::slow_link),
         home: Home::Own { ulimit: "", arguments: &[] },
         service: Service::Normal,
-        memory: (slow_reading::SLOW, LARGE / slow_reading::SLOW + 2 * BARE + REST),
+        memory: (slow_reading::SLOW, LARGE / slow_reading::SLOW + 2 * BARE),
     },
     Fault {
         name: "unread-pongs",
@@ -225,7 +223,7 @@ const FAULTS: &[Fault] = &[
         attack: Attack::Ending(slow_reading::shutdown),
         home: Home::Own { ulimit: "", arguments: &[] },
         service: Service::Ends,
-        memory: (slow_reading::FULL, LARGE / slow_reading::FULL + 2 * BARE + REST),
+        memory: (slow_reading::FULL, LARGE / slow_reading::FULL + 2 * BARE),
     },
     Fault {
         name: "shutdown",

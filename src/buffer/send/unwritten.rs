@@ -138,6 +138,13 @@ impl Unwritten<'_> {
         Ok(())
     }
 
+    /// Gives up the rest of the payload instead of queueing it, for a connection that is over, and
+    /// returns its length in bytes. The peer has got a part of a frame, so nothing more can be sent.
+    #[must_use]
+    pub fn discard(mut self) -> usize {
+        std::mem::take(&mut self.payload).len()
+    }
+
     /// Masks the next part of a client's payload into the buffer.
     fn mask_next(&mut self) {
         let Some(mask) = &mut self.mask else { return };

@@ -28,6 +28,8 @@ pub(super) struct Outbox {
     pub(super) half_closed: bool,
     /// Whether the transport has ended.
     pub(super) dropped: bool,
+    /// How many bytes of a message were given up, because nothing more can be written.
+    pub(super) lost: usize,
 }
 
 impl Outbox {
@@ -43,6 +45,7 @@ impl Outbox {
             wakes_at: None,
             half_closed: false,
             dropped: false,
+            lost: 0,
         }
     }
 
@@ -154,9 +157,22 @@ impl Outbox {
     /// nothing more can be written.
     pub(super) fn put_back(&mut self, batch: SendBuffer, result: io::Result<()>) -> bool {
         let written = self.queue.put_back(batch);
+        self.judge(written, self.queue.has_rest(), result)
+    }
+
+    /// Records how much of a write in progress is left, and checks whether the peer takes enough.
+    /// Returns whether nothing more can be written.
+    pub(super) fn progress(&mut self, rest: usize, result: io::Result<()>) -> bool {
+        let written = self.queue.progress(rest);
+        self.judge(written, rest > 0, result)
+    }
+
+    fn judge(&mut self, written: usize, has_rest: bool, result: io::Result<()>) -> bool {
+        let is_temporary =
+            |error: &io::Error| is_would_block(error) || error.kind() == io::ErrorKind::Interrupted;
         let judged = match result {
-            Err(error) if !is_would_block(&error) => Err(error),
-            _ if self.queue.has_rest() => self.pace.took(written, Instant::now()),
+            Err(error) if !is_temporary(&error) => Err(error),
+            _ if has_rest => self.pace.took(written, Instant::now()),
             _ => {
                 self.pace.rest();
                 Ok(())
@@ -167,6 +183,11 @@ impl Outbox {
             self.sender.mark_closed();
         }
         self.failed.is_some()
+    }
+
+    /// Returns how many bytes were accepted for sending and may not be written yet.
+    pub(super) fn buffered_amount(&self) -> usize {
+        self.queue.buffered_amount().saturating_add(self.lost)
     }
 
     pub(super) fn outcome(&self) -> Option<Outcome> {
@@ -211,6 +232,16 @@ mod tests {
             matches!(outbox.check(), Err(Error::Io(error)) if error.kind() == io::ErrorKind::TimedOut)
         );
         assert!(outbox.sender.is_closed());
+    }
+
+    /// A signal that interrupts a write is no failure.
+    #[test]
+    fn an_interrupted_write_goes_on() {
+        let mut outbox = Outbox::new(Sender::server(&Config::new()), Pace::new(None));
+        outbox.queue(5, |sender, buffer| sender.send("Hello", buffer)).unwrap();
+        let batch = outbox.take().unwrap();
+        assert!(!outbox.put_back(batch, Err(io::ErrorKind::Interrupted.into())));
+        assert!(outbox.check().is_ok() && outbox.queue.has_rest());
     }
 
     #[test]

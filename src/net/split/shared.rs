@@ -12,6 +12,7 @@ use crate::net::lock::{lock, wait};
 use crate::net::pace::STEP;
 use crate::net::slot::Slot;
 use crate::net::stream::Stream;
+use crate::net::write::write_while_taken;
 use crate::net::{Error, Transport};
 use crate::split::Sender;
 use crate::{EncodedMessage, OutgoingMessage, SendBuffer, SendError};
@@ -163,7 +164,9 @@ impl Shared {
             Ok(mut unwritten) => {
                 outbox.queue.set_in_flight(unwritten.remaining());
                 drop(outbox);
-                Ok(write_in_place(&mut unwritten, &mut self.counting()))
+                self.write_in_place(&mut unwritten);
+                // If something is left, the connection is over: a copy would be for nothing.
+                Ok(unwritten.discard())
             }
             Err(error) => {
                 drop(outbox);
@@ -171,13 +174,38 @@ impl Shared {
             }
         };
         match written {
-            Ok(result) => {
-                let result = result.and_then(|()| self.stream.clone().flush());
-                self.write_through(self.put_back(batch, result), ticket)
+            Ok(lost) => {
+                let flushed = if lost == 0 { self.stream.clone().flush() } else { Ok(()) };
+                let mut outbox = self.put_back(batch, flushed);
+                outbox.lost = lost;
+                if lost > 0 {
+                    outbox.check()?;
+                    return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                }
+                self.write_through(outbox, ticket)
             }
             Err(error) => {
                 self.put_back(batch, Ok(())).write_wanted = true;
                 Err(error.into())
+            }
+        }
+    }
+
+    /// Writes a payload from where it lies, until all is written or nothing more can be.
+    fn write_in_place(&self, unwritten: &mut Unwritten<'_>) {
+        loop {
+            let result = write_while_taken(unwritten, &mut self.counting()).map(drop);
+            if unwritten.is_empty() && result.is_ok() {
+                return;
+            }
+            let mut outbox = self.lock();
+            let is_over = outbox.progress(unwritten.remaining(), result) || outbox.dropped;
+            drop(outbox);
+            self.notify();
+            if is_over {
+                // The reader notices it at the end of its stream.
+                let _ = self.stream.abort();
+                return;
             }
         }
     }
@@ -215,21 +243,6 @@ impl<'m> Large<'m> {
             Self::Encoded(message) => message.as_bytes().len(),
         }
     }
-}
-
-/// Writes while the stream takes everything it is offered.
-fn write_in_place(unwritten: &mut Unwritten<'_>, stream: &mut impl Write) -> io::Result<()> {
-    let started = Instant::now();
-    while !unwritten.is_empty() && started.elapsed() < STEP {
-        let slices = unwritten.slices();
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        let written = stream.write_vectored(&slices)?;
-        unwritten.consume(written);
-        if written < offered {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Writes and counts, so that other threads see the progress of a large batch.

@@ -156,7 +156,7 @@ impl Writer {
     /// Returns how many bytes were accepted for sending and may not be written yet.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
-        self.handle.lock().queue.buffered_amount()
+        self.handle.lock().buffered_amount()
     }
 
     /// Returns whether nothing more can be sent: a Close frame was sent, or the connection is over.

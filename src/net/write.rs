@@ -1,0 +1,140 @@
+//! Writes that wait for the peer, one at a time, with a look at the clock in between.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use super::Error;
+use super::blocking::{is_would_block, was_our_timeout};
+use super::pace::{Pace, STEP};
+use crate::buffer::Unwritten;
+use crate::{Connection, SendBuffer, State, Teardown};
+
+/// Bytes that wait to be written.
+pub(super) trait Waiting {
+    fn is_empty(&self) -> bool;
+    /// Writes once. After an error everything still waits.
+    fn write_once(&mut self, stream: &mut impl Write) -> io::Result<usize>;
+}
+
+impl Waiting for SendBuffer {
+    #[inline]
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+
+    #[inline]
+    fn write_once(&mut self, stream: &mut impl Write) -> io::Result<usize> {
+        Self::write_once(self, stream)
+    }
+}
+
+impl Waiting for Unwritten<'_> {
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+
+    fn write_once(&mut self, stream: &mut impl Write) -> io::Result<usize> {
+        let written = stream.write_vectored(&self.slices())?;
+        self.consume(written);
+        Ok(written)
+    }
+}
+
+/// Why waiting for the peer has ended.
+pub(super) enum Waited {
+    /// All is written.
+    Done,
+    /// A deadline of the connection has passed.
+    Due(Instant),
+    /// The peer has taken too little for too long.
+    TooSlow(io::Error),
+}
+
+/// Continues after a write that may have been incomplete, for as long as the peer takes enough and
+/// no deadline passes. Without `pace` the transport has no timeouts, and one that would block is an
+/// error.
+pub(super) fn wait_for_peer(
+    waiting: &mut impl Waiting,
+    stream: &mut impl Write,
+    connection: &mut Connection,
+    pace: &mut Option<Pace>,
+    mut written: io::Result<usize>,
+) -> io::Result<Waited> {
+    let mut started = None;
+    connection.note_unread();
+    loop {
+        let n = match written {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) if is_would_block(&error) && pace.is_some() && is_ours(started) => 0,
+            Err(error) => return Err(error),
+        };
+        if waiting.is_empty() {
+            return Ok(Waited::Done);
+        }
+        let now = Instant::now();
+        if let Some(pace) = pace {
+            if is_due(connection, now) {
+                return Ok(Waited::Due(now));
+            }
+            if let Err(error) = pace.took(n, now) {
+                return Ok(Waited::TooSlow(error));
+            }
+        }
+        started = Some(now);
+        written = waiting.write_once(stream);
+    }
+}
+
+/// Whether a write that would have blocked ended because of our [`STEP`], and not because the
+/// program made the transport non-blocking. The start of the first write is unknown.
+fn is_ours(started: Option<Instant>) -> bool {
+    started.is_none_or(|at| was_our_timeout(at.elapsed(), STEP))
+}
+
+/// Whether the timers must be checked, or the transport must be dropped. On an open connection only
+/// the deadlines for a silent peer may have passed, which do not count while nothing is read.
+fn is_due(connection: &Connection, now: Instant) -> bool {
+    let passed = |until: Option<Instant>| until.is_some_and(|until| until <= now);
+    match (connection.state(), connection.teardown()) {
+        (State::Open, _) => false,
+        (_, Teardown::Drop { until }) => until.is_none() || passed(until),
+        _ => passed(connection.poll_timeout()),
+    }
+}
+
+/// Checks the timers while a write waits for the peer.
+pub(super) fn check_timers(
+    connection: &mut Connection,
+    buffer: &mut SendBuffer,
+    now: Instant,
+) -> Result<(), Error> {
+    if connection.poll_timeout().is_some_and(|at| at <= now) {
+        connection.handle_timeout(now, buffer)?;
+    }
+    match connection.teardown() {
+        Teardown::Drop { until } if until.is_none_or(|until| until <= now) => {
+            Err(io::Error::from(io::ErrorKind::TimedOut).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes while the transport takes everything it is offered, for about a [`STEP`]; the rest is
+/// still unwritten. Returns the result of the last write.
+pub(super) fn write_while_taken(
+    unwritten: &mut Unwritten<'_>,
+    stream: &mut impl Write,
+) -> io::Result<usize> {
+    let started = Instant::now();
+    loop {
+        let slices = unwritten.slices();
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = stream.write_vectored(&slices)?;
+        unwritten.consume(written);
+        if written < offered || unwritten.is_empty() || started.elapsed() > STEP {
+            return Ok(written);
+        }
+    }
+}
