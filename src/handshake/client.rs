@@ -205,7 +205,9 @@ impl ClientHandshake {
     /// indicates the use of a subprotocol that was not present in the client's handshake [...], the
     /// client MUST _Fail the WebSocket Connection_."
     fn verify_subprotocol(&self, headers: Headers<'_>) -> Result<Option<String>, HandshakeError> {
-        let Some(chosen) = headers.at_most_one("Sec-WebSocket-Protocol")? else { return Ok(None) };
+        let chosen = headers.at_most_one("Sec-WebSocket-Protocol")?;
+        // Some servers write the header without a value when they have chosen none.
+        let Some(chosen) = chosen.filter(|chosen| !chosen.is_empty()) else { return Ok(None) };
         let offered = self.subprotocols.iter().find(|name| name.as_bytes() == chosen);
         Ok(Some(offered.cloned().ok_or(ResponseError::UnexpectedSubprotocol)?))
     }
@@ -236,6 +238,11 @@ struct StatusLine {
 }
 
 impl StartLine for StatusLine {
+    const SKIPS_EMPTY_LINES: bool = false;
+    /// Small servers send it. Nothing is gained by refusing it: a client reads one response on a
+    /// connection of its own, so no line can be taken for another message's.
+    const ALLOWS_BARE_LF: bool = true;
+
     fn opens_with(position: usize, byte: u8) -> bool {
         match b"HTTP/1.".get(position) {
             Some(expected) => byte == *expected,

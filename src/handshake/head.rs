@@ -62,6 +62,15 @@ impl Default for HeadLimits {
 
 /// A request line or a status line.
 pub(crate) trait StartLine: Sized {
+    /// "In the interest of robustness, a server that is expecting to receive and parse a
+    /// request-line SHOULD ignore at least one empty line (CRLF) received prior to the
+    /// request-line." (RFC 9112, 2.2)
+    const SKIPS_EMPTY_LINES: bool;
+
+    /// "a recipient MAY recognize a single LF as a line terminator and ignore any preceding CR."
+    /// (RFC 9112, 2.2)
+    const ALLOWS_BARE_LF: bool;
+
     /// Whether `byte`, which is not a space, may stand at `position` of the line's first word. With
     /// this, bytes that are not HTTP are refused at once.
     fn opens_with(position: usize, byte: u8) -> bool;
@@ -99,6 +108,8 @@ enum At {
     /// At the first byte of a header line, or of the empty line that ends the head.
     LineStart,
     InLine,
+    /// After the CR of an empty line before the start line.
+    EmptyLineCr,
     /// After the CR of a line.
     Cr,
     /// After the CR of the empty line.
@@ -128,7 +139,11 @@ impl<L: StartLine> HeadReader<L> {
         let mut taken = 0;
         while let Some(&byte) = input.as_slice().get(taken) {
             self.step(byte)?;
-            self.bytes.push(byte);
+            // Empty lines before the start line count, but are not kept.
+            match self.at {
+                At::FirstWord if byte == b'\n' => self.bytes.clear(),
+                _ => self.bytes.push(byte),
+            }
             self.spent = self.spent.saturating_add(1);
             taken = taken.saturating_add(1);
             match self.at {
@@ -150,11 +165,22 @@ impl<L: StartLine> HeadReader<L> {
                 At::LineStart
             }
             (At::LastCr, b'\n') => At::End,
+            (At::EmptyLineCr, b'\n') => At::FirstWord,
+            (At::InLine, b'\n') if L::ALLOWS_BARE_LF => {
+                self.end_line()?;
+                At::LineStart
+            }
+            (At::LineStart, b'\n') if L::ALLOWS_BARE_LF => At::End,
             // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112,
             // 2.2). Some servers take a bare LF as the end of a line and some proxies do not, which
             // allows requests to be smuggled past them.
-            (At::Cr | At::LastCr, _) | (_, b'\n') => return Err(HeadError::LineEnding.into()),
+            (At::Cr | At::LastCr | At::EmptyLineCr, _) | (_, b'\n') => {
+                return Err(HeadError::LineEnding.into());
+            }
             (_, 0..=8 | 11..=12 | 14..=31 | 127) => return Err(HeadError::ControlByte(byte).into()),
+            (At::FirstWord, b'\r') if L::SKIPS_EMPTY_LINES && self.bytes.is_empty() => {
+                At::EmptyLineCr
+            }
             (At::FirstWord, b' ') if !self.bytes.is_empty() => At::InLine,
             (At::FirstWord, _) if L::opens_with(self.bytes.len(), byte) => At::FirstWord,
             (At::FirstWord, _) => return Err(HeadError::StartLine.into()),
@@ -175,7 +201,7 @@ impl<L: StartLine> HeadReader<L> {
         Ok(())
     }
 
-    /// Processes the end of a line. `bytes` ends in its CR, and the LF comes next.
+    /// Processes the end of a line. `bytes` ends in its CR, if it has one, and the LF comes next.
     fn end_line(&mut self) -> Result<(), HandshakeError> {
         if self.start_line.is_none() {
             let line = self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes);
@@ -210,6 +236,9 @@ mod tests {
     struct Line(Vec<u8>);
 
     impl StartLine for Line {
+        const SKIPS_EMPTY_LINES: bool = false;
+        const ALLOWS_BARE_LF: bool = false;
+
         fn opens_with(_: usize, byte: u8) -> bool {
             byte.is_ascii_alphabetic()
         }

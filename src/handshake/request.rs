@@ -109,6 +109,10 @@ pub(crate) struct RequestLine {
 }
 
 impl StartLine for RequestLine {
+    const SKIPS_EMPTY_LINES: bool = true;
+    /// A proxy may see other lines in the same bytes, which is how requests are smuggled.
+    const ALLOWS_BARE_LF: bool = false;
+
     fn opens_with(_: usize, byte: u8) -> bool {
         is_token_byte(byte)
     }
@@ -138,7 +142,8 @@ impl StartLine for RequestLine {
 }
 
 impl RequestLine {
-    /// "a relative URI" or "an absolute http/https URI" (4.1).
+    /// "a relative URI" or "an absolute http/https URI" (4.1); some clients write the URL as they
+    /// were given it, with `ws` or `wss`.
     fn from_target(target: &str) -> Option<Self> {
         if target.starts_with('/') {
             let target = is_resource_name(target).then(|| target.to_owned())?;
@@ -146,8 +151,8 @@ impl RequestLine {
         }
         let (scheme, rest) = target.split_once("://")?;
         let default_port = match scheme {
-            _ if scheme.eq_ignore_ascii_case("http") => 80,
-            _ if scheme.eq_ignore_ascii_case("https") => 443,
+            _ if ["http", "ws"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) => 80,
+            _ if ["https", "wss"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) => 443,
             _ => return None,
         };
         let (authority, target) = split_authority(rest).ok()?;
@@ -262,14 +267,13 @@ fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
 
 /// "The elements that comprise this value MUST be non-empty strings with characters in the range
 /// U+0021 to U+007E not including separator characters as defined in [RFC2616] and MUST all be
-/// unique strings." (4.1)
+/// unique strings." (4.1) A header without any is what some embedded clients send; it offers none.
 fn check_subprotocols(headers: Headers<'_>) -> Result<(), HeadError> {
     let mut offered: Vec<&[u8]> = headers.list(PROTOCOL).collect();
-    let is_empty = offered.is_empty() && headers.get(PROTOCOL).is_some();
     // Sorted, so that the time for a head full of them is not quadratic.
     offered.sort_unstable();
     let is_unique = offered.is_sorted_by(|one, next| one < next);
-    if is_empty || !is_unique || !offered.iter().all(|name| is_token(name)) {
+    if !is_unique || !offered.iter().all(|name| is_token(name)) {
         return Err(HeadError::InvalidHeader(PROTOCOL));
     }
     Ok(())

@@ -143,7 +143,7 @@ fn faults() -> Vec<Fault> {
             |head, _| head.add("Sec-WebSocket-Extensions", "permessage-deflate"),
             E::Response(UnexpectedExtension),
         ),
-        (|head, it| head.first.extend(["\n", it]), E::Head(LineEnding)),
+        (|head, it| head.first.extend(["\r", it]), E::Head(LineEnding)),
         (|head, it| head.add("X", &format!("a\r\n\t{it}")), E::Head(FoldedLine)),
         (|head, it| head.add(&format!("{it}\t"), "a"), E::Head(HeaderLine)),
     ]

@@ -132,7 +132,7 @@ fn faults_of_headers() -> Vec<Fault> {
             400,
         ),
         (
-            |head, _| head.set("Sec-WebSocket-Protocol", ", ,"),
+            |head, _| head.set("Sec-WebSocket-Protocol", ", ;"),
             E::Head(InvalidHeader("Sec-WebSocket-Protocol")),
             400,
         ),

@@ -25,7 +25,7 @@ pub enum HeadError {
     },
     /// The head contains a control character, such as NUL or the first byte of a TLS connection.
     ControlByte(u8),
-    /// A CR without LF, or an LF without CR (RFC 9112, 2.2).
+    /// A CR without LF or, in a request, an LF without CR (RFC 9112, 2.2).
     LineEnding,
     /// A header line begins with a space or tab: obsolete line folding (RFC 9112, 5.2).
     FoldedLine,

@@ -8,8 +8,8 @@ use std::fmt;
 pub enum RequestError {
     /// The method is not GET (RFC 6455, 4.2.1).
     Method,
-    /// The request target is neither a path with an optional query, nor an `http:` or `https:` URL
-    /// of the host that the Host header names (4.2.1).
+    /// The request target is neither a path with an optional query, nor an `http:`, `https:`, `ws:`
+    /// or `wss:` URL of the host that the Host header names (4.2.1).
     Target,
     /// The request has a body.
     Body,
