@@ -16,8 +16,13 @@ use super::request::Request;
 /// write anything there, so a request without an Origin passes every policy: it comes from no page.
 ///
 /// Origins are compared whole: scheme, host and port, with the default ports of http and https
-/// filled in. `null`, the Origin of sandboxed pages and of files, is allowed by [`Any`](Self::Any)
-/// only.
+/// filled in.
+///
+/// A list may name `null` and `file://`, which apps with pages of their own send. **Neither says
+/// who the page is**: every site can make a page whose Origin is `null`, in a sandboxed frame, and
+/// every file that the user opens has one of the two. With either in the list the server must know
+/// its users by something that the browser does not add by itself: a token in the URL or in the
+/// first message, not a cookie.
 ///
 /// ```
 /// use sansock::handshake::OriginPolicy;
@@ -67,22 +72,34 @@ impl OriginPolicy {
     }
 }
 
-/// An Origin: `scheme "://" host [ ":" port ]` (RFC 6454, 7.1), without a path.
+/// An Origin: `scheme "://" host [ ":" port ]` (RFC 6454, 7.1), without a path; or one of those
+/// without a host, `null` and `file://`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
-    /// In lower case.
-    scheme: String,
-    /// Without the scheme's default port.
-    authority: Authority,
+pub struct Origin(Kind);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Host {
+        /// In lower case.
+        scheme: String,
+        /// Without the scheme's default port.
+        authority: Authority,
+    },
+    /// "If the origin is not a scheme/host/port triple, then return the string null" (RFC 6454,
+    /// 6.2)
+    Null,
+    /// Pages of apps that are files. Browsers send `null` for them.
+    File,
 }
 
 impl Origin {
     /// Whether it is the Origin of pages at the host and port of a Host header.
     fn is_at(&self, host: &Authority) -> bool {
-        let default = default_port(&self.scheme);
+        let Kind::Host { scheme, authority } = &self.0 else { return false };
+        let default = default_port(scheme);
         default.is_some()
-            && self.authority.host == host.host
-            && self.authority.port == host.port.filter(|port| Some(*port) != default)
+            && authority.host == host.host
+            && authority.port == host.port.filter(|port| Some(*port) != default)
     }
 }
 
@@ -98,30 +115,41 @@ impl FromStr for Origin {
     type Err = InvalidOrigin;
 
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        if text == "null" {
+            return Ok(Self(Kind::Null));
+        }
         let (scheme, authority) = text.split_once("://").ok_or(InvalidOrigin)?;
         if !is_token(scheme.as_bytes()) {
             return Err(InvalidOrigin);
         }
         let scheme = scheme.to_ascii_lowercase();
+        if scheme == "file" && authority.is_empty() {
+            return Ok(Self(Kind::File));
+        }
         let mut authority: Authority = authority.parse().map_err(|_| InvalidOrigin)?;
         authority.port = authority.port.filter(|port| Some(*port) != default_port(&scheme));
-        Ok(Self { scheme, authority })
+        Ok(Self(Kind::Host { scheme, authority }))
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.authority)
+        match &self.0 {
+            Kind::Host { scheme, authority } => write!(f, "{scheme}://{authority}"),
+            Kind::Null => f.write_str("null"),
+            Kind::File => f.write_str("file://"),
+        }
     }
 }
 
-/// The text is not an Origin: `scheme://host` or `scheme://host:port`, without a path.
+/// The text is not an Origin: `scheme://host` or `scheme://host:port`, without a path, or `null` or
+/// `file://`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidOrigin;
 
 impl fmt::Display for InvalidOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an Origin is scheme://host or scheme://host:port (RFC 6454)")
+        f.write_str("an Origin is scheme://host, scheme://host:port, null or file:// (RFC 6454)")
     }
 }
 
@@ -139,12 +167,17 @@ mod tests {
             ("http://example.com:443", "http://example.com:443"),
             ("http://[::0:1]:80", "http://[::1]"),
             ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+            ("null", "null"),
+            ("FILE://", "file://"),
         ] {
             assert_eq!(text.parse::<Origin>().unwrap().to_string(), shown);
         }
         for text in [
             "",
-            "null",
+            "NULL",
+            "null://",
+            "file:",
+            "file:///",
             "example.com",
             "https://",
             "https://example.com/",

@@ -610,6 +610,25 @@ fn origin_policies() {
     assert_eq!(OriginPolicy::default(), OriginPolicy::SameHost);
 }
 
+/// Pages of apps: see the documentation of `OriginPolicy` for the risk.
+#[test]
+fn a_list_may_name_the_origins_without_a_host() {
+    let with_origin = |origin: &str| with(REQUEST, "Origin", &[&format!("Origin: {origin}")]);
+    for (listed, others) in [("null", ["file://", ""]), ("file://", ["null", "file://null"])] {
+        let policy = OriginPolicy::list([listed, "capacitor://localhost"]).unwrap();
+        for origin in [listed, "capacitor://localhost"] {
+            assert_eq!(seen(&with_origin(origin), |it| policy.check(&it)), Ok(()), "{origin}");
+        }
+        for origin in others.into_iter().chain(["https://null", "http://server.example.com"]) {
+            let denied = Err(RequestError::OriginDenied);
+            assert_eq!(seen(&with_origin(origin), |it| policy.check(&it)), denied, "{origin}");
+        }
+        let policy = OriginPolicy::SameHost;
+        let denied = Err(RequestError::OriginDenied);
+        assert_eq!(seen(&with_origin(listed), |it| policy.check(&it)), denied);
+    }
+}
+
 /// What a log needs to show of what arrived, in a line.
 #[test]
 fn debug_output_shows_the_request() {
