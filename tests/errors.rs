@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::error::Error;
 
 use sansock::handshake::{
-    ClientHandshake, HandshakeError, HeadError, HeadLimits, Incomplete, InvalidOrigin, Offer,
-    RequestError, ResponseError, UsageError,
+    ClientHandshake, HandshakeError, HeadError, HeadLimits, Incomplete, InvalidHost, InvalidOrigin,
+    Offer, RequestError, ResponseError, UsageError,
 };
 use sansock::uri::UriError;
 use sansock::{CloseCode, ProtocolError, ReceiveBuffer, SendBuffer, SendError, Timeout};
@@ -64,6 +64,7 @@ fn an_error_names_what_was_wrong_and_a_limit_its_knob() {
         (&UriError::ResourceName, &["percent-encoded"]),
         (&UriError::Fragment, &["#"]),
         (&InvalidOrigin, &["scheme://host"]),
+        (&InvalidHost, &["name:port"]),
         (&CloseCode::try_from(999).unwrap_err(), &["999"]),
     ]);
 }

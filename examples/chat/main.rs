@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release --example chat
-//! cargo run --release --example chat -- 0.0.0.0:9002 --origin https://example.com
+//! cargo run --release --example chat -- 0.0.0.0:9002 --host chat.example.com
 //! cargo run --release --features rustls --example chat -- --cert cert.pem --key key.pem
 //! ```
 //!
@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
-use sansock::handshake::{Answer, Origin, OriginPolicy, Rejection};
+use sansock::handshake::{Answer, Host, HostPolicy, Origin, OriginPolicy, Rejection};
 use sansock::net::{self, Incoming};
 use sansock::{Config, Keepalive, Limits, Timeouts};
 
@@ -43,6 +43,8 @@ ADDR is HOST:PORT, default 127.0.0.1:9002; with port 0 the system chooses a port
 Options:
   --origin ORIGIN        also accept pages of this site, such as https://example.com; may be
                          repeated. Pages of the server's own host are always accepted
+  --host HOST            also answer to this name or address; may be repeated. Always answered to
+                         are localhost, 127.0.0.1, [::1], and the HOST of ADDR
   --rate MESSAGES        how many messages per second a visitor may send, and four times as many
                          at once; default 5
   --buffer BYTES         how many bytes may wait for a slow visitor before the server closes the
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
 struct Options {
     listen: Listen,
     origins: Vec<Origin>,
+    hosts: Vec<Host>,
     rate: NonZeroU32,
     buffer: usize,
     keepalive: Duration,
@@ -82,6 +85,7 @@ impl Options {
         let mut options = Self {
             listen: Listen::default(),
             origins: Vec::new(),
+            hosts: Vec::new(),
             rate: NonZeroU32::MIN.saturating_add(4),
             buffer: 1 << 20,
             keepalive: Duration::from_secs(20),
@@ -89,6 +93,7 @@ impl Options {
         while let Some(argument) = arguments.next()? {
             match argument {
                 Arg::Long("origin") => options.origins.push(arguments.value()?.parse()?),
+                Arg::Long("host") => options.hosts.push(arguments.value()?.parse()?),
                 Arg::Long("rate") => options.rate = arguments.value()?.parse()?,
                 Arg::Long("buffer") => options.buffer = arguments.value()?.parse()?,
                 Arg::Long("keepalive") => {
@@ -108,6 +113,14 @@ impl Options {
         Ok(Some(options))
     }
 
+    /// Pages that have their site's name resolve to this server are refused.
+    fn hosts(&self) -> HostPolicy {
+        let listen = self.listen.address.as_deref().and_then(|it| it.rsplit_once(':'));
+        let always = ["localhost", "127.0.0.1", "[::1]"].into_iter().chain(listen.map(|it| it.0));
+        let always = always.filter_map(|host| host.parse().ok());
+        HostPolicy::List(always.chain(self.hosts.iter().cloned()).collect())
+    }
+
     fn config(&self) -> Config {
         let limits = Limits::new().message(MAX_MESSAGE).frame(MAX_MESSAGE).buffered(self.buffer);
         let keepalive = Keepalive { interval: self.keepalive, timeout: self.keepalive };
@@ -118,7 +131,8 @@ impl Options {
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let (server, s) = options.listen.bind("127.0.0.1:9002")?;
     // `serve` decides which pages may connect.
-    let server = server.config(options.config()).stack_size(STACK).origins(OriginPolicy::Any);
+    let server = server.config(options.config()).stack_size(STACK).hosts(options.hosts());
+    let server = server.origins(OriginPolicy::Any);
     listen::end_with_signals(&server)?;
     let room = Arc::new(Room::new());
     let herald = Arc::clone(&room);

@@ -14,6 +14,7 @@ mod extensions;
 mod fields;
 mod head;
 mod headers;
+mod host;
 mod key;
 mod offer;
 mod origin;
@@ -28,6 +29,7 @@ pub use error::{HandshakeError, HeadError, Incomplete, RequestError, ResponseErr
 pub use established::Established;
 pub use fields::Headers;
 pub use head::HeadLimits;
+pub use host::{Host, HostPolicy, InvalidHost};
 pub use offer::Offer;
 pub use origin::{InvalidOrigin, Origin, OriginPolicy};
 #[cfg(feature = "rand")]

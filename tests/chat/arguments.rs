@@ -11,6 +11,7 @@ fn it_has_help() {
             "Usage: chat",
             "[ADDR]",
             "--origin",
+            "--host",
             "--rate",
             "--buffer",
             "--keepalive",
@@ -24,10 +25,11 @@ fn it_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&[&str], &str); 7] = [
+    let wrong: [(&[&str], &str); 8] = [
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
         (&["--origin", "example.com"], "example.com"),
+        (&["--host", "http://a"], "name:port"),
         (&["--origin", "https://example.com/path"], "path"),
         (&["--rate", "0"], "0"),
         (&["--keepalive", "x"], "x"),

@@ -55,9 +55,14 @@ impl Chat {
     }
 
     pub(crate) fn get(&self, path: &str) -> (String, String) {
+        self.get_of("localhost", path)
+    }
+
+    /// A GET whose Host header names `host`.
+    pub(crate) fn get_of(&self, host: &str, path: &str) -> (String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -123,3 +123,20 @@ fn pages_of_other_sites_are_refused_with_403_unless_they_are_allowed() {
         assert_eq!(response.status(), 403, "{origin}");
     }
 }
+
+/// The Origin of such a page agrees with the Host header.
+#[test]
+fn it_answers_to_known_hosts_only() {
+    let chat = Chat::start(&["--host", "chat.example.com"]);
+    for (host, status) in [
+        ("localhost", "200"),
+        ("127.0.0.1:1", "200"),
+        ("[::1]:9002", "200"),
+        ("Chat.example.com", "200"),
+        ("example.com", "421"),
+        ("127.0.0.1.evil.example:9002", "421"),
+    ] {
+        let (head, _) = chat.get_of(host, "/");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {head}");
+    }
+}

@@ -2,8 +2,8 @@
 
 use sansock::SendBuffer;
 use sansock::handshake::{
-    Answer, HandshakeError, HeadError, HeadLimits, Origin, OriginPolicy, Rejection, RequestError,
-    ServerHandshake, UsageError,
+    Answer, HandshakeError, HeadError, HeadLimits, Host, HostPolicy, InvalidHost, Origin,
+    OriginPolicy, Rejection, RequestError, ServerHandshake, UsageError,
 };
 
 use HandshakeError::{Head, Request};
@@ -608,6 +608,43 @@ fn origin_policies() {
         assert_eq!(seen(&request, |it| policy.check(&it)), Ok(()), "not a browser: {policy:?}");
     }
     assert_eq!(OriginPolicy::default(), OriginPolicy::SameHost);
+}
+
+#[test]
+fn host_policies_compare_name_and_port() {
+    let policy =
+        HostPolicy::list(["LOCALHOST", "127.0.0.1", "[0::1]", "a.b:8443", "c:443"]).unwrap();
+    for (host, allowed) in [
+        ("localhost", true),
+        ("LocalHost:9002", true),
+        ("127.0.0.1:1", true),
+        ("[::1]:9002", true),
+        ("[0:0:0:0:0:0:0:1]", true),
+        ("a.b:8443", true),
+        ("c", true),
+        ("c:443", true),
+        ("c:80", false),
+        ("a.b", false),
+        ("a.b:80", false),
+        ("localhost.evil.example", false),
+        ("evil.localhost", false),
+        ("localhost.", false),
+        ("127.0.0.2", false),
+        ("[::2]", false),
+        ("[::ffff:127.0.0.1]", false),
+        ("evil.example:9002", false),
+    ] {
+        let request = with(REQUEST, "Host", &[&format!("Host: {host}")]);
+        let expected = if allowed { Ok(()) } else { Err(RequestError::HostDenied) };
+        assert_eq!(seen(&request, |it| policy.check(&it)), expected, "{host}");
+        assert_eq!(seen(&request, |it| HostPolicy::Any.check(&it)), Ok(()), "{host}");
+    }
+    assert_eq!(RequestError::HostDenied.status(), 421);
+    assert_eq!(HostPolicy::default(), HostPolicy::Any);
+    for text in ["", "a b", "a:b", "a/", "::1", "*.a", "u@a", "http://a"] {
+        assert_eq!(text.parse::<Host>(), Err(InvalidHost), "{text:?}");
+    }
+    assert_eq!("A:80".parse::<Host>().unwrap().to_string(), "a:80");
 }
 
 /// Pages of apps: see the documentation of `OriginPolicy` for the risk.

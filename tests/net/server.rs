@@ -12,8 +12,10 @@ use std::thread;
 use std::time::Instant;
 
 use crate::common::*;
-use sansock::handshake::{HandshakeError, HeadLimits, OriginPolicy, Rejection, ResponseError};
-use sansock::net::{Client, Error, Server, ServerError, WebSocket, client};
+use sansock::handshake::{
+    HandshakeError, HeadLimits, HostPolicy, OriginPolicy, Rejection, ResponseError,
+};
+use sansock::net::{Client, Error, Incoming, Server, ServerError, WebSocket, client};
 use sansock::{CloseCode, Config, Keepalive, Limits, Outcome, Timeouts};
 
 /// Sends and checks that it comes back.
@@ -116,6 +118,40 @@ fn pages_of_other_hosts_are_refused_by_default() {
         }
     }
     server.stop();
+    any.stop();
+}
+
+/// A page whose site's name now resolves to the server: Origin and Host agree, and both are its own.
+#[test]
+fn a_server_with_a_list_of_hosts_refuses_every_request_for_another() {
+    let hosts = HostPolicy::list(["localhost", "127.0.0.1"]).unwrap();
+    let answered = |server: &Running, request: &str| {
+        let mut stream = connect(server.address());
+        stream.write_all(request.as_bytes()).unwrap();
+        read_head(&mut stream)
+    };
+    let ok = |incoming: &Incoming| {
+        if incoming.request().is_websocket() {
+            incoming.accept().map(|_| ())
+        } else {
+            incoming.reject(&Rejection::new(200))
+        }
+    };
+    let listed = Running::start(|server| server.hosts(hosts), ok);
+    let any = Running::start(|server| server, ok);
+    for (host, is_listed) in [("localhost:9", true), ("127.0.0.1", true), ("evil.example", false)] {
+        let page = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let upgrade = REQUEST.replace("server.example.com", host);
+        let upgrade = format!("{upgrade}Origin: http://{host}\r\n\r\n");
+        for (request, status) in [(&page, 200), (&upgrade, 101)] {
+            let head = answered(&any, request);
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
+            let status = if is_listed { status } else { 421 };
+            let head = answered(&listed, request);
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
+        }
+    }
+    listed.stop();
     any.stop();
 }
 

@@ -20,6 +20,9 @@ pub enum RequestError {
     /// The [`OriginPolicy`](crate::handshake::OriginPolicy) does not allow the request's Origin
     /// (10.2).
     OriginDenied,
+    /// The [`HostPolicy`](crate::handshake::HostPolicy) does not allow the host that the Host header
+    /// names.
+    HostDenied,
 }
 
 impl RequestError {
@@ -30,6 +33,10 @@ impl RequestError {
             Self::Target | Self::Body => 400,
             Self::OriginDenied => 403,
             Self::Method => 405,
+            // "The 421 (Misdirected Request) status code indicates that the request was directed at
+            // a server that is unable or unwilling to produce an authoritative response for the
+            // target URI." (RFC 9110, 15.5.20)
+            Self::HostDenied => 421,
             // "the server MUST abort the WebSocket handshake [...] and instead send an appropriate
             // HTTP error code (such as 426 Upgrade Required)" (RFC 6455, 4.2.2)
             Self::UpgradeRequired | Self::UnsupportedVersion => 426,
@@ -49,6 +56,9 @@ impl fmt::Display for RequestError {
                 "this is a WebSocket endpoint (RFC 6455): the request needs Upgrade: websocket"
             }
             Self::UnsupportedVersion => "the WebSocket version (Sec-WebSocket-Version) is not 13",
+            Self::HostDenied => {
+                "the server does not answer to the host in the Host header (HostPolicy)"
+            }
             Self::OriginDenied => "the request's Origin is not allowed (OriginPolicy)",
         })
     }

@@ -93,7 +93,11 @@ impl Incoming {
                 let kind = io::ErrorKind::ConnectionAborted;
                 return Err(io::Error::new(kind, "the server shuts down").into());
             }
-            Ok(()) => {}
+            Ok(()) => {
+                if let Err(error) = options.hosts.check(&incoming.request()) {
+                    return incoming.refuse(error.into());
+                }
+            }
         }
         Ok(incoming)
     }

@@ -21,7 +21,7 @@ use self::report::Report;
 use self::serve::serve;
 use super::Stream;
 use super::tls::Acceptor;
-use crate::handshake::{HeadLimits, OriginPolicy};
+use crate::handshake::{HeadLimits, HostPolicy, OriginPolicy};
 use crate::{Config, Keepalive};
 
 /// A server with one thread per connection, which also does the opening handshake.
@@ -100,6 +100,16 @@ impl Server {
     #[must_use]
     pub fn origins(mut self, policy: OriginPolicy) -> Self {
         self.options.origins = policy;
+        self
+    }
+
+    /// Sets which hosts the server answers to. Every request for another, a plain one too, gets a
+    /// response with 421 and does not reach the handler. Set it for a server that is reached by
+    /// known names, above all on the user's own machine: it stops pages that have their site's
+    /// name resolve to the server's address ([`HostPolicy`]). Default: [`HostPolicy::Any`].
+    #[must_use]
+    pub fn hosts(mut self, policy: HostPolicy) -> Self {
+        self.options.hosts = policy;
         self
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::report::Report;
-use crate::handshake::{Answer, HeadLimits, OriginPolicy};
+use crate::handshake::{Answer, HeadLimits, HostPolicy, OriginPolicy};
 use crate::net::tls::Acceptor;
 use crate::{Config, Deadline, Keepalive};
 
@@ -14,6 +14,7 @@ pub(in crate::net) struct Options {
     pub(super) keepalive: Option<Keepalive>,
     pub(super) head_limits: HeadLimits,
     pub(super) origins: OriginPolicy,
+    pub(super) hosts: HostPolicy,
     /// The default answer, for an answer of the program without these settings.
     pub(super) answer: Answer,
     pub(super) max_connections: usize,
@@ -31,6 +32,7 @@ impl Options {
             keepalive: Some(Keepalive::every(Duration::from_secs(20))),
             head_limits: HeadLimits::new(),
             origins: OriginPolicy::SameHost,
+            hosts: HostPolicy::Any,
             answer: Answer::new(),
             max_connections: 10_000,
             max_handshakes: 2_500,
