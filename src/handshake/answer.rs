@@ -34,7 +34,9 @@ impl Request<'_> {
     /// The rejection's status is not one of 200 to 599 or allows no body, or a header is not valid
     /// or is written by the handshake itself. Nothing is written then.
     pub fn reject(&self, rejection: &Rejection, output: &mut SendBuffer) -> Result<(), UsageError> {
-        rejection.write_checked(output)
+        // "The HEAD method is identical to GET except that the server MUST NOT send content in the
+        // response" (RFC 9110, 9.3.2).
+        rejection.write_checked(self.method() != "HEAD", output)
     }
 }
 
@@ -160,7 +162,7 @@ impl Rejection {
         self.status
     }
 
-    fn write_checked(&self, output: &mut SendBuffer) -> Result<(), UsageError> {
+    fn write_checked(&self, with_body: bool, output: &mut SendBuffer) -> Result<(), UsageError> {
         self.headers.check(&["connection", "content-length", "transfer-encoding"])?;
         if !(200..600).contains(&self.status) {
             return Err(UsageError::InvalidStatus(self.status));
@@ -168,11 +170,11 @@ impl Rejection {
         if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
             return Err(UsageError::BodyNotAllowed(self.status));
         }
-        self.write(output);
+        self.write(with_body, output);
         Ok(())
     }
 
-    fn write(&self, output: &mut SendBuffer) {
+    fn write(&self, with_body: bool, output: &mut SendBuffer) {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, 7.8)
         let upgrade = self.headers.has("Upgrade");
@@ -185,7 +187,9 @@ impl Rejection {
         self.headers.write(&mut head);
         head.push_str("\r\n");
         output.extend_from_slice(head.as_bytes());
-        output.extend_from_slice(&self.body);
+        if with_body {
+            output.extend_from_slice(&self.body);
+        }
     }
 }
 
@@ -229,7 +233,7 @@ impl HandshakeError {
     /// `Connection: close`, and the headers that belong to it. The program closes the connection
     /// afterwards.
     pub fn respond(&self, output: &mut SendBuffer) {
-        Rejection::from(self).write(output);
+        Rejection::from(self).write(true, output);
     }
 }
 

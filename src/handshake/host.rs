@@ -17,7 +17,8 @@ use super::request::Request;
 /// that knows its own names refuses it. This matters most for servers that only the user's machine
 /// or network can reach.
 ///
-/// Hosts are compared in lower case, addresses in their shortest form.
+/// Hosts are compared in lower case, addresses in their shortest form. A plain request without a
+/// Host, which is valid in HTTP/1.0 only, passes every policy: browsers always send one.
 ///
 /// ```
 /// use sansock::handshake::HostPolicy;
@@ -55,7 +56,7 @@ impl HostPolicy {
     pub fn check(&self, request: &Request<'_>) -> Result<(), RequestError> {
         let Self::List(hosts) = self else { return Ok(()) };
         let named = request.authority();
-        if hosts.iter().any(|host| host.is_named_by(named)) {
+        if named.host.is_empty() || hosts.iter().any(|host| host.is_named_by(named)) {
             Ok(())
         } else {
             Err(RequestError::HostDenied)

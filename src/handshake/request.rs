@@ -12,8 +12,9 @@ use super::{extensions, key};
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 const VERSION: &str = "Sec-WebSocket-Version";
 
-/// A client's GET request: a valid WebSocket handshake, or a plain HTTP request
-/// ([`is_websocket`](Self::is_websocket)), which a server may answer as it likes.
+/// A client's request: a valid WebSocket handshake, or a plain HTTP request
+/// ([`is_websocket`](Self::is_websocket)), which a server may answer as it likes. A plain request
+/// is GET, HEAD or OPTIONS of HTTP/1.1 or 1.0, as pages and health checks need it.
 #[derive(Clone, Copy)]
 pub struct Request<'h> {
     received: &'h Received,
@@ -30,7 +31,14 @@ impl<'h> Request<'h> {
         self.received.accept.is_some()
     }
 
-    /// Path and query as they were sent: visible ASCII that begins with `/`.
+    /// Returns the method: `GET`, and for a plain request also `HEAD` or `OPTIONS`.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        self.received.method
+    }
+
+    /// Path and query as they were sent: visible ASCII that begins with `/`. `*` if OPTIONS asks for
+    /// the server as a whole (RFC 9112, 3.2.4).
     #[must_use]
     pub fn target(&self) -> &'h str {
         &self.received.target
@@ -55,7 +63,7 @@ impl<'h> Request<'h> {
     }
 
     /// Returns the host that the Host header names, in lower case; an IPv6 address in brackets, as
-    /// in [`Uri::host`](crate::uri::Uri::host).
+    /// in [`Uri::host`](crate::uri::Uri::host). Empty if a plain request of HTTP/1.0 has none.
     #[must_use]
     pub fn host(&self) -> &'h str {
         &self.received.authority.host
@@ -100,9 +108,11 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-/// `GET target HTTP/1.1`. No other request line is valid.
+/// `GET target HTTP/1.1`, or that of a plain request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestLine {
+    method: &'static str,
+    is_http_1_0: bool,
     target: String,
     /// If the target is a URL: its host and port, and its scheme's default port.
     authority: Option<(Authority, u16)>,
@@ -125,43 +135,54 @@ impl StartLine for RequestLine {
         else {
             return Err(HeadError::StartLine.into());
         };
-        match version {
-            b"HTTP/1.1" => {}
+        let is_http_1_0 = match version {
+            b"HTTP/1.1" => false,
+            b"HTTP/1.0" => true,
             [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
                 return Err(HeadError::HttpVersion.into());
             }
             _ => return Err(HeadError::StartLine.into()),
-        }
-        // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." (4.1)
-        if method != b"GET" {
-            return Err(RequestError::Method.into());
-        }
+        };
+        let method = match method {
+            b"GET" => "GET",
+            b"HEAD" => "HEAD",
+            b"OPTIONS" => "OPTIONS",
+            _ => return Err(RequestError::Method.into()),
+        };
         let target = str::from_utf8(target).map_err(|_| RequestError::Target)?;
-        Ok(Self::from_target(target).ok_or(RequestError::Target)?)
+        let (target, authority) = if method == "OPTIONS" && target == "*" {
+            (target.to_owned(), None)
+        } else {
+            split_target(target).ok_or(RequestError::Target)?
+        };
+        Ok(Self { method, is_http_1_0, target, authority })
     }
 }
 
-impl RequestLine {
-    /// "a relative URI" or "an absolute http/https URI" (4.1); some clients write the URL as they
-    /// were given it, with `ws` or `wss`.
-    fn from_target(target: &str) -> Option<Self> {
-        if target.starts_with('/') {
-            let target = is_resource_name(target).then(|| target.to_owned())?;
-            return Some(Self { target, authority: None });
-        }
-        let (scheme, rest) = target.split_once("://")?;
-        let default_port = match scheme {
-            _ if ["http", "ws"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) => 80,
-            _ if ["https", "wss"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) => 443,
-            _ => return None,
-        };
-        let (authority, target) = split_authority(rest).ok()?;
-        let mut authority: Authority = authority.parse().ok()?;
-        authority.port = Some(authority.port.unwrap_or(default_port));
-        let authority = Some((authority, default_port));
-        Some(Self { target: target.into_owned(), authority })
-    }
+/// A target's path and query, and what a URL has besides.
+type Target = (String, Option<(Authority, u16)>);
 
+/// "a relative URI" or "an absolute http/https URI" (4.1); some clients write the URL as they
+/// were given it, with `ws` or `wss`.
+fn split_target(target: &str) -> Option<Target> {
+    if target.starts_with('/') {
+        let target = is_resource_name(target).then(|| target.to_owned())?;
+        return Some((target, None));
+    }
+    let (scheme, rest) = target.split_once("://")?;
+    let default_port = match scheme {
+        _ if ["http", "ws"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) => 80,
+        _ if ["https", "wss"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) => 443,
+        _ => return None,
+    };
+    let (authority, target) = split_authority(rest).ok()?;
+    let mut authority: Authority = authority.parse().ok()?;
+    authority.port = Some(authority.port.unwrap_or(default_port));
+    let authority = Some((authority, default_port));
+    Some((target.into_owned(), authority))
+}
+
+impl RequestLine {
     /// Whether the URL's "/host/, and /port/ [...] match" (4.1) the Host header, which may omit a
     /// default port.
     fn matches(&self, host: &Authority) -> bool {
@@ -175,6 +196,7 @@ impl RequestLine {
 /// A request that is valid HTTP and, if it asks for WebSocket, a valid handshake.
 #[derive(Debug)]
 pub(crate) struct Received {
+    method: &'static str,
     pub(crate) target: String,
     /// The Host header.
     pub(crate) authority: Authority,
@@ -188,15 +210,36 @@ impl Received {
     pub(crate) fn check(head: Head<RequestLine>) -> Result<Self, HandshakeError> {
         let Head { start_line, fields } = head;
         let headers = Headers::new(&fields);
-        let authority = check_host(headers)?;
+        let authority = match &start_line.authority {
+            // HTTP/1.0 has no Host.
+            None if start_line.is_http_1_0 && headers.get("Host").is_none() => {
+                Authority { host: String::new(), port: None }
+            }
+            Some((authority, _)) if start_line.is_http_1_0 && headers.get("Host").is_none() => {
+                authority.clone()
+            }
+            _ => check_host(headers)?,
+        };
         if !start_line.matches(&authority) {
             return Err(RequestError::Target.into());
         }
         check_no_body(headers)?;
         check_origin(headers)?;
-        let accept =
-            if asks_for_websocket(headers) { Some(check_websocket(headers)?) } else { None };
-        Ok(Self { target: start_line.target, authority, fields, accept })
+        let accept = if asks_for_websocket(headers) {
+            // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
+            // (RFC 6455, 4.1)
+            if start_line.is_http_1_0 {
+                return Err(HeadError::HttpVersion.into());
+            }
+            if start_line.method != "GET" {
+                return Err(RequestError::Method.into());
+            }
+            Some(check_websocket(headers)?)
+        } else {
+            None
+        };
+        let RequestLine { method, target, .. } = start_line;
+        Ok(Self { method, target, authority, fields, accept })
     }
 }
 

@@ -391,6 +391,42 @@ fn a_plain_request_is_answered_as_the_program_likes() {
     }
 }
 
+/// A plain request of HTTP/1.0 need not have a Host; the answer to HEAD has the length of a body that
+/// it does not have.
+#[test]
+fn health_checks_reach_the_program() {
+    for (request, method, host, target, body) in [
+        ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD", "a", "/", ""),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS", "a", "*", "ok"),
+        ("OPTIONS /x HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS", "a", "/x", "ok"),
+        ("OPTIONS / HTTP/1.0\r\n\r\n", "OPTIONS", "", "/", "ok"),
+        ("GET / HTTP/1.0\r\n\r\n", "GET", "", "/", "ok"),
+        ("GET http://a/x HTTP/1.0\r\n\r\n", "GET", "a", "/x", "ok"),
+        ("GET /x HTTP/1.0\r\nHost: a\r\n\r\n", "GET", "a", "/x", "ok"),
+        ("HEAD / HTTP/1.0\r\n\r\n", "HEAD", "", "/", ""),
+    ] {
+        let mut output = SendBuffer::new();
+        seen(request, |it| {
+            assert_eq!((it.method(), it.host(), it.target()), (method, host, target), "{request}");
+            assert!(!it.is_websocket());
+            let policy = HostPolicy::list(["a"]).unwrap();
+            assert_eq!(policy.check(&it), Ok(()), "{request}");
+            it.reject(&Rejection::new(200).body("ok"), &mut output).unwrap();
+        });
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n";
+        assert_eq!(str::from_utf8(output.as_slice()).unwrap(), format!("{head}{body}"));
+    }
+    for (request, error) in [
+        ("GET / HTTP/1.1\r\n\r\n", Head(MissingHeader("Host"))),
+        ("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", Head(RepeatedHeader("Host"))),
+        ("GET / HTTP/1.0\r\nHost: a b\r\n\r\n", Head(InvalidHeader("Host"))),
+        ("GET * HTTP/1.0\r\n\r\n", Request(Target)),
+        ("POST / HTTP/1.0\r\n\r\n", Request(Method)),
+    ] {
+        refused(request, &error, error.status());
+    }
+}
+
 #[test]
 fn answers_to_errors_byte_by_byte() {
     for (error, response) in [

@@ -79,9 +79,12 @@ fn wrong_requests_get_their_status_and_never_reach_the_handler() {
     let long = format!("{REQUEST}X: {}\r\n\r\n", "x".repeat(1000));
     let evil = format!("{REQUEST}Origin: https://evil.example\r\n\r\n");
     let old = format!("{REQUEST}\r\n").replace("Version: 13", "Version: 8");
+    let http_1_0 = format!("{REQUEST}\r\n").replace("HTTP/1.1", "HTTP/1.0");
     for (request, status) in [
         ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
-        ("GET / HTTP/1.0\r\nHost: x\r\n\r\n", 400),
+        ("GET / HTTP/1.0\r\nHost: x\r\n\r\n", 426),
+        ("HEAD / HTTP/1.0\r\n\r\n", 426),
+        (&http_1_0, 400),
         ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 426),
         (&old, 426),
         (&long, 431),

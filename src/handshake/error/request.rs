@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The method is not GET (RFC 6455, 4.2.1).
+    /// The method is not GET (RFC 6455, 4.2.1) nor, in a plain request, HEAD or OPTIONS.
     Method,
     /// The request target is neither a path with an optional query, nor an `http:`, `https:`, `ws:`
     /// or `wss:` URL of the host that the Host header names (4.2.1).

@@ -202,7 +202,11 @@ impl Incoming {
     /// Sends the client an error response.
     fn refuse<T>(&self, error: HandshakeError) -> Result<T, Error> {
         let mut output = SendBuffer::new();
-        error.respond(&mut output);
+        let request = self.handshake.request();
+        let rejected = request.map(|it| it.reject(&Rejection::from(&error), &mut output));
+        if !matches!(rejected, Some(Ok(()))) {
+            error.respond(&mut output);
+        }
         self.end(output);
         Err(error.into())
     }
