@@ -9,6 +9,7 @@ use sansock::Config;
 use sansock::handshake::HeadLimits;
 
 const ATTACKS: &str = include_str!("../docs/ATTACKS.md");
+const HTTP: &str = include_str!("../docs/HTTP.md");
 const EMBEDDING: &str = include_str!("../docs/EMBEDDING.md");
 const README: &str = include_str!("../README.md");
 
@@ -56,7 +57,8 @@ fn assert_exists(test: &str) {
 #[test]
 fn each_promise_names_a_test_that_exists() {
     let mut checked = 0;
-    let documents = [include_str!("../SECURITY.md"), include_str!("../docs/DEPLOY.md"), EMBEDDING];
+    let documents =
+        [include_str!("../SECURITY.md"), include_str!("../docs/DEPLOY.md"), EMBEDDING, HTTP];
     for document in documents {
         // A line at a time: what stands between the backticks of a program is none.
         for test in document.lines().flat_map(code).filter(|it| it.starts_with("tests/")) {
@@ -69,6 +71,18 @@ fn each_promise_names_a_test_that_exists() {
         }
     }
     assert!(checked >= 15, "only {checked}");
+}
+
+#[test]
+fn each_rule_of_http_has_its_test() {
+    let is_rule = |row: &Vec<&str>| row[0].starts_with(|c: char| c.is_ascii_digit());
+    let rules: Vec<_> = rows(HTTP).filter(is_rule).collect();
+    assert!(rules.len() >= 27, "only {}: is the table still read?", rules.len());
+    for row in rules {
+        let [_, _, _, tests] = row[..] else { panic!("{row:?} has not four cells") };
+        assert!(code(tests).count() > 0, "{row:?}");
+        code(tests).for_each(assert_exists);
+    }
 }
 
 /// And no test says that it is for a row that does not know of it.
