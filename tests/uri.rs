@@ -208,3 +208,22 @@ fn try_from_is_parse() {
     assert_eq!(Uri::try_from("ws://a/b").map(|uri| uri.to_string()), Ok("ws://a/b".into()));
     assert_eq!(Uri::try_from("http://a/b"), Err(UriError::Scheme));
 }
+
+/// What each character of the first 256 is in path, query and host. Those above 127 are none that
+/// RFC 3986 has; those that end a part belong to the next one.
+#[test]
+fn each_byte_has_its_place_or_is_refused() {
+    for byte in 0..=255_u8 {
+        let it = char::from(byte);
+        let visible = byte.is_ascii_graphic() && it != '#';
+        assert_eq!(parse(&format!("ws://h/a{it}b")).is_ok(), visible, "path: {it:?}");
+        assert_eq!(parse(&format!("ws://h/?a{it}b")).is_ok(), visible, "query: {it:?}");
+        let in_name = byte.is_ascii_alphanumeric() || "-._".contains(it);
+        // `@` ends a user name; path and query begin with `/` and `?`.
+        let host = parse(&format!("ws://a{it}b"));
+        assert_eq!(host.is_ok(), in_name || "/?@".contains(it), "host: {it:?}");
+        if in_name {
+            assert_eq!(host.unwrap().host(), format!("a{}b", it.to_ascii_lowercase()));
+        }
+    }
+}

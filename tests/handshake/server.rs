@@ -647,6 +647,17 @@ fn origin_policies() {
 }
 
 #[test]
+fn each_byte_of_a_host_header_is_taken_or_refused() {
+    let (before, after) = REQUEST.split_once("server.example.com").unwrap();
+    for byte in 0..=255_u8 {
+        let bytes = [before.as_bytes(), b"a", &[byte], b"b", after.as_bytes()].concat();
+        let in_name = byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let outcome = feed(&mut server(), [&*bytes]);
+        assert_eq!(outcome.is_ok(), in_name, "{byte:#x}: {outcome:?}");
+    }
+}
+
+#[test]
 fn host_policies_compare_name_and_port() {
     let policy =
         HostPolicy::list(["LOCALHOST", "127.0.0.1", "[0::1]", "a.b:8443", "c:443"]).unwrap();
