@@ -1,6 +1,8 @@
 //! `ws:` and `wss:` URLs (RFC 6455, 3).
 #![expect(clippy::too_many_lines, reason = "a table")]
 
+use sansock::SendBuffer;
+use sansock::handshake::{ClientHandshake, HeadLimits, Offer};
 use sansock::uri::{Scheme, Uri, UriError};
 
 fn parse(text: &str) -> Result<Uri, UriError> {
@@ -53,6 +55,36 @@ fn the_parts_of_a_url() {
     }
 }
 
+/// RFC 6874: the zone says how to get there, and is of no concern to the server.
+#[test]
+fn the_zone_of_an_address_is_for_dialling_and_never_sent() {
+    for (text, host, zone, dialled, sent) in [
+        ("ws://[fe80::1%25eth0]/", "[fe80::1]", "eth0", "fe80::1%eth0", "[fe80::1]"),
+        (
+            "ws://u@[FE80::0:1%25En.1-_~]:81/x",
+            "[fe80::1]",
+            "En.1-_~",
+            "fe80::1%En.1-_~",
+            "[fe80::1]:81",
+        ),
+        ("wss://[::1%251]:443/", "[::1]", "1", "::1%1", "[::1]"),
+    ] {
+        let uri: Uri = text.parse().unwrap();
+        assert_eq!((uri.host(), uri.zone(), &*uri.dial_host()), (host, Some(zone), dialled));
+        assert_eq!(uri.authority().to_string(), sent);
+        assert_eq!(uri.bare_host(), host.trim_matches(['[', ']']));
+        // What is shown is the same URL.
+        assert_eq!(uri.to_string().parse::<Uri>().unwrap(), uri);
+        let mut output = SendBuffer::new();
+        ClientHandshake::start(&Offer::new(uri), [0; 16], HeadLimits::new(), &mut output).unwrap();
+        let request = String::from_utf8(output.as_slice().to_vec()).unwrap();
+        assert!(request.contains(&format!("\r\nHost: {sent}\r\n")), "{request}");
+        assert!(!request.contains(zone) || zone == "1", "{request}");
+    }
+    let uri: Uri = "ws://example.com/".parse().unwrap();
+    assert_eq!((uri.zone(), &*uri.dial_host()), (None, "example.com"));
+}
+
 #[test]
 fn what_is_refused() {
     for (texts, error) in [
@@ -97,7 +129,13 @@ fn what_is_refused() {
                 "ws://[::1]80",
                 "ws://[]",
                 "ws://[1.2.3.4]",
-                "ws://[::1%25eth0]/",
+                "ws://[::1%eth0]/",
+                "ws://[::1%25]/",
+                "ws://[::1%25eth0/",
+                "ws://[::1%25eth%30]/",
+                "ws://[::1%25e 0]/",
+                "ws://[%25eth0]/",
+                "ws://h%25eth0/",
                 "ws://[v1.x]/",
                 "ws://::1/x]",
                 "ws://256.1.1.1/",

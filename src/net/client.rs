@@ -186,7 +186,8 @@ impl Client {
     }
 
     fn dial(&self) -> Result<TcpStream, Error> {
-        let (host, port) = (self.offer.uri().host().to_owned(), self.offer.uri().port());
+        let uri = self.offer.uri();
+        let (host, port) = (uri.dial_host().into_owned(), uri.port());
         let timeout = self.connect_timeout;
         let dial = move || Ok(connect_tcp(&host, port, timeout)?);
         match &self.cancel {

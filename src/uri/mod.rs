@@ -11,11 +11,14 @@ mod error;
 mod resource_name;
 mod scheme;
 mod userinfo;
+mod zone;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use userinfo::credentials;
+use zone::split_zone;
 
 pub(crate) use authority::Authority;
 pub use error::UriError;
@@ -41,6 +44,7 @@ pub struct Uri {
     userinfo: Option<String>,
     /// `None` for the default.
     authority: Authority,
+    zone: Option<String>,
     resource_name: String,
 }
 
@@ -65,11 +69,28 @@ impl Uri {
         &self.authority.host
     }
 
-    /// Returns the [host](Self::host) without the brackets of an IPv6 address, as name resolution
-    /// ([`std::net::ToSocketAddrs`]) and TLS take it.
+    /// Returns the [host](Self::host) without the brackets of an IPv6 address, as TLS takes it.
     #[must_use]
     pub fn bare_host(&self) -> &str {
         self.authority.bare_host()
+    }
+
+    /// Returns the zone of an IPv6 address (RFC 6874), such as `eth0` in
+    /// `ws://[fe80::1%25eth0]/`. It says which of this machine's links to use, so it is not sent:
+    /// it "has no meaning outside the local system".
+    #[must_use]
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
+    }
+
+    /// Returns what to resolve, such as with [`std::net::ToSocketAddrs`]: the
+    /// [bare host](Self::bare_host), and the zone after a `%` if there is one.
+    #[must_use]
+    pub fn dial_host(&self) -> Cow<'_, str> {
+        match &self.zone {
+            None => self.bare_host().into(),
+            Some(zone) => format!("{}%{zone}", self.bare_host()).into(),
+        }
     }
 
     /// Returns the port to connect to: 1 to 65,535.
@@ -138,12 +159,14 @@ impl FromStr for Uri {
         if let Some(userinfo) = userinfo {
             credentials(userinfo)?;
         }
+        let (authority, zone) = split_zone(authority)?;
         let mut authority: Authority = authority.parse()?;
         authority.port = authority.port.filter(|port| *port != scheme.default_port());
         Ok(Self {
             scheme,
             userinfo: userinfo.map(str::to_owned),
             authority,
+            zone: zone.map(str::to_owned),
             resource_name: resource_name.into_owned(),
         })
     }
@@ -163,14 +186,29 @@ impl fmt::Display for Uri {
         if let Some(userinfo) = &self.userinfo {
             write!(f, "{userinfo}@")?;
         }
-        write!(f, "{}{}", self.authority, self.resource_name)
+        self.fmt_behind_userinfo(f)
     }
 }
 
 impl fmt::Debug for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = if self.userinfo.is_some() { "***@" } else { "" };
-        write!(f, "Uri({}://{hidden}{}{})", self.scheme, self.authority, self.resource_name)
+        write!(f, "Uri({}://{hidden}", self.scheme)?;
+        self.fmt_behind_userinfo(f)?;
+        f.write_str(")")
+    }
+}
+
+impl Uri {
+    fn fmt_behind_userinfo(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.zone {
+            None => write!(f, "{}{}", self.authority, self.resource_name),
+            Some(zone) => {
+                write!(f, "[{}%25{zone}]", self.bare_host())?;
+                self.authority.port.map_or(Ok(()), |port| write!(f, ":{port}"))?;
+                f.write_str(&self.resource_name)
+            }
+        }
     }
 }
 
