@@ -30,7 +30,8 @@ use crate::timeouts::Timeout;
 /// | Close frames went both ways, on a server | `Closed` | `Clean` | `HalfClose` |
 /// | Close frames went both ways, on a client | `Closed` | `Clean` | `AwaitPeer` |
 /// | the peer broke the protocol | `Closed` | `Failed` | `HalfClose` |
-/// | a time limit of the open connection or of the closing handshake passed | `Closed` | `TimedOut` | `Drop`, now |
+/// | the keepalive, message or closing timeout passed | `Closed` | `TimedOut` | `Drop`, now |
+/// | the idle timeout passed: our Close frame with 1001 was queued | `Closing` | none | `NotYet` |
 /// | the peer ended its side of the transport, with no Close frame before | `Closed` | `Abnormal` | `Drop`, in time |
 /// | the peer ended its side of the transport after one of the above | as it was | as it was | `Drop`, in time |
 /// | [`Timeouts::closing`](crate::Timeouts::closing) passed since our Close frame, and the peer has not ended its side | as it was | as it was | `Drop`, now |

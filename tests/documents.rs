@@ -225,6 +225,6 @@ fn states(document: &str) -> Vec<String> {
 #[test]
 fn the_states_of_embedding_are_those_of_the_connection() {
     let states_of_connection = states(include_str!("../src/connection.rs"));
-    assert_eq!(states_of_connection.len(), 11);
+    assert_eq!(states_of_connection.len(), 12);
     assert_eq!(states(EMBEDDING), states_of_connection);
 }
