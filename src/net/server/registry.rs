@@ -50,9 +50,11 @@ impl ServerHandle {
     /// lets [`Server::run`](super::Server::run) return when all have ended. A client whose request
     /// has not completely arrived is not served. This method returns at once.
     ///
-    /// Messages that the handlers send afterwards are refused with
-    /// [`SendError::Closed`](crate::SendError::Closed). If messages accepted before cannot be
-    /// written, because a client does not read,
+    /// A split connection, and one that waits for its client, is closed at once. Another one learns
+    /// of it at its next wait, or after its next send; then what it sends is refused with
+    /// [`SendError::Closed`](crate::SendError::Closed). A handler that does neither within
+    /// [`Timeouts::closing`](crate::Timeouts::closing) and a second is cut off, and its client sees
+    /// 1006. If messages accepted before cannot be written, because a client does not read,
     /// [`WebSocket::buffered_amount`](crate::net::WebSocket::buffered_amount) and
     /// [`Writer::buffered_amount`](crate::net::Writer::buffered_amount) show it after the end of
     /// the connection.
