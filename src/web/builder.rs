@@ -139,7 +139,8 @@ impl Builder {
         self
     }
 
-    /// Sets how long a write may make no progress; see [`Client::write_timeout`].
+    /// Sets the time in which the server must take 16 KiB of what is sent to it, or all of it; see
+    /// [`Client::write_timeout`].
     pub fn write_timeout(mut self, time: Duration) -> Self {
         self.client = self.client.write_timeout(time);
         self

@@ -63,7 +63,9 @@ impl fmt::Display for Error {
         match self {
             Self::Syntax(error) => error.fmt(f),
             Self::Security(port) => {
-                write!(f, "port {port} is blocked, as in browsers (PortPolicy::Any allows it)")
+                write!(f, "port {port} is blocked, as in browsers")?;
+                // No setting makes a connection to port 0.
+                if *port == 0 { Ok(()) } else { f.write_str(" (PortPolicy::Any allows it)") }
             }
             Self::InvalidState => f.write_str("the connection is not open yet: wait for `open`"),
             Self::InvalidAccess(code) => {

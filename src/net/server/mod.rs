@@ -93,8 +93,9 @@ impl Server {
         self
     }
 
-    /// Sets which pages may connect from a browser (RFC 6455, 10.2). Requests for WebSocket that
-    /// the policy refuses get a response with 403. The default, [`OriginPolicy::SameHost`], accepts
+    /// Sets which pages may connect from a browser (RFC 6455, 10.2).
+    /// [`Incoming::accept`] checks it, so the handler runs first: a request that the policy refuses
+    /// gets a response with 403 there, and `accept` an error. The default, [`OriginPolicy::SameHost`], accepts
     /// pages of the server's own host, and clients without an Origin header, which are not
     /// browsers.
     #[must_use]
