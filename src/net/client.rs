@@ -73,7 +73,9 @@ impl Client {
         }
     }
 
-    /// Offers a subprotocol, in addition to those offered before (RFC 6455, 1.9).
+    /// Offers a subprotocol, in addition to those offered before (RFC 6455, 1.9). If the server
+    /// chooses none, the connection is made without one:
+    /// [`WebSocket::subprotocol`](super::WebSocket::subprotocol) tells.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.offer = self.offer.subprotocol(name);
         self
