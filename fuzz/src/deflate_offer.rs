@@ -164,6 +164,12 @@ fn answer_client(wishes: &[Wish], value: &[u8]) {
     input.extend_from_slice(value);
     input.extend_from_slice(b"\r\n\r\n");
     let taken = handshake.advance(&mut input);
+    if http::extensions(value).is_some_and(|all| all.is_empty()) {
+        // An empty list is none.
+        assert_eq!(taken, Ok(true));
+        assert!(handshake.established().is_some_and(|it| it.deflate().is_none()));
+        return;
+    }
     let chosen = http::extensions(value).filter(|all| all.len() == 1 && all[0].1.len() <= 32);
     let chosen = chosen.and_then(|all| parameters(&all[0]));
     let due = chosen.and_then(|it| wishes.iter().find_map(|wish| agree(*wish, it)));

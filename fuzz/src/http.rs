@@ -40,6 +40,26 @@ pub fn head(bytes: &[u8]) -> Read<'_> {
     }
 }
 
+/// Reads a head whose lines may end in LF alone, as a client takes them (RFC 9112, 2.2).
+pub fn lenient_head(bytes: &[u8]) -> Read<'_> {
+    let (mut lines, mut at) = (Vec::new(), 0);
+    loop {
+        let Some(end) = bytes[at..].iter().position(|it| *it == b'\n') else {
+            return Read::Incomplete;
+        };
+        let line = &bytes[at..at + end];
+        at += end + 1;
+        match line.strip_suffix(b"\r").unwrap_or(line) {
+            [] => break,
+            line => lines.push(line),
+        }
+    }
+    match checked(&lines) {
+        Some((line, fields)) => Read::Complete(Head { line, fields, length: at }),
+        None => Read::Wrong,
+    }
+}
+
 type Fields<'h> = Vec<(String, &'h [u8])>;
 
 fn lines(text: &[u8]) -> Option<(&[u8], Fields<'_>)> {
@@ -50,6 +70,10 @@ fn lines(text: &[u8]) -> Option<(&[u8], Fields<'_>)> {
         rest = &rest[end + 2..];
     }
     lines.push(rest);
+    checked(&lines)
+}
+
+fn checked<'h>(lines: &[&'h [u8]]) -> Option<(&'h [u8], Fields<'h>)> {
     let is_control = |byte: &u8| (*byte < 0x20 && *byte != b'\t') || *byte == 0x7f;
     if lines.iter().any(|line| line.iter().any(is_control)) {
         return None;
@@ -118,7 +142,7 @@ pub fn extensions(value: &[u8]) -> Option<Vec<Extension>> {
     let elements = split_outside_quotes(value, b',')?.into_iter();
     let elements = elements.map(blanks_off).filter(|it| !it.is_empty());
     let all: Option<Vec<_>> = elements.map(extension).collect();
-    all.filter(|all| !all.is_empty())
+    all
 }
 
 fn extension(element: &[u8]) -> Option<Extension> {
@@ -200,8 +224,8 @@ mod tests {
             ("permessage-deflate; client_max_window_bits", true),
             ("a, b;c=d;e=\"f\\g\"", true),
             (",a,", true),
-            ("", false),
-            (",", false),
+            ("", true),
+            (",", true),
             ("a;b=\"c,d\"", false),
             ("a;b=\"c", false),
             ("a b", false),

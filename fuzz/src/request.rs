@@ -168,11 +168,19 @@ enum Verdict<'h> {
 }
 
 fn judge(bytes: &[u8]) -> Verdict<'_> {
-    match http::head(bytes) {
+    // Empty lines before the request do not matter (RFC 9112, 2.2).
+    let empty = bytes.chunks(2).take_while(|it| it == b"\r\n").count() * 2;
+    match http::head(&bytes[empty..]) {
         Read::Incomplete => Verdict::Incomplete,
         Read::Wrong => Verdict::Wrong,
-        Read::Complete(head) => match judge_head(&head) {
-            Some(accept) => Verdict::Right(head, accept),
+        Read::Complete(Head { line, fields, length }) => match judge_head(&Head {
+            line,
+            fields: fields.clone(),
+            length: length + empty,
+        }) {
+            Some(accept) => {
+                Verdict::Right(Head { line, fields, length: length + empty }, accept)
+            }
             None => Verdict::Wrong,
         },
     }
@@ -182,11 +190,20 @@ fn judge_head(head: &Head<'_>) -> Option<Option<String>> {
     if head.length > LIMITS.bytes || head.fields.len() > LIMITS.headers {
         return None;
     }
-    let host = std::str::from_utf8(head.one("host")?).ok().and_then(host_and_port)?;
-    let line = std::str::from_utf8(head.line).ok()?;
-    let target = line.strip_prefix("GET ")?.strip_suffix(" HTTP/1.1")?;
-    if !is_target(target, &host) {
-        return None;
+    let (method, target, is_old) = request_line(head)?;
+    if is_old && head.all("host").is_empty() {
+        // HTTP/1.0 has no Host, so any will do.
+        let rest = target.split_once("://").map(|(_, rest)| rest).filter(|_| !target.starts_with('/'));
+        let host = rest.map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
+        let host = host.map_or(Some((String::new(), None)), host_and_port)?;
+        if !is_target(target, &host) {
+            return None;
+        }
+    } else {
+        let host = std::str::from_utf8(head.one("host")?).ok().and_then(host_and_port)?;
+        if !is_target(target, &host) && !(method == "OPTIONS" && target == "*") {
+            return None;
+        }
     }
     let zeros = |value: &&[u8]| !value.is_empty() && value.iter().all(|it| *it == b'0');
     let no_body = head.all("transfer-encoding").is_empty()
@@ -201,7 +218,20 @@ fn judge_head(head: &Head<'_>) -> Option<Option<String>> {
     if !upgrade && key.is_empty() && version.is_empty() {
         return Some(None);
     }
-    judge_websocket(head).map(Some)
+    judge_websocket(head).filter(|_| method == "GET" && !is_old).map(Some)
+}
+
+/// Method, target, and whether it is HTTP/1.0.
+fn request_line<'h>(head: &Head<'h>) -> Option<(&'h str, &'h str, bool)> {
+    let line = std::str::from_utf8(head.line).ok()?;
+    let (method, rest) = line.split_once(' ')?;
+    let (target, version) = rest.split_once(' ')?;
+    let is_old = match version {
+        "HTTP/1.1" => false,
+        "HTTP/1.0" => true,
+        _ => return None,
+    };
+    matches!(method, "GET" | "HEAD" | "OPTIONS").then_some((method, target, is_old))
 }
 
 /// RFC 6455, 4.2.1, items 3 to 9.
@@ -213,11 +243,10 @@ fn judge_websocket(head: &Head<'_>) -> Option<String> {
     let protocols = head.list("sec-websocket-protocol");
     let are_tokens = protocols.iter().all(|name| http::is_token(name));
     let unique = protocols.iter().enumerate().all(|(i, name)| !protocols[..i].contains(name));
-    let none_empty = protocols.is_empty() == head.all("sec-websocket-protocol").is_empty();
     let extensions = extensions(head)?;
     // More than a client has reason to offer.
     let few = extensions.len() <= 32 && extensions.iter().all(|(_, all)| all.len() <= 32);
-    (right && are_tokens && unique && none_empty && few).then(|| http::accept(key))
+    (right && are_tokens && unique && few).then(|| http::accept(key))
 }
 
 /// All extensions of a head; `None` if a line is malformed.
@@ -237,8 +266,8 @@ fn is_target(target: &str, host: &(String, Option<u16>)) -> bool {
     }
     let Some((scheme, rest)) = target.split_once("://") else { return false };
     let default = match scheme.to_ascii_lowercase().as_str() {
-        "http" => 80,
-        "https" => 443,
+        "http" | "ws" => 80,
+        "https" | "wss" => 443,
         _ => return false,
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
@@ -250,12 +279,27 @@ fn is_target(target: &str, host: &(String, Option<u16>)) -> bool {
     })
 }
 
+/// Host and port of a target that is a URL.
+fn authority(target: &str) -> Option<String> {
+    let (scheme, rest) = target.split_once("://").filter(|_| !target.starts_with('/'))?;
+    let authority = rest.split(['/', '?']).next()?;
+    let default = if scheme.to_ascii_lowercase().ends_with('s') && !scheme.eq_ignore_ascii_case("ws") {
+        443
+    } else {
+        80
+    };
+    let (_, port) = host_and_port(authority)?;
+    Some(if port.is_some() { authority.to_owned() } else { format!("{}:{default}", authority.trim_end_matches(':')) })
+}
+
 /// No Origin, or that of a page at the Host.
 fn is_same_host(head: &Head<'_>) -> bool {
     let Some(origin) = head.one("origin") else { return true };
-    let Some(host) = head.one("host").and_then(|it| std::str::from_utf8(it).ok()) else {
-        return false;
+    let host = match head.one("host") {
+        Some(host) => std::str::from_utf8(host).ok().map(str::to_owned),
+        None => request_line(head).and_then(|(_, target, _)| authority(target)),
     };
+    let Some(host) = host else { return false };
     let origin = String::from_utf8_lossy(origin).to_ascii_lowercase();
     let (default, origin) = match origin.split_once("://") {
         Some(("http", rest)) => (80, rest),
@@ -264,7 +308,7 @@ fn is_same_host(head: &Head<'_>) -> bool {
     };
     let whole =
         |text: &str| host_and_port(text).map(|(name, port)| (name, port.unwrap_or(default)));
-    whole(origin).is_some() && whole(origin) == whole(host)
+    whole(origin).is_some() && whole(origin) == whole(&host)
 }
 
 /// RFC 6455, 4.2.2.

@@ -129,7 +129,7 @@ enum Verdict<'h> {
 fn judge(bytes: &[u8]) -> Verdict<'_> {
     let mut at = 0;
     loop {
-        let head = match http::head(&bytes[at..]) {
+        let head = match http::lenient_head(&bytes[at..]) {
             Read::Incomplete => return Verdict::Incomplete,
             Read::Wrong => return Verdict::Wrong,
             Read::Complete(head) => head,
@@ -171,9 +171,9 @@ fn judge_open<'h>(head: &Head<'_>, length: usize) -> Verdict<'h> {
         && head.has("connection", "upgrade")
         && head.one("sec-websocket-accept") == Some(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
         // None was offered.
-        && head.all("sec-websocket-extensions").is_empty();
+        && head.list("sec-websocket-extensions").is_empty();
     let subprotocol = match head.all("sec-websocket-protocol").as_slice() {
-        [] => None,
+        [] | [b""] => None,
         [name @ (b"chat" | b"superchat")] => Some(String::from_utf8_lossy(name).into_owned()),
         _ => return Verdict::Wrong,
     };

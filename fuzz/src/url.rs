@@ -20,6 +20,7 @@ pub fn check(bytes: &[u8]) {
         secure: uri.is_secure(),
         userinfo: uri.userinfo().map(str::to_owned),
         host: uri.bare_host().to_owned(),
+        zone: uri.zone().map(str::to_owned),
         port: uri.port(),
         resource: uri.resource_name().to_owned(),
     };
@@ -42,6 +43,7 @@ struct Plain {
     secure: bool,
     userinfo: Option<String>,
     host: String,
+    zone: Option<String>,
     port: u16,
     resource: String,
 }
@@ -74,14 +76,29 @@ fn plain(text: &str) -> Option<Plain> {
     if !is_userinfo(userinfo) {
         return None;
     }
-    let (host, port) = host_and_port(host)?;
+    let (host, zone) = without_zone(host)?;
+    let (host, port) = host_and_port(&host)?;
     Some(Plain {
         secure,
         userinfo: (!userinfo.is_empty()).then(|| userinfo.to_owned()),
         host,
+        zone,
         port: port.unwrap_or(if secure { 443 } else { 80 }),
         resource,
     })
+}
+
+/// An address with `"%25" 1*unreserved` before its bracket (RFC 6874, 2), and its zone.
+fn without_zone(host: &str) -> Option<(String, Option<String>)> {
+    if !host.contains('%') {
+        return Some((host.to_owned(), None));
+    }
+    let end = host.find(']')?;
+    let at = host.find("%25")?;
+    let zone = host.get(at + 3..end)?;
+    let is_zone = |it: char| it.is_ascii_alphanumeric() || "-._~".contains(it);
+    let right = host.starts_with('[') && !zone.is_empty() && zone.chars().all(is_zone);
+    right.then(|| (format!("{}{}", &host[..at], &host[end..]), Some(zone.to_owned())))
 }
 
 /// `userinfo` of RFC 3986, 3.2.1, that Basic authorization can carry: decoded, no control
