@@ -42,6 +42,8 @@ fn run(builder: Builder) -> Result<(), Box<dyn Error>> {
     });
     socket.on_error(|_, event| println!("error: {}", event.message));
     socket.on_close(|_, event| println!("close: {} {}", event.code, event.reason));
-    socket.wait();
-    Ok(())
+    match socket.wait() {
+        Some(event) if event.was_clean => Ok(()),
+        _ => Err("the connection was not closed cleanly".into()),
+    }
 }

@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         }
         let socket = client
             .connect()
-            .map_err(|error| format!("cannot connect to {}: {error}", url.authority()))?;
+            .map_err(|error| format!("no connection to {}: {error}", url.authority()))?;
         match mode {
             Mode::Interactive => interactive::run(socket),
             Mode::Echo => Ok(echo(socket)?),
