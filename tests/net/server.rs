@@ -320,13 +320,21 @@ fn a_panic_concerns_its_own_connection_only() {
 }
 
 #[test]
-fn a_handler_that_does_not_answer_means_500() {
-    let server = Running::start(|server| server, |_| Ok(()));
+fn a_handler_that_does_not_answer_means_500_and_is_reported() {
+    let (report, reported) = mpsc::channel();
+    let report = Mutex::new(report);
+    let report = move |error: &ServerError, _| {
+        let unanswered = matches!(error, ServerError::Unanswered);
+        report.lock().unwrap().send((unanswered, error.to_string())).unwrap();
+    };
+    let server = Running::start(|server| server.on_error(report), |_| Ok(()));
     let error = client::connect(&server.url()).unwrap_err();
     let Error::Handshake(HandshakeError::Response(ResponseError::Status(response))) = error else {
         panic!("{error:?}")
     };
     assert_eq!(response.status(), 500);
+    let (unanswered, text) = reported.recv_timeout(TIMEOUT).unwrap();
+    assert!(unanswered, "{text}");
     server.stop();
 }
 

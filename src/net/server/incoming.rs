@@ -18,7 +18,8 @@ use crate::{Config, ReceiveBuffer, SendBuffer};
 
 /// A client whose request has arrived and is valid HTTP: accept it or reject it.
 ///
-/// If the program does neither, the client gets a response with 500.
+/// If the program does neither, the client gets a response with 500, and
+/// [`Server::on_error`](super::Server::on_error) hears of it.
 #[derive(Debug)]
 pub struct Incoming {
     pub(in crate::net) slot: Arc<Slot>,

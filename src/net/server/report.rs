@@ -27,6 +27,8 @@ pub enum ServerError {
     /// The client's handshake had taken more than a second, and another client needed its place
     /// ([`Server::max_handshakes`](super::Server::max_handshakes)).
     Displaced,
+    /// The handler returned without an answer to the request. The client was sent 500.
+    Unanswered,
     /// The handler returned an error. The connection was closed with 1011, unless it had already
     /// ended.
     Handler(Box<dyn std::error::Error + Send + Sync>),
@@ -44,6 +46,9 @@ impl fmt::Display for ServerError {
                 "the handshake was slow, and another client needed its place \
                  (Server::max_handshakes, Server::max_connections)",
             ),
+            Self::Unanswered => {
+                f.write_str("the handler neither accepted nor rejected the request")
+            }
             Self::Handler(error) => error.fmt(f),
             Self::Panic(text) => write!(f, "the handler panicked: {text}"),
         }
@@ -57,7 +62,7 @@ impl std::error::Error for ServerError {
             Self::Accept(error) => error.source(),
             Self::Opening(error) => error.source(),
             Self::Handler(error) => error.source(),
-            Self::Displaced | Self::Panic(_) => None,
+            Self::Displaced | Self::Unanswered | Self::Panic(_) => None,
         }
     }
 }

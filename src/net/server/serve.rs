@@ -28,6 +28,7 @@ where
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| handler(&incoming)));
     let failure = match result {
+        Ok(Ok(())) if incoming.answer().is_none() => Some(ServerError::Unanswered),
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(ServerError::Handler(error)),
         Err(panic) => Some(ServerError::of_panic(&*panic)),
