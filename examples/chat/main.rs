@@ -28,6 +28,7 @@ mod bucket;
 mod command_line;
 #[path = "../command_line/listen.rs"]
 mod listen;
+mod names;
 mod page;
 mod protocol;
 mod room;

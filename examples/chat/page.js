@@ -57,11 +57,11 @@ function receive(message) {
       break;
     case "rejectusername":
       rename(message.name);
-      add("notice", `That name is taken: you are ${name}`, message.date);
+      add("notice", ["That name is taken: you are ", isolated(name)], message.date);
       break;
     case "username":
       if (message.name === name) joined();
-      add("notice", `${message.name} signed in`, message.date);
+      add("notice", [isolated(message.name), " signed in"], message.date);
       break;
     case "message":
       add(message.name === name ? "mine" : "theirs", message.text, message.date, message.name);
@@ -69,7 +69,7 @@ function receive(message) {
     case "userlist":
       if (signedIn) {
         for (const gone of users.filter((user) => !message.users.includes(user))) {
-          add("notice", `${gone} left`, message.date);
+          add("notice", [isolated(gone), " left"], message.date);
         }
       }
       showUsers(message.users);
@@ -113,6 +113,11 @@ function element(tag, className, text) {
   return made;
 }
 
+// A name that is written from right to left does not turn what stands beside it.
+function isolated(name) {
+  return element("bdi", "", name);
+}
+
 function add(kind, text, date = Date.now(), from) {
   const log = $("log");
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 50;
@@ -122,7 +127,9 @@ function add(kind, text, date = Date.now(), from) {
   if (from !== undefined) {
     line.append(element("span", "name", from), kind === "mine" ? " (you): " : ": ");
   }
-  line.append(element("span", "text", kind === "error" ? `\u26A0 ${text}` : text));
+  const words = element("span", "text", kind === "error" ? "\u26A0 " : "");
+  words.append(...[].concat(text));
+  line.append(words);
   log.append(line);
   while (log.childElementCount > LINES) log.firstChild.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
@@ -132,7 +139,11 @@ function showUsers(list) {
   users = list;
   $("count").textContent = list.length;
   $("users").replaceChildren(
-    ...list.map((user) => element("li", "user", user === name && signedIn ? `${user} (you)` : user)));
+    ...list.map((user) => {
+      const line = element("li", "user", "");
+      line.append(isolated(user), user === name && signedIn ? " (you)" : "");
+      return line;
+    }));
 }
 
 $("sign-in").onsubmit = (event) => {

@@ -2,7 +2,8 @@
 
 use sansock::handshake::{Rejection, random_nonce};
 
-use crate::protocol::{MAX_NAME, MAX_TEXT};
+use crate::names::MAX_NAME;
+use crate::protocol::MAX_TEXT;
 
 /// The page at `/`, or an error for other paths.
 pub(crate) fn answer(path: &str) -> Rejection {

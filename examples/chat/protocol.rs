@@ -12,16 +12,17 @@
 //! | server | `error`, `text` | what was wrong with your last message, which was ignored |
 //!
 //! Clients may send `id`, `date` and other members too; the server ignores them, because it
-//! identifies a client by its connection and has its own clock. Names and texts are passed on
-//! unchanged: pages must show them as text, not as HTML.
+//! identifies a client by its connection and has its own clock. Texts are passed on unchanged: pages
+//! must show them as text, not as HTML. Names come in Unicode's normal form C, without characters
+//! that are invisible or change the direction of writing.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sansock::{EncodedMessage, Message};
 use serde_json::{Value, json};
 
-/// Longest name, in characters.
-pub(crate) const MAX_NAME: usize = 32;
+use crate::names::{MAX_NAME, valid_name};
+
 /// Longest text, in characters.
 pub(crate) const MAX_TEXT: usize = 2000;
 
@@ -44,22 +45,11 @@ impl Request {
             value[name].as_str().ok_or_else(|| format!("the message has no \"{name}\", a string"))
         };
         match field("type")? {
-            "username" => Ok(Self::SignIn { name: valid_name(field("name")?)?.into() }),
+            "username" => Ok(Self::SignIn { name: valid_name(field("name")?)? }),
             "message" => Ok(Self::Say { text: valid_text(field("text")?)?.into() }),
             other => Err(format!("there is no type {:?}", shortened(other))),
         }
     }
-}
-
-fn valid_name(name: &str) -> Result<&str, String> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME {
-        return Err(format!("a name has 1 to {MAX_NAME} characters"));
-    }
-    if name.chars().any(char::is_control) {
-        return Err("a name has no control characters".into());
-    }
-    Ok(name)
 }
 
 fn valid_text(text: &str) -> Result<&str, String> {

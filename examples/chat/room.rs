@@ -8,7 +8,8 @@ use std::time::Duration;
 use sansock::net::{Error, Writer};
 use sansock::{CloseCode, EncodedMessage, SendError};
 
-use crate::protocol::{self, MAX_NAME};
+use crate::names::Names;
+use crate::protocol;
 
 /// The shortest time between two lists of users. When a thousand users sign in at once, each would
 /// otherwise get the list a thousand times.
@@ -26,6 +27,7 @@ pub(crate) struct Room {
 struct Visitors {
     by_id: BTreeMap<u64, Visitor>,
     last_id: u64,
+    in_use: Names,
     /// Whether the list of users has changed since it was sent.
     is_stale: bool,
 }
@@ -93,8 +95,12 @@ impl Seat<'_> {
     /// Signs in, or changes the name. A name that is taken is replaced by a similar one.
     pub(crate) fn sign_in(&self, wish: &str) {
         self.room.with(|visitors| {
-            let name = visitors.free_name(wish, self.id);
-            let Some(visitor) = visitors.by_id.get_mut(&self.id) else { return };
+            let Visitors { by_id, in_use, .. } = visitors;
+            let Some(visitor) = by_id.get_mut(&self.id) else { return };
+            if let Some(before) = visitor.name.take() {
+                in_use.free(&before);
+            }
+            let name = in_use.take(wish);
             visitor.name = Some(name.clone());
             visitors.is_stale = true;
             if name != wish {
@@ -132,25 +138,6 @@ impl Visitors {
         self.by_id.values().filter_map(|visitor| visitor.name.as_deref())
     }
 
-    /// Returns the name, or a similar one that is free. Names that differ only in case look the
-    /// same to a reader.
-    fn free_name(&self, wish: &str, id: u64) -> String {
-        let others = || self.by_id.iter().filter(|(other, _)| **other != id);
-        let taken: Vec<String> = others()
-            .filter_map(|(_, visitor)| visitor.name.as_ref())
-            .map(|n| n.to_lowercase())
-            .collect();
-        let mut name = wish.to_owned();
-        let mut number = 2_u64;
-        while taken.contains(&name.to_lowercase()) {
-            let suffix = number.to_string();
-            name = wish.chars().take(MAX_NAME - suffix.len()).collect();
-            name += &suffix;
-            number += 1;
-        }
-        name
-    }
-
     fn tell(&mut self, id: u64, message: &EncodedMessage) {
         if self.by_id.get(&id).is_some_and(|visitor| !visitor.tell(message)) {
             self.remove(id);
@@ -159,17 +146,22 @@ impl Visitors {
 
     /// Queues a message for all visitors, and closes those whose buffer is full.
     fn tell_all(&mut self, message: &EncodedMessage) {
-        let is_stale = &mut self.is_stale;
-        self.by_id.retain(|_, visitor| {
+        let Self { by_id, in_use, is_stale, .. } = self;
+        by_id.retain(|_, visitor| {
             let stays = visitor.tell(message);
-            *is_stale |= !stays && visitor.name.is_some();
+            if let Some(name) = visitor.name.as_ref().filter(|_| !stays) {
+                in_use.free(name);
+                *is_stale = true;
+            }
             stays
         });
     }
 
     fn remove(&mut self, id: u64) {
-        let visitor = self.by_id.remove(&id);
-        self.is_stale |= visitor.is_some_and(|visitor| visitor.name.is_some());
+        if let Some(name) = self.by_id.remove(&id).and_then(|visitor| visitor.name) {
+            self.in_use.free(&name);
+            self.is_stale = true;
+        }
     }
 }
 

@@ -66,6 +66,47 @@ fn names_and_texts_have_limits_in_characters() {
     assert_eq!(anna.outcome(), Some(clean(1009)));
 }
 
+/// Characters that are invisible, turn the direction of writing or pile up marks.
+#[test]
+fn a_name_has_no_characters_that_deceive() {
+    let chat = Chat::start(&["--rate", "1000"]);
+    let mut guest = chat.visit();
+    let flood = format!("a{}", "\u{301}".repeat(5));
+    for wish in [
+        "Anna\u{200b}",
+        "\u{200b}",
+        "\u{202e}annA",
+        "a\u{2028}b",
+        "\u{3164}",
+        "\u{301}a",
+        "a\u{ad}b",
+        &flood,
+    ] {
+        guest.sign_in(wish);
+        assert!(guest.error().contains("a name has"), "{wish:?}");
+    }
+}
+
+/// Names that look the same are the same: other cases, spaces, normal forms, scripts.
+#[test]
+fn a_name_that_looks_like_another_is_taken() {
+    let chat = Chat::start(&["--rate", "1000"]);
+    let _anna = chat.join("Anna");
+    let _zoe = chat.join("Zo\u{eb}");
+    for (wish, given) in [
+        ("anna", "anna2"),
+        ("ANNA", "ANNA3"),
+        ("An na", "An na4"),
+        ("\u{410}nna", "\u{410}nna5"),
+        ("Zoe\u{308}", "Zo\u{eb}2"),
+    ] {
+        let mut other = chat.visit();
+        other.sign_in(wish);
+        let rejected = other.until("rejectusername", |_| true);
+        assert_eq!(rejected["name"], given, "{wish:?}");
+    }
+}
+
 #[test]
 fn a_visitor_that_has_not_signed_in_may_only_listen() {
     let chat = Chat::start(&[]);

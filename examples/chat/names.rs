@@ -1,0 +1,83 @@
+//! Names: which are allowed, and which look the same to a reader.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::GeneralSecurityProfile as _;
+use unicode_security::confusable_detection::skeleton;
+
+/// Longest name, in characters.
+pub(crate) const MAX_NAME: usize = 32;
+/// Most combining marks in a row: more write over other lines.
+const MAX_MARKS: usize = 2;
+
+/// Returns the name in its normal form, or what is wrong with it.
+pub(crate) fn valid_name(name: &str) -> Result<String, String> {
+    let name: String = name.trim().nfc().collect();
+    if name.is_empty() || name.chars().count() > MAX_NAME {
+        return Err(format!("a name has 1 to {MAX_NAME} characters"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err("a name has no control characters".into());
+    }
+    if let Some(other) = name.chars().find(|it| !is_allowed(*it)) {
+        return Err(format!("a name has no U+{:04X}: letters, digits and emoji", u32::from(other)));
+    }
+    let mut marks = MAX_MARKS;
+    for character in name.chars() {
+        // A name must not begin with one either.
+        marks = if is_combining_mark(character) { marks + 1 } else { 0 };
+        if marks > MAX_MARKS {
+            return Err(format!("a name has at most {MAX_MARKS} combining marks in a row"));
+        }
+    }
+    Ok(name)
+}
+
+/// Letters, digits and marks that are in use (UTS 39, 3.1), which leaves out what is invisible or
+/// changes the direction; visible ASCII, spaces and emoji.
+fn is_allowed(character: char) -> bool {
+    let is_emoji = matches!(character, '\u{2600}'..='\u{27bf}' | '\u{1f300}'..='\u{1faff}');
+    character == ' ' || character.is_ascii_graphic() || is_emoji || character.identifier_allowed()
+}
+
+/// The same for names that look the same: regardless of case, spaces, and letters of other scripts
+/// that look alike (UTS 39, 4).
+fn look(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let folded: String = skeleton(&lower).collect::<String>().to_lowercase();
+    folded.chars().filter(|it| !it.is_whitespace()).collect()
+}
+
+/// The names in use, by their looks.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    taken: BTreeSet<String>,
+    /// The next number to try behind a name that was taken.
+    numbers: BTreeMap<String, u64>,
+}
+
+impl Names {
+    /// Takes the name, or a similar one that is free.
+    pub(crate) fn take(&mut self, wish: &str) -> String {
+        let mut name = wish.to_owned();
+        // Numbers that are forgotten only cost another try.
+        if self.numbers.len() > 2 * self.taken.len() + 100 {
+            self.numbers.clear();
+        }
+        while !self.taken.insert(look(&name)) {
+            let number = self.numbers.entry(look(wish)).or_insert(2);
+            let suffix = number.to_string();
+            *number += 1;
+            name = wish.chars().take(MAX_NAME - suffix.len()).collect();
+            name += &suffix;
+        }
+        name
+    }
+
+    pub(crate) fn free(&mut self, name: &str) {
+        self.taken.remove(&look(name));
+        self.numbers.remove(&look(name));
+    }
+}
