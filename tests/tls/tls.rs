@@ -14,6 +14,7 @@ mod peer;
 #[path = "../web/server.rs"]
 #[expect(dead_code, reason = "it is shared with the tests of web")]
 mod server;
+mod slow_readers;
 mod split;
 #[cfg(feature = "web")]
 mod web;
