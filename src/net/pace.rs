@@ -53,7 +53,8 @@ impl Pace {
 #[cold]
 fn too_slow(timeout: Duration) -> io::Error {
     let text = format!(
-        "the peer does not read: it took less than {LEAST} bytes in {timeout:?} (write_timeout)"
+        "the peer does not read, or waits for this end to read: it took less than {LEAST} bytes in \
+         {timeout:?} (write_timeout)"
     );
     io::Error::new(io::ErrorKind::TimedOut, text)
 }

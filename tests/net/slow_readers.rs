@@ -120,6 +120,27 @@ fn a_peer_that_reads_slowly_gets_everything() {
     });
 }
 
+/// Each waits for the other to read. The error says so, and comes in the time that was set.
+#[test]
+fn two_ends_that_send_much_before_they_read_get_an_error_in_time() {
+    let (client, server) = pair(Config::new());
+    let ends = [client, server].map(|mut socket| {
+        socket.set_write_timeout(WRITE_TIMEOUT);
+        thread::spawn(move || {
+            let start = Instant::now();
+            let result = socket.send(bytes(0, MESSAGE));
+            // Both are open until both have an error.
+            (result, start.elapsed(), socket)
+        })
+    });
+    for (result, took, _socket) in within(TIMEOUT, || ends.map(|end| end.join().unwrap())) {
+        let Err(Error::Io(error)) = result else { panic!("{result:?}") };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.to_string().contains("waits for this end to read"), "{error}");
+        assert!((WRITE_TIMEOUT..TIMEOUT / 2).contains(&took), "{took:?}");
+    }
+}
+
 /// The Ping waits behind the message, so it cannot be answered before the message is taken.
 #[test]
 fn a_peer_that_takes_a_large_message_in_is_not_called_dead() {
