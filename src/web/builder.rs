@@ -52,7 +52,25 @@ impl WebSocket {
     ///
     /// [`Error::Syntax`] for a bad URL, [`Error::Security`] for port 0.
     pub fn builder(url: &str) -> Result<Builder, Error> {
-        Builder::new(url)
+        Builder::new(url, None)
+    }
+
+    /// Starts as [`builder`](Self::builder) does, with a URL that may be relative to `base`, such
+    /// as that of a page. A base with `https:` gives a URL with `wss:`, one with `http:` gives
+    /// `ws:`.
+    ///
+    /// ```
+    /// use sansock::web::WebSocket;
+    /// let builder = WebSocket::builder_with_base("/chat", "https://example.com/page")?;
+    /// # let _ = builder;
+    /// # Ok::<(), sansock::web::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Syntax`] for a bad URL or base, [`Error::Security`] for port 0.
+    pub fn builder_with_base(url: &str, base: &str) -> Result<Builder, Error> {
+        Builder::new(url, Some(base))
     }
 }
 
@@ -79,8 +97,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    fn new(text: &str) -> Result<Self, Error> {
-        let url = url::parse(text)?;
+    fn new(text: &str, base: Option<&str>) -> Result<Self, Error> {
+        let url = url::parse(text, base)?;
         // No policy allows this one.
         if url.port() == Some(0) {
             return Err(Error::Security(0));
@@ -179,7 +197,8 @@ impl Builder {
         let cancel = CancelConnect::new();
         let client = self.client.config(config).cancel(&cancel);
         let port = client.offer().uri().port();
-        if !self.ports.allows(port) {
+        let blocked = !self.ports.allows(port);
+        if blocked && self.ports != PortPolicy::Fail {
             return Err(Error::Security(port));
         }
         // "If any of the values in protocols occur more than once or otherwise fail to match the
@@ -190,8 +209,9 @@ impl Builder {
         shared.lock().networking = true;
         let thread = thread::Builder::new().name("sansock-network".into());
         let background = Arc::clone(&shared);
-        let thread =
-            thread.spawn(move || network::run(&background, &client)).map_err(Error::Thread)?;
+        let thread = thread
+            .spawn(move || network::run(&background, &client, blocked))
+            .map_err(Error::Thread)?;
         shared.threads().network = Some(thread);
         Ok(WebSocket::owner(shared))
     }

@@ -60,10 +60,11 @@
 //! - Events reach handlers that are set late, see above; a page would miss them. A handler that
 //!   panics closes its socket; an exception in a page has no consequence.
 //! - A blocked port is a [`Security`](Error::Security) error of the constructor, as in earlier
-//!   versions of the standard; today the connection fails later, in Fetch. [`PortPolicy::Any`]
-//!   switches the check off. Port 0 never works.
+//!   versions of the standard; today the connection fails later, in Fetch, as with
+//!   [`PortPolicy::Fail`]. [`PortPolicy::Any`] switches the check off. Port 0 never works.
 //! - A URL whose host, user name or password cannot be written in RFC 6455's grammar is a
-//!   `SyntaxError` too, such as the host `a&b`. There is no base URL, so the URL must be absolute.
+//!   `SyntaxError` too, such as the host `a&b`. The URL must be absolute, unless
+//!   [`WebSocket::builder_with_base`] gives a base URL.
 //! - Every close that is not clean comes after an `error`, also if the server did not answer the
 //!   Close frame in time, or if a handler panicked.
 //! - There is no `binaryType`: a binary message is bytes. A message event has no `origin`: it is

@@ -8,9 +8,16 @@ use super::state::Task;
 use crate::Event;
 use crate::net::{Client, Reader};
 
-/// Runs until the connection is over.
-pub(super) fn run(shared: &Arc<Shared>, client: &Client) {
-    let (failure, close) = match connect(shared, client) {
+/// Runs until the connection is over. One to a `blocked` port fails at once.
+pub(super) fn run(shared: &Arc<Shared>, client: &Client, blocked: bool) {
+    let connected = if blocked {
+        // "If request's current URL's port is a bad port, return blocked" (Fetch), which is a
+        // network error.
+        Err(ErrorEvent::new("the port is blocked, as in browsers (PortPolicy)"))
+    } else {
+        connect(shared, client)
+    };
+    let (failure, close) = match connected {
         Ok(Some(reader)) => read(shared, reader),
         // close() was called before, and has queued the last events.
         Ok(None) => (None, CloseEvent::abnormal()),

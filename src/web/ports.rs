@@ -5,9 +5,13 @@
 #[non_exhaustive]
 pub enum PortPolicy {
     /// All ports but the bad ports of the Fetch standard, which belong to other protocols: a page
-    /// must not be able to make a browser talk to a mail server.
+    /// must not be able to make a browser talk to a mail server. Others are a
+    /// [`Security`](super::Error::Security) error of the constructor, as MDN describes it.
     #[default]
     Browser,
+    /// The same ports, but the connection fails later, with an `error` and a `close` event with
+    /// 1006, as in today's standard. Port 0 is still an error of the constructor.
+    Fail,
     /// All ports, for programs that choose their URLs themselves.
     Any,
 }
@@ -17,7 +21,7 @@ impl PortPolicy {
     #[must_use]
     pub fn allows(self, port: u16) -> bool {
         match self {
-            Self::Browser => BAD_PORTS.binary_search(&port).is_err(),
+            Self::Browser | Self::Fail => BAD_PORTS.binary_search(&port).is_err(),
             Self::Any => true,
         }
     }

@@ -11,9 +11,13 @@ use super::error::SyntaxError;
 use crate::uri::{Uri, UriError};
 
 /// The steps of the constructor that concern the URL.
-pub(super) fn parse(text: &str) -> Result<Url, SyntaxError> {
+pub(super) fn parse(text: &str, base: Option<&str>) -> Result<Url, SyntaxError> {
     // "If urlRecord is failure, then throw a "SyntaxError" DOMException."
-    let mut url = Url::parse(text).map_err(|error| SyntaxError::Url(error.to_string().into()))?;
+    let failure = |error: ::url::ParseError| SyntaxError::Url(error.to_string().into());
+    // "Let baseURL be this's relevant settings object's API base URL. Let urlRecord be the result
+    // of applying the URL parser to url with baseURL."
+    let base = base.map(Url::parse).transpose().map_err(failure)?;
+    let mut url = Url::options().base_url(base.as_ref()).parse(text).map_err(failure)?;
     let scheme = match url.scheme() {
         // "If urlRecord's scheme is "http", then set urlRecord's scheme to "ws"."
         "http" | "ws" => "ws",
@@ -62,10 +66,29 @@ mod tests {
             ("ws://user:p%40ss@example.com/", "ws://user:p%40ss@example.com/"),
             ("ws://example.com/?", "ws://example.com/?"),
         ] {
-            let url = parse(text).unwrap();
+            let url = parse(text, None).unwrap();
             assert_eq!(url.as_str(), normalised, "{text}");
             to_uri(&url).unwrap();
         }
+    }
+
+    #[test]
+    fn a_relative_url_has_a_base() {
+        for (base, text, normalised) in [
+            ("https://example.com/a/b?c#d", "/chat", "wss://example.com/chat"),
+            ("https://example.com/a/b?c#d", "chat", "wss://example.com/a/chat"),
+            ("http://example.com:81/a/", "../x?y", "ws://example.com:81/x?y"),
+            ("wss://example.com/", "//other.example/z", "wss://other.example/z"),
+            ("https://example.com/", "ws://absolute.example/", "ws://absolute.example/"),
+            ("https://example.com/a?b#c", "", "wss://example.com/a?b"),
+        ] {
+            assert_eq!(parse(text, Some(base)).unwrap().as_str(), normalised, "{base} {text}");
+        }
+        for (base, text) in [("", "/chat"), ("/a", "/chat"), ("mailto:a@b.example", "chat")] {
+            assert!(matches!(parse(text, Some(base)), Err(SyntaxError::Url(_))), "{base} {text}");
+        }
+        let file = parse("chat", Some("file:///a/b"));
+        assert_eq!(file, Err(SyntaxError::Scheme("file".into())));
     }
 
     #[test]
@@ -82,7 +105,7 @@ mod tests {
             "ws://[::1/",
             "ws://1.2.3.256/",
         ] {
-            assert!(matches!(parse(text), Err(SyntaxError::Url(_))), "{text}");
+            assert!(matches!(parse(text, None), Err(SyntaxError::Url(_))), "{text}");
         }
         for (text, scheme) in [
             ("ftp://example.com/", "ftp"),
@@ -90,13 +113,16 @@ mod tests {
             ("mailto:a@example.com", "mailto"),
             ("localhost:9001", "localhost"),
         ] {
-            assert_eq!(parse(text), Err(SyntaxError::Scheme(scheme.into())), "{text}");
+            assert_eq!(parse(text, None), Err(SyntaxError::Scheme(scheme.into())), "{text}");
         }
         for text in ["ws://example.com/#", "ws://example.com/#a", "https://example.com/?b#a"] {
-            assert_eq!(parse(text), Err(SyntaxError::Fragment), "{text}");
+            assert_eq!(parse(text, None), Err(SyntaxError::Fragment), "{text}");
         }
         for text in ["ws://a&b/", "ws://user:%zz@example.com/", "ws://a%3Ab:c@example.com/"] {
-            assert!(matches!(to_uri(&parse(text).unwrap()), Err(SyntaxError::Url(_))), "{text}");
+            assert!(
+                matches!(to_uri(&parse(text, None).unwrap()), Err(SyntaxError::Url(_))),
+                "{text}"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use sansock::handshake::UsageError;
 use sansock::web::{Error, PortPolicy, ReadyState, SyntaxError, WebSocket};
 
-use super::server::{TIMEOUT, echo, serve, silent};
+use super::server::{TIMEOUT, all, echo, serve, silent, until, watch};
 
 #[test]
 fn if_url_record_is_failure_then_throw_a_syntax_error() {
@@ -69,6 +69,32 @@ fn a_bad_port_of_fetch_is_a_security_error_unless_the_program_allows_it() {
     let socket = WebSocket::builder("ws://127.0.0.1:1/").unwrap().ports(PortPolicy::Any).open();
     // The object tries to connect; no server listens.
     assert_eq!(socket.unwrap().wait().unwrap().code, 1006);
+}
+
+/// Today's standard: Fetch returns a network error for it.
+#[test]
+fn a_bad_port_of_fetch_fails_the_connection_later_if_the_program_says_so() {
+    let builder = WebSocket::builder("ws://127.0.0.1:25/").unwrap();
+    let socket = builder.ports(PortPolicy::Fail).open().unwrap();
+    let events = watch(&socket);
+    let expected =
+        ["3 error the port is blocked, as in browsers (PortPolicy)", "3 close false 1006"];
+    assert_eq!(all(&events), expected);
+    // Other ports are as ever.
+    let socket = WebSocket::builder(&echo()).unwrap().ports(PortPolicy::Fail).open().unwrap();
+    until("open", || socket.ready_state() == ReadyState::Open);
+    let error = WebSocket::builder("ws://127.0.0.1:0/").unwrap_err();
+    assert!(matches!(error, Error::Security(0)), "{error}");
+}
+
+#[test]
+fn a_relative_url_has_a_base_whose_scheme_becomes_ws_or_wss() {
+    let page = echo().replacen("ws:", "http:", 1) + "page?x#y";
+    let socket = WebSocket::builder_with_base("/chat", &page).unwrap().open().unwrap();
+    assert_eq!(socket.url(), page.replacen("http:", "ws:", 1).replace("page?x#y", "chat"));
+    until("open", || socket.ready_state() == ReadyState::Open);
+    let error = WebSocket::builder_with_base("/chat", "page").unwrap_err();
+    assert!(matches!(error, Error::Syntax(SyntaxError::Url(_))), "{error}");
 }
 
 #[test]
