@@ -19,7 +19,7 @@ pub(super) fn run(shared: &Arc<Shared>, client: &Client, blocked: bool) {
     };
     let (failure, close) = match connected {
         Ok(Some(reader)) => read(shared, reader),
-        // close() was called before, and has queued the last events.
+        // close() was called before, and has left the failure.
         Ok(None) => (None, CloseEvent::abnormal()),
         Err(failure) => (Some(failure), CloseEvent::abnormal()),
     };

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::error::Error;
-use super::event::{CloseEvent, ErrorEvent};
+use super::event::ErrorEvent;
 use super::ready_state::ReadyState;
 use super::shared::Shared;
 use super::state::Dispatcher;
@@ -64,13 +64,12 @@ impl Shared {
     pub(super) fn close(self: &Arc<Self>, code: Option<CloseCode>, reason: &str) {
         self.update(|state| match state.ready {
             // "If the WebSocket connection is not yet established, fail the WebSocket connection
-            // and set this's ready state to CLOSING (2)."
+            // and set this's ready state to CLOSING (2)." The network's thread queues the task of
+            // the end, which makes it CLOSED.
             ReadyState::Connecting => {
                 state.ready = ReadyState::Closing;
-                state.end(
-                    Some(ErrorEvent::new("closed before the connection was established")),
-                    CloseEvent::abnormal(),
-                );
+                let failure = ErrorEvent::new("closed before the connection was established");
+                state.failure = Some(failure);
                 state.abort();
             }
             // "If the WebSocket closing handshake has not yet been started, start the WebSocket

@@ -80,6 +80,23 @@ fn not_yet_established_fails_the_connection_and_sets_closing() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
+/// "set this's ready state to CLOSING (2)": CLOSED comes with the task of the close event.
+#[test]
+fn not_yet_established_is_closing_before_it_is_closed() {
+    let url = silent();
+    // Another thread runs the task, and may be faster than this one now and then.
+    let closing = (0..50).filter(|_| {
+        let socket = WebSocket::new(&url).unwrap();
+        socket.close();
+        let state = socket.ready_state();
+        assert!(matches!(state, ReadyState::Closing | ReadyState::Closed));
+        assert_eq!(socket.wait().unwrap().code, 1006);
+        assert_eq!(socket.ready_state(), ReadyState::Closed);
+        state == ReadyState::Closing
+    });
+    assert!(closing.count() > 25);
+}
+
 #[test]
 fn not_yet_connected_fails_the_connection_too() {
     // 192.0.2.0/24 is for documentation: there is no answer, or an error of the network at once.
