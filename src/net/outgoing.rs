@@ -241,6 +241,9 @@ impl<S: Write> Outgoing<S> {
             }
         } else if !self.unflushed {
             return Ok(());
+        } else if self.lost > 0 {
+            // Nothing waits, but not all is written.
+            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         }
         self.stream.flush()?;
         self.unflushed = false;
@@ -269,7 +272,7 @@ impl<S: Write> Outgoing<S> {
     /// Ends a connection whose peer takes too little.
     #[cold]
     fn too_slow(&mut self, error: io::Error) -> Result<(), Error> {
-        self.write_timed_out = true;
+        (self.write_timed_out, self.unflushed) = (true, true);
         self.core.connection.receive_eof();
         Err(error.into())
     }

@@ -120,6 +120,30 @@ fn a_peer_that_reads_slowly_gets_everything() {
     });
 }
 
+/// The part of a large message that was given up is no less reported than one that waits.
+#[test]
+fn what_was_given_up_is_reported() {
+    let timed_out = |result: Result<(), Error>| {
+        let Err(Error::Io(error)) = result else { panic!("{result:?}") };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+    };
+    let slow = || {
+        let (mut socket, peer) = with_raw_peer(Role::Server, Config::new());
+        socket.set_write_timeout(WRITE_TIMEOUT);
+        (socket, peer)
+    };
+    let (mut socket, _peer) = slow();
+    timed_out(socket.send(bytes(0, MESSAGE)));
+    timed_out(socket.flush());
+    assert!(socket.buffered_amount() > 0 && socket.send("x").is_err());
+
+    let (socket, _peer) = slow();
+    let (_reader, writer) = socket.split().unwrap();
+    timed_out(writer.send(bytes(0, MESSAGE)));
+    timed_out(writer.flush());
+    assert!(writer.buffered_amount() > 0 && writer.send("x").is_err());
+}
+
 /// Each waits for the other to read. The error says so, and comes in the time that was set.
 #[test]
 fn two_ends_that_send_much_before_they_read_get_an_error_in_time() {

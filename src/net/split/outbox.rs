@@ -134,6 +134,15 @@ impl Outbox {
         self.failure().map_or(Ok(()), |error| Err(error.into()))
     }
 
+    /// Checks that no part of a message was given up: nothing waits then, but not all is written.
+    pub(super) fn check_lost(&self) -> Result<(), Error> {
+        if self.lost == 0 {
+            return Ok(());
+        }
+        self.check()?;
+        Err(io::Error::from(io::ErrorKind::TimedOut).into())
+    }
+
     /// Returns the error after which nothing more can be written.
     pub(super) fn failure(&self) -> Option<io::Error> {
         self.failed.as_ref().map(|(kind, text)| io::Error::new(*kind, text.as_str()))

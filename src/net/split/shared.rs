@@ -95,6 +95,7 @@ impl Shared {
 
     /// Returns when everything queued now is written, by any thread.
     pub(super) fn flush<'a>(&'a self, outbox: Locked<'a>) -> Result<(), Error> {
+        outbox.check_lost()?;
         let ticket = outbox.queue.ticket();
         self.write_through(outbox, ticket)
     }
@@ -178,10 +179,7 @@ impl Shared {
                 let flushed = if lost == 0 { self.stream.clone().flush() } else { Ok(()) };
                 let mut outbox = self.put_back(batch, flushed);
                 outbox.lost = lost;
-                if lost > 0 {
-                    outbox.check()?;
-                    return Err(io::Error::from(io::ErrorKind::TimedOut).into());
-                }
+                outbox.check_lost()?;
                 self.write_through(outbox, ticket)
             }
             Err(error) => {
