@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::Error;
+use super::network::{self, Attempt};
 use super::ports::PortPolicy;
 use super::shared::Shared;
 use super::socket::WebSocket;
-use super::{network, url};
+use super::url;
 use crate::handshake::{HeadLimits, Offer};
 use crate::net::{CancelConnect, Client};
 use crate::{Config, Delivery};
@@ -93,6 +94,7 @@ pub struct Builder {
     url: String,
     client: Client,
     ports: PortPolicy,
+    in_turn: bool,
     backlog: usize,
 }
 
@@ -107,6 +109,7 @@ impl Builder {
             client: Client::with_offer(Offer::new(url::to_uri(&url)?)),
             url: url.into(),
             ports: PortPolicy::Browser,
+            in_turn: true,
             backlog: 1 << 20,
         })
     }
@@ -177,6 +180,14 @@ impl Builder {
         self
     }
 
+    /// Sets whether to wait while another object of this process connects to the same host and port.
+    /// The standard demands it (RFC 6455, 4.1, step 2), so the default is `true`: a server is not
+    /// flooded with connections. The time for connecting starts when it is this object's turn.
+    pub const fn connect_in_turn(mut self, in_turn: bool) -> Self {
+        self.in_turn = in_turn;
+        self
+    }
+
     /// Sets how many bytes of messages may wait for handlers or [`Events`](super::Events) before
     /// reading pauses. Default 1 MiB. One more message may exceed this, whatever its size. Messages
     /// that nothing has listened for yet are kept up to this size.
@@ -201,6 +212,11 @@ impl Builder {
         if blocked && self.ports != PortPolicy::Fail {
             return Err(Error::Security(port));
         }
+        let attempt = match self.in_turn {
+            _ if blocked => Attempt::Blocked,
+            true => Attempt::InTurn,
+            false => Attempt::AtOnce,
+        };
         // "If any of the values in protocols occur more than once or otherwise fail to match the
         // requirements for elements that comprise the value of `Sec-WebSocket-Protocol` fields as
         // defined by The WebSocket Protocol, then throw a "SyntaxError" DOMException."
@@ -210,7 +226,7 @@ impl Builder {
         let thread = thread::Builder::new().name("sansock-network".into());
         let background = Arc::clone(&shared);
         let thread = thread
-            .spawn(move || network::run(&background, &client, blocked))
+            .spawn(move || network::run(&background, &client, attempt))
             .map_err(Error::Thread)?;
         shared.threads().network = Some(thread);
         Ok(WebSocket::owner(shared))

@@ -65,6 +65,8 @@
 //! - A URL whose host, user name or password cannot be written in RFC 6455's grammar is a
 //!   `SyntaxError` too, such as the host `a&b`. The URL must be absolute, unless
 //!   [`WebSocket::builder_with_base`] gives a base URL.
+//! - One connection at a time is CONNECTING to a host and port ([`Builder::connect_in_turn`]). A host
+//!   is told by its name, so two names of one address may connect at once.
 //! - Every close that is not clean comes after an `error`, also if the server did not answer the
 //!   Close frame in time, or if a handler panicked.
 //! - There is no `binaryType`: a binary message is bytes. A message event has no `origin`: it is
@@ -91,6 +93,7 @@ mod shared;
 mod socket;
 mod state;
 mod steps;
+mod turns;
 mod url;
 
 pub use builder::Builder;

@@ -5,19 +5,24 @@ use std::sync::Arc;
 use super::event::{CloseEvent, ErrorEvent, MessageEvent};
 use super::shared::Shared;
 use super::state::Task;
+use super::turns::Turn;
 use crate::Event;
 use crate::net::{Client, Reader};
 
-/// Runs until the connection is over. One to a `blocked` port fails at once.
-pub(super) fn run(shared: &Arc<Shared>, client: &Client, blocked: bool) {
-    let connected = if blocked {
-        // "If request's current URL's port is a bad port, return blocked" (Fetch), which is a
-        // network error.
-        Err(ErrorEvent::new("the port is blocked, as in browsers (PortPolicy)"))
-    } else {
-        connect(shared, client)
-    };
-    let (failure, close) = match connected {
+/// How to connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// When no other object connects to the same host and port.
+    InTurn,
+    /// At once.
+    AtOnce,
+    /// Not at all: the port is blocked.
+    Blocked,
+}
+
+/// Runs until the connection is over.
+pub(super) fn run(shared: &Arc<Shared>, client: &Client, attempt: Attempt) {
+    let (failure, close) = match connect(shared, client, attempt) {
         Ok(Some(reader)) => read(shared, reader),
         // close() was called before, and has left the failure.
         Ok(None) => (None, CloseEvent::abnormal()),
@@ -34,8 +39,28 @@ pub(super) fn run(shared: &Arc<Shared>, client: &Client, blocked: bool) {
 }
 
 /// "Establish a WebSocket connection".
-fn connect(shared: &Arc<Shared>, client: &Client) -> Result<Option<Reader>, ErrorEvent> {
+fn connect(
+    shared: &Arc<Shared>,
+    client: &Client,
+    attempt: Attempt,
+) -> Result<Option<Reader>, ErrorEvent> {
+    let uri = client.offer().uri();
+    let turn = match attempt {
+        Attempt::AtOnce => None,
+        Attempt::InTurn => {
+            let cancel = shared.lock().cancel.clone();
+            let turn = Turn::wait(uri.host(), uri.port(), || cancel.is_cancelled());
+            Some(turn.ok_or(crate::net::Error::Cancelled)?)
+        }
+        // "If request's current URL's port is a bad port, return blocked" (Fetch), which is a
+        // network error.
+        Attempt::Blocked => {
+            return Err(ErrorEvent::new("the port is blocked, as in browsers (PortPolicy)"));
+        }
+    };
     let (socket, response) = client.connect_with_response()?;
+    // It is no longer CONNECTING.
+    drop(turn);
     let protocol = match socket.subprotocol() {
         Some(protocol) => protocol.into(),
         None if client.offer().subprotocols().next().is_some() => {

@@ -15,6 +15,7 @@ use super::ledger::Ledger;
 use super::listeners::{Function, Listener, ListenerId, Listeners};
 use super::pulls::Pulls;
 use super::ready_state::ReadyState;
+use super::turns;
 use crate::net::{CancelConnect, Writer};
 
 /// How long events wait for handlers that are being set.
@@ -298,6 +299,7 @@ impl State {
     /// Ends the attempt to connect, or the connection, at once.
     pub(super) fn abort(&self) {
         self.cancel.cancel();
+        turns::wake();
         if let Some(writer) = &self.writer {
             // A stream that is broken has ended already.
             let _ = writer.abort();

@@ -11,3 +11,4 @@ mod pull;
 mod send;
 mod server;
 mod slow_servers;
+mod turns;
