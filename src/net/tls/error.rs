@@ -50,7 +50,7 @@ impl TlsError {
         let problem = match error {
             pem::Error::Io(error) => error.to_string(),
             pem::Error::NoItemsFound => {
-                "it does not contain the expected certificate or key".into()
+                "it does not contain what it should: a certificate, or a private key".into()
             }
             error => error.to_string(),
         };
@@ -99,6 +99,9 @@ impl fmt::Display for TlsError {
             ),
             Self::Pem { path: Some(path), problem } => write!(f, "{}: {problem}", path.display()),
             Self::Pem { path: None, problem } => write!(f, "PEM: {problem}"),
+            Self::Session(rustls::Error::InconsistentKeys(_)) => {
+                f.write_str("the certificate and the key do not belong together")
+            }
             Self::Session(error) => error.fmt(f),
         }
     }
@@ -121,6 +124,8 @@ fn write_certificate_error(error: &CertificateError, f: &mut fmt::Formatter<'_>)
         CertificateError::NotValidForNameContext { expected, presented } => {
             write!(f, "it is not for {}", expected.to_str())?;
             for (number, name) in presented.iter().enumerate() {
+                // A name comes as rustls writes it for debugging: `DnsName("localhost")`.
+                let name = name.split('"').nth(1).unwrap_or(name);
                 write!(f, "{}{name}", if number == 0 { ", only for " } else { ", " })?;
             }
             Ok(())
@@ -131,7 +136,9 @@ fn write_certificate_error(error: &CertificateError, f: &mut fmt::Formatter<'_>)
         CertificateError::NotValidForName => f.write_str("it is for another host"),
         CertificateError::Revoked => f.write_str("it has been revoked"),
         CertificateError::BadEncoding => f.write_str("it is malformed"),
-        CertificateError::BadSignature => f.write_str("its signature is not valid"),
+        CertificateError::BadSignature => f.write_str(
+            "its signature is not valid, or another trusted authority has the same name",
+        ),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             f.write_str("it is not for this purpose, server or client")
         }
@@ -154,7 +161,10 @@ mod tests {
             (CertificateError::NotValidForName, "it is for another host"),
             (CertificateError::Revoked, "it has been revoked"),
             (CertificateError::BadEncoding, "it is malformed"),
-            (CertificateError::BadSignature, "its signature is not valid"),
+            (
+                CertificateError::BadSignature,
+                "its signature is not valid, or another trusted authority has the same name",
+            ),
             (CertificateError::InvalidPurpose, "it is not for this purpose, server or client"),
         ] {
             let shown = TlsError::Certificate(error).to_string();
