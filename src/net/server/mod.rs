@@ -79,7 +79,7 @@ impl Server {
 
     /// Sets the keepalive of connections whose config has none. Default 20 seconds of silence and
     /// 20 seconds for the answer; `None` turns it off, and then clients that vanished without a word
-    /// hold their places for ever.
+    /// keep their places.
     #[must_use]
     pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
         self.options.keepalive = keepalive.into();
