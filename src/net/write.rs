@@ -132,9 +132,50 @@ pub(super) fn write_while_taken(
         let slices = unwritten.slices();
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         let written = stream.write_vectored(&slices)?;
+        if written == 0 && offered > 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
         unwritten.consume(written);
         if written < offered || unwritten.is_empty() || started.elapsed() > STEP {
             return Ok(written);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    /// Takes so many bytes, and then nothing.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let n = bytes.len().min(self.0);
+            self.0 -= n;
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A transport that takes nothing is broken: repeating the write would never end.
+    #[test]
+    fn a_write_of_no_bytes_is_an_error_and_its_rest_waits() {
+        let (mut connection, mut buffer) = (Connection::server(&Config::new()), SendBuffer::new());
+        let payload = vec![0; 100_000];
+        let mut unwritten = connection.send_in_place(&*payload, &mut buffer).unwrap();
+        let mut transport = Full(1_000);
+        let mut written = write_while_taken(&mut unwritten, &mut transport);
+        while written.is_ok() {
+            assert!(unwritten.remaining() > 0);
+            written = write_while_taken(&mut unwritten, &mut transport);
+        }
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::WriteZero);
+        drop(unwritten);
+        assert_eq!(buffer.buffered_amount(), 10 + 100_000 - 1_000);
     }
 }
