@@ -118,8 +118,8 @@ pub struct Progress {
 }
 
 /// The number of bytes that a peer must take of the rest of an incomplete write before that is a
-/// sign of life, unless fewer wait. A peer that takes one byte at a time must not hold the waiting
-/// bytes for ever.
+/// sign of life, unless fewer wait. A peer that takes one byte at a time must not keep the waiting
+/// bytes in memory without end.
 const SIGN_OF_LIFE: u32 = 16 << 10;
 
 /// How to answer a frame of the peer.

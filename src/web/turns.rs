@@ -34,8 +34,8 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Waits for the turn to connect to this host and port. `None` if the attempt was cancelled:
-    /// whoever does that calls [`wake`].
+    /// Waits for the turn to connect to this host and port. `None` if the attempt was cancelled;
+    /// the code that cancels it must then call [`wake`].
     pub(super) fn wait(host: &str, port: u16, is_cancelled: impl Fn() -> bool) -> Option<Self> {
         let key = (host.to_owned(), port);
         let mut turns = lock(&TURNS);

@@ -30,8 +30,8 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct Registry {
     slots: Vec<Arc<Slot>>,
-    /// The connections that serve nobody, and since when, the oldest first: those in their
-    /// handshake, and those of refused clients.
+    /// Connections in their handshake and of refused clients, each with its start, the oldest
+    /// first.
     pending: VecDeque<(Instant, Arc<Slot>)>,
     /// Whether the server's thread may wait for a client.
     accepting: bool,
