@@ -326,7 +326,7 @@ impl Phase {
             Self::Opening(_) => Ok(()),
             Self::Refused(_) => {
                 // Bytes that arrive now are ignored, but must be read: see `Teardown::HalfClose`.
-                *input = ReceiveBuffer::new();
+                input.discard();
                 Ok(())
             }
         }

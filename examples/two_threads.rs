@@ -16,7 +16,11 @@ use lexopt::{Arg, ValueExt as _};
 use sansock::net::{self, Client, Incoming, Reader, Server, Writer};
 use sansock::{CloseCode, Event, Message};
 
+use crate::values::value;
+
 mod command_line;
+#[path = "command_line/values.rs"]
+mod values;
 
 const HELP: &str = "\
 Sends messages to an echo server in one thread and counts the echoes in another.
@@ -98,7 +102,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
     let mut options = Options { client: None, messages: 1_000_000 };
     while let Some(argument) = arguments.next()? {
         match argument {
-            Arg::Long("messages") => options.messages = arguments.value()?.parse()?,
+            Arg::Long("messages") => options.messages = value(&mut arguments, "messages")?,
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
             Arg::Value(url) if options.client.is_none() => {
                 options.client = Some(url.parse_with(Client::new)?);

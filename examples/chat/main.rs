@@ -15,13 +15,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use lexopt::{Arg, ValueExt as _};
+use lexopt::Arg;
 use sansock::handshake::{Answer, Host, HostPolicy, Origin, OriginPolicy, Rejection};
 use sansock::net::{self, Incoming};
 use sansock::{Config, Keepalive, Limits, Timeouts};
 
 use crate::listen::Listen;
 use crate::room::Room;
+use crate::values::value;
 
 mod bucket;
 #[path = "../command_line/mod.rs"]
@@ -32,6 +33,8 @@ mod names;
 mod page;
 mod protocol;
 mod room;
+#[path = "../command_line/values.rs"]
+mod values;
 mod visitor;
 
 const HELP: &str = "\
@@ -49,7 +52,7 @@ Options:
   --rate MESSAGES        how many messages per second a visitor may send, and four times as many
                          at once; default 5
   --buffer BYTES         how many bytes may wait for a slow visitor before the server closes the
-                         connection; default 1048576 (1 MiB)
+                         connection; default 1048576 (1 MiB), at least 65536
   --keepalive SECONDS    send a Ping after this time of silence, and allow the same time for the
                          answer; default 20
   --cert PEM --key PEM   serve https: and wss: with the certificate chain in the first file and
@@ -67,6 +70,8 @@ const STACK: usize = 512 << 10;
 /// The largest message: a text of [`protocol::MAX_TEXT`] characters, even if all are escaped, and
 /// some more, so that the sender of a longer text gets an error message.
 const MAX_MESSAGE: u64 = 64 << 10;
+/// The least number of bytes that may wait for a visitor: one largest message.
+const LEAST_BUFFER: usize = 64 << 10;
 
 fn main() -> ExitCode {
     command_line::main(HELP, Options::parse, run)
@@ -93,12 +98,12 @@ impl Options {
         };
         while let Some(argument) = arguments.next()? {
             match argument {
-                Arg::Long("origin") => options.origins.push(arguments.value()?.parse()?),
-                Arg::Long("host") => options.hosts.push(arguments.value()?.parse()?),
-                Arg::Long("rate") => options.rate = arguments.value()?.parse()?,
-                Arg::Long("buffer") => options.buffer = arguments.value()?.parse()?,
+                Arg::Long("origin") => options.origins.push(value(&mut arguments, "origin")?),
+                Arg::Long("host") => options.hosts.push(value(&mut arguments, "host")?),
+                Arg::Long("rate") => options.rate = value(&mut arguments, "rate")?,
+                Arg::Long("buffer") => options.buffer = value(&mut arguments, "buffer")?,
                 Arg::Long("keepalive") => {
-                    let seconds: NonZeroU32 = arguments.value()?.parse()?;
+                    let seconds: NonZeroU32 = value(&mut arguments, "keepalive")?;
                     options.keepalive = Duration::from_secs(seconds.get().into());
                 }
                 Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
@@ -109,6 +114,9 @@ impl Options {
                 }
                 argument => return Err(argument.unexpected()),
             }
+        }
+        if options.buffer < LEAST_BUFFER {
+            return Err(format!("--buffer: at least {LEAST_BUFFER}, one largest message").into());
         }
         options.listen.check()?;
         Ok(Some(options))

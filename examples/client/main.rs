@@ -17,11 +17,15 @@ use sansock::net::{self, Client, WebSocket};
 use sansock::uri::Uri;
 use sansock::{Config, Event, Keepalive, Timeouts};
 
+use crate::values::value;
+
 #[path = "../command_line/mod.rs"]
 mod command_line;
 mod interactive;
 mod selfcheck;
 mod tls;
+#[path = "../command_line/values.rs"]
+mod values;
 
 const HELP: &str = "\
 Connects to a WebSocket server: sends typed lines and shows what arrives.
@@ -85,7 +89,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
             Arg::Long("subprotocol") => subprotocols.push(arguments.value()?.string()?),
             Arg::Long("header") => headers.push(arguments.value()?.parse_with(header)?),
             Arg::Long("ping") => {
-                let seconds: NonZeroU32 = arguments.value()?.parse()?;
+                let seconds: NonZeroU32 = value(&mut arguments, "ping")?;
                 let interval = Duration::from_secs(seconds.get().into());
                 timeouts = timeouts.keepalive(Keepalive { interval, timeout: interval });
             }

@@ -14,16 +14,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
-use sansock::handshake::{Answer, Rejection, random_nonce};
+use sansock::handshake::{Answer, Offer, Rejection, random_nonce};
 use sansock::net::{self, Incoming};
+use sansock::uri::Uri;
 use sansock::{Config, Event, Limits, Timeouts};
 
 use crate::listen::Listen;
+use crate::values::value;
 
 #[path = "../command_line/mod.rs"]
 mod command_line;
 #[path = "../command_line/listen.rs"]
 mod listen;
+#[path = "../command_line/values.rs"]
+mod values;
 
 const HELP: &str = "\
 A WebSocket server that sends every message back.
@@ -64,12 +68,16 @@ impl Options {
         };
         while let Some(argument) = arguments.next()? {
             match argument {
-                Arg::Long("max-message") => options.max_message = arguments.value()?.parse()?,
+                Arg::Long("max-message") => {
+                    options.max_message = value(&mut arguments, "max-message")?;
+                }
                 Arg::Long("handshake-timeout") => {
-                    let seconds: NonZeroU32 = arguments.value()?.parse()?;
+                    let seconds: NonZeroU32 = value(&mut arguments, "handshake-timeout")?;
                     options.handshake_timeout = Duration::from_secs(seconds.get().into());
                 }
-                Arg::Long("subprotocol") => options.subprotocols.push(arguments.value()?.string()?),
+                Arg::Long("subprotocol") => {
+                    options.subprotocols.push(subprotocol(arguments.value()?.string()?)?);
+                }
                 Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
                 Arg::Long("key") => options.listen.key = Some(arguments.value()?.into()),
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
@@ -86,6 +94,14 @@ impl Options {
     fn config(&self) -> Config {
         let limits = Limits::new().message(self.max_message).frame(self.max_message);
         Config::new().limits(limits).timeouts(Timeouts::new().handshake(self.handshake_timeout))
+    }
+}
+
+fn subprotocol(name: String) -> Result<String, lexopt::Error> {
+    let uri = "ws://localhost/".parse::<Uri>().map_err(|error| error.to_string())?;
+    match Offer::new(uri).subprotocol(&name).check() {
+        Ok(()) => Ok(name),
+        Err(error) => Err(format!("--subprotocol: {error}").into()),
     }
 }
 

@@ -25,14 +25,15 @@ fn it_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&[&str], &str); 8] = [
+    let wrong: [(&[&str], &str); 9] = [
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
         (&["--origin", "example.com"], "example.com"),
         (&["--host", "http://a"], "name:port"),
         (&["--origin", "https://example.com/path"], "path"),
-        (&["--rate", "0"], "0"),
-        (&["--keepalive", "x"], "x"),
+        (&["--rate", "0"], "--rate"),
+        (&["--buffer", "0"], "65536"),
+        (&["--keepalive", "x"], "--keepalive"),
         (&["--cert", "cert.pem"], "--key"),
     ];
     for (arguments, word) in wrong {
