@@ -48,7 +48,7 @@ impl fmt::Display for ConnectError {
         let place = format!("{}:{}", self.host, self.port);
         write!(f, "cannot connect to {place}")?;
         match (&self.lookup, &self.attempts[..]) {
-            (Some(error), _) => write!(f, ": looking up the host failed: {error}"),
+            (Some(error), _) => write!(f, ": {error}"),
             (None, []) => f.write_str(": the host has no address"),
             (None, attempts) => {
                 attempts.iter().enumerate().try_for_each(|(i, (address, error))| {
@@ -151,11 +151,9 @@ mod tests {
         assert_eq!((error.attempts().len(), error.kind()), (1, io::ErrorKind::ConnectionRefused));
 
         let error = connect("no host", 80, None).unwrap_err();
-        let text = error.to_string();
-        assert!(
-            text.starts_with("cannot connect to no host:80: looking up the host failed"),
-            "{text}"
-        );
+        // The system's text says that it was the lookup.
+        let lookup = error.lookup.as_ref().unwrap();
+        assert_eq!(error.to_string(), format!("cannot connect to no host:80: {lookup}"));
         assert!(error.attempts().is_empty());
 
         let attempts = [0, 1].map(|_| (closed, io::ErrorKind::ConnectionRefused.into()));
