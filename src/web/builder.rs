@@ -154,15 +154,16 @@ impl Builder {
         self
     }
 
-    /// Sets how long connecting may take; see [`Client::connect_timeout`].
-    pub fn connect_timeout(mut self, time: Duration) -> Self {
+    /// Sets how long connecting may take, or `None` for the operating system's time; see
+    /// [`Client::connect_timeout`].
+    pub fn connect_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.client = self.client.connect_timeout(time);
         self
     }
 
     /// Sets the time in which the server must take 16 KiB of what is sent to it, or all of it; see
-    /// [`Client::write_timeout`].
-    pub fn write_timeout(mut self, time: Duration) -> Self {
+    /// [`Client::write_timeout`]. `None` waits forever.
+    pub fn write_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.client = self.client.write_timeout(time);
         self
     }

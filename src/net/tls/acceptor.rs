@@ -51,6 +51,17 @@ impl Acceptor {
         AcceptorBuilder { identity, clients: None }.build()
     }
 
+    /// Makes an acceptor from the contents of two PEM files: the certificate chain, with the
+    /// server's own certificate first, and its key.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Pem`] if the PEM cannot be used; [`TlsError::Session`] if the certificate and
+    /// the key do not belong together.
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        Self::builder_from_pem(certificates, key)?.build()
+    }
+
     /// Starts with the two PEM files of [`from_pem_files`](Self::from_pem_files) and leaves room
     /// for options.
     ///
