@@ -31,6 +31,10 @@ pub enum ServerError {
     Unanswered,
     /// The handler returned an error. The connection was closed with 1011, unless it had already
     /// ended.
+    ///
+    /// A client that vanished is one of these if the handler passes the error of its socket on with
+    /// `?`. `error.downcast_ref::<net::Error>()` tells them apart: [`Error::Abnormal`],
+    /// [`Error::Io`] and [`Error::Timeout`] are the network's, [`Error::Protocol`] is the client's.
     Handler(Box<dyn std::error::Error + Send + Sync>),
     /// The handler panicked, with this message. The connection was closed with 1011, unless it had
     /// already ended.
