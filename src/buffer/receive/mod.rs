@@ -188,6 +188,18 @@ impl ReceiveBuffer {
         self.wire.capacity().saturating_add(self.message.capacity())
     }
 
+    /// Discards what has arrived. For a client that was refused: what it sends until it ends its
+    /// side must be read, and has no meaning. A connection that goes on would lose its place in the
+    /// stream; one that has failed discards by itself.
+    pub fn discard(&mut self) {
+        self.lent = None;
+        self.wire.consume_all();
+        self.message.restart(0);
+        self.clean = 0;
+        self.text = Text::new();
+        self.next_read.forget();
+    }
+
     /// Frees the memory if the buffer is idle. Ends the loan of [`event`](Self::event).
     pub fn release(&mut self) {
         self.reclaim();
@@ -248,16 +260,6 @@ impl ReceiveBuffer {
     pub(crate) fn forget(&mut self) {
         self.next_read.forget();
         self.fresh = false;
-    }
-
-    /// Discards all received bytes, and the message that was made of them so far.
-    pub(crate) fn discard(&mut self) {
-        self.lent = None;
-        self.wire.consume_all();
-        self.message.restart(0);
-        self.clean = 0;
-        self.text = Text::new();
-        self.next_read.forget();
     }
 }
 
