@@ -206,6 +206,7 @@ pub mod mask;
 mod message;
 #[cfg(feature = "net")]
 pub mod net;
+mod pace;
 mod receiver;
 mod sender;
 pub mod split;
@@ -224,6 +225,7 @@ pub use connection::Connection;
 pub use error::{ProtocolError, SendError};
 pub use event::Event;
 pub use message::{AsMessage, Compression, Message, MessageKind, OutgoingMessage, OwnedMessage};
+pub use pace::WritePace;
 pub use sender::EncodedMessage;
 pub use timeouts::{Deadline, Keepalive, Timeout, Timeouts};
 

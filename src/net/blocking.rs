@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 /// How much too early the operating system may end a timeout.
 const EARLY: Duration = Duration::from_millis(20);
+/// The longest time that one write may block. The clock is checked after each write, so neither a
+/// peer that reads slowly nor a deadline waits for the end of a long write.
+pub(super) const STEP: Duration = Duration::from_millis(100);
 
 /// Whether a read or write timed out or would have blocked: the transport is still usable.
 pub(super) fn is_would_block(error: &io::Error) -> bool {

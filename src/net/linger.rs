@@ -3,8 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::blocking::STEP;
 use super::blocking::{is_would_block, time_until, was_our_timeout};
-use super::pace::STEP;
 use super::transport::Transport;
 use crate::{Deadline, SendBuffer};
 

@@ -16,7 +16,6 @@ mod linger;
 pub(crate) mod lock;
 mod opening;
 mod outgoing;
-mod pace;
 mod server;
 mod slot;
 mod split;

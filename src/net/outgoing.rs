@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Error;
 use super::blocking::is_would_block;
 use super::core::Core;
-use super::pace::Pace;
 use super::write::{Waited, check_timers, wait_for_peer, write_while_taken};
+use crate::WritePace;
 use crate::buffer::Unwritten;
 use crate::{AsMessage, CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer};
 
@@ -27,7 +27,7 @@ pub struct Outgoing<S> {
     pub(super) stream: S,
     pub(super) core: Core,
     /// Measures the progress of slow writes. `None` if writes of the transport cannot time out.
-    pub(super) pace: Option<Pace>,
+    pub(super) pace: Option<WritePace>,
     /// Whether the transport may still hold bytes in a buffer of its own ([`Write::flush`]).
     unflushed: bool,
     /// Whether a write had to wait, so that the peer may have sent something meanwhile.
@@ -345,10 +345,10 @@ impl<S: Write> Outgoing<S> {
         }
     }
 
-    /// Sets the time in which a write must make progress ([`Pace`]).
+    /// Sets the time in which a write must make progress ([`WritePace`]).
     pub(super) fn set_write_timeout(&mut self, timeout: Option<Duration>) {
         if self.pace.is_some() {
-            self.pace = Some(Pace::new(timeout));
+            self.pace = Some(WritePace::new(timeout));
         }
     }
 }

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use super::Error;
+use super::blocking::STEP;
 use super::blocking::{is_would_block, was_our_timeout};
-use super::pace::{Pace, STEP};
+use crate::WritePace;
 use crate::buffer::Unwritten;
 use crate::{Connection, SendBuffer, State, Teardown};
 
@@ -57,7 +58,7 @@ pub(super) fn wait_for_peer(
     waiting: &mut impl Waiting,
     stream: &mut impl Write,
     connection: &mut Connection,
-    pace: &mut Option<Pace>,
+    pace: &mut Option<WritePace>,
     mut written: io::Result<usize>,
 ) -> io::Result<Waited> {
     let mut started = None;

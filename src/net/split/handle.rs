@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use super::outbox::Outbox;
 use super::shared::Shared;
 use crate::Config;
+use crate::WritePace;
 use crate::net::lock::lock;
-use crate::net::pace::Pace;
 use crate::split::Sender;
 
 /// Counts the halves: the connection ends with the last one.
@@ -31,7 +31,7 @@ impl Handle {
         if outbox.dropped {
             return;
         }
-        let nothing = Outbox::new(Sender::server(&Config::new()), Pace::new(None));
+        let nothing = Outbox::new(Sender::server(&Config::new()), WritePace::new(None));
         let Outbox { mut sender, mut queue, .. } = mem::replace(&mut *outbox, nothing);
         slot.keep_remains(move |code| {
             // Refused only if a Close frame was queued before.

@@ -26,9 +26,9 @@ use std::time::Instant;
 use self::handle::Handle;
 use self::outbox::Outbox;
 use self::shared::Shared;
-use super::pace::Pace;
 use super::stream::Stream;
 use super::{Error, WebSocket};
+use crate::WritePace;
 
 impl WebSocket<Stream> {
     /// Splits the connection into two halves, for two threads; [`Writer`] can be cloned for more. A
@@ -49,7 +49,7 @@ impl WebSocket<Stream> {
     /// connection is dropped.
     pub fn split(mut self) -> Result<(Reader, Writer), Error> {
         self.flush()?;
-        let pace = Pace::new(self.write_timeout());
+        let pace = WritePace::new(self.write_timeout());
         let (mut stream, (connection, _, slot), input) = self.into_halves();
         stream.flush()?;
         let (receiver, mut sender) = connection.split();

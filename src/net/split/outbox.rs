@@ -4,9 +4,9 @@
 use std::io;
 use std::time::Instant;
 
+use crate::WritePace;
 use crate::net::Error;
 use crate::net::blocking::is_would_block;
-use crate::net::pace::Pace;
 use crate::split::{Progress, SendQueue, Sender};
 use crate::{CloseCode, Event, Outcome, ProtocolError, SendBuffer, SendError, Teardown};
 
@@ -17,7 +17,7 @@ pub(super) struct Outbox {
     /// Whether the background thread must write the queue.
     pub(super) write_wanted: bool,
     /// Detects a peer that takes too little.
-    pace: Pace,
+    pace: WritePace,
     /// The error after which nothing more can be written, for each thread that asks.
     failed: Option<(io::ErrorKind, String)>,
     /// Number of readers and writers.
@@ -34,7 +34,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Creates an outbox with an empty queue and one handle.
-    pub(super) fn new(sender: Sender, pace: Pace) -> Self {
+    pub(super) fn new(sender: Sender, pace: WritePace) -> Self {
         Self {
             sender,
             queue: SendQueue::new(),
@@ -212,7 +212,7 @@ mod tests {
     use crate::{Config, Limits};
 
     fn outbox(config: &Config) -> Outbox {
-        Outbox::new(Sender::server(config), Pace::new(Some(Duration::ZERO)))
+        Outbox::new(Sender::server(config), WritePace::new(Some(Duration::ZERO)))
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
     /// A signal that interrupts a write is no failure.
     #[test]
     fn an_interrupted_write_goes_on() {
-        let mut outbox = Outbox::new(Sender::server(&Config::new()), Pace::new(None));
+        let mut outbox = Outbox::new(Sender::server(&Config::new()), WritePace::new(None));
         outbox.queue(5, |sender, buffer| sender.send("Hello", buffer)).unwrap();
         let batch = outbox.take().unwrap();
         assert!(!outbox.put_back(batch, Err(io::ErrorKind::Interrupted.into())));

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::outbox::Outbox;
 use crate::buffer::Unwritten;
+use crate::net::blocking::STEP;
 use crate::net::lock::{lock, wait};
-use crate::net::pace::STEP;
 use crate::net::slot::Slot;
 use crate::net::stream::Stream;
 use crate::net::write::write_while_taken;

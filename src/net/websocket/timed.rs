@@ -4,9 +4,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Control, Next, Step, WebSocket};
+use crate::WritePace;
+use crate::net::blocking::STEP;
 use crate::net::core::Core;
 use crate::net::linger::write_until;
-use crate::net::pace::{Pace, STEP};
 use crate::net::{Error, Outgoing, Stream, Transport};
 use crate::{Connection, Event, ReceiveBuffer, SendBuffer};
 
@@ -32,7 +33,7 @@ impl<S: Transport> WebSocket<S> {
             write_until,
             shutdown_write: S::shutdown_write,
         });
-        socket.outgoing.pace = Some(Pace::new(None));
+        socket.outgoing.pace = Some(WritePace::new(None));
         socket.outgoing.stream.set_read_timeout(None)?;
         socket.outgoing.stream.set_write_timeout(Some(STEP))?;
         let Core { connection, buffer, .. } = &mut socket.outgoing.core;
