@@ -16,6 +16,18 @@ pub struct ConnectError {
 }
 
 impl ConnectError {
+    /// Creates the error of an adapter that connects by itself: the host and port, the addresses
+    /// that were tried, each with its error, and the error of the lookup if that failed.
+    #[must_use]
+    pub fn new(
+        host: impl Into<String>,
+        port: u16,
+        attempts: Vec<(SocketAddr, io::Error)>,
+        lookup: Option<io::Error>,
+    ) -> Self {
+        Self { host: host.into(), port, attempts, lookup }
+    }
+
     /// Returns the host that was looked up.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -78,7 +90,7 @@ pub(super) fn connect(
     port: u16,
     timeout: Option<Duration>,
 ) -> Result<TcpStream, ConnectError> {
-    let failed = |attempts, lookup| ConnectError { host: host.into(), port, attempts, lookup };
+    let failed = |attempts, lookup| ConnectError::new(host, port, attempts, lookup);
     // An IPv6 address in brackets, as in a URL.
     let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host);
     match (name, port).to_socket_addrs() {

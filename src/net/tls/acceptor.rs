@@ -112,6 +112,13 @@ impl From<Arc<ServerConfig>> for Acceptor {
     }
 }
 
+/// The configuration of rustls, for another adapter, such as one over tokio-rustls.
+impl From<Acceptor> for Arc<ServerConfig> {
+    fn from(acceptor: Acceptor) -> Self {
+        acceptor.config
+    }
+}
+
 /// Builds an [`Acceptor`].
 #[must_use]
 pub struct AcceptorBuilder {

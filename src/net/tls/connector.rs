@@ -98,6 +98,13 @@ impl From<Arc<ClientConfig>> for Connector {
     }
 }
 
+/// The configuration of rustls, for another adapter, such as one over tokio-rustls.
+impl From<Connector> for Arc<ClientConfig> {
+    fn from(connector: Connector) -> Self {
+        connector.config
+    }
+}
+
 /// Builds a [`Connector`]. Each call that adds roots adds to the trusted certificate authorities.
 /// The roots of the operating system are used only if they are added, or if no others are.
 #[must_use]

@@ -38,8 +38,9 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// Finds the error of rustls in an [`io::Error`].
-    pub(super) fn from_io(error: io::Error) -> Self {
+    /// Finds the error of rustls in an [`io::Error`], as streams over rustls return it.
+    #[must_use]
+    pub fn from_io(error: io::Error) -> Self {
         error.downcast::<rustls::Error>().map_or_else(
             |error| Self::Session(rustls::Error::General(error.to_string())),
             Self::from,
