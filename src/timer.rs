@@ -8,7 +8,7 @@ use crate::timeouts::{Keepalive, Timeout, Timeouts};
 /// short compared with any timeout that a program would set.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
 /// How long waiting bytes may still be written after the end of the transport, if
-/// [`Timeouts::closing`] is `None`.
+/// [`Timeouts::closing`] is `None` or ends beyond the clock.
 const LAST_WRITE: Duration = Duration::from_secs(10);
 
 /// What has happened since the timers were last checked.
@@ -179,7 +179,10 @@ impl Timers {
     /// Until when waiting bytes may still be written after the end of the transport; `None` until
     /// the timers have been checked since then.
     pub(crate) fn last_write(&self) -> Option<Instant> {
-        self.closes?.checked_add(self.closing.unwrap_or(LAST_WRITE))
+        let closes = self.closes?;
+        let until = self.closing.and_then(|time| closes.checked_add(time));
+        // Never `None`: the end of the transport is then the end of the connection.
+        Some(until.or_else(|| closes.checked_add(LAST_WRITE)).unwrap_or(closes))
     }
 
     /// What is awaited from the peer, and until when; of two equal times the first counts. Unread

@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::common::*;
 use sansock::frame::Opcode;
@@ -204,6 +204,30 @@ fn a_failed_write_is_reported_when_the_peer_said_nothing() {
     assert!(socket.buffered_amount() > 0);
     assert!(matches!(socket.next_event(), Err(Error::Io(_) | Error::Abnormal)));
     assert_eq!(socket.outcome(), Some(&Outcome::Abnormal));
+}
+
+/// A timeout beyond the clock lets nothing wait for a peer that has gone.
+#[test]
+fn the_peers_end_is_seen_however_long_the_timeout_is() {
+    for closing in [None, Some(Duration::MAX)] {
+        let config = timeouts(|timeouts| timeouts.closing(closing));
+        let (mut socket, peer) = with_raw_peer(Role::Server, config);
+        drop(peer);
+        let event = within(TIMEOUT, move || socket.next_event().map(drop));
+        assert!(matches!(event, Err(Error::Abnormal)), "{closing:?}: {event:?}");
+
+        let (socket, peer) = with_raw_peer(Role::Server, config);
+        let (mut reader, writer) = socket.split().unwrap();
+        drop(peer);
+        let event = within(TIMEOUT, move || reader.next_event().map(drop));
+        assert!(matches!(event, Err(Error::Abnormal)), "{closing:?}: {event:?}");
+        within(TIMEOUT, move || drop(writer));
+
+        let (socket, peer) = with_raw_peer(Role::Server, config);
+        let halves = socket.split().unwrap();
+        within(TIMEOUT, move || drop(halves));
+        drop(peer);
+    }
 }
 
 #[test]

@@ -390,6 +390,20 @@ fn times_beyond_the_clock_never_come() {
     }
 }
 
+/// Nobody is left to wait for: the transport is dropped, whatever the timeout is.
+#[test]
+fn the_end_of_the_transport_is_the_end_however_long_the_timeout() {
+    for closing in [None, Some(Duration::ZERO), Some(seconds(3)), Some(Duration::MAX)] {
+        let (ends, start) = ends(Timeouts::none().closing(closing));
+        for (mut end, _) in ends {
+            end.connection.receive_eof();
+            end.tell(start);
+            let time = closing.filter(|&it| it != Duration::MAX).unwrap_or(seconds(10));
+            assert_eq!(end.teardown(), Teardown::Drop { until: Some(start + time) });
+        }
+    }
+}
+
 /// Zero timeouts pass at once, and do not make a program spin.
 #[test]
 fn zero_timeouts_pass_at_once() {
