@@ -151,8 +151,6 @@ pub(crate) struct Closing {
     pieces: u32,
     /// How many bytes were written when that was last a sign of life, modulo 2^32.
     taken: u32,
-    /// How many bytes were written or waited when the timers were last checked, modulo 2^32.
-    queued: u32,
     /// Whether the last write was incomplete when the timers were last checked.
     incomplete: bool,
     /// Boxed, because usually there is none.
@@ -177,7 +175,6 @@ impl Closing {
             },
             pieces: 0,
             taken: 0,
-            queued: 0,
             incomplete: false,
             outcome: None,
             peer: Peer::Awaited,
@@ -201,13 +198,11 @@ impl Closing {
         self.observed.used = true;
     }
 
-    /// Records how many bytes were written and how many wait, modulo 2^32. If bytes that waited at
-    /// the last check still wait, the last write was incomplete, and what the peer takes of its rest
-    /// is a sign of life. Bytes that are written completely are none: the operating system takes
-    /// them for a dead peer too.
-    fn note_written(&mut self, (written, waiting): (u32, u32)) {
-        let after = written.wrapping_sub(self.queued);
-        let is_rest = after > u32::MAX / 2;
+    /// Records how many bytes were written, modulo 2^32, and whether bytes that waited at the last
+    /// check still wait. Then the last write was incomplete, and what the peer takes of its rest is a
+    /// sign of life. Bytes that are written completely are none: the operating system takes them for
+    /// a dead peer too.
+    fn note_written(&mut self, (written, is_rest): (u32, bool)) {
         let is_sign = if is_rest {
             written.wrapping_sub(self.taken) >= SIGN_OF_LIFE
         } else {
@@ -217,7 +212,7 @@ impl Closing {
             self.taken = written;
         }
         self.observed.taken |= is_sign;
-        (self.incomplete, self.queued) = (is_rest, written.wrapping_add(waiting));
+        self.incomplete = is_rest;
     }
 
     /// Records that the receiver is about to wait for the peer.
@@ -300,10 +295,10 @@ impl Closing {
         if self.peer == Peer::GivenUp { None } else { self.timers.poll(&self.observed) }
     }
 
-    /// Returns what is due at `now`; `written` is how many bytes were written and how many wait.
-    /// Only the first timeout is the outcome: after it the connection is over, and the end of the
+    /// Returns what is due at `now`; `written` is as for [`note_written`](Self::note_written). Only
+    /// the first timeout is the outcome: after it the connection is over, and the end of the
     /// transport is no longer awaited.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, written: (u32, u32)) -> Option<Due> {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, written: (u32, bool)) -> Option<Due> {
         if self.peer == Peer::GivenUp {
             return None;
         }

@@ -94,7 +94,7 @@ impl Sender {
     /// [`Timeout`] if something took too long: the connection is over. A Close frame that says so
     /// was queued. Every later call returns the error again.
     pub fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> Result<(), Timeout> {
-        match self.closing.handle_timeout(now, output.written()) {
+        match self.closing.handle_timeout(now, output.check_written()) {
             // Refused only if the send buffer is full because the peer does not read: then the
             // Ping, which the timers count as sent, times out as it should.
             Some(Due::Ping(payload)) => {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sansock::split::SendQueue;
-use sansock::{Config, Keepalive, Outcome, Role, State, Timeout, Timeouts};
+use sansock::{Config, Keepalive, Outcome, Role, SendBuffer, State, Timeout, Timeouts};
 
 use crate::pair::{End, seconds};
 use crate::wire::{BOTH, PONG, close_frame, frame};
@@ -96,6 +96,38 @@ fn small_messages_that_leave_whole_are_no_sign_of_life() {
             timed_out_at = timed_out_at.or(end.timeout.map(|_| second));
         }
         assert_eq!(timed_out_at, Some(26), "{role:?}");
+    }
+}
+
+/// A connection that has nothing to write gives its buffer back, and gets one that others have used: what
+/// they wrote, more or less, says nothing of this peer.
+#[test]
+fn what_others_wrote_with_a_pooled_buffer_is_no_sign_of_life() {
+    for (role, sends) in BOTH.into_iter().flat_map(|role| [(role, false), (role, true)]) {
+        let (mut end, start) = sending(role);
+        end.output.consume(end.output.buffered_amount());
+        end.tell(start);
+        let mut pool = [3_000_000, 0, 100_000, 20_000_000].map(|written| {
+            let mut buffer = SendBuffer::new();
+            buffer.extend_from_slice(&vec![0; written]);
+            buffer.consume(written);
+            if written % 3 == 0 {
+                buffer.release();
+            }
+            buffer
+        });
+        let mut timed_out_at = None;
+        for (second, i) in (1..=60).zip((0..pool.len()).cycle()) {
+            std::mem::swap(&mut end.output, &mut pool[i]);
+            if sends && end.send(vec![0; 1_000]).is_err() {
+                break;
+            }
+            end.tell(start + seconds(second));
+            end.output.consume(end.output.buffered_amount());
+            std::mem::swap(&mut end.output, &mut pool[i]);
+            timed_out_at = timed_out_at.or(end.timeout.map(|_| second));
+        }
+        assert_eq!(timed_out_at, Some(26), "{role:?}, sends: {sends}");
     }
 }
 

@@ -32,6 +32,9 @@ pub struct SendBuffer {
     /// In a [`SendQueue`](super::send_queue::SendQueue): how many bytes are written before these,
     /// modulo 2^32.
     ahead: u32,
+    /// How many bytes were written or waited when the timers were last checked, modulo 2^32. It
+    /// belongs to the buffer: the next check of a connection may come with another one.
+    checked: u32,
 }
 
 /// "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous
@@ -69,7 +72,7 @@ impl SendBuffer {
     /// Creates an empty buffer; it allocates when something is queued.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: ByteQueue::new(), pong: None, written: 0, ahead: 0 }
+        Self { bytes: ByteQueue::new(), pong: None, written: 0, ahead: 0, checked: 0 }
     }
 
     /// Returns the next bytes to write: empty only if nothing waits. More may follow them.
@@ -117,11 +120,15 @@ impl SendBuffer {
         self.bytes.is_empty() && self.waiting_pong().is_none()
     }
 
-    /// Returns how many bytes were written and how many wait, those of a batch in flight included,
-    /// modulo 2^32.
+    /// Returns how many bytes were written, modulo 2^32, and whether bytes that waited at the last
+    /// call still wait. The bytes of a batch in flight count too.
     #[expect(clippy::cast_possible_truncation, reason = "modulo 2^32")]
-    pub(crate) fn written(&self) -> (u32, u32) {
-        (self.written, self.ahead.wrapping_add(self.buffered_amount() as u32))
+    pub(crate) fn check_written(&mut self) -> (u32, bool) {
+        let waiting = self.ahead.wrapping_add(self.buffered_amount() as u32);
+        let end = self.written.wrapping_add(waiting);
+        let rest = std::mem::replace(&mut self.checked, end).wrapping_sub(self.written);
+        // A Pong that was replaced by a shorter one may have been counted, so `waiting` decides too.
+        (self.written, waiting > 0 && (1..=u32::MAX / 2).contains(&rest))
     }
 
     /// Records that `n` bytes of a batch were written and that `ahead` bytes of it wait.
@@ -225,7 +232,8 @@ impl SendBuffer {
     /// Frees the memory if nothing waits.
     pub fn release(&mut self) {
         if self.is_empty() {
-            *self = Self { written: self.written, ahead: self.ahead, ..Self::new() };
+            let Self { written, ahead, checked, .. } = *self;
+            *self = Self { written, ahead, checked, ..Self::new() };
         }
     }
 
