@@ -32,8 +32,8 @@ pub struct CancelConnect {
 #[derive(Default)]
 struct State {
     cancelled: bool,
-    /// The transport of a handshake in progress.
-    stream: Option<Stream>,
+    /// The transports of the handshakes in progress.
+    streams: Vec<Stream>,
 }
 
 impl CancelConnect {
@@ -49,7 +49,7 @@ impl CancelConnect {
         let (state, changed) = &*self.shared;
         let mut state = lock(state);
         state.cancelled = true;
-        if let Some(stream) = state.stream.take() {
+        for stream in state.streams.drain(..) {
             // Ends the wait for the server's answer.
             let _ = stream.abort();
         }
@@ -100,11 +100,11 @@ impl CancelConnect {
             if state.cancelled {
                 return Err(Error::Cancelled);
             }
-            state.stream = Some(stream.clone());
+            state.streams.push(stream.clone());
         }
         let result = handshake();
         let mut state = lock(&self.shared.0);
-        state.stream = None;
+        state.streams.retain(|other| !Arc::ptr_eq(&other.0, &stream.0));
         if state.cancelled { Err(Error::Cancelled) } else { result }
     }
 }

@@ -115,6 +115,36 @@ fn connecting_can_be_cancelled() {
     assert!(cancel.is_cancelled());
 }
 
+/// All handshakes with one handle end, in whatever order they began, and also after another one has
+/// ended by itself.
+#[test]
+fn all_that_connect_with_one_handle_are_cancelled() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let cancel = CancelConnect::new();
+    let client = Client::new(&url).unwrap().cancel(&cancel);
+    let connect = || {
+        let client = client.clone();
+        let connecting = thread::spawn(move || client.connect().unwrap_err());
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        read_head(&mut stream);
+        (connecting, stream)
+    };
+    let (first, first_stream) = connect();
+    let (second, second_stream) = connect();
+    let (third, third_stream) = connect();
+    drop(second_stream);
+    let error = within(TIMEOUT / 2, move || second.join().unwrap());
+    assert!(matches!(error, Error::Handshake(_)), "{error:?}");
+    cancel.cancel();
+    for connecting in [first, third] {
+        let error = within(TIMEOUT / 2, move || connecting.join().unwrap());
+        assert!(matches!(error, Error::Cancelled), "{error:?}");
+    }
+    drop((first_stream, third_stream));
+}
+
 /// A later cancellation does not affect an established connection.
 #[test]
 fn a_connection_outlives_its_cancel_handle() {
