@@ -114,7 +114,9 @@ impl Unwritten<'_> {
     ///
     /// If `n` is greater than their total length.
     pub fn consume(&mut self, n: usize) {
-        let waiting = self.buffer.as_slice().len().min(n);
+        let [waiting, payload] = self.slices().map(|slice| slice.len());
+        assert!(n <= waiting.saturating_add(payload), "consumed more than slices() held");
+        let waiting = waiting.min(n);
         self.buffer.consume(waiting);
         let (_, rest) = self.payload.split_at(n.saturating_sub(waiting));
         self.payload = rest;
@@ -298,6 +300,32 @@ mod tests {
             (131_073, Role::Client, true),
         ] {
             assert_eq!(Unwritten::is_worth_it(length, role), is_worth_it, "{length}, {role:?}");
+        }
+    }
+
+    /// A transport that says that it took more than it was offered would lose a part of the payload.
+    #[test]
+    fn no_more_than_the_slices_can_be_consumed() {
+        let payload = vec![7; 200_000];
+        for masking_key in [None, Some([1, 2, 3, 4])] {
+            let header = FrameHeader { masking_key, ..FrameHeader::new(Opcode::Binary, 200_000) };
+            // Before the Pong, the Pong, behind it, the payload.
+            for step in 0..4 {
+                let (mut buffer, _) = buffer(&header, &payload);
+                let mut unwritten = buffer.unwritten_frame(&header, &payload);
+                let offered = |unwritten: &mut Unwritten<'_>| {
+                    unwritten.slices().iter().map(|slice| slice.len()).sum::<usize>()
+                };
+                for _ in 0..step {
+                    let n = unwritten.slices()[0].len();
+                    unwritten.consume(n);
+                }
+                let (n, before) = (offered(&mut unwritten) + 1, unwritten.remaining());
+                let consume = std::panic::AssertUnwindSafe(|| unwritten.consume(n));
+                let consumed = std::panic::catch_unwind(consume);
+                assert!(consumed.is_err(), "{masking_key:?}, {step}");
+                assert_eq!(unwritten.remaining(), before, "{masking_key:?}, {step}");
+            }
         }
     }
 
