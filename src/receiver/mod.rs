@@ -210,12 +210,23 @@ impl Receiver {
     /// the flag in `buffer` that bytes have arrived.
     #[inline]
     pub fn progress(&self, buffer: &mut ReceiveBuffer) -> Progress {
+        // Counted already, so that the message is the same one when its header is complete.
+        let begins = self.is_in_first_header(buffer);
         Progress {
             heard: buffer.take_fresh(),
-            begun: self.begun,
+            begun: self.begun.wrapping_add(u32::from(begins)),
             pieces: self.pieces,
-            in_message: self.message.is_some(),
+            in_message: begins || self.message.is_some(),
         }
+    }
+
+    /// Whether a part of a message's first header has arrived: the message begins with it.
+    #[inline]
+    fn is_in_first_header(&self, buffer: &ReceiveBuffer) -> bool {
+        let is_data = |first: &u8| Opcode::try_from(first & 0x0F).is_ok_and(|it| !it.is_control());
+        self.frame.is_none()
+            && self.message.is_none()
+            && buffer.as_slice().first().is_some_and(is_data)
     }
 
     #[cold]

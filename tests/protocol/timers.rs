@@ -10,7 +10,8 @@ use testkit::pair::clean;
 
 use crate::pair::{End, Pair, SECOND_LOOK, seconds};
 use crate::wire::{
-    BINARY, BOTH, CONTINUATION, FIN, PING, PONG, Seen, TEXT, close_frame, cut_frame, frame, text,
+    BINARY, BOTH, CONTINUATION, FIN, PING, PONG, Seen, TEXT, close_frame, cut_frame, frame, header,
+    text,
 };
 
 fn config(timeouts: Timeouts) -> Config {
@@ -250,6 +251,59 @@ fn a_slow_message_fails_with_1008() {
         end.tell_twice(at + seconds(10));
         timed_out(&end, Timeout::Message);
         assert_eq!(end.take_output(), close_frame(peer(role), 1008, b""));
+    }
+}
+
+/// A peer that sends a part of the first header and then nothing, or drips it, gains no time.
+#[test]
+fn the_first_byte_of_a_message_is_that_of_its_header() {
+    for first in [FIN | TEXT, FIN | BINARY, BINARY] {
+        for (role, length) in BOTH.into_iter().flat_map(|role| [(role, 125), (role, 70_000)]) {
+            let cut = cut_frame(role, first, length, b"the first bytes of its payload");
+            let (header, payload) = cut.split_at(header(role, first, length).len());
+            let mut end = End::new(role, &config(Timeouts::new().message(seconds(10))));
+            let start = Instant::now();
+            end.tell(start);
+            end.receive(&frame(role, FIN | TEXT, b"a message before"));
+            let at = start + seconds(100);
+            for (i, byte) in header.chunks(1).enumerate() {
+                end.receive(byte);
+                end.tell(at + Duration::from_millis(500 * i as u64));
+                assert_eq!(end.connection.poll_timeout(), Some(at + seconds(10)), "byte {i}");
+            }
+            end.receive(payload);
+            end.tell(at + seconds(9));
+            assert_eq!(end.connection.poll_timeout(), Some(at + seconds(10)));
+            end.tell_twice(at + seconds(10));
+            timed_out(&end, Timeout::Message);
+
+            // It never comes to the payload.
+            for n in 1..header.len() {
+                let mut end = End::new(role, &config(Timeouts::new().message(seconds(10))));
+                end.receive(&header[..n]);
+                end.tell(start);
+                end.tell_twice(start + seconds(10));
+                timed_out(&end, Timeout::Message);
+            }
+        }
+    }
+    // Control frames are no messages, and may come between the fragments of one.
+    let (ends, start) = ends(Timeouts::new().message(seconds(10)));
+    for (mut end, role) in ends {
+        let ping = frame(role, PING, b"ping");
+        for (i, byte) in ping.chunks(1).enumerate() {
+            end.receive(byte);
+            end.tell(start + seconds(20 * i as u64));
+            assert_eq!(end.connection.poll_timeout(), None);
+        }
+        let at = start + seconds(1_000);
+        end.receive(&frame(role, TEXT, b"begun"));
+        end.tell(at);
+        for cut in [&ping[..1], &ping[1..], &frame(role, CONTINUATION, b"on")[..1]] {
+            end.receive(cut);
+            end.tell(at + seconds(1));
+            assert_eq!(end.connection.poll_timeout(), Some(at + seconds(10)));
+        }
     }
 }
 
