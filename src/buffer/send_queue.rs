@@ -120,6 +120,9 @@ impl SendQueue {
 
     /// Takes the right to write and the batch to write: the rest of the last batch, or the queued
     /// bytes (possibly none). `None` if a batch is already taken.
+    ///
+    /// Append to the batch only if [`has_rest`](Self::has_rest) was `false`: otherwise the queued
+    /// bytes belong before what is appended.
     pub fn take(&mut self) -> Option<SendBuffer> {
         if self.writing {
             return None;

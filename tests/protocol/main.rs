@@ -6,6 +6,7 @@ mod closing;
 mod limits;
 mod owned;
 mod peers;
+mod queues;
 mod rfc6455;
 mod slow_readers;
 mod splits;
