@@ -6,6 +6,9 @@ use super::SendBuffer;
 /// lock. One thread or task at a time writes them outside the lock, in order, so no other thread
 /// waits for the network while the lock is held.
 ///
+/// The bytes of a batch that is taken count against [`Limits::buffered`](crate::Limits::buffered) as
+/// the queued ones do.
+///
 /// A writer [takes](Self::take) the batch, and with it the right to write, releases the lock,
 /// writes, and [puts it back](Self::put_back), with its rest if the transport did not take all. A
 /// [ticket](Self::ticket) says later whether what was queued before it is written.

@@ -39,7 +39,7 @@ impl Sender {
             return Ok(buffer.unwritten());
         }
         self.check_whole()?;
-        self.check_room(message.len(), buffer.buffered_amount())?;
+        self.check_room(message.len(), buffer.waiting())?;
         let message = message.message;
         let header = self.whole_header(message.kind(), message.len() as u64);
         Ok(buffer.unwritten_frame(&header, message.as_bytes()))
@@ -61,7 +61,7 @@ impl Sender {
             return self.send_in_place(message.as_message(), buffer);
         }
         self.check_whole()?;
-        self.check_room(message.as_bytes().len(), buffer.buffered_amount())?;
+        self.check_room(message.as_bytes().len(), buffer.waiting())?;
         let frame = self.deflated(message).unwrap_or(message.as_bytes());
         self.closing.mark_used();
         if Unwritten::is_worth_it(frame.len(), self.role()) {

@@ -91,7 +91,7 @@ impl Sender {
     ) -> Result<(), SendError> {
         let message = message.as_outgoing();
         self.check_whole()?;
-        self.check_room(message.len(), buffer.buffered_amount())?;
+        self.check_room(message.len(), buffer.waiting())?;
         if self.compresses(&message) {
             self.send_deflated(message, buffer);
             return Ok(());
@@ -118,7 +118,7 @@ impl Sender {
         let outgoing = fragment.as_outgoing();
         let fragment = outgoing.message;
         self.check_open()?;
-        self.check_room(fragment.len(), buffer.buffered_amount())?;
+        self.check_room(fragment.len(), buffer.waiting())?;
         if self.compresses_fragment(&outgoing, fin) {
             return self.deflate_fragment(fragment, fin, buffer);
         }
@@ -142,7 +142,7 @@ impl Sender {
             return self.send(message.as_message(), buffer);
         }
         self.check_whole()?;
-        self.check_room(message.as_bytes().len(), buffer.buffered_amount())?;
+        self.check_room(message.as_bytes().len(), buffer.waiting())?;
         let frame = self.deflated(message).unwrap_or(message.as_bytes());
         buffer.extend_from_slice(frame);
         self.closing.mark_used();
@@ -288,7 +288,7 @@ impl Sender {
         }
         // A Close frame is the last frame. It must be queued even if the peer does not read.
         if opcode != Opcode::Close {
-            self.check_room(payload.len(), buffer.buffered_amount())?;
+            self.check_room(payload.len(), buffer.waiting())?;
         }
         let header = self.header(opcode, true, payload.len());
         buffer.push_frame(&header, payload);

@@ -1,6 +1,6 @@
 //! What the limits count, to the byte, and what memory they bound.
 
-use sansock::split::Receiver;
+use sansock::split::{Receiver, SendQueue, Sender};
 use sansock::{
     Config, Delivery, EncodedMessage, Limits, ProtocolError, ReceiveBuffer, Role, SendError,
 };
@@ -236,6 +236,47 @@ fn what_waits_for_a_peer_that_does_not_read_is_limited() {
 }
 
 /// Each header counts with the longest length, 14 bytes.
+/// What a `SendQueue` has given out for writing waits too, and its payload in place.
+#[test]
+fn what_is_in_flight_counts_against_the_limit() {
+    let config = Config::new().limits(Limits::new().buffered(10_000));
+    let full = SendError::BufferFull { limit: 10_000 };
+    let news = EncodedMessage::new([0; 3_000]);
+    let long = vec![0; 100_000];
+    for in_place in [false, true] {
+        let (mut sender, mut queue) = (Sender::server(&config), SendQueue::new());
+        let mut batch = if in_place {
+            let mut batch = queue.take().unwrap();
+            let mut unwritten = sender.send_in_place(&long, &mut batch).unwrap();
+            queue.set_in_flight(unwritten.remaining());
+            unwritten.consume(100_010 - 9_000);
+            queue.progress(unwritten.remaining());
+            drop(unwritten);
+            batch
+        } else {
+            sender.send([0; 8_996], queue.queued()).unwrap();
+            queue.take().unwrap()
+        };
+        assert_eq!((queue.buffered_amount(), batch.buffered_amount()), (9_000, 9_000));
+        sender.send([0; 486], queue.queued()).unwrap();
+        assert_eq!(sender.send([0; 497], queue.queued()), Err(full));
+        assert_eq!(sender.send_encoded(&news, queue.queued()), Err(full));
+        assert_eq!(sender.send_fragment([0; 497], false, queue.queued()), Err(full));
+        sender.send([0; 486], queue.queued()).unwrap();
+        assert_eq!(sender.ping(&[0; 30], queue.queued()), Err(full));
+        assert_eq!(queue.buffered_amount(), 9_000 + 2 * 490);
+
+        // The peer takes what is in flight, and then all the rest.
+        batch.consume(9_000);
+        queue.put_back(batch);
+        sender.send([0; 8_000], queue.queued()).unwrap();
+        let mut batch = queue.take().unwrap();
+        batch.consume(batch.as_slice().len());
+        queue.put_back(batch);
+        sender.send(&*long, queue.queued()).unwrap();
+    }
+}
+
 #[test]
 fn what_waits_may_reach_the_limit_to_the_byte() {
     let config = Config::new().limits(Limits::new().buffered(1_000));

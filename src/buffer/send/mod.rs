@@ -29,9 +29,8 @@ pub struct SendBuffer {
     pong: Option<Box<WaitingPong>>,
     /// How many bytes were written, modulo 2^32.
     written: u32,
-    /// In a [`SendQueue`](super::send_queue::SendQueue): how many bytes are written before these,
-    /// modulo 2^32.
-    ahead: u32,
+    /// In a [`SendQueue`](super::send_queue::SendQueue): how many bytes are written before these.
+    ahead: usize,
     /// How many bytes were written or waited when the timers were last checked, modulo 2^32. It
     /// belongs to the buffer: the next check of a connection may come with another one.
     checked: u32,
@@ -120,11 +119,17 @@ impl SendBuffer {
         self.bytes.is_empty() && self.waiting_pong().is_none()
     }
 
+    /// Returns how many bytes wait, those of a batch in flight included.
+    #[inline]
+    pub(crate) fn waiting(&self) -> usize {
+        self.ahead.saturating_add(self.buffered_amount())
+    }
+
     /// Returns how many bytes were written, modulo 2^32, and whether bytes that waited at the last
     /// call still wait. The bytes of a batch in flight count too.
     #[expect(clippy::cast_possible_truncation, reason = "modulo 2^32")]
     pub(crate) fn check_written(&mut self) -> (u32, bool) {
-        let waiting = self.ahead.wrapping_add(self.buffered_amount() as u32);
+        let waiting = self.waiting() as u32;
         let end = self.written.wrapping_add(waiting);
         let rest = std::mem::replace(&mut self.checked, end).wrapping_sub(self.written);
         // A Pong that was replaced by a shorter one may have been counted, so `waiting` decides too.
@@ -132,10 +137,9 @@ impl SendBuffer {
     }
 
     /// Records that `n` bytes of a batch were written and that `ahead` bytes of it wait.
-    #[expect(clippy::cast_possible_truncation, reason = "modulo 2^32")]
     pub(super) fn set_ahead(&mut self, n: usize, ahead: usize) {
         self.count(n);
-        self.ahead = ahead as u32;
+        self.ahead = ahead;
     }
 
     /// Swaps the waiting bytes and the memory.

@@ -49,14 +49,12 @@ impl Outbox {
         }
     }
 
-    /// Queues the frame that `encode` makes of a payload of `length` bytes.
+    /// Queues the frame that `encode` makes.
     pub(super) fn queue(
         &mut self,
-        length: usize,
         encode: impl FnOnce(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         self.check()?;
-        self.sender.check_room(length, self.queue.buffered_amount())?;
         Ok(encode(&mut self.sender, self.queue.queued())?)
     }
 
@@ -218,9 +216,8 @@ mod tests {
     #[test]
     fn what_is_in_flight_counts_against_the_limit() {
         let mut outbox = outbox(&Config::new().limits(Limits::new().buffered(40)));
-        let send = |outbox: &mut Outbox| {
-            outbox.queue(10, |sender, buffer| sender.send("0123456789", buffer))
-        };
+        let send =
+            |outbox: &mut Outbox| outbox.queue(|sender, buffer| sender.send("0123456789", buffer));
         send(&mut outbox).unwrap();
         let batch = outbox.take().unwrap();
         send(&mut outbox).unwrap();
@@ -234,7 +231,7 @@ mod tests {
     #[test]
     fn a_peer_that_takes_too_little_fails_the_connection() {
         let mut outbox = outbox(&Config::new());
-        outbox.queue(5, |sender, buffer| sender.send("Hello", buffer)).unwrap();
+        outbox.queue(|sender, buffer| sender.send("Hello", buffer)).unwrap();
         let batch = outbox.take().unwrap();
         assert!(outbox.put_back(batch, Err(io::ErrorKind::WouldBlock.into())));
         assert!(
@@ -247,7 +244,7 @@ mod tests {
     #[test]
     fn an_interrupted_write_goes_on() {
         let mut outbox = Outbox::new(Sender::server(&Config::new()), WritePace::new(None));
-        outbox.queue(5, |sender, buffer| sender.send("Hello", buffer)).unwrap();
+        outbox.queue(|sender, buffer| sender.send("Hello", buffer)).unwrap();
         let batch = outbox.take().unwrap();
         assert!(!outbox.put_back(batch, Err(io::ErrorKind::Interrupted.into())));
         assert!(outbox.check().is_ok() && outbox.queue.has_rest());
@@ -258,7 +255,7 @@ mod tests {
         let mut outbox = outbox(&Config::new());
         let now = Instant::now();
         outbox.check_timers(now, true);
-        outbox.queue(5, |sender, buffer| sender.send("Hello", buffer)).unwrap();
+        outbox.queue(|sender, buffer| sender.send("Hello", buffer)).unwrap();
         outbox.sender.receive_eof();
         assert!(!outbox.is_over(now), "the timers have not been checked");
         outbox.check_timers(now, true);

@@ -13,7 +13,7 @@ impl Writer {
     pub(crate) fn queue_at(&self, message: Message<'_>) -> Result<Range<u64>, Error> {
         let mut outbox = self.handle.lock();
         let start = outbox.queue.position();
-        outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))?;
+        outbox.queue(|sender, buffer| sender.send(message, buffer))?;
         Ok(start..outbox.queue.position())
     }
 

@@ -76,16 +76,15 @@ impl Shared {
         wait(&self.changed, outbox, until)
     }
 
-    /// Queues the frame that `encode` makes of a payload of `length` bytes, when there is room for
-    /// it, and returns when it is written.
+    /// Queues the frame that `encode` makes, when there is room for it, and returns when it is
+    /// written.
     pub(super) fn send(
         &self,
-        length: usize,
         encode: impl Fn(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         loop {
             let mut outbox = self.lock();
-            match outbox.queue(length, &encode) {
+            match outbox.queue(&encode) {
                 Err(Error::Send(SendError::BufferFull { .. })) => self.flush(outbox)?,
                 Err(error) => return Err(error),
                 Ok(()) => return self.flush(outbox),

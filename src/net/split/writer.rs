@@ -37,7 +37,7 @@ impl Writer {
         if message.len() >= Unwritten::WORTH_A_PIECE {
             return self.handle.send_large(&Large::Message(message));
         }
-        self.handle.send(message.len(), |sender, buffer| sender.send(message, buffer))
+        self.handle.send(|sender, buffer| sender.send(message, buffer))
     }
 
     /// Queues a message and returns at once; the background thread writes it.
@@ -50,7 +50,7 @@ impl Writer {
         let message = message.as_outgoing();
         self.handle.update(|outbox| {
             outbox.write_wanted = true;
-            outbox.queue(message.len(), |sender, buffer| sender.send(message, buffer))
+            outbox.queue(|sender, buffer| sender.send(message, buffer))
         })
     }
 
@@ -60,10 +60,9 @@ impl Writer {
     ///
     /// [`Error::Send`] or [`Error::Io`]; nothing was queued.
     pub fn queue_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
-        let length = message.as_bytes().len();
         self.handle.update(|outbox| {
             outbox.write_wanted = true;
-            outbox.queue(length, |sender, buffer| sender.send_encoded(message, buffer))
+            outbox.queue(|sender, buffer| sender.send_encoded(message, buffer))
         })
     }
 
@@ -73,11 +72,10 @@ impl Writer {
     ///
     /// [`Error::Send`] or [`Error::Io`], as [`send`](Self::send) returns them.
     pub fn send_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
-        let length = message.as_bytes().len();
-        if length >= Unwritten::WORTH_A_PIECE {
+        if message.as_bytes().len() >= Unwritten::WORTH_A_PIECE {
             return self.handle.send_large(&Large::Encoded(message));
         }
-        self.handle.send(length, |sender, buffer| sender.send_encoded(message, buffer))
+        self.handle.send(|sender, buffer| sender.send_encoded(message, buffer))
     }
 
     /// Sends the next fragment of a message; `fin` marks the last one. All fragments of a message
@@ -89,8 +87,7 @@ impl Writer {
     /// [`Error::Send`] or [`Error::Io`], as [`send`](Self::send) returns them.
     pub fn send_fragment(&self, fragment: impl AsMessage, fin: bool) -> Result<(), Error> {
         let fragment = fragment.as_outgoing();
-        self.handle
-            .send(fragment.len(), |sender, buffer| sender.send_fragment(fragment, fin, buffer))
+        self.handle.send(|sender, buffer| sender.send_fragment(fragment, fin, buffer))
     }
 
     /// Sends a Ping with a payload of at most 125 bytes. The reader gets the answer, an
@@ -100,7 +97,7 @@ impl Writer {
     ///
     /// [`Error::Send`] or [`Error::Io`], as [`send`](Self::send) returns them.
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.handle.send(payload.len(), |sender, buffer| sender.ping(payload, buffer))
+        self.handle.send(|sender, buffer| sender.ping(payload, buffer))
     }
 
     /// Sends a Close frame, which starts the closing handshake (RFC 6455, 7.1.2); the reader sees
