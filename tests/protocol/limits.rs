@@ -132,6 +132,35 @@ fn an_announced_length_takes_no_memory() {
     }
 }
 
+/// Nor for one read, however long reads may be.
+#[test]
+fn a_long_read_takes_no_memory_for_what_is_only_announced() {
+    for (role, read_size) in BOTH.into_iter().flat_map(|role| {
+        [32 << 10, 256 << 10, 1 << 30, usize::MAX].map(|read_size| (role, read_size))
+    }) {
+        for config in limited(Limits::new().frame(u64::MAX).message(u64::MAX)) {
+            for length in [1 << 20, 1 << 32, 1 << 62] {
+                let mut receiver = Receiver::new(role, &config);
+                let mut buffer = ReceiveBuffer::with_read_size(read_size);
+                buffer.extend_from_slice(&header(role, FIN | BINARY, length));
+                let (mut arrived, mut longest) = (0, 0);
+                while arrived < 1 << 20 {
+                    while receiver.advance(&mut buffer).unwrap() {}
+                    let n = buffer.spare_mut().len();
+                    let most = 4 * arrived + (128 << 10);
+                    assert!(buffer.capacity() <= most, "{} for {arrived}", buffer.capacity());
+                    buffer.filled(n.min((1 << 20) - arrived));
+                    arrived += n;
+                    longest = longest.max(n);
+                }
+                assert!(longest <= read_size);
+                // In pieces, a few bytes before the read are kept free.
+                assert!(longest + 4 >= read_size.min(256 << 10), "{longest} of {read_size}");
+            }
+        }
+    }
+}
+
 #[test]
 fn pieces_of_an_endless_message_take_the_memory_of_one_read() {
     let config = limited(Limits::new().frame(u64::MAX).message(u64::MAX))[1];

@@ -24,7 +24,7 @@ impl NextRead {
     /// little payload that must be copied there.
     const START_OF_LONG: usize = 256;
     /// The default for the largest read.
-    const MOST: usize = 32 << 10;
+    pub(super) const MOST: usize = 32 << 10;
 
     pub(super) const fn new() -> Self {
         Self { expected: 0, direct: 0, most: Self::MOST }

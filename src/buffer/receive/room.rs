@@ -1,14 +1,13 @@
 //! The memory for the next read.
 
 use super::ReceiveBuffer;
+use super::next_read::NextRead;
 
 impl ReceiveBuffer {
     /// The first allocation. A handshake and small messages fit.
     const FIRST: usize = 4 << 10;
 
     /// Records that a message in one frame has arrived ([`NextRead::expect_another`]).
-    ///
-    /// [`NextRead::expect_another`]: super::next_read::NextRead::expect_another
     #[inline]
     pub(crate) fn expect_another(&mut self, header: usize, length: usize) {
         self.next_read.expect_another(header, length, Self::HEADROOM);
@@ -67,8 +66,10 @@ impl ReceiveBuffer {
     }
 
     pub(super) fn spare_message(&mut self) -> &mut [u8] {
-        // Grows with what has arrived, never with the announced length.
-        self.message.spare_of(self.next_read.direct.min(self.next_read.most))
+        // Grows with what has arrived, never with the announced length: a long read comes after
+        // as many bytes.
+        let arrived = self.message.end().max(NextRead::MOST);
+        self.message.spare_of(self.next_read.direct.min(self.next_read.most).min(arrived))
     }
 }
 
@@ -179,6 +180,14 @@ mod tests {
             }
             assert!(buffer.spare_mut().len() > wire / 2, "{most}");
             buffer.expect_direct(usize::MAX);
+            // The first read into a message is no longer than the default; the next ones double.
+            let mut longest = 0;
+            for _ in 0..5 {
+                let read = buffer.spare_mut().len();
+                assert_eq!(read, message.min((32 << 10).max(longest)), "{most}");
+                buffer.filled(read);
+                longest += read;
+            }
             assert_eq!(buffer.spare_mut().len(), message, "{most}");
         }
     }
