@@ -49,7 +49,7 @@ pub struct Limits {
     /// Automatic replies (at most one Pong and one Close) are exempt. Default 64 MiB. The memory for
     /// these bytes is up to a quarter larger, plus 1 MiB. With a
     /// [`SendQueue`](crate::split::SendQueue) the written part of a batch is freed when the batch
-    /// is put back.
+    /// is put back and more is queued.
     pub buffered: usize,
 }
 

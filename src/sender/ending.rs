@@ -92,7 +92,10 @@ impl Sender {
     /// # Errors
     ///
     /// [`Timeout`] if something took too long: the connection is over. A Close frame that says so
-    /// was queued. Every later call returns the error again.
+    /// was queued, unless one was queued before. Every later call returns the error again.
+    ///
+    /// If the connection was over before, [`outcome`](Self::outcome) stays as it is, and a deadline
+    /// that passes shows only in [`teardown`](Self::teardown).
     pub fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> Result<(), Timeout> {
         match self.closing.handle_timeout(now, output.check_written()) {
             // Refused only if the send buffer is full because the peer does not read: then the

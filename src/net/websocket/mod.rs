@@ -364,7 +364,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Splits it into its parts, to continue without this adapter: the transport, the connection,
-    /// received bytes and bytes to send.
+    /// received bytes and bytes to send. The transport keeps the timeouts that this adapter has set:
+    /// 100 milliseconds for a write, and for a read the time to the next deadline.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, ReceiveBuffer, SendBuffer) {
         let (stream, (connection, buffer, _), input) = self.into_halves();
