@@ -132,9 +132,10 @@ impl Timers {
         // message makes the reader read, and must not win time by it.
         let before = if first.is_none() && !observed.unread { None } else { self.passed };
         self.passed = before;
-        if let Some((awaited, _)) = first {
+        if let Some((awaited, at)) = first {
             let is_same = std::mem::replace(&mut self.awaited, awaited) == awaited;
-            self.passed = before.filter(|_| is_same).or(Some(now));
+            // A look before this deadline was at another one, such as that of an earlier message.
+            self.passed = before.filter(|&look| is_same && at <= Some(look)).or(Some(now));
         }
         let second = self.passed.and_then(|at| at.checked_add(SECOND_LOOK));
         if first.is_some() && passed(second) {

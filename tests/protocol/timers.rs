@@ -582,6 +582,31 @@ fn every_deadline_waits_for_a_second_check() {
     assert_eq!((end.timeout, end.outcome()), (None, Some(clean(1000))));
 }
 
+/// The first look at one message is none at the next: each deadline has its own.
+#[test]
+fn a_look_at_one_message_is_none_at_the_next() {
+    let (ends, start) = ends(Timeouts::none().message(seconds(10)));
+    for (mut end, role) in ends {
+        let look_unread = |end: &mut End, now| {
+            end.connection.note_unread();
+            end.connection.handle_timeout(now, &mut end.output).unwrap();
+        };
+        end.receive(&frame(role, TEXT, b"slow"));
+        end.tell(start);
+        // The first look; then its rest arrives, and the program is busy with it.
+        end.tell(start + seconds(10));
+        end.receive(&frame(role, FIN | CONTINUATION, b"in time"));
+        look_unread(&mut end, start + seconds(11));
+        end.receive(&frame(role, TEXT, b"the next"));
+        look_unread(&mut end, start + seconds(20));
+        end.receive(b"");
+        end.tell(start + seconds(30));
+        assert_eq!(end.timeout, None, "at the first look");
+        end.tell(start + seconds(30) + SECOND_LOOK);
+        timed_out(&end, Timeout::Message);
+    }
+}
+
 /// A fragment that has begun and then only Pings do not count as use: only bytes of messages do.
 #[test]
 fn pings_within_a_message_do_not_keep_a_connection_in_use() {
