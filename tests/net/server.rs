@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::common::*;
+use sansock::frame::Opcode;
 use sansock::handshake::{
     HandshakeError, HeadLimits, HostPolicy, OriginPolicy, Rejection, ResponseError,
 };
@@ -511,4 +512,50 @@ fn an_address_that_is_taken_is_an_error() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let error = Server::bind(server.local_addr()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+}
+
+/// Two threads of a handler that answer at once: one of them does.
+#[test]
+fn of_several_threads_that_answer_one_does() {
+    let server = Running::start(
+        |server| server,
+        |incoming| {
+            let barrier = std::sync::Barrier::new(4);
+            let answer = |accepts: bool| {
+                barrier.wait();
+                if accepts {
+                    return incoming.accept().map(Some);
+                }
+                incoming.reject(&Rejection::new(404)).map(|()| None)
+            };
+            let answers = thread::scope(|scope| {
+                let threads = [true, false, true, false].map(|it| {
+                    scope.spawn({
+                        let answer = &answer;
+                        move || answer(it)
+                    })
+                });
+                threads.map(|thread| thread.join().unwrap())
+            });
+            let answered = answers.iter().filter(|answer| answer.is_ok()).count();
+            for mut socket in answers.into_iter().flatten().flatten() {
+                socket.send(answered.to_string())?;
+            }
+            Ok(())
+        },
+    );
+    for _ in 0..100 {
+        let (mut stream, head) = raw_client(server.address());
+        if head.starts_with("HTTP/1.1 101") {
+            let mut frames = read_exactly(&mut stream, 7);
+            assert_eq!(frames.split_off(3), close_frame(1000));
+            assert_eq!(frames, frame(Opcode::Text, b"1"));
+            stream.write_all(&masked_close(1000)).unwrap();
+        } else {
+            assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+            assert!(head.contains("Content-Length: 0\r\n"), "{head}");
+        }
+        assert_eq!(read_to_end(&mut stream), b"", "behind {head}");
+    }
+    server.stop();
 }

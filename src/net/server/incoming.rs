@@ -153,7 +153,8 @@ impl Incoming {
             Ok(established) => established,
             Err(error) => return self.refuse(error),
         };
-        let (config, input) = self.accepted();
+        self.claim(Answered::Accepted)?;
+        let (config, input) = self.take_parts();
         let connection = established.connection(&config);
         let mut socket = WebSocket::new(self.stream(), connection, input, output)?;
         socket.set_write_timeout(self.options.write_timeout);
@@ -173,10 +174,7 @@ impl Incoming {
         self.check_unanswered()?;
         let mut output = SendBuffer::new();
         match self.request().reject(rejection, &mut output) {
-            Ok(()) => {
-                self.end(output);
-                Ok(())
-            }
+            Ok(()) => self.end(output),
             Err(error) => self.refuse(error.into()),
         }
     }
@@ -185,18 +183,23 @@ impl Incoming {
         lock(&self.pending).answer
     }
 
-    /// Records that the request is accepted, and returns the parts for a connection.
-    fn accepted(&self) -> (Config, ReceiveBuffer) {
+    /// Returns the parts for a connection.
+    fn take_parts(&self) -> (Config, ReceiveBuffer) {
         let mut pending = lock(&self.pending);
-        pending.answer = Some(Answered::Accepted);
         (pending.config, std::mem::take(&mut pending.input))
     }
 
     fn check_unanswered(&self) -> Result<(), Error> {
-        if self.answer().is_some() {
-            let text = "the request was answered already";
-            return Err(io::Error::new(io::ErrorKind::NotConnected, text).into());
+        self.answer().map_or(Ok(()), |_| Err(already_answered()))
+    }
+
+    /// Records the answer, before a byte of it is written: of several threads that answer, one does.
+    fn claim(&self, answer: Answered) -> Result<(), Error> {
+        let mut pending = lock(&self.pending);
+        if pending.answer.is_some() {
+            return Err(already_answered());
         }
+        pending.answer = Some(answer);
         Ok(())
     }
 
@@ -208,20 +211,26 @@ impl Incoming {
         if !matches!(rejected, Some(Ok(()))) {
             error.respond(&mut output);
         }
-        self.end(output);
+        self.end(output)?;
         Err(error.into())
     }
 
     /// Writes the response and ends our side. After the handler has returned, the server waits
     /// until the client ends its side.
-    fn end(&self, mut output: SendBuffer) {
-        lock(&self.pending).answer = Some(Answered::Rejected);
+    fn end(&self, mut output: SendBuffer) -> Result<(), Error> {
+        self.claim(Answered::Rejected)?;
         write_and_end(&mut self.stream(), &mut output, &self.options.ending());
+        Ok(())
     }
 
     fn stream(&self) -> Stream {
         self.slot.stream().clone()
     }
+}
+
+fn already_answered() -> Error {
+    let text = "the request was answered already";
+    io::Error::new(io::ErrorKind::NotConnected, text).into()
 }
 
 /// Whether a refused client's end is awaited, so that it can read the response. One that was too
