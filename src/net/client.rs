@@ -218,8 +218,11 @@ impl Client {
         let limits = self.head_limits;
         let mut handshake =
             ClientHandshake::start(&self.offer, random_nonce(), limits, &mut output)?;
-        if !write_until(&mut stream, &mut output, until(deadline))? {
-            handshake.time_out()?;
+        while !write_until(&mut stream, &mut output, until(deadline))? {
+            // `until` is sooner than a deadline that never comes.
+            if deadline.handle_timeout(Instant::now()).is_err() {
+                handshake.time_out()?;
+            }
         }
         read_head(&mut stream, &mut input, &mut handshake, deadline)?;
         let (Some(established), Some(response)) = (handshake.established(), handshake.response())

@@ -1,17 +1,17 @@
 //! The blocking client: connecting and the opening handshake, against servers that answer well,
 //! badly or not at all.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::common::*;
 use sansock::frame::Opcode;
 use sansock::handshake::{
     Answer, HandshakeError, HeadLimits, Incomplete, ResponseError, UsageError,
 };
-use sansock::net::{CancelConnect, Client, Error, client};
+use sansock::net::{CancelConnect, Client, Error, Transport, client};
 use sansock::{Event, Message, Timeouts};
 
 /// A server that reads one request and calls a function with it and its stream.
@@ -302,5 +302,70 @@ fn a_handshake_over_a_stream_of_ones_own() {
     socket.send([1, 2, 3]).unwrap();
     assert_eq!(next_message(&mut socket), [1, 2, 3]);
     drop(socket);
+    server.stop();
+}
+
+/// A transport that takes nothing at first, such as a tunnel that is still being built.
+struct Late {
+    stream: TcpStream,
+    opens: Instant,
+}
+
+impl Read for Late {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(bytes)
+    }
+}
+
+impl Write for Late {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if Instant::now() < self.opens {
+            thread::sleep(ms(100));
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Late {
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.stream.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.stream.shutdown_write()
+    }
+}
+
+/// The time for the handshake is that for writing the request, too: also longer than any default, or
+/// none at all.
+#[test]
+fn the_request_has_the_time_of_the_handshake() {
+    let config = timeouts(|timeouts| timeouts.handshake(Duration::from_secs(60)));
+    let server = Running::start(|server| server.config(config), echo);
+    for (time, opens, is_late) in [
+        (Some(ms(300)), Duration::from_secs(60), true),
+        (Some(Duration::from_secs(60)), ms(400), false),
+        (None, ms(10_500), false),
+        (Some(Duration::MAX), ms(400), false),
+    ] {
+        let client = Client::new(&server.url()).unwrap();
+        let client = client.config(timeouts(|timeouts| timeouts.handshake(time)));
+        let stream = Late { stream: connect(server.address()), opens: Instant::now() + opens };
+        let result = within(TIMEOUT * 2, move || client.handshake(stream).map(drop));
+        match result {
+            Err(Error::Handshake(HandshakeError::Incomplete(Incomplete::TimedOut))) if is_late => {}
+            Ok(()) if !is_late => {}
+            other => panic!("{time:?}: {other:?}"),
+        }
+    }
     server.stop();
 }
