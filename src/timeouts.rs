@@ -55,7 +55,12 @@ pub struct Timeouts {
     /// fails with 1008. Default `None`.
     pub message: Option<Duration>,
     /// How long after our Close frame the transport may still be needed. The peer must have sent
-    /// its Close frame and ended its side of the transport by then. Default 10 seconds.
+    /// its Close frame and ended its side of the transport by then. It takes effect at the second
+    /// check, some 100 milliseconds later. Default 10 seconds.
+    ///
+    /// With `None` a connection waits forever for its peer. What waits to be written when the peer
+    /// has ended its side still has 10 seconds, and so has the end of a connection whose handler in
+    /// a `net::Server` has returned.
     pub closing: Option<Duration>,
 }
 
