@@ -1,0 +1,261 @@
+//! Connecting to a server.
+
+use std::time::Duration;
+
+use sansock::handshake::{
+    ClientHandshake, HandshakeError, HeadLimits, Incomplete, Offer, Response, random_nonce,
+};
+use sansock::net::ConnectError;
+use sansock::uri::Uri;
+use sansock::{Config, Deadline, ReceiveBuffer, SendBuffer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::now;
+use crate::opening::{read_head, write_until};
+use crate::tls::{Connector, connect_tls, platform};
+use crate::{Error, Stream, WebSocket};
+
+/// Connects to a `ws:` URL with the defaults, or to a `wss:` URL if the crate has its feature
+/// `rustls`.
+///
+/// # Errors
+///
+/// [`Error`], as [`Client::new`] and [`Client::connect`] return it.
+pub async fn connect(url: &str) -> Result<WebSocket<Stream>, Error> {
+    Client::new(url)?.connect().await
+}
+
+/// Connects to a server, with options.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), sansock_tokio::Error> {
+/// use std::time::Duration;
+/// use sansock_tokio::Client;
+///
+/// let mut socket = Client::new("ws://127.0.0.1:9001/chat")?
+///     .subprotocol("chat")
+///     .header("Cookie", "session=1")
+///     .connect_timeout(Duration::from_secs(5))
+///     .connect()
+///     .await?;
+/// assert_eq!(socket.subprotocol(), Some("chat"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Client {
+    offer: Offer,
+    config: Config,
+    head_limits: HeadLimits,
+    connect_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+    /// The TLS settings, if not the default.
+    pub(crate) tls: Option<Connector>,
+}
+
+impl Client {
+    /// Creates a client for this URL.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Uri`] if the URL is not valid.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        Ok(Self::with_offer(Offer::new(url.parse::<Uri>()?)))
+    }
+
+    /// Creates a client for an offer that was made before.
+    pub const fn with_offer(offer: Offer) -> Self {
+        Self {
+            offer,
+            config: Config::new(),
+            head_limits: HeadLimits::new(),
+            connect_timeout: Some(Duration::from_secs(10)),
+            write_timeout: Some(Duration::from_secs(30)),
+            tls: None,
+        }
+    }
+
+    /// Offers a subprotocol, in addition to those offered before (RFC 6455, 1.9). If the server
+    /// chooses none, the connection is made without one: [`WebSocket::subprotocol`] tells.
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.offer = self.offer.subprotocol(name);
+        self
+    }
+
+    /// Offers subprotocols in order of preference, in addition to those offered before.
+    pub fn subprotocols<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
+        names.into_iter().fold(self, Self::subprotocol)
+    }
+
+    /// Offers permessage-deflate (RFC 7692). Several calls make several offers, in order of
+    /// preference.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, config: sansock::deflate::DeflateConfig) -> Self {
+        self.offer = self.offer.deflate(config);
+        self
+    }
+
+    /// Adds a header to the request.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.offer = self.offer.header(name, value);
+        self
+    }
+
+    /// Sets the Origin header.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.offer = self.offer.origin(origin);
+        self
+    }
+
+    /// Sets limits, delivery and timeouts.
+    pub const fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets the limits of the server's response.
+    pub const fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.head_limits = limits;
+        self
+    }
+
+    /// Sets how long the TCP connection may take, DNS resolution and all addresses together.
+    /// Default 10 seconds; `None` uses only TCP's own timeout. The opening handshake has
+    /// [`Timeouts::handshake`](sansock::Timeouts::handshake).
+    pub fn connect_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.connect_timeout = time.into();
+        self
+    }
+
+    /// Sets the time in which the server must read at least 16 KiB of the data sent to it, or all
+    /// of it. Otherwise the write fails and the connection ends. Default 30 seconds; `None` waits
+    /// forever.
+    pub fn write_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.write_timeout = time.into();
+        self
+    }
+
+    /// Connects to the first address of the URL's host that answers, and does the opening
+    /// handshake. Dropping the future cancels it.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Connect`] if no address could be reached, [`Error::Io`].
+    /// - [`Error::Handshake`]: a response other than 101 is in its
+    ///   [`response`](HandshakeError::response). If the offer itself is invalid, the client does
+    ///   not connect.
+    /// - For a `wss:` URL also [`Error::Tls`], or [`Error::NoTls`] without the feature `rustls`.
+    pub async fn connect(&self) -> Result<WebSocket<Stream>, Error> {
+        Ok(self.connect_with_response().await?.0)
+    }
+
+    /// Connects as [`connect`](Self::connect) does, and also returns the server's response with its
+    /// headers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], as [`connect`](Self::connect) returns it.
+    pub async fn connect_with_response(&self) -> Result<(WebSocket<Stream>, Response), Error> {
+        self.offer.check()?;
+        let uri = self.offer.uri();
+        // A wrong configuration of TLS is reported before anything is sent.
+        let tls = match &self.tls {
+            _ if !uri.is_secure() => None,
+            Some(connector) => Some(connector.clone()),
+            None => Some(platform()?),
+        };
+        let tcp = Box::pin(self.dial()).await?;
+        tcp.set_nodelay(true)?;
+        let deadline = self.config.timeouts.opening(now());
+        let stream = match tls {
+            None => Stream::from(tcp),
+            Some(connector) => Box::pin(connect_tls(connector, tcp, uri.host(), &deadline)).await?,
+        };
+        Box::pin(self.handshake_until(stream, &deadline)).await
+    }
+
+    /// Does the opening handshake over a transport that is already connected, such as a Unix socket
+    /// or a proxy's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and [`Error::Handshake`].
+    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        io: S,
+    ) -> Result<(WebSocket<S>, Response), Error> {
+        let deadline = self.config.timeouts.opening(now());
+        Box::pin(self.handshake_until(io, &deadline)).await
+    }
+
+    /// Returns the offer.
+    #[must_use]
+    pub const fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    async fn handshake_until<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut io: S,
+        deadline: &Deadline,
+    ) -> Result<(WebSocket<S>, Response), Error> {
+        let mut input = ReceiveBuffer::with_read_size(self.config.read_size);
+        let mut output = SendBuffer::new();
+        let limits = self.head_limits;
+        let mut handshake =
+            ClientHandshake::start(&self.offer, random_nonce(), limits, &mut output)?;
+        if !write_until(&mut io, &mut output, deadline).await? {
+            handshake.time_out()?;
+        }
+        read_head(&mut io, &mut input, &mut handshake, deadline).await?;
+        let (Some(established), Some(response)) = (handshake.established(), handshake.response())
+        else {
+            return Err(HandshakeError::from(Incomplete::UnexpectedEof).into());
+        };
+        let response = response.clone();
+        let mut socket = WebSocket::from_established(io, established, &self.config, input);
+        socket.set_write_timeout(self.write_timeout);
+        Ok((socket, response))
+    }
+
+    /// Connects to the first address that answers. Each gets an equal share of the remaining time.
+    async fn dial(&self) -> Result<TcpStream, ConnectError> {
+        let uri = self.offer.uri();
+        let (host, port) = (uri.dial_host().into_owned(), uri.port());
+        let until = self.connect_timeout.and_then(|time| Instant::now().checked_add(time));
+        let failed = |attempts, lookup| ConnectError::new(&*host, port, attempts, lookup);
+        let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let lookup = lookup_host((name.unwrap_or(&host), port));
+        let addresses = match within(until, lookup).await {
+            Ok(addresses) => addresses.collect::<Vec<_>>(),
+            Err(error) => return Err(failed(Vec::new(), Some(error))),
+        };
+        let mut attempts = Vec::new();
+        for (address, untried) in addresses.iter().zip((1..=addresses.len()).rev()) {
+            let share = until.map(|until| {
+                let now = Instant::now();
+                let untried = u32::try_from(untried).unwrap_or(u32::MAX);
+                let left = until.saturating_duration_since(now);
+                now + left.checked_div(untried).unwrap_or_default()
+            });
+            match within(share, TcpStream::connect(address)).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => attempts.push((*address, error)),
+            }
+        }
+        Err(failed(attempts, None))
+    }
+}
+
+/// Awaits `future` until then at most.
+async fn within<T>(
+    until: Option<Instant>,
+    future: impl Future<Output = std::io::Result<T>>,
+) -> std::io::Result<T> {
+    match until {
+        Some(at) => timeout_at(at, future).await.map_err(std::io::Error::from)?,
+        None => future.await,
+    }
+}

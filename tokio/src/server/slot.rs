@@ -1,0 +1,93 @@
+//! A connection's place in the server that accepted it.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use sansock::CloseCode;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::incoming::Incoming;
+use crate::{Reader, WebSocket};
+
+/// Shared by the server's task and the connection, wherever the program holds it.
+#[derive(Debug)]
+pub(crate) struct Slot<S: AsyncRead + AsyncWrite + Unpin> {
+    /// The code with which the connection is to be closed; 0 while it goes on.
+    code: AtomicU16,
+    state: Mutex<State<S>>,
+}
+
+#[derive(Debug)]
+struct State<S: AsyncRead + AsyncWrite + Unpin> {
+    /// The task that holds the connection.
+    holder: Option<Waker>,
+    /// The server's task, if it waits for the end of the connection.
+    server: Option<Waker>,
+    /// Whether the program has let go of the connection.
+    is_free: bool,
+    remains: Option<Remains<S>>,
+}
+
+/// What the program has dropped before its end.
+#[derive(Debug)]
+pub(crate) enum Remains<S: AsyncRead + AsyncWrite + Unpin> {
+    /// A request without an answer.
+    Request(Incoming<S>),
+    Connection(Box<WebSocket<S>>),
+    Split(Box<Reader<S>>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
+    pub(super) fn new() -> Self {
+        let state = State { holder: None, server: None, is_free: false, remains: None };
+        Self { code: AtomicU16::new(0), state: Mutex::new(state) }
+    }
+
+    /// Asks the connection to close.
+    pub(super) fn close(&self, code: CloseCode) {
+        self.code.store(code.get(), Ordering::Release);
+        if let Some(waker) = self.lock().holder.take() {
+            waker.wake();
+        }
+    }
+
+    /// The code with which the connection is to be closed.
+    #[inline]
+    pub(crate) fn must_close(&self) -> Option<CloseCode> {
+        match self.code.load(Ordering::Acquire) {
+            0 => None,
+            code => CloseCode::new(code),
+        }
+    }
+
+    /// Sets the task to wake when the connection is to be closed.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.lock().holder = Some(waker.clone());
+    }
+
+    /// Lets go of the connection.
+    pub(crate) fn free(&self, remains: Option<Remains<S>>) {
+        let mut state = self.lock();
+        state.is_free = true;
+        state.remains = remains;
+        if let Some(waker) = state.server.take() {
+            drop(state);
+            waker.wake();
+        }
+    }
+
+    /// Is ready when the program has let go of the connection.
+    pub(super) fn poll_free(&self, cx: &mut Context<'_>) -> Poll<Option<Remains<S>>> {
+        let mut state = self.lock();
+        if state.is_free {
+            return Poll::Ready(state.remains.take());
+        }
+        state.server = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

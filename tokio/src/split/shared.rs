@@ -1,0 +1,297 @@
+//! What the halves of a connection share.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
+
+use sansock::buffer::Buffers;
+use sansock::split::{Receiver, SendQueue, Sender};
+use sansock::{Outcome, SendBuffer, SendError, State, Teardown, WritePace};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::wakers::Wakers;
+use crate::Error;
+use crate::clock::{Clock, now};
+use crate::server::Slot;
+
+#[derive(Debug)]
+pub(crate) struct Shared<S: AsyncRead + AsyncWrite + Unpin> {
+    /// Locked for one poll at a time, and never together with `core`.
+    io: Mutex<S>,
+    core: Mutex<Core>,
+    wakers: Arc<Wakers>,
+    /// Wakes `wakers`.
+    waker: Waker,
+    /// The number of halves that the program holds.
+    pub(super) halves: AtomicUsize,
+    /// The receiving half, once the program has dropped it.
+    pub(super) parked: Mutex<Option<Parked>>,
+    /// The place in the server that accepted the connection.
+    pub(super) slot: Mutex<Option<Arc<Slot<S>>>>,
+}
+
+/// The state of a receiving half.
+pub(super) type Parked = (Receiver, Option<Box<Buffers>>);
+
+/// What is behind the lock.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) sender: Sender,
+    pub(super) queue: SendQueue,
+    clock: Clock,
+    pace: WritePace,
+    /// Why writing has failed.
+    failure: Option<(io::ErrorKind, String)>,
+    /// Whether the last write was flushed.
+    unflushed: bool,
+    /// Whether nothing more is written.
+    pub(super) ended: bool,
+}
+
+pub(super) type Locked<'a> = MutexGuard<'a, Core>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    pub(super) fn new(
+        stream: S,
+        sender: Sender,
+        mut output: SendBuffer,
+        pace: WritePace,
+        slot: Option<Arc<Slot<S>>>,
+    ) -> Self {
+        let mut queue = SendQueue::new();
+        while !output.is_empty() {
+            let n = output.as_slice().len();
+            queue.queued().extend_from_slice(output.as_slice());
+            output.consume(n);
+        }
+        let core = Core {
+            sender,
+            queue,
+            clock: Clock::default(),
+            pace,
+            failure: None,
+            unflushed: true,
+            ended: false,
+        };
+        let wakers = Arc::new(Wakers::default());
+        Self {
+            io: Mutex::new(stream),
+            core: Mutex::new(core),
+            waker: Waker::from(Arc::clone(&wakers)),
+            wakers,
+            halves: AtomicUsize::new(2),
+            parked: Mutex::new(None),
+            slot: Mutex::new(slot),
+        }
+    }
+
+    pub(super) fn lock(&self) -> Locked<'_> {
+        lock(&self.core)
+    }
+
+    /// Changes sender and queue, and wakes the tasks that wait for it.
+    pub(super) fn update<T>(&self, change: impl FnOnce(&mut Core) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.wakers.wake_all();
+        result
+    }
+
+    /// Queues what `encode` makes of a payload of `length` bytes, and returns the ticket for it. Waits
+    /// for room.
+    pub(super) fn poll_queue(
+        &self,
+        cx: &mut Context<'_>,
+        mut encode: impl FnMut(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
+    ) -> Poll<Result<u64, Error>> {
+        loop {
+            self.wakers.register(cx);
+            let mut core = self.lock();
+            core.check()?;
+            let Core { sender, queue, .. } = &mut *core;
+            match encode(sender, queue.queued()) {
+                Err(SendError::BufferFull { .. }) if !core.queue.is_empty() => {
+                    let ticket = core.queue.ticket();
+                    drop(core);
+                    ready!(self.poll_flush(cx, ticket))?;
+                }
+                Err(error) => return Poll::Ready(Err(error.into())),
+                Ok(()) => return Poll::Ready(Ok(core.queue.ticket())),
+            }
+        }
+    }
+
+    /// Is ready when all that was queued when `ticket` was taken is written, by any task.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>, ticket: u64) -> Poll<Result<(), Error>> {
+        loop {
+            self.wakers.register(cx);
+            let core = self.lock();
+            core.check()?;
+            if core.queue.is_done(ticket) && !core.unflushed {
+                return Poll::Ready(Ok(()));
+            }
+            if core.ended {
+                return Poll::Ready(Err(core.lost()));
+            }
+            drop(core);
+            if self.poll_write(ticket).is_pending() {
+                ready!(self.poll_clock());
+            }
+        }
+    }
+
+    /// Writes what waits, for as long as the transport takes it. Is pending if it does not take all,
+    /// or if another task writes, which then wakes this one.
+    pub(super) fn poll_write(&self, ticket: u64) -> Poll<()> {
+        let cx = &mut Context::from_waker(&self.waker);
+        loop {
+            let mut core = self.lock();
+            if core.failure.is_some() || (core.queue.is_done(ticket) && !core.unflushed) {
+                return Poll::Ready(());
+            }
+            let Some(mut batch) = core.queue.take() else { return Poll::Pending };
+            core.unflushed |= !batch.is_empty();
+            drop(core);
+            let written = self.write_once(cx, &mut batch);
+            let mut core = self.lock();
+            core.queue.put_back(batch);
+            let is_pending = written.is_pending();
+            core.record(written);
+            drop(core);
+            if is_pending {
+                return Poll::Pending;
+            }
+            self.wakers.wake_all();
+        }
+    }
+
+    /// Writes once, or flushes if nothing waits: then it is ready with 0.
+    fn write_once(&self, cx: &mut Context<'_>, batch: &mut SendBuffer) -> Poll<io::Result<usize>> {
+        let mut io = lock(&self.io);
+        let io = Pin::new(&mut *io);
+        if batch.is_empty() {
+            return io.poll_flush(cx).map_ok(|()| 0);
+        }
+        let n = ready!(io.poll_write(cx, batch.as_slice()))?;
+        batch.consume(n);
+        Poll::Ready(if n == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(n) })
+    }
+
+    pub(super) fn poll_read(&self, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        let cx = &mut Context::from_waker(&self.waker);
+        let mut bytes = ReadBuf::new(bytes);
+        let mut io = lock(&self.io);
+        let read = Pin::new(&mut *io).poll_read(cx, &mut bytes);
+        read.map_ok(|()| bytes.filled().len())
+    }
+
+    /// Ends our side of the transport. A broken one cannot be ended.
+    pub(super) fn poll_shutdown(&self) -> Poll<()> {
+        let cx = &mut Context::from_waker(&self.waker);
+        Pin::new(&mut *lock(&self.io)).poll_shutdown(cx).map(drop)
+    }
+
+    /// Is ready when a timer was due.
+    pub(super) fn poll_clock(&self) -> Poll<()> {
+        let cx = &mut Context::from_waker(&self.waker);
+        let mut core = self.lock();
+        let pace = if core.queue.has_rest() { core.pace.deadline() } else { None };
+        let deadline = [core.sender.poll_timeout(), pace].into_iter().flatten().min();
+        ready!(core.clock.poll_until(cx, deadline));
+        core.handle_timeout();
+        drop(core);
+        self.wakers.wake_all();
+        Poll::Ready(())
+    }
+
+    /// Is ready at that time.
+    pub(super) fn poll_until(&self, at: Option<Instant>) -> Poll<()> {
+        let cx = &mut Context::from_waker(&self.waker);
+        self.lock().clock.poll_until(cx, at)
+    }
+
+    pub(super) fn register(&self, cx: &Context<'_>) {
+        self.wakers.register(cx);
+    }
+
+    pub(super) const fn waker(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+impl Core {
+    /// An error if writing has failed.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match &self.failure {
+            Some((kind, text)) => Err(io::Error::new(*kind, text.clone()).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Why what was queued is not written.
+    fn lost(&self) -> Error {
+        match self.sender.outcome() {
+            Some(Outcome::Clean { .. }) => SendError::Closed.into(),
+            Some(Outcome::Failed(error)) => (*error).into(),
+            Some(Outcome::TimedOut(timeout)) => (*timeout).into(),
+            Some(Outcome::Abnormal) | None => Error::Abnormal,
+        }
+    }
+
+    /// Records the result of a write.
+    fn record(&mut self, written: Poll<io::Result<usize>>) {
+        let n = match written {
+            Poll::Ready(Err(error)) => return self.fail(&error),
+            Poll::Ready(Ok(0)) => {
+                self.unflushed = false;
+                0
+            }
+            Poll::Ready(Ok(n)) => n,
+            Poll::Pending => 0,
+        };
+        if !self.queue.has_rest() {
+            self.pace.rest();
+        } else if let Err(error) = self.pace.took(n, now()) {
+            self.too_slow(&error);
+        }
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        self.failure = Some((error.kind(), error.to_string()));
+    }
+
+    fn too_slow(&mut self, error: &io::Error) {
+        self.fail(error);
+        self.sender.receive_eof();
+    }
+
+    /// Checks the timers, and the pace of a write that waits.
+    pub(super) fn handle_timeout(&mut self) {
+        let now = now();
+        if self.queue.has_rest()
+            && let Err(error) = self.pace.took(0, now)
+        {
+            self.too_slow(&error);
+        }
+        // A timeout shows in `teardown` and `outcome`.
+        let _ = self.sender.handle_timeout(now, self.queue.queued());
+    }
+
+    pub(super) fn teardown(&self) -> Teardown {
+        self.sender.teardown()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.sender.state() != State::Open
+    }
+
+    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.as_ref().map(|(kind, text)| io::Error::new(*kind, text.clone()))
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,125 @@
+//! TCP, or TLS over it.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+#[cfg(feature = "rustls")]
+type Tls = tokio_rustls::TlsStream<TcpStream>;
+
+/// The transport of a connection that this crate has made: TCP, or TLS over it.
+#[derive(Debug)]
+pub struct Stream(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Tcp(TcpStream),
+    #[cfg(feature = "rustls")]
+    Tls(Box<Tls>),
+}
+
+impl Stream {
+    /// Returns the TCP stream.
+    #[must_use]
+    pub fn get_ref(&self) -> &TcpStream {
+        match &self.0 {
+            Inner::Tcp(tcp) => tcp,
+            #[cfg(feature = "rustls")]
+            Inner::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Returns the address of the TCP peer: the other end, or a proxy in front of it.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.get_ref().peer_addr()
+    }
+
+    /// Returns the TLS session; `None` for plain TCP.
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn tls(&self) -> Option<&Tls> {
+        match &self.0 {
+            Inner::Tcp(_) => None,
+            Inner::Tls(tls) => Some(tls),
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(tcp: TcpStream) -> Self {
+        Self(Inner::Tcp(tcp))
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl From<Tls> for Stream {
+    fn from(tls: Tls) -> Self {
+        Self(Inner::Tls(Box::new(tls)))
+    }
+}
+
+/// Calls the method of the stream within.
+macro_rules! within {
+    ($stream:expr, $method:ident($($argument:expr),*)) => {
+        match &mut $stream.get_mut().0 {
+            Inner::Tcp(tcp) => Pin::new(tcp).$method($($argument),*),
+            #[cfg(feature = "rustls")]
+            Inner::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        within!(self, poll_read(cx, bytes))
+    }
+}
+
+impl AsyncWrite for Stream {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        within!(self, poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        within!(self, poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.0 {
+            Inner::Tcp(tcp) => tcp.is_write_vectored(),
+            #[cfg(feature = "rustls")]
+            Inner::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        within!(self, poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        within!(self, poll_shutdown(cx))
+    }
+}
