@@ -182,7 +182,7 @@ pub(crate) fn check(acts: &[Act], pipe: usize, polls: &dyn Fn(usize) -> usize) {
             close(&mut from, next).await
         };
         let (outcome, (all, at_peer)) = run(sending, receive(&mut to, next));
-        compare(acts, all);
+        compare(acts, &all);
         assert_eq!(outcome.code(), 1000);
         assert_eq!(at_peer.unwrap().reason(), "bye");
     }
@@ -205,7 +205,7 @@ pub(crate) fn check_split(acts: &[Act], pipe: usize, polls: &dyn Fn(usize) -> us
     };
     let halves = async { run_both(reading, writing).await };
     let (outcome, (all, _)) = run(halves, receive(&mut server, next));
-    compare(acts, all);
+    compare(acts, &all);
     assert_eq!(outcome.unwrap().code(), 1000);
 }
 
@@ -234,7 +234,7 @@ async fn read_to_end(
     }
 }
 
-fn compare(acts: &[Act], all: Vec<Seen>) {
+fn compare(acts: &[Act], all: &[Seen]) {
     let expected: Vec<Seen> =
         acts.iter().map(Act::makes).chain([Seen::Close(Some(1000))]).collect();
     assert_eq!(all, expected);
