@@ -164,8 +164,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
             let socket = accept(incoming, subprotocols).await?;
             match mode {
                 Mode::Lend => lend(socket).await,
-                Mode::Split => split(socket).await,
-                Mode::Stream => stream(socket).await,
+                // Boxed, so that the others' tasks need no memory for them.
+                Mode::Split => Box::pin(split(socket)).await,
+                Mode::Stream => Box::pin(stream(socket)).await,
             }
             .map_err(Into::into)
         })

@@ -19,18 +19,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.ended {
+        if self.state.ended {
             return Poll::Ready(None);
         }
         let next = ready!(self.poll_next_message(cx));
-        self.ended = !matches!(next, Some(Ok(_)));
+        self.state.ended = !matches!(next, Some(Ok(_)));
         Poll::Ready(next)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
     fn is_terminated(&self) -> bool {
-        self.ended
+        self.state.ended
     }
 }
 

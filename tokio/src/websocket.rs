@@ -8,7 +8,7 @@ use sansock::buffer::Buffers;
 use sansock::handshake::Established;
 use sansock::{
     AsMessage, CloseCode, Config, Connection, EncodedMessage, Event, Outcome, ReceiveBuffer,
-    SendBuffer, State, WritePace,
+    SendBuffer, WritePace,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop;
@@ -59,6 +59,12 @@ pub struct WebSocket<S = Stream>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    /// Boxed, because a future holds every variable that is moved as often as it is moved.
+    pub(crate) state: Box<State<S>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State<S: AsyncRead + AsyncWrite + Unpin> {
     pub(crate) link: Link<S>,
     /// `None` while the connection is idle.
     pub(crate) buffers: Option<Box<Buffers>>,
@@ -79,7 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ) -> Self {
         let connection = established.connection(config);
         let mut socket = Self::new(io, connection, input, SendBuffer::new());
-        socket.established = Some(Box::new(established));
+        socket.state.established = Some(Box::new(established));
         socket
     }
 
@@ -90,7 +96,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub fn new(io: S, connection: Connection, input: ReceiveBuffer, output: SendBuffer) -> Self {
         let mut buffers = Box::new(Buffers { input, output });
         let link = Link::new(io, connection, &mut buffers.output);
-        Self { link, buffers: Some(buffers), established: None, ended: false }
+        let state = State { link, buffers: Some(buffers), established: None, ended: false };
+        Self { state: Box::new(state) }
     }
 
     /// Waits for the next event and lends it; `None` after a completed closing handshake. What was
@@ -131,8 +138,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         if !poll_fn(|cx| self.poll_advance(cx)).await? {
             return Ok(None);
         }
-        let Some(Buffers { input, output }) = self.buffers.as_deref_mut() else { return Ok(None) };
-        Ok(input.event().map(|event| (event, Outgoing::new(&mut self.link, output))))
+        let Some(Buffers { input, output }) = self.state.buffers.as_deref_mut() else {
+            return Ok(None);
+        };
+        Ok(input.event().map(|event| (event, Outgoing::new(&mut self.state.link, output))))
     }
 
     /// Waits for the next message and returns it with its memory; `None` after a completed closing
@@ -158,24 +167,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         // busy connection would keep all other tasks of its thread waiting.
         let budget = ready!(coop::poll_proceed(cx));
         loop {
-            let Buffers { input, output } = &mut **self.buffers.get_or_insert_with(pool::take);
+            let Buffers { input, output } =
+                &mut **self.state.buffers.get_or_insert_with(pool::take);
             // A protocol error is the outcome, and is returned when the transport has ended.
-            if let Ok(true) = self.link.connection.advance(input, output) {
+            if let Ok(true) = self.state.link.connection.advance(input, output) {
                 budget.made_progress();
                 if input.lends_control() {
                     // A newer Pong would replace one that waits. An error shows at the next wait.
-                    let _ = self.link.poll_write_or_break(cx, output);
+                    let _ = self.state.link.poll_write_or_break(cx, output);
                 }
                 return Poll::Ready(Ok(true));
             }
-            if self.link.is_finished() {
-                return Poll::Ready(self.link.result().map(|()| false));
+            if self.state.link.is_finished() {
+                return Poll::Ready(self.state.link.result().map(|()| false));
             }
-            match self.link.poll_wait(cx, input, output) {
+            match self.state.link.poll_wait(cx, input, output) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    self.buffers = self.buffers.take().and_then(pool::put_back);
+                    self.state.buffers = self.state.buffers.take().and_then(pool::put_back);
                     return Poll::Pending;
                 }
             }
@@ -185,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Returns the event that [`poll_advance`](Self::poll_advance) has found, until the next call.
     #[must_use]
     pub fn event(&self) -> Option<Event<'_>> {
-        self.buffers.as_deref()?.input.event()
+        self.state.buffers.as_deref()?.input.event()
     }
 
     pub(crate) fn poll_next_message(
@@ -198,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 Ok(false) => return Poll::Ready(None),
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
-            let input = self.buffers.as_deref_mut().map(|buffers| &mut buffers.input);
+            let input = self.state.buffers.as_deref_mut().map(|buffers| &mut buffers.input);
             if let Some(message) = input.and_then(Message::take) {
                 return Poll::Ready(Some(Ok(message)));
             }
@@ -207,8 +217,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Returns the sending half.
     pub fn outgoing(&mut self) -> Outgoing<'_, S> {
-        let buffers = self.buffers.get_or_insert_with(pool::take);
-        Outgoing::new(&mut self.link, &mut buffers.output)
+        let buffers = self.state.buffers.get_or_insert_with(pool::take);
+        Outgoing::new(&mut self.state.link, &mut buffers.output)
     }
 
     /// Queues a message ([`Outgoing::queue`]). It is written before the next wait, or with the next
@@ -316,9 +326,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         code: Option<CloseCode>,
         reason: &str,
     ) -> Result<(), Error> {
-        let buffers = self.buffers.get_or_insert_with(pool::take);
-        if self.link.connection.state() == State::Open {
-            self.link.connection.start_close(code, reason, &mut buffers.output)?;
+        let buffers = self.state.buffers.get_or_insert_with(pool::take);
+        if self.state.link.connection.state() == sansock::State::Open {
+            self.state.link.connection.start_close(code, reason, &mut buffers.output)?;
         }
         Ok(())
     }
@@ -327,86 +337,86 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// must take 16 KiB, or all that waits ([`WritePace`]). Otherwise the write fails with
     /// [`TimedOut`](std::io::ErrorKind::TimedOut), and the connection is over. `None` waits forever.
     pub fn set_write_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
-        self.link.pace = WritePace::new(timeout);
+        self.state.link.pace = WritePace::new(timeout);
     }
 
     /// Returns whether nothing more can be sent: a Close frame was sent, or the connection is over.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        self.link.connection.state() != State::Open
+        self.state.link.connection.state() != sansock::State::Open
     }
 
     /// Returns how many bytes were accepted for sending and are not yet passed to the transport.
     /// After the end of the connection, even a clean one, these are lost.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
-        self.buffers.as_deref().map_or(0, |buffers| buffers.output.buffered_amount())
+        self.state.buffers.as_deref().map_or(0, |buffers| buffers.output.buffered_amount())
     }
 
     /// Returns the connection's protocol state.
     #[must_use]
     pub const fn connection(&self) -> &Connection {
-        &self.link.connection
+        &self.state.link.connection
     }
 
     /// Returns how the connection ended, once it has: whether it was clean, the code and the
     /// reason.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
-        self.link.connection.outcome()
+        self.state.link.connection.outcome()
     }
 
     /// Returns the negotiated subprotocol.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.established.as_ref()?.subprotocol()
+        self.state.established.as_ref()?.subprotocol()
     }
 
     /// Returns the result of the opening handshake, unless the connection was made of parts.
     #[must_use]
     pub fn established(&self) -> Option<&Established> {
-        self.established.as_deref()
+        self.state.established.as_deref()
     }
 
     /// Returns the transport; `None` never, but for a connection whose parts were taken.
     #[must_use]
     pub const fn get_ref(&self) -> Option<&S> {
-        self.link.stream.as_ref()
+        self.state.link.stream.as_ref()
     }
 
     /// Splits it into its parts, to continue without this adapter: the transport, the connection,
     /// received bytes and bytes to send.
     #[must_use]
     pub fn into_parts(mut self) -> Option<(S, Connection, ReceiveBuffer, SendBuffer)> {
-        let (stream, connection) = self.link.take()?;
-        let Buffers { input, output } = *self.buffers.take().unwrap_or_default();
+        let (stream, connection) = self.state.link.take()?;
+        let Buffers { input, output } = *self.state.buffers.take().unwrap_or_default();
         Some((stream, connection, input, output))
     }
 
     /// What a connection that is dropped leaves to the server: itself, unless it has ended.
     fn take_rest(&mut self) -> Option<Self> {
-        if self.link.is_finished() {
+        if self.state.link.is_finished() {
             return None;
         }
-        let pace = self.link.pace;
-        let (stream, connection) = self.link.take()?;
-        let Buffers { input, output } = *self.buffers.take().unwrap_or_default();
+        let pace = self.state.link.pace;
+        let (stream, connection) = self.state.link.take()?;
+        let Buffers { input, output } = *self.state.buffers.take().unwrap_or_default();
         let mut rest = Self::new(stream, connection, input, output);
-        rest.link.pace = pace;
+        rest.state.link.pace = pace;
         Some(rest)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for WebSocket<S> {
     fn drop(&mut self) {
-        if let Some(slot) = self.link.slot.take() {
+        if let Some(slot) = self.state.link.slot.take() {
             // The server writes what waits, and closes the connection.
             return slot.free(self.take_rest().map(|rest| Remains::Connection(Box::new(rest))));
         }
-        let Some(mut buffers) = self.buffers.take() else { return };
-        if !self.link.is_finished() && !buffers.output.is_empty() {
+        let Some(mut buffers) = self.state.buffers.take() else { return };
+        if !self.state.link.is_finished() && !buffers.output.is_empty() {
             let mut cx = Context::from_waker(std::task::Waker::noop());
-            let _ = self.link.poll_write_out(&mut cx, &mut buffers.output);
+            let _ = self.state.link.poll_write_out(&mut cx, &mut buffers.output);
         }
         pool::put_back(buffers);
     }

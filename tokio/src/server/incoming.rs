@@ -158,26 +158,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     ///   if the answer does not fit it. The client was sent the response that says so.
     /// - [`Error::Io`] if the response cannot be written in time.
     pub async fn accept_with(self, answer: &Answer) -> Result<WebSocket<S>, Error> {
-        let mut output = SendBuffer::new();
-        let accepted = {
-            let request = self.request();
-            let answer = answer.clone().or_deflate_of(&self.inner().options.answer);
-            let checked =
-                self.inner().options.origins.check(&request).map_err(HandshakeError::from);
-            checked.and_then(|()| request.accept(&answer, &mut output))
-        };
-        let established = match accepted {
-            Ok(established) => established,
-            Err(error) => return Err(self.into_inner().refuse(error).await),
-        };
-        let Inner { mut io, input, config, deadline, options, slot, .. } = *self.into_inner();
-        if !Box::pin(write_until(&mut io, &mut output, &deadline)).await? {
-            return Err(Incomplete::TimedOut.into());
-        }
-        let mut socket = WebSocket::from_established(io, established, &config, input);
-        socket.set_write_timeout(options.write_timeout);
-        socket.link.slot = slot.and_then(|mut guard| guard.0.take());
-        Ok(socket)
+        // Boxed, as all that is needed only once.
+        Box::pin(self.accept_boxed(answer)).await
     }
 
     /// Rejects the client: sends the response, and waits until the client has ended its side, at
@@ -197,6 +179,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
             }
             Err(error) => Err(inner.refuse(error.into()).await),
         }
+    }
+
+    async fn accept_boxed(self, answer: &Answer) -> Result<WebSocket<S>, Error> {
+        let mut output = SendBuffer::new();
+        let accepted = {
+            let request = self.request();
+            let answer = answer.clone().or_deflate_of(&self.inner().options.answer);
+            let checked =
+                self.inner().options.origins.check(&request).map_err(HandshakeError::from);
+            checked.and_then(|()| request.accept(&answer, &mut output))
+        };
+        let established = match accepted {
+            Ok(established) => established,
+            Err(error) => return Err(self.into_inner().refuse(error).await),
+        };
+        let Inner { mut io, input, config, deadline, options, slot, .. } = *self.into_inner();
+        if !write_until(&mut io, &mut output, &deadline).await? {
+            return Err(Incomplete::TimedOut.into());
+        }
+        let mut socket = WebSocket::from_established(io, established, &config, input);
+        socket.set_write_timeout(options.write_timeout);
+        socket.state.link.slot = slot.and_then(|mut guard| guard.0.take());
+        Ok(socket)
     }
 
     #[expect(clippy::expect_used, reason = "only what consumes it takes it out")]

@@ -26,7 +26,7 @@ pub(crate) use self::slot::{Remains, Slot};
 
 use self::options::Options;
 use self::registry::{RETRY, Registry};
-use self::serve::serve;
+use self::serve::{Task, serve};
 
 /// A server with one task per connection, which also does the opening handshake.
 ///
@@ -215,7 +215,8 @@ impl Server {
             let slot = Arc::new(Slot::new());
             let Some(guard) = registry.register(&slot) else { break };
             let number = guard.number;
-            let serving = serve(tcp, peer, slot, guard, Arc::clone(&options), Arc::clone(&handler));
+            let task = Box::new(Task { peer, slot, guard, options: Arc::clone(&options) });
+            let serving = serve(task, Box::new(tcp), Arc::clone(&handler));
             registry.set_task(number, tokio::spawn(serving).abort_handle());
         }
         drop(listener);

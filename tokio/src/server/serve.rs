@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -22,96 +22,95 @@ use crate::clock::now;
 use crate::tls::accept_tls;
 use crate::{Error, Stream};
 
-/// Serves one connection, in its own task. What is only needed at its begin and at its end is
+/// One connection, and what it needs to be served.
+pub(super) struct Task {
+    pub(super) peer: SocketAddr,
+    pub(super) slot: Arc<Slot<Stream>>,
+    pub(super) guard: Guard,
+    pub(super) options: Arc<Options>,
+}
+
+/// Serves one connection, in a task of its own. What is only needed at its begin and at its end is
 /// boxed, so that the task keeps no memory for it.
-pub(super) async fn serve<F, H>(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    slot: Arc<Slot<Stream>>,
-    guard: Guard,
-    options: Arc<Options>,
-    handler: Arc<F>,
-) where
+pub(super) async fn serve<F, H>(task: Box<Task>, tcp: Box<TcpStream>, handler: Arc<F>)
+where
     F: Fn(Incoming) -> H + Send + Sync + 'static,
     H: Future<Output = HandlerResult> + Send + 'static,
 {
-    let mut displaced = Displaced { options: Some(&options), peer };
-    let opened = Box::pin(open(tcp, peer, &slot, &options)).await;
-    displaced.options = None;
-    drop(displaced);
-    let incoming = match opened {
-        Ok(incoming) => incoming,
-        Err(error) => return options.report(&ServerError::Opening(error), Some(peer)),
-    };
-    if !guard.opened() {
-        let _ = Box::pin(incoming.reject(&Rejection::new(503))).await;
-        let error = io::Error::new(io::ErrorKind::ConnectionAborted, "the server shuts down");
-        return options.report(&ServerError::Opening(error.into()), Some(peer));
-    }
-    let failure = match run(handler(incoming)).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(ServerError::Handler(error)),
-        Err(panic) => Some(ServerError::Panic(text_of(&*panic))),
-    };
-    Box::pin(end(peer, &slot, &options, failure)).await;
-    drop(guard);
+    let Some(incoming) = Box::pin(begin(&task, *tcp)).await else { return };
+    let result = run(pin!(handler(incoming))).await;
+    Box::pin(task.end(result)).await;
 }
 
-async fn open(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    slot: &Arc<Slot<Stream>>,
-    options: &Arc<Options>,
-) -> Result<Incoming, Error> {
-    tcp.set_nodelay(true)?;
-    let deadline = options.config().timeouts.opening(now());
-    let stream = match &options.tls {
-        None => Stream::from(tcp),
-        Some(acceptor) => accept_tls(acceptor.clone(), tcp, &deadline).await?,
+/// Reads the client's request; `None` if it is not to be handled.
+async fn begin(task: &Task, tcp: TcpStream) -> Option<Incoming> {
+    let mut displaced = Displaced { options: Some(&task.options), peer: task.peer };
+    let opened = task.open(tcp).await;
+    displaced.options = None;
+    let error = match opened {
+        Ok(incoming) if task.guard.opened() => return Some(incoming),
+        Ok(incoming) => {
+            let _ = incoming.reject(&Rejection::new(503)).await;
+            io::Error::new(io::ErrorKind::ConnectionAborted, "the server shuts down").into()
+        }
+        Err(error) => error,
     };
-    Incoming::open(stream, Some(peer), options, Some(Arc::clone(slot)), deadline).await
+    task.options.report(&ServerError::Opening(error), Some(task.peer));
+    None
+}
+
+impl Task {
+    async fn open(&self, tcp: TcpStream) -> Result<Incoming, Error> {
+        tcp.set_nodelay(true)?;
+        let deadline = self.options.config().timeouts.opening(now());
+        let stream = match &self.options.tls {
+            None => Stream::from(tcp),
+            Some(acceptor) => accept_tls(acceptor.clone(), tcp, &deadline).await?,
+        };
+        let slot = Arc::clone(&self.slot);
+        Incoming::open(stream, Some(self.peer), &self.options, Some(slot), deadline).await
+    }
+
+    /// Closes a connection that the program has let go of before its end, after the queued
+    /// messages.
+    async fn end(&self, result: Result<HandlerResult, Box<dyn Any + Send>>) {
+        let report = |error: &ServerError| self.options.report(error, Some(self.peer));
+        let failure = match result {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(ServerError::Handler(error)),
+            Err(panic) => Some(ServerError::Panic(text_of(&*panic))),
+        };
+        failure.iter().for_each(report);
+        let remains = poll_fn(|cx| self.slot.poll_free(cx)).await;
+        let code = match failure {
+            None => self.slot.must_close().unwrap_or(CloseCode::NORMAL),
+            Some(_) => CloseCode::INTERNAL_ERROR,
+        };
+        match remains {
+            None => {}
+            Some(Remains::Request(incoming)) => {
+                if failure.is_none() {
+                    report(&ServerError::Unanswered);
+                }
+                // 500 is a valid rejection, and an error of the transport concerns only this client.
+                let _ = incoming.reject(&Rejection::new(500)).await;
+            }
+            // How it ends concerns only this client.
+            Some(Remains::Connection(mut socket)) => drop(socket.close(code, "").await),
+            Some(Remains::Split(mut reader)) => drop(reader.close(code, "").await),
+        }
+    }
 }
 
 /// Runs the handler; the error is the panic.
 async fn run<H: Future<Output = HandlerResult>>(
-    handler: H,
+    mut handler: Pin<&mut H>,
 ) -> Result<HandlerResult, Box<dyn Any + Send>> {
-    let mut handler = pin!(handler);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
         Ok(polled) => polled.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
     })
     .await
-}
-
-/// Closes a connection that the program has let go of before its end, after the queued messages.
-async fn end(
-    peer: SocketAddr,
-    slot: &Slot<Stream>,
-    options: &Options,
-    failure: Option<ServerError>,
-) {
-    if let Some(failure) = &failure {
-        options.report(failure, Some(peer));
-    }
-    let remains = poll_fn(|cx| slot.poll_free(cx)).await;
-    let code = match failure {
-        None => slot.must_close().unwrap_or(CloseCode::NORMAL),
-        Some(_) => CloseCode::INTERNAL_ERROR,
-    };
-    match remains {
-        None => {}
-        Some(Remains::Request(incoming)) => {
-            if failure.is_none() {
-                options.report(&ServerError::Unanswered, Some(peer));
-            }
-            // 500 is a valid rejection, and an error of the transport concerns only this client.
-            let _ = incoming.reject(&Rejection::new(500)).await;
-        }
-        // How it ends concerns only this client.
-        Some(Remains::Connection(mut socket)) => drop(socket.close(code, "").await),
-        Some(Remains::Split(mut reader)) => drop(reader.close(code, "").await),
-    }
 }
 
 /// Reports a handshake whose task was ended because another client needed its place.

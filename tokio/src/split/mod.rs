@@ -32,11 +32,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Never: only what consumes a connection takes its transport out.
     #[must_use]
     pub fn split(mut self) -> (Reader<S>, Writer<S>) {
-        let Buffers { input, output } = *self.buffers.take().unwrap_or_else(pool::take);
-        let slot = self.link.slot.take();
-        let pace = self.link.pace;
+        let Buffers { input, output } = *self.state.buffers.take().unwrap_or_else(pool::take);
+        let slot = self.state.link.slot.take();
+        let pace = self.state.link.pace;
         #[expect(clippy::expect_used, reason = "only what consumes a connection takes it out")]
-        let (stream, connection) = self.link.take().expect("the connection has its transport");
+        let (stream, connection) =
+            self.state.link.take().expect("the connection has its transport");
         let (receiver, sender) = connection.split();
         let shared = Arc::new(Shared::new(stream, sender, output, pace, slot));
         let buffers = Box::new(Buffers { input, ..Buffers::default() });
