@@ -1,0 +1,114 @@
+//! In steady state a message costs no allocation, and one in an owned message.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use sansock::{Config, Connection, ReceiveBuffer, SendBuffer};
+use sansock_tokio::{Event, Reader, WebSocket, Writer};
+use testkit::frame::{BINARY, FIN, Frame};
+use testkit::memory::{Counting, allocations};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A transport that brings the same frame again and again, and takes everything.
+#[derive(Debug)]
+struct Endless {
+    frame: Vec<u8>,
+    at: usize,
+}
+
+impl AsyncRead for Endless {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let n = bytes.remaining().min(self.frame.len() - self.at);
+        bytes.put_slice(&self.frame[self.at..self.at + n]);
+        self.at = (self.at + n) % self.frame.len();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Endless {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn socket(length: usize) -> WebSocket<Endless> {
+    let frame = Frame { first: FIN | BINARY, key: Some([1, 2, 3, 4]), payload: vec![7; length] };
+    let io = Endless { frame: frame.bytes(), at: 0 };
+    let connection = Connection::server(&Config::new());
+    WebSocket::new(io, connection, ReceiveBuffer::new(), SendBuffer::new())
+}
+
+/// Polls once, without a runtime.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+const LENGTHS: [usize; 6] = [16, 125, 1_000, 10_000, 30_000, 60_000];
+
+/// Asserts what `messages` messages allocate, once the buffers have found their size.
+fn assert_steady(length: usize, most: usize, mut message: impl FnMut()) {
+    const MESSAGES: usize = 100;
+    (0..20).for_each(|_| message());
+    let count = allocations(|| (0..MESSAGES).for_each(|_| message()));
+    assert!(count <= most * MESSAGES, "{length} bytes: {count} for {MESSAGES} messages");
+}
+
+#[test]
+fn an_echo_allocates_nothing() {
+    for length in LENGTHS {
+        let mut socket = socket(length);
+        assert_steady(length, 0, || {
+            let (event, mut outgoing) = now(socket.exchange()).unwrap().unwrap();
+            let Event::Message(message) = event else { panic!("{event:?}") };
+            outgoing.queue(message).unwrap();
+        });
+    }
+}
+
+#[test]
+fn an_echo_through_halves_allocates_nothing() {
+    for length in LENGTHS {
+        let (mut reader, writer): (Reader<_>, Writer<_>) = socket(length).split();
+        assert_steady(length, 0, || {
+            let event = now(reader.recv()).unwrap().unwrap();
+            let Event::Message(message) = event else { panic!("{event:?}") };
+            writer.queue(message).unwrap();
+        });
+    }
+}
+
+#[test]
+fn an_owned_message_is_one_allocation() {
+    for length in LENGTHS {
+        let mut socket = socket(length);
+        assert_steady(length, 1, || {
+            let message = now(socket.next()).unwrap().unwrap();
+            now(socket.feed(message)).unwrap();
+        });
+    }
+}
