@@ -150,6 +150,9 @@ class Run:
         self.examples = target / "release/examples"
         self.wstest = shlex.split(os.environ["WSTEST"])
         self.options = options
+        prefix = "" if options.of == "net" else options.of + "_"
+        self.reports = self.home / "reports" / options.of
+        self.server, self.client = (self.examples / (prefix + name) for name in ("echo_server", "autobahn_client"))
 
     def start_wstest(self, mode, directory, cases, **more):
         spec = directory / f"{mode}.json"
@@ -173,7 +176,7 @@ class Run:
             url = f"ws://127.0.0.1:{probe.getsockname()[1]}"
         wstest = self.start_wstest("fuzzingserver", directory, cases, url=url)
         wait_for(wstest, url)
-        client = Child(directory / "testee.log", self.examples / "autobahn_client", url, "--agent", AGENT)
+        client = Child(directory / "testee.log", self.client, url, "--agent", AGENT)
         status, notes = client.wait(self.options.timeout), []
         client.stop()
         if status != 0:
@@ -186,9 +189,9 @@ class Run:
 
     def role(self, name, cases):
         """Runs the cases in this role of ours; gives the Outcome."""
-        home, server, url = fresh(self.home / "reports" / name), None, None
+        home, server, url = fresh(self.reports / name), None, None
         if name == "server":
-            server = Child(home / "testee.log", self.examples / "echo_server", "127.0.0.1:0")
+            server = Child(home / "testee.log", self.server, "127.0.0.1:0")
             url = server.find(r"listening on (\S+)", 30)
         parts, reports, notes = cut(cases), {}, []
 
@@ -331,6 +334,8 @@ def arguments():
         description="Runs the Autobahn WebSocket test suite against this crate.")
     parser.add_argument("role", nargs="?", choices=("server", "client", "all"), default="all",
                         help="the role that the crate plays (default: all, one after the other)")
+    parser.add_argument("--of", choices=("net", "tokio"), default="net",
+                        help="the adapter whose programs are tested (default: net, the blocking one)")
     parser.add_argument("--cases", action="append", metavar="PATTERNS",
                         help="only these, as 9.1.1 or '1.*'; comma-separated, may be repeated")
     parser.add_argument("--sample", action="store_true",

@@ -22,7 +22,9 @@ use crate::values::value;
 #[path = "../command_line/mod.rs"]
 mod command_line;
 mod interactive;
+mod payloads;
 mod selfcheck;
+mod show;
 mod tls;
 #[path = "../command_line/values.rs"]
 mod values;

@@ -1,5 +1,5 @@
 //! In steady state a message costs no allocation, and one in an owned message.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::panic, reason = "helpers of tests")]
 
 use std::io;
 use std::pin::{Pin, pin};

@@ -1,5 +1,5 @@
 //! The adapter over TCP and over pipes, as a program sees it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod client;
 mod common;

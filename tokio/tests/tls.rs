@@ -1,0 +1,106 @@
+//! The adapter over TLS.
+#![cfg(feature = "rustls")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use sansock_tokio::tls::{Acceptor, Connector, TlsError};
+use sansock_tokio::{Client, CloseCode, Config, Error, Event, Incoming, Server, Timeouts};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn acceptor(&self, name: &str) -> Acceptor {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap().pem();
+        Acceptor::from_pem(certificate.as_bytes(), key.serialize_pem().as_bytes()).unwrap()
+    }
+
+    fn connector(&self) -> Connector {
+        let pem = self.0.as_ref().pem();
+        Connector::builder().roots_from_pem(pem.as_bytes()).unwrap().build().unwrap()
+    }
+}
+
+/// Starts an echo server for this name, and returns its port.
+async fn start(authority: &Authority, name: &str) -> u16 {
+    let timeouts = Timeouts::new().handshake(Duration::from_secs(1));
+    let server = Server::bind("127.0.0.1:0").await.unwrap().tls(authority.acceptor(name));
+    let server = server.config(Config::new().timeouts(timeouts));
+    let port = server.local_addr().port();
+    tokio::spawn(server.run(|incoming: Incoming| async move {
+        let mut socket = incoming.accept().await?;
+        while let Some((event, mut outgoing)) = socket.exchange().await? {
+            if let Event::Message(message) = event {
+                outgoing.queue(message)?;
+            }
+        }
+        Ok(())
+    }));
+    port
+}
+
+#[tokio::test]
+async fn messages_and_the_close_pass_whole_and_split() {
+    let authority = Authority::new();
+    let port = start(&authority, "127.0.0.1").await;
+    let client =
+        Client::new(&format!("wss://127.0.0.1:{port}/")).unwrap().tls(authority.connector());
+    for split in [false, true] {
+        let mut socket = client.connect().await.unwrap();
+        assert!(socket.get_ref().unwrap().tls().is_some());
+        let large = vec![7; 1 << 20];
+        let outcome = if split {
+            let (mut reader, writer) = socket.split();
+            let sending = tokio::spawn({
+                let large = large.clone();
+                async move { writer.send(large).await }
+            });
+            assert_eq!(reader.next_message().await.unwrap().unwrap().as_bytes(), large);
+            sending.await.unwrap().unwrap();
+            reader.close(CloseCode::NORMAL, "").await
+        } else {
+            socket.send(&large).await.unwrap();
+            assert_eq!(socket.next_message().await.unwrap().unwrap().as_bytes(), large);
+            socket.close(CloseCode::NORMAL, "").await
+        };
+        assert_eq!(outcome.unwrap().code(), 1000, "{split}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_or_for_another_host_is_refused() {
+    let authority = Authority::new();
+    for (name, connector) in
+        [("127.0.0.1", Authority::new().connector()), ("other.example", authority.connector())]
+    {
+        let port = start(&authority, name).await;
+        let client = Client::new(&format!("wss://127.0.0.1:{port}/")).unwrap().tls(connector);
+        let error = client.connect().await.unwrap_err();
+        assert!(matches!(error, Error::Tls(TlsError::Certificate(_))), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_without_tls_is_told_so_or_given_up() {
+    let authority = Authority::new();
+    let port = start(&authority, "127.0.0.1").await;
+    let client = Client::new(&format!("ws://127.0.0.1:{port}/")).unwrap();
+    assert!(client.connect().await.is_err());
+    // One that says nothing has the time of the handshake.
+    let mut silent = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    silent.write_all(b"\x16\x03").await.unwrap();
+    let mut bytes = Vec::new();
+    let end = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut bytes);
+    let _ = tokio::time::timeout(Duration::from_secs(20), end).await.unwrap();
+}
