@@ -112,7 +112,7 @@ pub struct Progress {
     pub(crate) heard: bool,
     /// How many messages have begun, modulo 2^32.
     pub(crate) begun: u32,
-    /// How often bytes of a message's payload have arrived, modulo 2^32.
+    /// Differs from what it was, modulo 2^32, if more bytes of the message have arrived.
     pub(crate) pieces: u32,
     pub(crate) in_message: bool,
 }
@@ -147,7 +147,7 @@ pub(crate) struct Closing {
     timed: bool,
     /// What has happened since the timers were last checked.
     observed: Observed,
-    /// The number of pieces of messages in the last progress of the receiver.
+    /// [`Progress::pieces`] in the last progress of the receiver.
     pieces: u32,
     /// How many bytes were written when that was last a sign of life, modulo 2^32.
     taken: u32,

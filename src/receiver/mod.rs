@@ -210,23 +210,30 @@ impl Receiver {
     /// the flag in `buffer` that bytes have arrived.
     #[inline]
     pub fn progress(&self, buffer: &mut ReceiveBuffer) -> Progress {
+        let header = self.incomplete_header(buffer);
         // Counted already, so that the message is the same one when its header is complete.
-        let begins = self.is_in_first_header(buffer);
+        let begins = header > 0 && self.message.is_none();
         Progress {
             heard: buffer.take_fresh(),
             begun: self.begun.wrapping_add(u32::from(begins)),
-            pieces: self.pieces,
-            in_message: begins || self.message.is_some(),
+            // Each byte changes it: an incomplete header has fewer than 16.
+            pieces: self.pieces.wrapping_mul(16).wrapping_add(header),
+            in_message: header > 0 || self.message.is_some(),
         }
     }
 
-    /// Whether a part of a message's first header has arrived: the message begins with it.
+    /// How many bytes of a message's next header have arrived, if it is incomplete: they are part of
+    /// the message, which begins with those of its first header.
     #[inline]
-    fn is_in_first_header(&self, buffer: &ReceiveBuffer) -> bool {
-        let is_data = |first: &u8| Opcode::try_from(first & 0x0F).is_ok_and(|it| !it.is_control());
-        self.frame.is_none()
-            && self.message.is_none()
-            && buffer.as_slice().first().is_some_and(is_data)
+    #[expect(clippy::cast_possible_truncation, reason = "no header is longer than 14 bytes")]
+    fn incomplete_header(&self, buffer: &ReceiveBuffer) -> u32 {
+        let is_data = |first: u8| Opcode::try_from(first & 0x0F).is_ok_and(|it| !it.is_control());
+        match *buffer.as_slice() {
+            [first, ..] if self.frame.is_none() && is_data(first) => {
+                buffer.as_slice().len().min(FrameHeader::MAX_LEN) as u32
+            }
+            _ => 0,
+        }
     }
 
     #[cold]

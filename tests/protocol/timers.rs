@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use sansock::{
-    Config, Connection, Keepalive, Outcome, ReceiveBuffer, Role, SendBuffer, SendError, State,
-    Teardown, Timeout, Timeouts,
+    Config, Connection, Delivery, Keepalive, Outcome, ReceiveBuffer, Role, SendBuffer, SendError,
+    State, Teardown, Timeout, Timeouts,
 };
 use testkit::pair::clean;
 
@@ -620,6 +620,49 @@ fn pings_within_a_message_do_not_keep_a_connection_in_use() {
         end.receive(&frame(role, PING, b""));
         end.tell_twice(start + seconds(30));
         assert_eq!(end.state(), State::Closing, "{role:?}");
+    }
+}
+
+/// However a message is cut, each byte of it counts, and the last as the first: those of its headers too.
+#[test]
+fn every_byte_of_a_message_is_use() {
+    let lengths = [0, 5, 200, 70_000];
+    let cases = BOTH.into_iter().flat_map(|role| lengths.map(|length| (role, vec![b'x'; length])));
+    for ((role, payload), delivery) in cases.flat_map(|it| {
+        [Delivery::Messages, Delivery::Chunks].map(|delivery| (it.clone(), delivery))
+    }) {
+        let whole = frame(role, FIN | TEXT, &payload);
+        let last = frame(role, FIN | CONTINUATION, &payload);
+        let fragments = [&frame(role, TEXT, b"first")[..], &last].concat();
+        for message in [whole, fragments] {
+            // In two reads, the second of which begins within a header or soon after one.
+            for cut in (1..message.len().min(40)).chain([message.len() - 1]) {
+                let config = config(Timeouts::none().idle(seconds(30))).delivery(delivery);
+                let mut end = End::new(role, &config);
+                let mut now = Instant::now();
+                end.tell(now);
+                for part in [&message[..cut], &message[cut..]] {
+                    now += seconds(20);
+                    end.receive(part);
+                    end.tell(now);
+                    let idle = end.connection.poll_timeout();
+                    assert_eq!(idle, Some(now + seconds(30)), "{role:?} {delivery:?} {cut}");
+                }
+                end.receive(&frame(role, PING, b"no message"));
+                end.tell(now + seconds(10));
+                assert_eq!(end.connection.poll_timeout(), Some(now + seconds(30)));
+            }
+            // Byte by byte through all headers.
+            let mut end = End::new(role, &config(Timeouts::none().idle(seconds(30))));
+            let mut now = Instant::now();
+            end.tell(now);
+            for byte in message.chunks(1).take(40) {
+                now += seconds(20);
+                end.receive(byte);
+                end.tell(now);
+                assert_eq!(end.connection.poll_timeout(), Some(now + seconds(30)), "{role:?}");
+            }
+        }
     }
 }
 
