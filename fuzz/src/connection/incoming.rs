@@ -7,9 +7,10 @@ use crate::wire::{self, Header, Read};
 pub(super) struct Facts {
     /// Bytes have arrived since the last time.
     pub(super) heard: bool,
-    /// Some of them were of a message: a whole header, or payload.
+    /// Some of them were of a message: of a header or of payload.
     pub(super) touched: bool,
-    /// The number of the message that has begun and not ended.
+    /// The number of the message that has begun and not ended. It begins with the first byte of its
+    /// first header.
     pub(super) in_message: Option<u32>,
 }
 
@@ -46,13 +47,15 @@ impl Incoming {
                     }
                 }
                 None => {
+                    self.header_goes_on(bytes);
                     // No header is longer.
                     let start = &bytes[..bytes.len().min(14)];
                     match wire::header(&[&self.pending, start].concat()) {
                         Read::Complete(header) => {
                             bytes = &bytes[header.length - self.pending.len()..];
                             self.pending.clear();
-                            self.begin(header);
+                            self.missing = header.payload;
+                            self.frame = Some(header);
                         }
                         Read::Incomplete => return self.pending.extend_from_slice(bytes),
                         Read::Wrong(why) => panic!("sansock sent {why}"),
@@ -62,14 +65,17 @@ impl Incoming {
         }
     }
 
-    fn begin(&mut self, header: Header) {
-        if header.opcode < 8 {
+    /// What the next bytes tell of the header that they begin or go on with. Of which kind it is, its
+    /// first byte says.
+    fn header_goes_on(&mut self, bytes: &[u8]) {
+        let Some(next) = bytes.first() else { return };
+        let opcode = self.pending.first().unwrap_or(next) & 15;
+        if opcode < 8 {
             self.touched = true;
             self.in_message = true;
-            self.messages += u32::from(header.opcode > 0);
+            // Once, and not for the fragments that follow.
+            self.messages += u32::from(opcode > 0 && self.pending.is_empty());
         }
-        self.missing = header.payload;
-        self.frame = Some(header);
     }
 
     /// What has happened since the last call.

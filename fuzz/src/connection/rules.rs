@@ -205,8 +205,11 @@ impl Rules {
         // A first look is remembered while something may lie unread: a peer that drips wins no time.
         let before = self.overdue.filter(|_| passed.is_some() || self.unread);
         self.overdue = match passed {
-            Some((what, _)) => {
-                Some(before.filter(|(same, _)| *same == what).unwrap_or((what, now)))
+            Some((what, deadline)) => {
+                // It is one at this deadline only if that had passed then.
+                let counts =
+                    |(which, first): &(Awaited, Instant)| *which == what && *first >= deadline;
+                Some(before.filter(counts).unwrap_or((what, now)))
             }
             None => before,
         };
@@ -238,7 +241,9 @@ impl Rules {
 
     /// Whether the peer has taken enough of what could not leave at once: 16 KiB, or all of it.
     fn takes(&mut self, left: u64, waits: u64) -> bool {
-        let was_stuck = std::mem::replace(&mut self.stuck, left < self.queued);
+        // A Pong in the place of a longer one makes the bytes fewer, so some must be there at all.
+        let is_stuck = waits > 0 && left < self.queued;
+        let was_stuck = std::mem::replace(&mut self.stuck, is_stuck);
         let takes = if self.stuck { left - self.taken >= 16 << 10 } else { was_stuck };
         if takes || !self.stuck {
             self.taken = left;
