@@ -295,15 +295,20 @@ impl Closing {
         if self.peer == Peer::GivenUp { None } else { self.timers.poll(&self.observed) }
     }
 
-    /// Returns what is due at `now`; `written` is as for [`note_written`](Self::note_written). Only
-    /// the first timeout is the outcome: after it the connection is over, and the end of the
-    /// transport is no longer awaited.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, written: (u32, bool)) -> Option<Due> {
+    /// Returns what is due at `now`; `written` is as for [`note_written`](Self::note_written), and
+    /// `room` says whether a Ping may be queued. Only the first timeout is the outcome: after it the
+    /// connection is over, and the end of the transport is no longer awaited.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        written: (u32, bool),
+        room: bool,
+    ) -> Option<Due> {
         if self.peer == Peer::GivenUp {
             return None;
         }
         self.note_written(written);
-        let due = self.timers.handle(now, &self.observed);
+        let due = self.timers.handle(now, &self.observed, room);
         let Observed { heard, used, taken, .. } = &mut self.observed;
         (*heard, *used, *taken) = (false, false, false);
         let Some(Due::Expired(timeout)) = due else { return due };

@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 /// Ping behind a large message is not late before it is written. Bytes in the operating system's
 /// send buffer, often up to 4 MiB, count as taken: over a slow link `timeout` must leave time for
 /// them.
+///
+/// A Ping for which [`Limits::buffered`](crate::Limits::buffered) leaves no room is sent at the first
+/// check that finds some, and the time for its answer begins then. A peer that makes no room within
+/// `timeout` is taken for dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
     /// How long the peer may be silent before a Ping is sent.

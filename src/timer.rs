@@ -69,8 +69,10 @@ pub(crate) struct Timers {
     now: Option<Instant>,
     /// When the peer last gave a sign of life, or when a Ping was sent since then.
     heard: Option<Instant>,
-    /// Whether a keepalive Ping is in flight.
+    /// Whether a keepalive Ping is in flight, or waits for room.
     pinged: bool,
+    /// Whether it waits for room among the bytes to be written.
+    unsent: bool,
     /// What the deadline in `passed` waits for.
     awaited: Awaited,
     /// The number of the message that is arriving.
@@ -96,6 +98,7 @@ impl Timers {
             now: None,
             heard: None,
             pinged: false,
+            unsent: false,
             awaited: Awaited::End,
             number: 0,
             arriving: None,
@@ -122,9 +125,28 @@ impl Timers {
         next.chain(self.ping()).min()
     }
 
-    /// Records what has happened, and returns what is due.
-    pub(crate) fn handle(&mut self, now: Instant, observed: &Observed) -> Option<Due> {
+    /// Records what has happened, and returns what is due. Without `room` for it no Ping is.
+    pub(crate) fn handle(&mut self, now: Instant, observed: &Observed, room: bool) -> Option<Due> {
         self.record(now, observed);
+        if self.unsent && room {
+            // The peer had nothing to answer.
+            self.heard = Some(now);
+        }
+        if let Some(due) = self.passed(now, observed) {
+            return Some(due);
+        }
+        if self.ping().is_some_and(|at| at <= now) {
+            (self.pinged, self.unsent, self.heard) = (true, true, Some(now));
+            self.pings = self.pings.wrapping_add(1);
+        }
+        // A peer that makes no room in time is as silent as one that does not answer.
+        let sends = self.unsent && room;
+        self.unsent &= !sends;
+        sends.then(|| Due::Ping(self.pings.to_be_bytes()))
+    }
+
+    /// Returns what is due because a second look finds its deadline passed.
+    fn passed(&mut self, now: Instant, observed: &Observed) -> Option<Due> {
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let deadlines = self.deadlines(observed.unread).into_iter();
         let first = deadlines.filter(|&(_, at)| passed(at)).min_by_key(|&(_, at)| at);
@@ -138,26 +160,18 @@ impl Timers {
             self.passed = before.filter(|&look| is_same && at <= Some(look)).or(Some(now));
         }
         let second = self.passed.and_then(|at| at.checked_add(SECOND_LOOK));
-        if first.is_some() && passed(second) {
-            return Some(match self.awaited {
-                Awaited::End => Due::Expired(Timeout::Closing),
-                Awaited::Message => Due::Expired(Timeout::Message),
-                Awaited::Use => Due::Idle,
-                Awaited::Pong => Due::Expired(Timeout::Keepalive),
-            });
-        }
-        if passed(self.ping()) {
-            (self.pinged, self.heard) = (true, Some(now));
-            self.pings = self.pings.wrapping_add(1);
-            return Some(Due::Ping(self.pings.to_be_bytes()));
-        }
-        None
+        (first.is_some() && passed(second)).then_some(match self.awaited {
+            Awaited::End => Due::Expired(Timeout::Closing),
+            Awaited::Message => Due::Expired(Timeout::Message),
+            Awaited::Use => Due::Idle,
+            Awaited::Pong => Due::Expired(Timeout::Keepalive),
+        })
     }
 
     fn record(&mut self, now: Instant, observed: &Observed) {
         let first = self.now.replace(now).is_none();
         if observed.heard || observed.unread || first {
-            (self.pinged, self.heard) = (false, Some(now));
+            (self.pinged, self.unsent, self.heard) = (false, false, Some(now));
         }
         if observed.taken {
             // A Ping may wait behind the rest of the write, so its answer may take longer.
@@ -173,7 +187,7 @@ impl Timers {
         };
         self.number = observed.message;
         if observed.closing && self.closes.is_none() {
-            self.closes = Some(now);
+            (self.closes, self.unsent) = (Some(now), false);
         }
     }
 

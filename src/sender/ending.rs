@@ -97,9 +97,9 @@ impl Sender {
     /// If the connection was over before, [`outcome`](Self::outcome) stays as it is, and a deadline
     /// that passes shows only in [`teardown`](Self::teardown).
     pub fn handle_timeout(&mut self, now: Instant, output: &mut SendBuffer) -> Result<(), Timeout> {
-        match self.closing.handle_timeout(now, output.check_written()) {
-            // Refused only if the send buffer is full because the peer does not read: then the
-            // Ping, which the timers count as sent, times out as it should.
+        let room = self.check_room(size_of::<u64>(), output.waiting()).is_ok();
+        match self.closing.handle_timeout(now, output.check_written(), room) {
+            // Not refused: it is due only if there is room for it.
             Some(Due::Ping(payload)) => {
                 let _ = self.ping(&payload, output);
             }

@@ -3,12 +3,16 @@
 use std::time::{Duration, Instant};
 
 use sansock::split::SendQueue;
-use sansock::{Config, Keepalive, Outcome, Role, SendBuffer, State, Timeout, Timeouts};
+use sansock::{Config, Keepalive, Limits, Outcome, Role, SendBuffer, State, Timeout, Timeouts};
 
 use crate::pair::{End, seconds};
-use crate::wire::{BOTH, PONG, close_frame, frame};
+use crate::wire::{BOTH, PING, PONG, close_frame, frame};
 
 const MESSAGE: usize = 4 << 20;
+
+fn peer(role: Role) -> Role {
+    if role == Role::Client { Role::Server } else { Role::Client }
+}
 
 /// How many bytes a peer takes at a time.
 type Takes = fn(seconds: u64) -> usize;
@@ -153,8 +157,49 @@ fn a_ping_behind_a_large_message_is_answered_in_time() {
         assert!(!end.take_output().is_empty());
         end.tell_twice(later + seconds(30));
         assert_eq!(end.timeout, Some(Timeout::Keepalive));
-        let peer = if role == Role::Client { Role::Server } else { Role::Client };
-        assert_eq!(end.take_output(), close_frame(peer, 1011, b""));
+        assert_eq!(end.take_output(), close_frame(peer(role), 1011, b""));
+    }
+}
+
+/// A Ping for which there was no room is sent when there is some: nobody can answer one that was not.
+#[test]
+fn a_ping_without_room_is_sent_later() {
+    let keepalive = Keepalive { interval: seconds(20), timeout: seconds(5) };
+    let config = Config::new()
+        .timeouts(Timeouts::new().keepalive(keepalive))
+        .limits(Limits::new().buffered(100_000));
+    // When the peer takes all, and whether it answers.
+    let cases = [(22, true), (22, false), (19, true), (24, false)];
+    for ((taken, answers), role) in cases.into_iter().flat_map(|case| BOTH.map(|role| (case, role)))
+    {
+        let start = Instant::now();
+        let mut end = End::new(role, &config);
+        end.tell(start);
+        end.send(vec![0; MESSAGE]).unwrap();
+        assert_eq!(timed_out(&mut end, start, taken, |_| 0), None);
+        end.output.consume(end.output.buffered_amount());
+        // Asked for at 20 seconds, or, if it did not fit then, at the deadline.
+        let asked = if taken < 20 { 20 } else { 25 };
+        assert_eq!(timed_out(&mut end, start + seconds(taken), asked - taken + 1, |_| 0), None);
+        let ping = end.take_output();
+        assert_eq!(ping.len(), frame(peer(role), PING, &[0; 8]).len(), "{role:?}, {taken}");
+        let asked = start + seconds(asked + 1);
+        if answers {
+            end.receive(&frame(role, PONG, &1_u64.to_be_bytes()));
+            end.tell(asked);
+            assert_eq!(timed_out(&mut end, asked, 20, |_| 0), None, "{role:?}");
+            assert_eq!(end.state(), State::Open);
+        } else {
+            assert_eq!(timed_out(&mut end, asked, 20, |_| 0), Some(4), "{role:?}");
+        }
+    }
+    // There never is any.
+    for role in BOTH {
+        let mut end = End::new(role, &config);
+        let start = Instant::now();
+        end.tell(start);
+        end.send(vec![0; MESSAGE]).unwrap();
+        assert_eq!(timed_out(&mut end, start, 60, |_| 0), Some(25), "{role:?}");
     }
 }
 

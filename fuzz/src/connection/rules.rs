@@ -34,6 +34,17 @@ enum Awaited {
     Pong,
 }
 
+/// The keepalive Ping since the peer was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ping {
+    /// It was not due.
+    None,
+    /// It was due, and too much waits in front of it.
+    Owed,
+    /// It went out.
+    Out,
+}
+
 #[derive(Debug)]
 pub(super) struct Rules {
     role: Role,
@@ -48,8 +59,7 @@ pub(super) struct Rules {
     // What was known at the last look.
     looked: Option<Instant>,
     silent_since: Option<Instant>,
-    /// A keepalive Ping went out since the peer was heard.
-    asked: bool,
+    ping: Ping,
     unused_since: Option<Instant>,
     message_since: Option<(u32, Instant)>,
     closing_since: Option<Instant>,
@@ -79,7 +89,7 @@ impl Rules {
             arriving: None,
             looked: None,
             silent_since: None,
-            asked: false,
+            ping: Ping::None,
             unused_since: None,
             message_since: None,
             closing_since: None,
@@ -194,13 +204,18 @@ impl Rules {
         deadlines.chain(self.next_ping()).min()
     }
 
-    /// The time is told: what must be due.
-    pub(super) fn look(&mut self, now: Instant, left: u64, waits: u64) -> Due {
+    /// The time is told: what must be due. If what waits is `full`, no Ping is.
+    pub(super) fn look(&mut self, now: Instant, left: u64, waits: u64, full: bool) -> Due {
         if self.given_up {
             return Due::Nothing;
         }
         let takes = self.takes(left, waits);
         self.record(now, takes);
+        let pays = self.ping == Ping::Owed && !full && self.closing_since.is_none();
+        if pays {
+            // Only now the peer is asked.
+            self.silent_since = Some(now);
+        }
         let passed = self.deadlines().filter(|(_, at)| *at <= now).min_by_key(|(_, at)| *at);
         // A first look is remembered while something may lie unread: a peer that drips wins no time.
         let before = self.overdue.filter(|_| passed.is_some() || self.unread);
@@ -223,12 +238,7 @@ impl Rules {
                 self.closing = true;
                 return Due::Idle;
             }
-            None if self.next_ping().is_some_and(|at| at <= now) => {
-                (self.asked, self.silent_since) = (true, Some(now));
-                self.pings += 1;
-                return Due::Ping(self.pings.to_be_bytes());
-            }
-            None => return Due::Nothing,
+            None => return self.ping(now, pays, full),
         };
         self.given_up = true;
         if self.outcome.is_some() {
@@ -237,6 +247,23 @@ impl Rules {
         self.end(Outcome::TimedOut(timeout));
         self.closing = true;
         Due::Expired(timeout, code)
+    }
+
+    /// The Ping that must go out: one that is owed, or the next.
+    fn ping(&mut self, now: Instant, pays: bool, full: bool) -> Due {
+        if !pays {
+            if self.next_ping().is_none_or(|at| at > now) {
+                return Due::Nothing;
+            }
+            self.silent_since = Some(now);
+            self.pings += 1;
+            if full {
+                self.ping = Ping::Owed;
+                return Due::Nothing;
+            }
+        }
+        self.ping = Ping::Out;
+        Due::Ping(self.pings.to_be_bytes())
     }
 
     /// Whether the peer has taken enough of what could not leave at once: 16 KiB, or all of it.
@@ -255,7 +282,7 @@ impl Rules {
     fn record(&mut self, now: Instant, takes: bool) {
         let is_first = self.looked.replace(now).is_none();
         if self.heard || self.unread || is_first {
-            (self.asked, self.silent_since) = (false, Some(now));
+            (self.ping, self.silent_since) = (Ping::None, Some(now));
         }
         if takes {
             self.silent_since = Some(now);
@@ -283,7 +310,7 @@ impl Rules {
             (Awaited::End, true, self.closing_since, closing),
             (Awaited::Message, reads, message_since, message),
             (Awaited::Use, open, self.unused_since, idle),
-            (Awaited::Pong, open && self.asked, self.silent_since, pong),
+            (Awaited::Pong, open && self.ping != Ping::None, self.silent_since, pong),
         ]
         .into_iter()
         .filter_map(
@@ -294,7 +321,7 @@ impl Rules {
     }
 
     fn next_ping(&self) -> Option<Instant> {
-        if self.closing_since.is_some() || self.asked {
+        if self.closing_since.is_some() || self.ping != Ping::None {
             return None;
         }
         Some(self.silent_since? + self.setup.keepalive?.interval)

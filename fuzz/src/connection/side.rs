@@ -511,13 +511,13 @@ impl Side {
         let full = self.refusal(false, false, 8).is_some();
         let waits = self.waiting() as u64;
         let result = self.twin.look(self.now);
-        let (ended, code) = match self.rules.look(self.now, self.gone, waits) {
+        let (ended, code) = match self.rules.look(self.now, self.gone, waits, full) {
             Due::Nothing => (None, None),
             Due::Ping(payload) => {
-                // It is left out where too much waits, and times out then.
-                if !full {
-                    self.keepalive.push_back(payload);
-                }
+                // Its header and, of a client, its key: nothing else is queued.
+                let length = if self.connection().role() == Role::Client { 14 } else { 10 };
+                assert_eq!(self.waiting() as u64, waits + length, "the Ping is queued");
+                self.keepalive.push_back(payload);
                 (None, None)
             }
             Due::Idle => (None, Some(CloseCode::GOING_AWAY)),
