@@ -1,4 +1,114 @@
-//! Async WebSocket (RFC 6455) on tokio.
+//! WebSocket (RFC 6455) on tokio, over the sans-IO core of [`sansock`].
+//!
+//! The protocol is that of the core: strict, bounded in memory and time, with permessage-deflate
+//! (feature `deflate`). This crate adds tokio's transports, clock and tasks, and TLS (feature
+//! `rustls`).
+//!
+//! # A client
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), sansock_tokio::Error> {
+//! use sansock_tokio::{CloseCode, Event};
+//!
+//! let mut socket = sansock_tokio::connect("ws://127.0.0.1:9001/").await?;
+//! socket.send("Hello").await?;
+//! while let Some(event) = socket.recv().await? {
+//!     if let Event::Message(message) = event {
+//!         println!("{message}");
+//!         break;
+//!     }
+//! }
+//! let outcome = socket.close(CloseCode::NORMAL, "bye").await?;
+//! println!("{outcome}");
+//! # Ok(()) }
+//! ```
+//!
+//! [`recv`](WebSocket::recv) lends the message from the buffer, without a copy.
+//! [`next_message`](WebSocket::next_message) hands over one that owns its memory. [`Client`] has the
+//! options: subprotocols, headers, Origin, limits, timeouts, TLS.
+//!
+//! # A server
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use sansock_tokio::{Event, Server};
+//!
+//! let server = Server::bind("127.0.0.1:9001").await?;
+//! let handle = server.handle();
+//! tokio::spawn(async move {
+//!     // Ctrl-C, or whatever ends the service.
+//!     handle.shutdown();
+//! });
+//! server
+//!     .run(|incoming| async move {
+//!         let mut socket = incoming.accept().await?;
+//!         while let Some((event, mut outgoing)) = socket.exchange().await? {
+//!             if let Event::Message(message) = event {
+//!                 outgoing.queue(message)?;
+//!             }
+//!         }
+//!         Ok(())
+//!     })
+//!     .await
+//! # }
+//! ```
+//!
+//! [`exchange`](WebSocket::exchange) lends an event together with the sending half. `queue` appends;
+//! what was queued is written before the connection waits, so all messages of one read are answered
+//! with one write. A [`Server`] refuses pages of other sites, sends keepalive Pings, limits
+//! connections and handshakes, closes with 1000 after `Ok` and 1011 after an error or a panic, and
+//! its [`shutdown`](ServerHandle::shutdown) closes each connection with 1001: `run` returns when all
+//! have ended.
+//!
+//! # Two tasks
+//!
+//! ```no_run
+//! # async fn example(socket: sansock_tokio::WebSocket) -> Result<(), sansock_tokio::Error> {
+//! let (mut reader, writer) = socket.split();
+//! let ticks = writer.clone();
+//! tokio::spawn(async move {
+//!     while ticks.send("tick").await.is_ok() {
+//!         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+//!     }
+//! });
+//! while let Some(message) = reader.next_message().await? {
+//!     writer.queue(message)?;
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Keep the [`Reader`] polled: it receives Pings and Close frames, and writes what the [`Writer`]s
+//! have queued. No task is spawned for it, and no lock is held while a task waits.
+//!
+//! # `Stream` and `Sink`
+//!
+//! [`WebSocket`], [`Reader`] and [`Writer`] implement them over [`Message`], which shares its memory
+//! (`Bytes`, and [`ByteString`] for text). The combinators of futures-rs work: `forward`, `next`,
+//! `send_all`.
+//!
+//! # What is lost, and when
+//!
+//! - Every future of this crate can be dropped at every await: `select!` and `timeout` lose no
+//!   message, neither one that arrives nor one that was accepted for sending.
+//! - A connection that is dropped is cut off: what was queued is written as far as the transport
+//!   takes it at once. `close().await` loses nothing. In a [`Server`]'s handler the server writes
+//!   all and closes.
+//! - [`buffered_amount`](WebSocket::buffered_amount) says what was not written.
+//!
+//! # Time
+//!
+//! All [`Timeouts`] run by tokio's clock, so tests can use `tokio::time::pause`. The runtime needs
+//! `enable_time`, unless all timeouts are off. A peer that does not read is given up after the write
+//! timeout: 30 seconds for [`Client`] and [`Server`], none for a [`WebSocket`] made of parts.
+//!
+//! # Memory
+//!
+//! An idle connection gives its buffers back to a pool of its thread.
+//!
+//! # Features
+//!
+//! - `rustls`: TLS; see `tls`. `webpki-roots`: Mozilla's roots, for programs that ask for them.
+//! - `deflate`: permessage-deflate (RFC 7692), for those who ask for it.
 
 mod client;
 mod clock;
