@@ -16,6 +16,8 @@ pub(super) struct Ledger {
     lost: u64,
     /// How many bytes of the stream the network has taken.
     written: u64,
+    /// What the program sees. It falls in [`Ledger::show`] only.
+    shown: u64,
 }
 
 impl Ledger {
@@ -23,11 +25,13 @@ impl Ledger {
     pub(super) fn queued(&mut self, length: usize, frame: Range<u64>) {
         self.sent.push_back((frame, length as u64));
         self.waiting = self.waiting.saturating_add(length as u64);
+        self.shown = self.shown.saturating_add(length as u64);
     }
 
     /// Records a message that was dropped, because the connection is closing or its buffer is full.
     pub(super) fn dropped(&mut self, length: usize) {
         self.lost = self.lost.saturating_add(length as u64);
+        self.shown = self.shown.saturating_add(length as u64);
     }
 
     /// Records how many bytes of the stream the network has taken, framing included; `None` if
@@ -47,7 +51,19 @@ impl Ledger {
         }
     }
 
-    pub(super) fn amount(&self) -> u64 {
+    /// Shows the program what the network has taken.
+    pub(super) fn show(&mut self) {
+        self.shown = self.left();
+    }
+
+    /// Returns the amount that the program sees: what was left when it was shown last, and all that
+    /// was given to `send()` since.
+    pub(super) const fn amount(&self) -> u64 {
+        self.shown
+    }
+
+    /// What the network has not taken.
+    fn left(&self) -> u64 {
         let gone = self.sent.front().map_or(0, |(frame, length)| {
             let size = frame.end.saturating_sub(frame.start);
             let left = frame.end.saturating_sub(self.written);
@@ -79,14 +95,17 @@ mod tests {
             [(0, 305), (6, 305), (7, 304), (11, 300), (19, 300), (20, 299), (318, 1), (319, 0)]
         {
             ledger.written(Some(written));
+            ledger.show();
             assert_eq!(ledger.amount(), amount, "{written}");
         }
         assert!(ledger.sent.is_empty());
         ledger.queued(5, 319..330);
         ledger.written(None);
+        ledger.show();
         assert_eq!(ledger.amount(), 0);
         ledger.queued(5, 330..341);
         ledger.written(Some(330));
+        ledger.show();
         assert_eq!(ledger.amount(), 5);
     }
 
@@ -97,7 +116,26 @@ mod tests {
         ledger.dropped(7);
         assert_eq!(ledger.amount(), 12);
         ledger.written(None);
+        ledger.show();
         assert_eq!(ledger.amount(), 7);
+    }
+
+    #[test]
+    fn the_amount_rises_at_once_and_falls_when_it_is_shown() {
+        let mut ledger = Ledger::default();
+        ledger.queued(5, 0..11);
+        ledger.written(None);
+        ledger.queued(7, 11..24);
+        ledger.dropped(3);
+        ledger.written(Some(20));
+        assert_eq!(ledger.amount(), 15);
+        ledger.show();
+        assert_eq!(ledger.amount(), 4 + 3);
+        ledger.queued(2, 24..32);
+        ledger.written(None);
+        assert_eq!(ledger.amount(), 9);
+        ledger.show();
+        assert_eq!(ledger.amount(), 3);
     }
 
     #[test]
@@ -107,6 +145,7 @@ mod tests {
         ledger.queued(7, 10..23);
         for (written, amount) in [(0, 1007), (1, 907), (9, 107), (10, 7), (23, 0)] {
             ledger.written(Some(written));
+            ledger.show();
             assert_eq!(ledger.amount(), amount, "{written}");
         }
     }

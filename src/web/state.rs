@@ -311,6 +311,7 @@ impl State {
         if let Some(writer) = &self.writer {
             self.ledger.written(writer.written());
         }
+        self.ledger.show();
     }
 
     /// Queues a message, unless the connection is closing.

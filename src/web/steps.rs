@@ -29,12 +29,10 @@ impl Shared {
                 return Ok(());
             }
         }
-        let queued =
-            state.writer.as_ref().map(|writer| (writer.queue_at(message), writer.written()));
-        match queued {
-            Some((Ok(frame), written)) => {
+        match state.writer.as_ref().map(|writer| writer.queue_at(message)) {
+            Some(Ok(frame)) => {
                 state.ledger.queued(length, frame);
-                state.ledger.written(written);
+                state.count_written();
                 if let Some(writer) = &state.writer {
                     writer.wake();
                 }
@@ -42,14 +40,14 @@ impl Shared {
             // "If the data cannot be sent, e.g. because it would need to be buffered but the buffer
             // is full, the user agent must flag the WebSocket as full and then close the WebSocket
             // connection."
-            Some((Err(error @ net::Error::Send(SendError::BufferFull { .. })), _)) => {
+            Some(Err(error @ net::Error::Send(SendError::BufferFull { .. }))) => {
                 state.ledger.dropped(length);
                 drop(state);
                 self.fail(error.into());
             }
             // The closing handshake has started, or the connection is lost: the task for that is
             // queued or will be.
-            Some((Err(_), _)) | None => state.ledger.dropped(length),
+            Some(Err(_)) | None => state.ledger.dropped(length),
         }
         Ok(())
     }
