@@ -11,6 +11,7 @@ use super::ports::PortPolicy;
 use super::shared::Shared;
 use super::socket::WebSocket;
 use super::url;
+use super::wake::Wake;
 use crate::handshake::{HeadLimits, Offer};
 use crate::net::{CancelConnect, Client};
 use crate::{Config, Delivery};
@@ -96,6 +97,7 @@ pub struct Builder {
     ports: PortPolicy,
     in_turn: bool,
     backlog: usize,
+    wake: Option<Wake>,
 }
 
 impl Builder {
@@ -111,6 +113,7 @@ impl Builder {
             ports: PortPolicy::Browser,
             in_turn: true,
             backlog: 1 << 20,
+            wake: None,
         })
     }
 
@@ -197,6 +200,21 @@ impl Builder {
         self
     }
 
+    /// Makes the program's event loop run the socket's tasks, as that of a page does: whatever
+    /// happens on the network waits until the program takes the next event
+    /// ([`Events::try_recv`](super::Events::try_recv) and its siblings). Only then do the state, the
+    /// subprotocol and the extensions change, and only then does
+    /// [`buffered_amount`](WebSocket::buffered_amount) fall. See the [module's
+    /// page](super#event-loops) for an example.
+    ///
+    /// `wake` is called once for each task that was queued, on a thread of the socket, so it should
+    /// return soon. It may wake an event loop that waits, or send on a channel. A program that waits
+    /// for this socket alone needs nothing: `|| ()`.
+    pub fn event_loop(mut self, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        self.wake = Some(Wake::new(wake));
+        self
+    }
+
     /// Makes the object and starts to connect in the background.
     ///
     /// # Errors
@@ -222,7 +240,9 @@ impl Builder {
         // requirements for elements that comprise the value of `Sec-WebSocket-Protocol` fields as
         // defined by The WebSocket Protocol, then throw a "SyntaxError" DOMException."
         client.offer().check()?;
-        let shared = Arc::new(Shared::new(self.url, drop_timeout(&client), self.backlog, cancel));
+        let drop_timeout = drop_timeout(&client);
+        let shared = Shared::new(self.url, drop_timeout, self.backlog, cancel, self.wake);
+        let shared = Arc::new(shared);
         shared.lock().networking = true;
         let thread = thread::Builder::new().name("sansock-network".into());
         let background = Arc::clone(&shared);

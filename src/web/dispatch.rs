@@ -1,19 +1,21 @@
-//! The thread that runs handlers.
+//! Running handlers: by a thread of the socket, or by the program's event loop.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use super::shared::Shared;
+use super::shared::{Locked, Shared};
 use super::state::{Call, Dispatcher, State};
 
 impl Shared {
     /// Changes the state, runs the tasks that can run at once, and wakes every thread that waits
-    /// for a change.
+    /// for a change, and the program's event loop if a task was queued.
     pub(super) fn update<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
+        let tasks = state.tasks();
         let result = change(&mut state);
+        let queued = state.tasks().saturating_sub(tasks);
         state.pump();
         if state.has_call() && state.dispatcher == Dispatcher::None {
             let shared = Arc::clone(self);
@@ -26,7 +28,36 @@ impl Shared {
         }
         drop(state);
         self.notify();
+        if let Some(wake) = &self.wake
+            && !(0..queued).all(|_| wake.call())
+        {
+            self.panicked();
+        }
         result
+    }
+
+    /// Runs the first task on this thread, which is that of the program's event loop.
+    pub(super) fn run_task<'a>(self: &'a Arc<Self>, mut state: Locked<'a>) -> Locked<'a> {
+        let call = state.take_call();
+        drop(state);
+        // There may be room for more messages.
+        self.notify();
+        if let Some(call) = call {
+            run(self, call);
+            if self.lock().closed.is_some() {
+                self.drop_listeners();
+            }
+            self.lock().dispatcher = Dispatcher::None;
+            self.notify();
+        }
+        self.lock()
+    }
+
+    /// Handlers may own something that owns the socket, and they get no more events.
+    fn drop_listeners(&self) {
+        // Dropped without the lock: a handler may own anything.
+        let listeners = self.lock().clear_listeners();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(listeners)));
     }
 }
 
@@ -54,10 +85,8 @@ fn dispatch(shared: &Arc<Shared>) {
         state = shared.lock();
         state.dispatcher = Dispatcher::Waits;
     }
-    // Handlers may own something that owns the socket, and they get no more events.
-    let listeners = state.clear_listeners();
     drop(state);
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(listeners)));
+    shared.drop_listeners();
     // If a handler was set meanwhile that missed events, this starts another thread.
     shared.update(|state| state.dispatcher = Dispatcher::None);
 }

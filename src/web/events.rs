@@ -61,6 +61,7 @@ impl Events {
     fn recv_until(&self, until: Option<Instant>) -> Option<Event> {
         let mut state = self.shared.lock();
         loop {
+            state.begin_turn();
             let was_full = state.is_full();
             if let Some(event) = state.pulls.pop(self.id) {
                 if was_full && !state.is_full() {
@@ -68,7 +69,12 @@ impl Events {
                 }
                 return Some(event);
             }
-            if state.closed.is_some() || until.is_some_and(|until| until <= Instant::now()) {
+            if state.has_turn() {
+                state = self.shared.run_task(state);
+                continue;
+            }
+            let is_over = state.closed.is_some() || state.is_in_handler();
+            if is_over || until.is_some_and(|until| until <= Instant::now()) {
                 return None;
             }
             state = self.shared.wait(state, until);

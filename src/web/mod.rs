@@ -44,6 +44,34 @@
 //! affected. After `close` all handlers are dropped, so a handler may own something that owns the
 //! socket.
 //!
+//! # Event loops
+//!
+//! By default the state changes when something happens on the network, whatever the program does at
+//! that moment. In a page it changes between two turns of the event loop, when the event is
+//! delivered. A program with an event loop of its own, such as one that runs JavaScript, gets
+//! exactly that with [`Builder::event_loop`]: taking an event runs its task. Until then nothing
+//! changes, and a script that runs sees the same `ready_state` and `buffered_amount` from its
+//! beginning to its end.
+//!
+//! ```no_run
+//! use std::sync::mpsc;
+//! use sansock::web::WebSocket;
+//!
+//! let (wake, woken) = mpsc::channel();
+//! let socket = WebSocket::builder("ws://127.0.0.1:9001/")?
+//!     .event_loop(move || drop(wake.send(())))
+//!     .open()?;
+//! let events = socket.events();
+//! // One item for each task; a real loop waits for timers and other sockets too.
+//! for () in woken {
+//!     // The state changes here, and `buffered_amount` falls.
+//!     if let Some(event) = events.try_recv() {
+//!         println!("{event:?}, {:?}", socket.ready_state());
+//!     }
+//! }
+//! # Ok::<(), sansock::web::Error>(())
+//! ```
+//!
 //! # Threads
 //!
 //! One thread connects and reads. Another one writes and keeps the timers, as after
@@ -55,6 +83,8 @@
 //!
 //! # Differences from the standard
 //!
+//! - Without [`Builder::event_loop`] the state and the buffered amount change when something happens,
+//!   not when its event is delivered.
 //! - Handlers receive the socket as an argument (a page uses `event.target`), and an error event
 //!   has a message with the reason, which a page does not get.
 //! - Events reach handlers that are set late, see above; a page would miss them. A handler that
@@ -95,6 +125,7 @@ mod state;
 mod steps;
 mod turns;
 mod url;
+mod wake;
 
 pub use builder::Builder;
 pub use error::{Error, SyntaxError};

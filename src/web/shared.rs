@@ -4,7 +4,8 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::state::State;
+use super::state::{Runner, State};
+use super::wake::Wake;
 use crate::net::CancelConnect;
 use crate::net::lock::{lock, wait};
 
@@ -13,6 +14,8 @@ pub(super) struct Shared {
     pub(super) url: String,
     /// How long dropping the object may block.
     pub(super) drop_timeout: Duration,
+    /// Tells the program's event loop that a task waits, if the program has one.
+    pub(super) wake: Option<Wake>,
     state: Mutex<State>,
     threads: Mutex<Threads>,
     /// Notified when anything in the state changes that a thread may wait for.
@@ -36,11 +39,18 @@ impl Shared {
         drop_timeout: Duration,
         backlog: usize,
         cancel: CancelConnect,
+        wake: Option<Wake>,
     ) -> Self {
+        let state = State::new(
+            backlog,
+            cancel,
+            if wake.is_some() { Runner::Program } else { Runner::Background },
+        );
         Self {
             url,
             drop_timeout,
-            state: Mutex::new(State::new(backlog, cancel)),
+            wake,
+            state: Mutex::new(state),
             threads: Mutex::default(),
             changed: Condvar::new(),
         }

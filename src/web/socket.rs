@@ -177,8 +177,16 @@ impl WebSocket {
             return None;
         }
         let mut state = self.shared.lock();
+        if state.is_in_handler() {
+            return None;
+        }
         while state.closed.is_none() || state.dispatcher != Dispatcher::None {
-            state = self.shared.wait(state, None);
+            state = if state.has_turn() {
+                state.begin_turn();
+                self.shared.run_task(state)
+            } else {
+                self.shared.wait(state, None)
+            };
         }
         state.closed.clone()
     }

@@ -4,10 +4,12 @@
 //! task to run these steps". Here, too, everything that happens on the network is queued as a
 //! [`Task`], and the state that the program sees changes when that task runs. A task without a
 //! handler is run by whichever thread holds the lock ([`State::pump`]); the others are run by the
-//! thread that runs handlers ([`State::take_call`]).
+//! thread that runs handlers ([`State::take_call`]). If the program has an event loop, that runs
+//! them all, and nothing else does ([`State::has_turn`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::event::{CloseEvent, ErrorEvent, Event, EventKind, MessageEvent, OpenEvent};
@@ -42,6 +44,7 @@ pub(super) struct State {
     /// Whether the thread that connects and reads is running.
     pub(super) networking: bool,
     pub(super) dispatcher: Dispatcher,
+    pub(super) runner: Runner,
     tasks: VecDeque<Task>,
     listeners: Listeners,
     /// The types that the program has listened for.
@@ -56,15 +59,26 @@ pub(super) struct State {
     backlog: usize,
 }
 
-/// What the thread that runs handlers is doing.
+/// Who runs the tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runner {
+    /// The threads of the socket.
+    Background,
+    /// The program's event loop.
+    Program,
+}
+
+/// What the thread that runs handlers is doing: one of the socket, or the program's event loop while
+/// it runs a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dispatcher {
     /// There is none.
     None,
     /// It waits for events.
     Waits,
-    /// It runs handlers. No other thread may run tasks meanwhile.
-    Runs,
+    /// It runs handlers. No other thread may run tasks meanwhile, and this one must not wait for
+    /// one.
+    Runs(ThreadId),
 }
 
 /// What has happened on the network.
@@ -90,7 +104,7 @@ pub(super) struct Call {
 }
 
 impl State {
-    pub(super) fn new(backlog: usize, cancel: CancelConnect) -> Self {
+    pub(super) fn new(backlog: usize, cancel: CancelConnect, runner: Runner) -> Self {
         Self {
             ready: ReadyState::Connecting,
             protocol: "".into(),
@@ -104,6 +118,7 @@ impl State {
             abandoned: false,
             networking: false,
             dispatcher: Dispatcher::None,
+            runner,
             tasks: VecDeque::new(),
             listeners: Listeners::default(),
             listened: [false; EventKind::COUNT],
@@ -146,7 +161,7 @@ impl State {
 
     /// Runs the tasks that have no handler, up to the first that has one.
     pub(super) fn pump(&mut self) {
-        while self.dispatcher != Dispatcher::Runs
+        while self.runs_in_background()
             && let Some(task) = self.tasks.front()
             && !task.kind().is_some_and(|kind| self.listeners.any(kind))
         {
@@ -156,12 +171,37 @@ impl State {
         }
     }
 
-    /// Whether a handler can be called.
+    /// Whether a thread of the socket can call a handler.
     pub(super) fn has_call(&self) -> bool {
         let waits = |kind| self.listeners.any(kind);
-        self.dispatcher != Dispatcher::Runs
+        self.runs_in_background()
             && (self.tasks.front().and_then(Task::kind).is_some_and(waits)
                 || self.missed.iter().any(|event| waits(event.kind())))
+    }
+
+    /// Whether the program's event loop has a task to run.
+    pub(super) fn has_turn(&self) -> bool {
+        self.runner == Runner::Program && !self.is_running() && !self.tasks.is_empty()
+    }
+
+    /// Begins a turn of the program's event loop, if it has one. `bufferedAmount` counts what was
+    /// queued, "but that, as of the last time the event loop reached step 1, had not yet been
+    /// transmitted to the network."
+    pub(super) fn begin_turn(&mut self) {
+        if self.runner == Runner::Program {
+            self.count_written();
+            self.ledger.show();
+        }
+    }
+
+    /// Whether this thread is in a handler.
+    pub(super) fn is_in_handler(&self) -> bool {
+        self.dispatcher == Dispatcher::Runs(thread::current().id())
+    }
+
+    /// How many tasks wait.
+    pub(super) fn tasks(&self) -> usize {
+        self.tasks.len()
     }
 
     /// When handlers may be called, if that is later than now: the program may still be setting
@@ -180,7 +220,7 @@ impl State {
             self.next_event()?
         };
         let listeners = self.listeners.of(event.kind());
-        self.dispatcher = Dispatcher::Runs;
+        self.dispatcher = Dispatcher::Runs(thread::current().id());
         Some(Call { event, listeners })
     }
 
@@ -229,6 +269,15 @@ impl State {
         }
         let complete = self.listened.iter().all(|listened| *listened);
         self.settled = if complete { None } else { Instant::now().checked_add(SETTLE) };
+    }
+
+    const fn is_running(&self) -> bool {
+        matches!(self.dispatcher, Dispatcher::Runs(_))
+    }
+
+    /// Whether the threads of the socket may run tasks now.
+    fn runs_in_background(&self) -> bool {
+        self.runner == Runner::Background && !self.is_running()
     }
 
     /// Runs the first task.
@@ -306,12 +355,15 @@ impl State {
         }
     }
 
-    /// Updates how many bytes the network has taken.
+    /// Updates how many bytes the network has taken. A program with an event loop sees it in its
+    /// next turn.
     pub(super) fn count_written(&mut self) {
         if let Some(writer) = &self.writer {
             self.ledger.written(writer.written());
         }
-        self.ledger.show();
+        if self.runner == Runner::Background {
+            self.ledger.show();
+        }
     }
 
     /// Queues a message, unless the connection is closing.

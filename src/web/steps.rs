@@ -8,7 +8,7 @@ use super::error::Error;
 use super::event::ErrorEvent;
 use super::ready_state::ReadyState;
 use super::shared::Shared;
-use super::state::Dispatcher;
+use super::state::{Dispatcher, Runner};
 use crate::{CloseCode, Message, SendError, net};
 
 impl Shared {
@@ -60,11 +60,11 @@ impl Shared {
 
     /// The steps of `close(code, reason)` that follow the checks.
     pub(super) fn close(self: &Arc<Self>, code: Option<CloseCode>, reason: &str) {
-        self.update(|state| match state.ready {
+        self.update(|state| match (state.ready, &state.writer) {
             // "If the WebSocket connection is not yet established, fail the WebSocket connection
             // and set this's ready state to CLOSING (2)." The network's thread queues the task of
             // the end, which makes it CLOSED.
-            ReadyState::Connecting => {
+            (ReadyState::Connecting, None) => {
                 state.ready = ReadyState::Closing;
                 let failure = ErrorEvent::new("closed before the connection was established");
                 state.failure = Some(failure);
@@ -72,16 +72,17 @@ impl Shared {
             }
             // "If the WebSocket closing handshake has not yet been started, start the WebSocket
             // closing handshake and set this's ready state to CLOSING (2)." If it has, its task is
-            // queued or will be.
-            ReadyState::Open => {
-                state.ready = ReadyState::Closing;
-                if let Some(writer) = &state.writer {
+            // queued or will be. The connection may be established while the task that makes it
+            // OPEN waits.
+            (ReadyState::Connecting | ReadyState::Open, writer) => {
+                if let Some(writer) = writer {
                     let _ = writer.queue_close(code, reason);
                     writer.wake();
                 }
+                state.ready = ReadyState::Closing;
             }
             // "Do nothing."
-            ReadyState::Closing | ReadyState::Closed => {}
+            (ReadyState::Closing | ReadyState::Closed, _) => {}
         });
     }
 
@@ -89,7 +90,11 @@ impl Shared {
     fn fail(self: &Arc<Self>, error: ErrorEvent) {
         self.update(|state| {
             if state.is_alive() {
-                state.ready = ReadyState::Closing;
+                // In a page it is OPEN until the task of the end. Here a loop that sends as long as
+                // it is OPEN would keep that task from running.
+                if state.runner == Runner::Background {
+                    state.ready = ReadyState::Closing;
+                }
                 state.failure = Some(error);
                 state.abort();
             }

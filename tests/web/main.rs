@@ -5,6 +5,8 @@
 
 mod close;
 mod constructor;
+mod event_loop;
+mod event_loop_turns;
 mod feedback;
 mod handlers;
 mod pull;
