@@ -123,11 +123,14 @@ impl Options {
     }
 
     /// Pages that have their site's name resolve to this server are refused.
-    fn hosts(&self) -> HostPolicy {
+    fn hosts(&self) -> Result<HostPolicy, Box<dyn Error>> {
         let listen = self.listen.address.as_deref().and_then(|it| it.rsplit_once(':'));
         let always = ["localhost", "127.0.0.1", "[::1]"].into_iter().chain(listen.map(|it| it.0));
-        let always = always.filter_map(|host| host.parse().ok());
-        HostPolicy::List(always.chain(self.hosts.iter().cloned()).collect())
+        let mut hosts = self.hosts.clone();
+        for host in always {
+            hosts.push(host.parse().map_err(|error| format!("{host} as a name in URLs: {error}"))?);
+        }
+        Ok(HostPolicy::List(hosts))
     }
 
     fn config(&self) -> Config {
@@ -140,7 +143,7 @@ impl Options {
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let (server, s) = options.listen.bind("127.0.0.1:9002")?;
     // `serve` decides which pages may connect.
-    let server = server.config(options.config()).stack_size(STACK).hosts(options.hosts());
+    let server = server.config(options.config()).stack_size(STACK).hosts(options.hosts()?);
     let server = server.origins(OriginPolicy::Any);
     listen::end_with_signals(&server)?;
     let room = Arc::new(Room::new());

@@ -202,7 +202,7 @@ impl From<&HandshakeError> for Rejection {
             // No body: the method may have been HEAD. "The origin server MUST generate an Allow
             // header field in a 405 response" (RFC 9110, 15.5.6).
             HandshakeError::Request(RequestError::Method) => {
-                return rejection.header("Allow", "GET");
+                return rejection.header("Allow", "GET, HEAD, OPTIONS");
             }
             HandshakeError::Request(
                 RequestError::UpgradeRequired | RequestError::UnsupportedVersion,

@@ -75,6 +75,9 @@ fn each_header_that_is_wrong_has_its_error_and_status() {
         ("Host", &["Host: u@a"], Head(InvalidHeader("Host")), 400),
         ("Host", &["Host: a/b"], Head(InvalidHeader("Host")), 400),
         ("Host", &["Host: a:b"], Head(InvalidHeader("Host")), 400),
+        // A zone means something on one machine alone (RFC 6874, 1).
+        ("Host", &["Host: [fe80::1%25eth0]"], Head(InvalidHeader("Host")), 400),
+        ("Host", &["Host: [fe80::1%eth0]"], Head(InvalidHeader("Host")), 400),
         ("Host", &["Host: \u{e9}"], Head(InvalidHeader("Host")), 400),
         ("Upgrade", &[], Request(UpgradeRequired), 426),
         ("Upgrade", &["Upgrade: websocket/13"], Request(UpgradeRequired), 426),
@@ -224,7 +227,7 @@ fn refused(request: &str, error: &HandshakeError, status: u16) {
     assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
     assert!(head.contains("\r\nConnection: close"), "{response}");
     assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{response}");
-    assert_eq!(head.contains("\r\nAllow: GET"), status == 405, "{response}");
+    assert_eq!(head.contains("\r\nAllow: GET, HEAD, OPTIONS"), status == 405, "{response}");
     let upgrade = "\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     assert_eq!(head.contains(upgrade), status == 426, "{response}");
 }
@@ -446,7 +449,7 @@ fn answers_to_errors_byte_by_byte() {
             "HTTP/1.1 405 Method Not Allowed\r\n\
              Connection: close\r\n\
              Content-Length: 0\r\n\
-             Allow: GET\r\n\
+             Allow: GET, HEAD, OPTIONS\r\n\
              \r\n",
         ),
         (
