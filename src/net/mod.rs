@@ -6,6 +6,7 @@
 //! With the feature `rustls` the same types work over TLS too: `connect` takes `wss:` URLs, and
 //! `tls` has the options of clients and servers.
 
+mod accept;
 mod blocking;
 mod cancel;
 pub mod client;
@@ -29,6 +30,7 @@ mod transport;
 mod websocket;
 mod write;
 
+pub use accept::accept;
 pub use cancel::CancelConnect;
 pub use client::Client;
 pub use connect::ConnectError;

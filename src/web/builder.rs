@@ -209,7 +209,7 @@ impl Builder {
     ///
     /// `wake` is called once for each task that was queued, on a thread of the socket, so it should
     /// return soon. It may wake an event loop that waits, or send on a channel. A program that waits
-    /// for this socket alone needs nothing: `|| ()`.
+    /// for this socket alone needs nothing: `|| ()`. If it panics, the socket is closed with 1011.
     pub fn event_loop(mut self, wake: impl Fn() + Send + Sync + 'static) -> Self {
         self.wake = Some(Wake::new(wake));
         self

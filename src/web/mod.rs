@@ -51,22 +51,29 @@
 //! delivered. A program with an event loop of its own, such as one that runs JavaScript, gets
 //! exactly that with [`Builder::event_loop`]: taking an event runs its task. Until then nothing
 //! changes, and a script that runs sees the same `ready_state` and `buffered_amount` from its
-//! beginning to its end.
+//! beginning to its end. Handlers run on the thread that takes the event, and one that is set late
+//! misses what was taken, as in a page. An `error` is directly followed by its `close`: in a page
+//! both are one task. Some tasks fire no event, such as the one that makes the state CLOSING; taking
+//! the next event runs them too.
 //!
 //! ```no_run
 //! use std::sync::mpsc;
-//! use sansock::web::WebSocket;
+//! use sansock::web::{Event, WebSocket};
 //!
 //! let (wake, woken) = mpsc::channel();
 //! let socket = WebSocket::builder("ws://127.0.0.1:9001/")?
-//!     .event_loop(move || drop(wake.send(())))
+//!     .event_loop(move || {
+//!         let _ = wake.send(());
+//!     })
 //!     .open()?;
 //! let events = socket.events();
 //! // One item for each task; a real loop waits for timers and other sockets too.
 //! for () in woken {
 //!     // The state changes here, and `buffered_amount` falls.
-//!     if let Some(event) = events.try_recv() {
-//!         println!("{event:?}, {:?}", socket.ready_state());
+//!     match events.try_recv() {
+//!         Some(Event::Close(_)) => break,
+//!         Some(event) => println!("{event:?}, {:?}", socket.ready_state()),
+//!         None => {}
 //!     }
 //! }
 //! # Ok::<(), sansock::web::Error>(())
@@ -83,8 +90,17 @@
 //!
 //! # Differences from the standard
 //!
-//! - Without [`Builder::event_loop`] the state and the buffered amount change when something happens,
-//!   not when its event is delivered.
+//! - Without [`Builder::event_loop`] the state, the subprotocol, the extensions and the buffered amount
+//!   change when something happens, not when its event is delivered; a socket whose buffer is full is
+//!   CLOSING at once.
+//! - There is no `open` after [`close`](WebSocket::close).
+//! - The events are not those of `EventTarget`: no `once`, `signal`, `capture` or `dispatchEvent`; a
+//!   handler that is added twice is called twice; `on_*` cannot be read; events have no `target` or
+//!   `timeStamp`. All handlers are dropped after `close`.
+//! - [`send`](WebSocket::send) takes text or bytes, no `Blob`. A reason to close needs a code.
+//! - Reading pauses when [`Builder::backlog`] bytes wait, and [`Timeouts`](crate::Timeouts) fail a
+//!   connection too.
+//! - Nothing closes with 1001 when a document goes away: there is none.
 //! - Handlers receive the socket as an argument (a page uses `event.target`), and an error event
 //!   has a message with the reason, which a page does not get.
 //! - Events reach handlers that are set late, see above; a page would miss them. A handler that

@@ -12,4 +12,6 @@ mod slow_readers;
 mod socket;
 mod split;
 mod stalls;
+#[cfg(unix)]
+mod unix;
 mod waiting;
