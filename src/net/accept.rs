@@ -45,8 +45,8 @@ use crate::{Config, ReceiveBuffer, SendBuffer};
 ///
 /// [`Error::Handshake`] if the request is wrong, or takes longer than
 /// [`Timeouts::handshake`](crate::Timeouts::handshake), and [`Error::Io`]. A client that is refused
-/// was sent the response that says why, and its end was awaited, for
-/// [`Timeouts::closing`](crate::Timeouts::closing) at most.
+/// was sent the response that says why; unless it was too slow or sent no HTTP, its end was awaited,
+/// for [`Timeouts::closing`](crate::Timeouts::closing) at most.
 pub fn accept<S: Transport>(
     mut stream: S,
     config: &Config,
@@ -64,12 +64,12 @@ pub fn accept<S: Transport>(
     let established = match answered {
         Ok(Some(established)) => established,
         Ok(None) => {
-            end(&mut stream, &mut output, config);
+            end(&mut stream, &mut output, config, true);
             return Ok(None);
         }
         Err(error) => {
             error.respond(&mut output);
-            end(&mut stream, &mut output, config);
+            end(&mut stream, &mut output, config, error.lingers());
             return Err(error.into());
         }
     };
@@ -99,10 +99,10 @@ fn answer(
     }
 }
 
-/// Writes the response, ends our side, and awaits the client's end.
-fn end<S: Transport>(stream: &mut S, output: &mut SendBuffer, config: &Config) {
+/// Writes the response, ends our side, and perhaps awaits the client's end.
+fn end<S: Transport>(stream: &mut S, output: &mut SendBuffer, config: &Config, lingers: bool) {
     let deadline = config.timeouts.ending(Instant::now());
-    if write_and_end(stream, output, &deadline) {
+    if write_and_end(stream, output, &deadline) && lingers {
         discard(stream, &deadline, OF_REFUSED);
     }
 }

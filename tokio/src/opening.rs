@@ -101,19 +101,23 @@ pub(crate) async fn write_until<S: AsyncWrite + Unpin>(
 /// The largest number of bytes that are read and discarded from a refused client.
 const OF_REFUSED: usize = 64 << 20;
 
-/// Writes a response that refuses the peer, ends our side, and reads until the peer ends its own: a
+/// Writes a response that refuses the peer, ends our side, and, if it `lingers`, reads until the peer ends its own: a
 /// transport that is dropped while bytes lie unread makes TCP send a reset, which may take the
 /// response away.
 pub(crate) async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
     io: &mut S,
     output: &mut SendBuffer,
     deadline: &Deadline,
+    lingers: bool,
 ) {
     if !matches!(write_until(io, output, deadline).await, Ok(true)) {
         return;
     }
     let linger = async {
         io.shutdown().await?;
+        if !lingers {
+            return Ok(());
+        }
         let mut bytes = [0; 4 << 10];
         let mut discarded: usize = 0;
         while discarded < OF_REFUSED {

@@ -40,6 +40,24 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
+    /// Returns whether the end of a client that is refused with this error is worth waiting for, so
+    /// that it can read the response. One that was too slow, or that does not speak HTTP, must not
+    /// hold its place any longer.
+    #[must_use]
+    pub const fn lingers(&self) -> bool {
+        !matches!(
+            self,
+            Self::Incomplete(_)
+                | Self::Head(
+                    HeadError::ControlByte(_)
+                        | HeadError::LineEnding
+                        | HeadError::FoldedLine
+                        | HeadError::StartLine
+                        | HeadError::HeaderLine
+                )
+        )
+    }
+
     /// Returns the HTTP status that a server answers with: 500 if the fault is the program's. (Only
     /// a gateway that is a client too meets a [`Response`](Self::Response) error: 502.)
     #[must_use]

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::options::Options;
-use crate::handshake::{
-    Answer, HandshakeError, HeadError, Incomplete, Rejection, Request, ServerHandshake,
-};
+use crate::handshake::{Answer, HandshakeError, Incomplete, Rejection, Request, ServerHandshake};
 use crate::net::linger::write_and_end;
 use crate::net::lock::lock;
 use crate::net::opening::read_head;
@@ -83,7 +81,7 @@ impl Incoming {
                 return Err(error.into());
             }
             Err(Error::Handshake(error)) => {
-                if !is_worth_waiting_for(&error) {
+                if !error.lingers() {
                     incoming.slot.settle();
                 }
                 incoming.refuse::<()>(error)?;
@@ -231,20 +229,4 @@ impl Incoming {
 fn already_answered() -> Error {
     let text = "the request was answered already";
     io::Error::new(io::ErrorKind::NotConnected, text).into()
-}
-
-/// Whether a refused client's end is awaited, so that it can read the response. One that was too
-/// slow, or that does not speak HTTP, must not hold its place any longer.
-const fn is_worth_waiting_for(error: &HandshakeError) -> bool {
-    !matches!(
-        error,
-        HandshakeError::Incomplete(_)
-            | HandshakeError::Head(
-                HeadError::ControlByte(_)
-                    | HeadError::LineEnding
-                    | HeadError::FoldedLine
-                    | HeadError::StartLine
-                    | HeadError::HeaderLine
-            )
-    )
 }

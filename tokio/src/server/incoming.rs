@@ -174,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         let inner = self.into_inner();
         match queued {
             Ok(()) => {
-                inner.end(output).await;
+                inner.end(output, true).await;
                 Ok(())
             }
             Err(error) => Err(inner.refuse(error.into()).await),
@@ -240,14 +240,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
             if !matches!(rejected, Some(Ok(()))) {
                 error.respond(&mut output);
             }
-            self.end(output).await;
+            self.end(output, error.lingers()).await;
         }
         error.into()
     }
 
-    async fn end(mut self: Box<Self>, mut output: SendBuffer) {
+    async fn end(mut self: Box<Self>, mut output: SendBuffer, lingers: bool) {
         let deadline = self.config.timeouts.ending(now());
-        Box::pin(refuse(&mut self.io, &mut output, &deadline)).await;
+        Box::pin(refuse(&mut self.io, &mut output, &deadline, lingers)).await;
     }
 }
 
