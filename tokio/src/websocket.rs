@@ -378,19 +378,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.state.established.as_deref()
     }
 
-    /// Returns the transport; `None` never, but for a connection whose parts were taken.
+    /// Returns the transport.
+    ///
+    /// # Panics
+    ///
+    /// Never: only what consumes a connection takes its transport out.
+    #[expect(clippy::expect_used, reason = "only what consumes a connection takes it out")]
     #[must_use]
-    pub const fn get_ref(&self) -> Option<&S> {
-        self.state.link.stream.as_ref()
+    pub fn get_ref(&self) -> &S {
+        self.state.link.stream.as_ref().expect("the connection has its transport")
     }
 
     /// Splits it into its parts, to continue without this adapter: the transport, the connection,
     /// received bytes and bytes to send.
+    /// A [`Server`](crate::Server) no longer reaches it.
+    ///
+    /// # Panics
+    ///
+    /// Never: only what consumes a connection takes its transport out.
+    #[expect(clippy::expect_used, reason = "only what consumes a connection takes it out")]
     #[must_use]
-    pub fn into_parts(mut self) -> Option<(S, Connection, ReceiveBuffer, SendBuffer)> {
-        let (stream, connection) = self.state.link.take()?;
+    pub fn into_parts(mut self) -> (S, Connection, ReceiveBuffer, SendBuffer) {
+        let taken = self.state.link.take();
+        let (stream, connection) = taken.expect("the connection has its transport");
         let Buffers { input, output } = *self.state.buffers.take().unwrap_or_default();
-        Some((stream, connection, input, output))
+        (stream, connection, input, output)
     }
 
     /// What a connection that is dropped leaves to the server: itself, unless it has ended.

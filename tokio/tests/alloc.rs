@@ -9,7 +9,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use sansock::{Config, Connection, ReceiveBuffer, SendBuffer};
 use sansock_tokio::{Event, Reader, WebSocket, Writer};
 use testkit::frame::{BINARY, FIN, Frame};
-use testkit::memory::{Counting, allocations};
+use testkit::memory::{Counting, allocations, held};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[global_allocator]
@@ -60,6 +60,43 @@ fn socket(length: usize) -> WebSocket<Endless> {
     WebSocket::new(io, connection, ReceiveBuffer::new(), SendBuffer::new())
 }
 
+/// Brings one message, and then nothing.
+#[derive(Debug)]
+struct Once(Vec<u8>);
+
+impl AsyncRead for Once {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.0.is_empty() {
+            return Poll::Pending;
+        }
+        let n = bytes.remaining().min(self.0.len());
+        bytes.put_slice(&self.0.drain(..n).collect::<Vec<_>>());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Once {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
 /// Polls once, without a runtime.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -76,6 +113,41 @@ fn assert_steady(length: usize, most: usize, mut message: impl FnMut()) {
     (0..20).for_each(|_| message());
     let count = allocations(|| (0..MESSAGES).for_each(|_| message()));
     assert!(count <= most * MESSAGES, "{length} bytes: {count} for {MESSAGES} messages");
+}
+
+#[test]
+fn an_idle_connection_holds_next_to_nothing() {
+    let (mut whole, mut halves) = (Vec::with_capacity(400), Vec::with_capacity(400));
+    // The first round fills the pool.
+    for (split, measured) in [(false, false), (false, true), (true, true)] {
+        let held = held(|| {
+            for _ in 0..100 {
+                let frame =
+                    Frame { first: FIN | BINARY, key: Some([0; 4]), payload: vec![7; 9_000] };
+                let connection = Connection::server(&Config::new());
+                let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
+                let mut socket = WebSocket::new(Once(frame.bytes()), connection, input, output);
+                let message = |event| matches!(event, Ok(Some(Event::Message(_))));
+                let mut cx = Context::from_waker(Waker::noop());
+                if split {
+                    let (mut reader, writer) = socket.split();
+                    assert!(message(now(reader.recv())));
+                    assert!(pin!(reader.recv()).poll(&mut cx).is_pending());
+                    halves.push((reader, writer));
+                } else {
+                    assert!(message(now(socket.recv())));
+                    assert!(pin!(socket.recv()).poll(&mut cx).is_pending());
+                    whole.push(socket);
+                }
+            }
+        });
+        // The test's transport keeps the memory of its frame.
+        let each = held / 100 - 9_008;
+        assert!(
+            !measured || each < if split { 1_300 } else { 800 },
+            "{each} bytes, split: {split}"
+        );
+    }
 }
 
 #[test]

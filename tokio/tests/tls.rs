@@ -58,7 +58,7 @@ async fn messages_and_the_close_pass_whole_and_split() {
         Client::new(&format!("wss://127.0.0.1:{port}/")).unwrap().tls(authority.connector());
     for split in [false, true] {
         let mut socket = client.connect().await.unwrap();
-        assert!(socket.get_ref().unwrap().tls().is_some());
+        assert!(socket.get_ref().tls().is_some());
         let large = vec![7; 1 << 20];
         let outcome = if split {
             let (mut reader, writer) = socket.split();
