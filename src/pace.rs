@@ -121,6 +121,20 @@ mod tests {
     }
 
     #[test]
+    fn the_deadline_moves_with_what_is_taken() {
+        let start = Instant::now();
+        let mut pace = WritePace::new(TIMEOUT);
+        assert_eq!(pace.deadline(), None, "nothing waits");
+        assert!(pace.took(1, start).is_ok());
+        assert_eq!(pace.deadline(), Some(start + TIMEOUT));
+        // As much as must be taken, at the last moment.
+        assert!(pace.took(WritePace::LEAST - 1, start + TIMEOUT).is_ok());
+        assert_eq!(pace.deadline(), Some(start + 2 * TIMEOUT));
+        pace.rest();
+        assert_eq!(pace.deadline(), None);
+    }
+
+    #[test]
     fn the_time_starts_anew_when_nothing_waits() {
         let start = Instant::now();
         let mut pace = WritePace::new(Some(TIMEOUT));

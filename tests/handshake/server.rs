@@ -736,3 +736,22 @@ fn a_request_error_is_rejected_as_the_handshake_error_that_it_is() {
     assert_eq!(rejection, Rejection::from(&HandshakeError::Request(RequestError::OriginDenied)));
     assert_eq!(rejection.status(), 403);
 }
+
+/// One that was too slow, or that sent no HTTP, is not waited for.
+#[test]
+fn only_a_client_that_can_read_the_response_is_waited_for() {
+    for (request, lingers) in [
+        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", true),
+        ("GET / HTTP/1.0\r\nUpgrade: websocket\r\n\r\n", true),
+        ("no HTTP\r\n", false),
+        ("GET / HTTP/1.1\r\nno header\r\n\r\n", false),
+        ("GET / HTTP/1.1\n", false),
+        ("\x16\x03", false),
+    ] {
+        let Err(error) = feed(&mut server(), [request.as_bytes()]) else {
+            panic!("{request} is right")
+        };
+        assert_eq!(error.lingers(), lingers, "{request}: {error}");
+    }
+    assert!(!HandshakeError::from(sansock::handshake::Incomplete::TimedOut).lingers());
+}

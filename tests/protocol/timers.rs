@@ -748,3 +748,17 @@ fn a_close_frame_that_left_another_way_is_one() {
         assert_eq!(end.outcome(), Some(clean(1000)));
     }
 }
+
+/// "A moment in the past means now": the time of a message starts with it.
+#[test]
+fn the_timers_are_to_be_checked_when_a_message_begins() {
+    let (ends, start) = ends(Timeouts::new().message(seconds(5)));
+    for (mut end, role) in ends {
+        // Nothing has arrived, and the timers have seen that.
+        end.receive(b"");
+        end.tell(start + seconds(1));
+        assert_eq!(end.connection.poll_timeout(), None);
+        end.receive(&cut_frame(role, TEXT, 5, b"x"));
+        assert_eq!(end.connection.poll_timeout(), Some(start + seconds(1)));
+    }
+}

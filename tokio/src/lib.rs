@@ -101,6 +101,11 @@
 //! `enable_time`, unless all timeouts are off. A peer that does not read is given up after the write
 //! timeout: 30 seconds for [`Client`] and [`Server`], none for a [`WebSocket`] made of parts.
 //!
+//! The timers are checked when they may have passed, and not with every message, which would cost
+//! more than the message. So the first keepalive Ping comes after once to twice
+//! [`Keepalive::interval`] of silence, and an idle connection is closed after once to twice
+//! `Timeouts::idle`.
+//!
 //! # Memory
 //!
 //! An idle connection gives its buffers back to a pool of its thread.

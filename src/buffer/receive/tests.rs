@@ -145,3 +145,10 @@ fn a_transport_that_lies_about_what_it_read_is_found_out() {
     }
     let _ = ReceiveBuffer::new().read_from(&mut Liar);
 }
+
+#[test]
+fn what_has_arrived_can_be_discarded() {
+    let mut buffer = holding(b"what a refused client sends");
+    buffer.discard();
+    assert!(buffer.as_slice().is_empty() && buffer.is_idle());
+}

@@ -225,3 +225,27 @@ fn capacity_counts_all_but_the_place_of_a_pong() {
 fn the_place_of_a_pong_is_as_long_as_the_longest() {
     assert_eq!(WaitingPong::new().frame.len(), 131);
 }
+
+/// A shorter Pong takes its place, so less is written than was counted.
+#[test]
+fn a_pong_that_was_replaced_leaves_no_rest() {
+    let mut buffer = SendBuffer::new();
+    pong(&mut buffer, &[7; 100]);
+    assert_eq!(buffer.check_written(), (0, false));
+    pong(&mut buffer, b"");
+    let n = buffer.as_slice().len();
+    buffer.consume(n);
+    assert_eq!(buffer.check_written(), (2, false));
+}
+
+#[test]
+fn what_was_counted_outlives_the_memory() {
+    let mut buffer = SendBuffer::new();
+    buffer.extend_from_slice(b"12345");
+    buffer.consume(5);
+    buffer.set_ahead(10, 20);
+    buffer.release();
+    assert_eq!((buffer.capacity(), buffer.waiting()), (0, 20));
+    assert_eq!(buffer.check_written().0, 15);
+    assert_eq!(buffer.check_written(), (15, true));
+}

@@ -78,6 +78,19 @@ async fn the_reader_writes_what_is_queued_and_the_writer_the_answers() {
     assert!(matches!(writer.queue("too late"), Err(Error::Send(_))));
 }
 
+/// The reader sleeps, and nothing happens on the network.
+#[tokio::test]
+async fn what_is_queued_wakes_the_reader() {
+    let (mut client, server) = pair(&Config::new());
+    let (mut reader, writer) = server.split();
+    let reading = tokio::spawn(async move { reader.recv().await.map(|event| event.is_some()) });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    writer.queue("wake up").unwrap();
+    let message = tokio::time::timeout(SOON, client.next_message()).await.expect("it sleeps");
+    assert_eq!(message.unwrap(), Some(Message::from("wake up")));
+    reading.abort();
+}
+
 #[tokio::test]
 async fn clones_send_whole_messages() {
     let running = Running::start(|server| server, echo).await;

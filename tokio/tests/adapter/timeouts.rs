@@ -25,6 +25,16 @@ async fn keepalive_ends_a_dead_peer_and_no_live_one() {
     let elapsed = start.elapsed();
     assert!(elapsed >= 30 * SECOND && elapsed <= 31 * SECOND, "{elapsed:?}");
 
+    // The same of halves, and behind a message.
+    let start = Instant::now();
+    let (server, mut client) = server_over(&config, 1_000);
+    client.write_all(b"\x82\x80\0\0\0\0").await.unwrap();
+    let (mut reader, _writer) = server.split();
+    assert!(matches!(reader.recv().await.unwrap(), Some(Event::Message(_))));
+    let error = reader.recv().await.unwrap_err();
+    assert!(matches!(error, Error::Timeout(sansock::Timeout::Keepalive)), "{error}");
+    assert!(start.elapsed() <= 51 * SECOND, "{:?}", start.elapsed());
+
     // One that answers Pings lives.
     let (mut client, mut server) = pair(&config);
     let answering = tokio::spawn(async move { drain(&mut client).await });
@@ -109,6 +119,19 @@ async fn a_peer_that_does_not_read_ends_in_the_write_timeout() {
     }
 }
 
+/// The same while the program waits for the peer.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_ends_the_wait_too() {
+    let (mut server, _client) = server_over(&Config::new(), 1_000);
+    server.set_write_timeout(30 * SECOND);
+    server.queue(vec![0; 1 << 20]).unwrap();
+    let start = Instant::now();
+    let Err(Error::Io(error)) = server.recv().await else { panic!("it waits for ever") };
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(start.elapsed() <= 32 * SECOND, "{:?}", start.elapsed());
+    assert!(matches!(server.recv().await, Err(Error::Abnormal)), "and then it is over");
+}
+
 /// An honest slow link: 2 kB a second take half an hour for 4 MiB.
 #[tokio::test(start_paused = true)]
 async fn a_slow_link_survives() {
@@ -133,10 +156,24 @@ async fn a_slow_link_survives() {
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_to_a_ping_is_written_before_the_next_event() {
+    for split in [false, true] {
+        answer_pings(split).await;
+    }
+}
+
+async fn answer_pings(split: bool) {
     let (mut server, mut client) = server_over(&Config::new(), 10_000);
     client.write_all(&b"\x89\x81\0\0\0\x001\x89\x81\0\0\0\x002"[..]).await.unwrap();
-    for payload in [b"1", b"2"] {
-        assert_eq!(server.recv().await.unwrap(), Some(Event::Ping(payload)));
+    let pings = [Event::Ping(b"1"), Event::Ping(b"2")];
+    if split {
+        let (mut reader, _writer) = server.split();
+        for ping in pings {
+            assert_eq!(reader.recv().await.unwrap(), Some(ping));
+        }
+    } else {
+        for ping in pings {
+            assert_eq!(server.recv().await.unwrap(), Some(ping));
+        }
     }
     let mut answers = [0; 6];
     client.read_exact(&mut answers).await.unwrap();
