@@ -109,7 +109,8 @@ impl SendBuffer {
     #[inline]
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
-        self.bytes.len().saturating_add(self.waiting_pong().map_or(0, |pong| pong.length))
+        // Lengths of memory that exists at the same time: the sum cannot overflow.
+        self.bytes.len().wrapping_add(self.waiting_pong().map_or(0, |pong| pong.length))
     }
 
     /// Returns whether nothing waits.
@@ -122,7 +123,7 @@ impl SendBuffer {
     /// Returns how many bytes wait, those of a batch in flight included.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
-        self.ahead.saturating_add(self.buffered_amount())
+        self.ahead.wrapping_add(self.buffered_amount())
     }
 
     /// Returns how many bytes were written, modulo 2^32, and whether bytes that waited at the last
@@ -139,7 +140,8 @@ impl SendBuffer {
     /// Records that `n` bytes of a batch were written and that `ahead` bytes of it wait.
     pub(super) fn set_ahead(&mut self, n: usize, ahead: usize) {
         self.count(n);
-        self.ahead = ahead;
+        // As no memory is longer, sums with other lengths cannot overflow.
+        self.ahead = ahead.min(isize::MAX.unsigned_abs());
     }
 
     /// Swaps the waiting bytes and the memory.
