@@ -2,7 +2,8 @@
 //! measure, so it has ceilings. `cargo bench -p sansock-benches --bench instructions` fails if a
 //! count is above its ceiling.
 //!
-//! A count depends on the compiler and slightly on the CPU (the C library selects a memcpy for it).
+//! A count depends on the compiler, by an instruction on the folder that it is built in, and slightly on
+//! the CPU (the C library selects a memcpy for it).
 //! If a change is worth more instructions, raise the ceiling in the same commit.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails stops")]
 
@@ -39,7 +40,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "receive 8 B, one a read",
-        ceiling: 361,
+        ceiling: 362,
         run: |n| receive(Role::Server, 8, Endless::single, n),
     },
     Case {
