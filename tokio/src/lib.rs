@@ -113,7 +113,7 @@
 //! # Features
 //!
 //! - `rustls`: TLS; see `tls`. `webpki-roots`: Mozilla's roots, for programs that ask for them.
-//! - `deflate`: permessage-deflate (RFC 7692), for those who ask for it.
+//! - `deflate`: permessage-deflate (RFC 7692), where the program asks for it.
 
 mod client;
 mod clock;

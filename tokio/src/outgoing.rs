@@ -176,7 +176,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// [`flush`](Self::flush) for those who write their own futures.
+    /// [`flush`](Self::flush) for hand-written futures.
     ///
     /// # Errors
     ///

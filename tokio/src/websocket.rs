@@ -156,8 +156,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Polls for the next event: ready with `true` if [`event`](Self::event) lends it, and with
-    /// `false` after a completed closing handshake. [`recv`](Self::recv) for those who write their
-    /// own futures.
+    /// `false` after a completed closing handshake. [`recv`](Self::recv) for hand-written
+    /// futures.
     ///
     /// # Errors
     ///
@@ -294,7 +294,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.outgoing().flush().await
     }
 
-    /// [`flush`](Self::flush) for those who write their own futures.
+    /// [`flush`](Self::flush) for hand-written futures.
     ///
     /// # Errors
     ///

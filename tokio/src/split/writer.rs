@@ -131,7 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         poll_fn(|cx| self.shared.poll_flush(cx, ticket)).await
     }
 
-    /// [`flush`](Self::flush) for those who write their own futures.
+    /// [`flush`](Self::flush) for hand-written futures.
     ///
     /// # Errors
     ///
