@@ -47,7 +47,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
         let mut unwritten = self.link.connection.send_in_place(message, self.output)?;
         if unwritten.is_worth_a_write() {
             // An error occurs again at the next write, and the rest waits.
-            let _ = self.link.poll_write_out(&mut nobody(), &mut unwritten);
+            let _ = self.link.poll_write_out(&mut no_wake(), &mut unwritten);
         }
         Ok(())
     }
@@ -69,7 +69,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         let mut unwritten = self.link.connection.send_encoded_in_place(message, self.output)?;
         if unwritten.is_worth_a_write() {
-            let _ = self.link.poll_write_out(&mut nobody(), &mut unwritten);
+            let _ = self.link.poll_write_out(&mut no_wake(), &mut unwritten);
         }
         Ok(())
     }
@@ -224,7 +224,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// The context of a write that nobody waits for: whoever waits next polls the transport again.
-fn nobody() -> Context<'static> {
+/// A context that wakes no task. The next wait polls the transport again, with a waker.
+fn no_wake() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }

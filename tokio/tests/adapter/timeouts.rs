@@ -126,7 +126,7 @@ async fn a_peer_that_does_not_read_ends_the_wait_too() {
     server.set_write_timeout(30 * SECOND);
     server.queue(vec![0; 1 << 20]).unwrap();
     let start = Instant::now();
-    let Err(Error::Io(error)) = server.recv().await else { panic!("it waits for ever") };
+    let Err(Error::Io(error)) = server.recv().await else { panic!("it does not end") };
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
     assert!(start.elapsed() <= 32 * SECOND, "{:?}", start.elapsed());
     assert!(matches!(server.recv().await, Err(Error::Abnormal)), "and then it is over");
