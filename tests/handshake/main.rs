@@ -1,12 +1,14 @@
 //! The opening handshake (RFC 6455, 4), through the public API.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod answers;
 mod client;
+mod policies;
 mod rows;
 mod server;
 
 use sansock::handshake::{
-    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Incomplete, Offer,
+    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Incomplete, Offer, Request,
     ServerHandshake,
 };
 use sansock::{ReceiveBuffer, Role, SendBuffer};
@@ -125,6 +127,29 @@ fn serve(request: &[u8], answer: &Answer) -> (Vec<u8>, Result<Established, Hands
         error.respond(&mut output);
     }
     (output.as_slice().to_vec(), outcome)
+}
+
+/// Reads a request that is right; gives what `see` gives.
+fn seen<T>(request: &str, see: impl FnOnce(Request<'_>) -> T) -> T {
+    let mut handshake = server();
+    assert_eq!(feed(&mut handshake, [request.as_bytes()]), Ok((true, vec![])), "{request}");
+    see(handshake.request().unwrap())
+}
+
+/// The error, at every cut, and an answer with its status that says that the connection ends.
+fn refused(request: &str, error: &HandshakeError, status: u16) {
+    assert_eq!(feed_at_every_cut(server, request.as_bytes()), Err(error.clone()), "{request}");
+    assert_eq!(error.status(), status, "{error}");
+    let (response, outcome) = serve(request.as_bytes(), &Answer::new());
+    assert_eq!(outcome, Err(error.clone()));
+    let response = String::from_utf8(response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+    assert!(head.contains("\r\nConnection: close"), "{response}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{response}");
+    assert_eq!(head.contains("\r\nAllow: GET"), status == 405, "{response}");
+    let upgrade = "\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    assert_eq!(head.contains(upgrade), status == 426, "{response}");
 }
 
 #[test]
