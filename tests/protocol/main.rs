@@ -3,6 +3,8 @@
 
 mod buffers;
 mod closing;
+mod idle;
+mod keepalive;
 mod limits;
 mod owned;
 mod peers;

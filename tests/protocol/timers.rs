@@ -9,21 +9,19 @@ use sansock::{
 use testkit::pair::clean;
 
 use crate::pair::{End, Pair, SECOND_LOOK, seconds};
-use crate::wire::{
-    BINARY, BOTH, CONTINUATION, FIN, PING, PONG, Seen, TEXT, close_frame, cut_frame, frame, text,
-};
+use crate::wire::{BOTH, CONTINUATION, FIN, PING, PONG, TEXT, close_frame, cut_frame, frame};
 
-fn config(timeouts: Timeouts) -> Config {
+pub(super) fn config(timeouts: Timeouts) -> Config {
     Config::new().timeouts(timeouts)
 }
 
 /// A Ping after 20 seconds of silence, the end 5 seconds later.
-fn keepalive() -> Timeouts {
+pub(super) fn keepalive() -> Timeouts {
     Timeouts::new().keepalive(Keepalive { interval: seconds(20), timeout: seconds(5) })
 }
 
 /// Two ends whose timers were checked once.
-fn ends(timeouts: Timeouts) -> ([(End, Role); 2], Instant) {
+pub(super) fn ends(timeouts: Timeouts) -> ([(End, Role); 2], Instant) {
     let start = Instant::now();
     let ends = BOTH.map(|role| {
         let mut end = End::new(role, &config(timeouts));
@@ -33,7 +31,7 @@ fn ends(timeouts: Timeouts) -> ([(End, Role); 2], Instant) {
     (ends, start)
 }
 
-fn timed_out(end: &End, timeout: Timeout) {
+pub(super) fn timed_out(end: &End, timeout: Timeout) {
     assert_eq!(end.timeout, Some(timeout));
     assert_eq!(end.outcome(), Some(Outcome::TimedOut(timeout)));
     assert_eq!(end.outcome().map(|outcome| outcome.code()), Some(1006));
@@ -42,7 +40,7 @@ fn timed_out(end: &End, timeout: Timeout) {
     assert_eq!(end.connection.poll_timeout(), None);
 }
 
-fn peer(role: Role) -> Role {
+pub(super) fn peer(role: Role) -> Role {
     if role == Role::Client { Role::Server } else { Role::Client }
 }
 
@@ -57,176 +55,6 @@ fn without_timeouts_nothing_is_timed() {
         assert_eq!(end.connection.poll_timeout(), None);
         end.tell(start + seconds(1_000_000));
         assert_eq!((end.timeout, end.outcome()), (None, None));
-    }
-}
-
-#[test]
-fn silence_is_broken_by_one_ping_whose_pong_starts_it_anew() {
-    let mut pair = Pair::of(&config(keepalive()), &config(Timeouts::none()));
-    pair.pass(seconds(19));
-    assert_eq!(pair.server.take_seen(), []);
-    pair.pass(seconds(1));
-    assert_eq!(pair.server.take_seen(), [Seen::Ping(1_u64.to_be_bytes().into())]);
-    assert_eq!(pair.client.take_seen(), [Seen::Pong(1_u64.to_be_bytes().into())]);
-    pair.pass(seconds(300));
-    assert!(pair.server.seen.len() >= 10, "about every 20 seconds: {:?}", pair.server.seen);
-    assert_eq!((pair.client.timeout, pair.client.state()), (None, State::Open));
-}
-
-#[test]
-fn a_silent_peer_times_out() {
-    let mut pair = Pair::of(&config(keepalive()), &config(Timeouts::none()));
-    pair.down = true;
-    pair.pass(seconds(24));
-    assert_eq!(pair.client.timeout, None);
-    assert_eq!(pair.client.connection.poll_timeout(), Some(pair.now() + seconds(1)));
-    pair.pass(seconds(1) + SECOND_LOOK);
-    timed_out(&pair.client, Timeout::Keepalive);
-}
-
-/// Only one Ping is in flight, and the Close frame that says why is queued after it.
-#[test]
-fn a_peer_that_does_not_answer_is_told_with_1011() {
-    let (ends, start) = ends(keepalive());
-    for (mut end, role) in ends {
-        end.tell(start + seconds(20));
-        assert_eq!(end.take_output(), frame(peer(role), PING, &1_u64.to_be_bytes()));
-        for tenths in 1..50 {
-            end.tell(start + seconds(20) + Duration::from_millis(100 * tenths));
-            assert!(end.output.is_empty(), "{tenths}");
-        }
-        end.tell_twice(start + seconds(25));
-        timed_out(&end, Timeout::Keepalive);
-        assert_eq!(end.take_output(), close_frame(peer(role), 1011, b""));
-    }
-}
-
-/// A peer that sends is alive, even if it does not answer the Ping.
-#[test]
-fn any_bytes_are_a_sign_of_life() {
-    let (ends, start) = ends(keepalive());
-    for (mut end, role) in ends {
-        end.tell(start + seconds(20));
-        end.take_output();
-        end.receive(&cut_frame(role, TEXT, 5, b""));
-        end.tell(start + seconds(24));
-        end.tell(start + seconds(25));
-        assert_eq!(end.timeout, None);
-        end.tell(start + seconds(44));
-        assert_eq!(end.take_output(), frame(peer(role), PING, &2_u64.to_be_bytes()));
-        // An empty read is not a sign of life.
-        end.input.spare_mut();
-        end.input.filled(0);
-        end.receive(b"");
-        end.tell_twice(start + seconds(49));
-        timed_out(&end, Timeout::Keepalive);
-    }
-}
-
-/// A laptop that was suspended for an hour first asks whether the peer is alive.
-#[test]
-fn a_clock_that_jumps_is_no_reason_to_give_up() {
-    let mut pair = Pair::of(&config(keepalive()), &config(Timeouts::none()));
-    pair.sleep(seconds(3_600));
-    assert_eq!(pair.server.take_seen(), [Seen::Ping(1_u64.to_be_bytes().into())]);
-    assert_eq!((pair.client.timeout, pair.client.state()), (None, State::Open));
-}
-
-#[test]
-fn a_closing_connection_is_not_kept_alive() {
-    let timeouts = keepalive().idle(seconds(7)).closing(seconds(1_000));
-    let (ends, start) = ends(timeouts);
-    for (mut end, _) in ends {
-        end.close(1000, "").unwrap();
-        end.take_output();
-        for second in 0..1_000 {
-            end.tell(start + seconds(second));
-            assert!(end.output.is_empty());
-        }
-        assert_eq!(end.timeout, None);
-        end.tell_twice(start + seconds(1_000));
-        timed_out(&end, Timeout::Closing);
-    }
-}
-
-#[test]
-fn a_connection_that_is_not_used_is_closed_with_1001() {
-    for (client, server) in [(30, 1_000), (1_000, 30)] {
-        let timeouts = |idle| config(Timeouts::new().idle(seconds(idle)));
-        let mut pair = Pair::of(&timeouts(client), &timeouts(server));
-        pair.pass(seconds(30));
-        assert_eq!(pair.client.state(), State::Open);
-        pair.pass(SECOND_LOOK);
-        assert_eq!(pair.client.outcome(), Some(clean(1001)));
-        assert_eq!(pair.server.outcome(), Some(clean(1001)));
-        assert_eq!((pair.client.timeout, pair.server.timeout), (None, None), "a normal close");
-    }
-}
-
-/// It is closed once, even if the peer does not answer and the closing handshake has no timeout.
-#[test]
-fn an_idle_connection_is_closed_once() {
-    let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
-    for (mut end, role) in ends {
-        end.tell_twice(start + seconds(30));
-        assert_eq!(end.take_output(), close_frame(peer(role), 1001, b""));
-        for second in 31..100 {
-            end.tell(start + seconds(second));
-            assert!(end.output.is_empty());
-        }
-        assert_eq!((end.state(), end.timeout), (State::Closing, None));
-    }
-}
-
-#[test]
-fn messages_either_way_keep_a_connection_in_use_and_pings_do_not() {
-    let mut pair = Pair::new(&config(Timeouts::new().idle(seconds(30))));
-    for _ in 0..10 {
-        pair.client.send("up").unwrap();
-        pair.pass(seconds(20));
-        pair.server.connection.send_fragment("do", false, &mut pair.server.output).unwrap();
-        pair.server.connection.send_fragment("wn", true, &mut pair.server.output).unwrap();
-        pair.pass(seconds(20));
-    }
-    assert_eq!(pair.client.state(), State::Open);
-    assert_eq!(pair.client.take_seen(), vec![text("down"); 10]);
-    for _ in 0..6 {
-        // Refused once the connection is closing.
-        let _ = pair.client.connection.ping(b"", &mut pair.client.output);
-        pair.pass(seconds(10));
-    }
-    assert_eq!(pair.client.outcome(), Some(clean(1001)));
-}
-
-/// The bytes of a message count as use: a long message is not cut off because it is long.
-#[test]
-fn a_message_under_way_keeps_a_connection_in_use() {
-    let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
-    for (mut end, role) in ends {
-        end.receive(&cut_frame(role, BINARY, 10_000, b""));
-        for second in (0..=200).step_by(20) {
-            end.receive(b"x");
-            end.tell(start + seconds(second));
-        }
-        assert_eq!((end.state(), end.error), (State::Open, None));
-        // The message stops, and nothing else happens.
-        end.tell_twice(start + seconds(230));
-        assert_eq!(end.state(), State::Closing);
-    }
-}
-
-/// A refused message does not count as use.
-#[test]
-fn a_refused_message_does_not_keep_a_connection_in_use() {
-    let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
-    for (mut end, _) in ends {
-        end.connection.send_fragment("part", false, &mut end.output).unwrap();
-        end.tell(start);
-        for second in 1..=30 {
-            assert_eq!(end.send("other"), Err(SendError::MessageInProgress));
-            end.tell_twice(start + seconds(second));
-        }
-        assert_eq!(end.state(), State::Closing);
     }
 }
 
@@ -442,45 +270,6 @@ fn a_connection_whose_transport_has_ended_has_no_deadlines() {
     assert_eq!((server.timeout, server.connection.poll_timeout()), (None, None));
 }
 
-/// Bytes that arrived in time may lie unread: a loop that checks the timers before it reads does
-/// not time out a live peer.
-#[test]
-fn an_unread_pong_is_read_before_the_peer_times_out() {
-    let (ends, start) = ends(keepalive());
-    for (mut end, role) in ends {
-        end.tell(start + seconds(20));
-        end.take_output();
-        // The program was busy for a minute. The Pong is unread in its socket.
-        let mut socket = frame(role, PONG, &1_u64.to_be_bytes());
-        let mut now = start + seconds(80);
-        for _ in 0..5 {
-            // The wrong order: the timers first.
-            end.tell(now);
-            assert_eq!((end.timeout, end.outcome()), (None, None), "{role:?}");
-            end.receive(&std::mem::take(&mut socket));
-            now += SECOND_LOOK;
-        }
-        assert_eq!(end.take_seen(), [Seen::Pong(1_u64.to_be_bytes().into())]);
-    }
-}
-
-/// A loop in the wrong order also times out a dead peer, one check later.
-#[test]
-fn a_dead_peer_times_out_at_the_second_check() {
-    let (ends, start) = ends(keepalive());
-    for (mut end, role) in ends {
-        end.tell(start + seconds(20));
-        let late = start + seconds(80);
-        end.tell(late);
-        assert_eq!((end.timeout, end.connection.poll_timeout()), (None, Some(late + SECOND_LOOK)));
-        end.receive(b"");
-        end.tell(late + Duration::from_millis(99));
-        assert_eq!(end.timeout, None, "{role:?}: too early for the second look");
-        end.tell(late + SECOND_LOOK);
-        timed_out(&end, Timeout::Keepalive);
-    }
-}
-
 /// Each deadline for the peer takes effect at the second check, unless it was met in between.
 #[test]
 fn every_deadline_waits_for_a_second_check() {
@@ -512,22 +301,6 @@ fn every_deadline_waits_for_a_second_check() {
     end.receive(b"\x88\x02\x03\xe8");
     end.tell(start + seconds(7) + SECOND_LOOK);
     assert_eq!((end.timeout, end.outcome()), (None, Some(clean(1000))));
-}
-
-/// A fragment that has begun and then only Pings do not count as use: only bytes of messages do.
-#[test]
-fn pings_within_a_message_do_not_keep_a_connection_in_use() {
-    let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
-    for (mut end, role) in ends {
-        end.receive(&frame(role, TEXT, b"begin"));
-        for second in (0..30).step_by(5) {
-            end.receive(&frame(role, PING, b""));
-            end.tell(start + seconds(second));
-        }
-        end.receive(&frame(role, PING, b""));
-        end.tell_twice(start + seconds(30));
-        assert_eq!(end.state(), State::Closing, "{role:?}");
-    }
 }
 
 /// One deadline from our Close frame to the drop: the peer's answer starts no second one.
