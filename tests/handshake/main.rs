@@ -3,6 +3,7 @@
 
 mod answers;
 mod client;
+mod offers;
 mod policies;
 mod rows;
 mod server;
@@ -71,6 +72,10 @@ impl Reader for ClientHandshake {
 
 fn server() -> ServerHandshake {
     ServerHandshake::new(HeadLimits::new())
+}
+
+fn offer(uri: &str) -> Offer {
+    Offer::new(uri.parse().unwrap())
 }
 
 /// The RFC's client.
