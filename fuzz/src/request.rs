@@ -115,7 +115,7 @@ fn read(bytes: &[u8], cuts: Cuts) -> Outcome {
         Err(error) => {
             assert_eq!(handshake.advance(&mut input), Err(error.clone()), "once and for all");
             assert!(handshake.request().is_none());
-            judge_refusal(error);
+            judge_refusal(&handshake, error, bytes);
         }
     }
     let rest = if outcome == Ok(true) { input.as_slice().to_vec() } else { Vec::new() };
@@ -167,10 +167,15 @@ enum Verdict<'h> {
     Right(Head<'h>, Option<String>),
 }
 
+/// Empty lines before the request do not matter (RFC 9112, 2.2).
+fn after_empty_lines(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.chunks(2).take_while(|it| it == b"\r\n").count() * 2..]
+}
+
 fn judge(bytes: &[u8]) -> Verdict<'_> {
-    // Empty lines before the request do not matter (RFC 9112, 2.2).
-    let empty = bytes.chunks(2).take_while(|it| it == b"\r\n").count() * 2;
-    match http::head(&bytes[empty..]) {
+    let request = after_empty_lines(bytes);
+    let empty = bytes.len() - request.len();
+    match http::head(request) {
         Read::Incomplete => Verdict::Incomplete,
         Read::Wrong => Verdict::Wrong,
         Read::Complete(Head { line, fields, length }) => match judge_head(&Head {
@@ -325,15 +330,22 @@ fn judge_answer(answer: &[u8], request: &Head<'_>, accept: &str) {
 }
 
 /// The answer to a request that was refused.
-fn judge_refusal(error: &HandshakeError) {
+fn judge_refusal(handshake: &ServerHandshake, error: &HandshakeError, request: &[u8]) {
     let mut output = SendBuffer::new();
-    error.respond(&mut output);
+    handshake.respond(error, &mut output);
     let Read::Complete(head) = http::head(output.as_slice()) else { panic!("{error:?}") };
     let status = format!("HTTP/1.1 {} ", error.status());
     assert!(head.line.starts_with(status.as_bytes()));
     assert!(head.has("connection", "close"), "no second request is read");
     let body = &output.as_slice()[head.length..];
-    assert_eq!(head.one("content-length"), Some(body.len().to_string().as_bytes()));
+    let length = head.one("content-length").map(<[u8]>::to_vec);
+    // RFC 9110, 9.3.2. What is over the limit was not read.
+    let read = &request[..request.len().min(LIMITS.bytes)];
+    if after_empty_lines(read).starts_with(b"HEAD ") {
+        assert!(body.is_empty() && length.is_some());
+    } else {
+        assert_eq!(length, Some(body.len().to_string().into_bytes()));
+    }
     assert!((400..500).contains(&error.status()), "the fault is the peer's: {error:?}");
     assert_eq!(error.status() == 426, head.one("sec-websocket-version") == Some(b"13"));
     assert_eq!(error.status() == 405, head.one("allow").is_some());

@@ -34,9 +34,9 @@ impl Request<'_> {
     /// The rejection's status is not one of 200 to 599 or allows no body, or a header is not valid
     /// or is written by the handshake itself. Nothing is written then.
     pub fn reject(&self, rejection: &Rejection, output: &mut SendBuffer) -> Result<(), UsageError> {
-        // "The HEAD method is identical to GET except that the server MUST NOT send content in the
-        // response" (RFC 9110, 9.3.2).
-        rejection.write_checked(self.method() != "HEAD", output)
+        rejection.check()?;
+        rejection.write(self.is_head(), output);
+        Ok(())
     }
 }
 
@@ -162,7 +162,7 @@ impl Rejection {
         self.status
     }
 
-    fn write_checked(&self, with_body: bool, output: &mut SendBuffer) -> Result<(), UsageError> {
+    fn check(&self) -> Result<(), UsageError> {
         self.headers.check(&["connection", "content-length", "transfer-encoding"])?;
         if !(200..600).contains(&self.status) {
             return Err(UsageError::InvalidStatus(self.status));
@@ -170,11 +170,11 @@ impl Rejection {
         if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
             return Err(UsageError::BodyNotAllowed(self.status));
         }
-        self.write(with_body, output);
         Ok(())
     }
 
-    fn write(&self, with_body: bool, output: &mut SendBuffer) {
+    /// Writes the response to a request whose method is HEAD, or another.
+    pub(super) fn write(&self, is_head: bool, output: &mut SendBuffer) {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, 7.8)
         let upgrade = self.headers.has("Upgrade");
@@ -187,7 +187,9 @@ impl Rejection {
         self.headers.write(&mut head);
         head.push_str("\r\n");
         output.extend_from_slice(head.as_bytes());
-        if with_body {
+        // "The HEAD method is identical to GET except that the server MUST NOT send content in the
+        // response" (RFC 9110, 9.3.2).
+        if !is_head {
             output.extend_from_slice(&self.body);
         }
     }
@@ -225,15 +227,6 @@ impl From<HandshakeError> for Rejection {
 impl From<RequestError> for Rejection {
     fn from(error: RequestError) -> Self {
         HandshakeError::from(error).into()
-    }
-}
-
-impl HandshakeError {
-    /// Writes the response to a request that failed with this error: its [status](Self::status),
-    /// `Connection: close`, and the headers that belong to it. The program closes the connection
-    /// afterwards.
-    pub fn respond(&self, output: &mut SendBuffer) {
-        Rejection::from(self).write(true, output);
     }
 }
 

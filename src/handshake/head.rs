@@ -136,6 +136,10 @@ impl<L: StartLine> HeadReader<L> {
         &mut self,
         input: &mut ReceiveBuffer,
     ) -> Result<Option<Head<L>>, HandshakeError> {
+        if self.at == At::End {
+            self.at = At::FirstWord;
+            self.bytes.clear();
+        }
         let mut taken = 0;
         while let Some(&byte) = input.as_slice().get(taken) {
             self.step(byte)?;
@@ -155,6 +159,12 @@ impl<L: StartLine> HeadReader<L> {
         }
         input.consume(taken);
         if self.at == At::End { self.finish() } else { Ok(None) }
+    }
+
+    /// Whether the head begins with these bytes, as far as it has arrived. Empty lines before it do
+    /// not count.
+    pub(crate) fn begins_with(&self, bytes: &[u8]) -> bool {
+        self.bytes.starts_with(bytes)
     }
 
     /// Applies the rules for lines (RFC 9112, 2.2) to the next byte.
@@ -211,11 +221,9 @@ impl<L: StartLine> HeadReader<L> {
     }
 
     fn finish(&mut self) -> Result<Option<Head<L>>, HandshakeError> {
-        let bytes = std::mem::take(&mut self.bytes);
         let headers = std::mem::take(&mut self.headers);
-        self.at = At::FirstWord;
         let (start_line, end) = self.start_line.take().ok_or(HeadError::StartLine)?;
-        let lines = bytes.get(end..).unwrap_or_default();
+        let lines = self.bytes.get(end..).unwrap_or_default();
         let mut parsed = vec![httparse::EMPTY_HEADER; headers];
         match httparse::parse_headers(lines, &mut parsed) {
             Ok(httparse::Status::Complete((_, headers))) => {

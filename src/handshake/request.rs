@@ -87,6 +87,11 @@ impl<'h> Request<'h> {
         self.headers().list(PROTOCOL).filter_map(|name| str::from_utf8(name).ok())
     }
 
+    /// Whether an answer has no content.
+    pub(super) fn is_head(self) -> bool {
+        self.received.is_head()
+    }
+
     /// Sec-WebSocket-Accept; `None` if the request does not ask for WebSocket.
     pub(super) fn accept_value(self) -> Option<&'h str> {
         self.received.accept.as_deref()
@@ -206,6 +211,10 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
     /// Checks every rule that needs the whole head.
     pub(crate) fn check(head: Head<RequestLine>) -> Result<Self, HandshakeError> {
         let Head { start_line, fields } = head;

@@ -2,14 +2,15 @@
 
 use sansock::SendBuffer;
 use sansock::handshake::{
-    Answer, HandshakeError, HeadError, HostPolicy, Rejection, RequestError, UsageError,
+    Answer, HandshakeError, HeadError, HostPolicy, Rejection, RequestError, ServerHandshake,
+    UsageError,
 };
 
 use HandshakeError::{Head, Request};
 use HeadError::{InvalidHeader, MissingHeader, RepeatedHeader};
 use RequestError::{Method, Target, UpgradeRequired};
 
-use super::{REQUEST, refused, seen, serve};
+use super::{REQUEST, feed, refused, seen, serve, server};
 
 #[test]
 fn an_answer_may_choose_a_subprotocol_and_add_headers() {
@@ -68,7 +69,7 @@ fn an_answer_that_is_wrong_is_our_fault_and_writes_nothing() {
         let outcome = seen(REQUEST, |request| request.accept(&answer, &mut output));
         assert_eq!(outcome, Err(error.clone()));
         assert!(output.is_empty());
-        error.respond(&mut output);
+        server().respond(&error, &mut output);
         assert_eq!(
             output.as_slice(),
             b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
@@ -178,11 +179,59 @@ fn answers_to_errors_byte_by_byte() {
         ),
     ] {
         let mut output = SendBuffer::new();
-        error.respond(&mut output);
+        server().respond(&error, &mut output);
         assert_eq!(str::from_utf8(output.as_slice()).unwrap(), response);
         let mut output = SendBuffer::new();
         seen(REQUEST, |request| request.reject(&error.into(), &mut output)).unwrap();
         assert_eq!(str::from_utf8(output.as_slice()).unwrap(), response);
+    }
+}
+
+/// "The HEAD method is identical to GET except that the server MUST NOT send content in the response"
+/// (RFC 9110, 9.3.2), whatever is wrong with the request and wherever it was cut off.
+#[test]
+fn no_error_answer_to_head_has_content() {
+    let answer = |handshake: &ServerHandshake, error: &HandshakeError| {
+        let mut output = SendBuffer::new();
+        handshake.respond(error, &mut output);
+        let response = String::from_utf8(output.as_slice().to_vec()).unwrap();
+        let (head, content) = response.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("\r\nContent-Length: "), "{response}");
+        content.len()
+    };
+    for rest in [
+        "/ HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
+        "/ HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        "/ HTTP/1.1\r\nHost : a\r\n\r\n",
+        "/ HTTP/1.1\r\n\r\n",
+        "/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n",
+        "/ HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: a\r\n\r\n",
+        "/ HTTP/2.0\r\n",
+        "nowhere HTTP/1.1\r\n",
+        "/ with blanks HTTP/1.1\r\n",
+        "/\0",
+        "/ HTTP/1.1\r\n",
+        "",
+    ] {
+        for (method, has_content) in [("HEAD", false), ("\r\nHEAD", false), ("GET", true)] {
+            let mut handshake = server();
+            let request = format!("{method} {rest}");
+            let error = match feed(&mut handshake, [request.as_bytes()]) {
+                Err(error) => error,
+                Ok(_) => handshake.time_out().unwrap_err(),
+            };
+            assert_eq!(answer(&handshake, &error) > 0, has_content, "{request:?}");
+            assert_eq!(handshake.receive_eof(), Err(error));
+        }
+    }
+    // The same goes for what a program refuses: it does not accept it, or its policy does not.
+    for (method, has_content) in [("HEAD", false), ("GET", true)] {
+        let mut handshake = server();
+        let request = format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(feed(&mut handshake, [request.as_bytes()]), Ok((true, vec![])));
+        for error in [UpgradeRequired, RequestError::OriginDenied, RequestError::HostDenied] {
+            assert_eq!(answer(&handshake, &error.into()) > 0, has_content, "{request:?}");
+        }
     }
 }
 
