@@ -341,12 +341,16 @@ fn judge_refusal(handshake: &ServerHandshake, error: &HandshakeError, request: &
     let length = head.one("content-length").map(<[u8]>::to_vec);
     // RFC 9110, 9.3.2. What is over the limit was not read.
     let read = &request[..request.len().min(LIMITS.bytes)];
-    if after_empty_lines(read).starts_with(b"HEAD ") {
+    let request = after_empty_lines(read);
+    if request.starts_with(b"HEAD ") {
         assert!(body.is_empty() && length.is_some());
     } else {
         assert_eq!(length, Some(body.len().to_string().into_bytes()));
     }
     assert!((400..500).contains(&error.status()), "the fault is the peer's: {error:?}");
     assert_eq!(error.status() == 426, head.one("sec-websocket-version") == Some(b"13"));
-    assert_eq!(error.status() == 405, head.one("allow").is_some());
+    let allow = head.list("allow");
+    assert_eq!(error.status() == 405, !allow.is_empty());
+    let method = request.split(|byte| *byte == b' ').next().unwrap_or_default();
+    assert!(!allow.contains(&method), "allowed, and refused");
 }

@@ -8,7 +8,7 @@ use super::error::{HandshakeError, RequestError, UsageError};
 use super::established::Established;
 use super::extensions;
 use super::headers::{ExtraHeaders, write_field};
-use super::request::Request;
+use super::request::{METHODS, Request};
 
 impl Request<'_> {
     /// Writes the 101 response.
@@ -201,10 +201,10 @@ impl From<&HandshakeError> for Rejection {
     fn from(error: &HandshakeError) -> Self {
         let rejection = Self::new(error.status());
         match error {
-            // No body: the method may have been HEAD. "The origin server MUST generate an Allow
-            // header field in a 405 response" (RFC 9110, 15.5.6).
+            // "The origin server MUST generate an Allow header field in a 405 response containing a
+            // list of the target resource's currently supported methods." (RFC 9110, 15.5.6)
             HandshakeError::Request(RequestError::Method) => {
-                return rejection.header("Allow", "GET");
+                rejection.header("Allow", METHODS.join(", "))
             }
             HandshakeError::Request(
                 RequestError::UpgradeRequired | RequestError::UnsupportedVersion,

@@ -9,6 +9,9 @@ use super::fields::{Field, Headers, is_token, is_token_byte};
 use super::head::{Head, StartLine};
 use super::{extensions, key};
 
+/// The methods of requests that reach the program.
+pub(super) const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 const VERSION: &str = "Sec-WebSocket-Version";
 
@@ -148,12 +151,8 @@ impl StartLine for RequestLine {
             }
             _ => return Err(HeadError::StartLine.into()),
         };
-        let method = match method {
-            b"GET" => "GET",
-            b"HEAD" => "HEAD",
-            b"OPTIONS" => "OPTIONS",
-            _ => return Err(RequestError::Method.into()),
-        };
+        let method = METHODS.into_iter().find(|it| it.as_bytes() == method);
+        let method = method.ok_or(RequestError::Method)?;
         let target = str::from_utf8(target).map_err(|_| RequestError::Target)?;
         let (target, authority) = if method == "OPTIONS" && target == "*" {
             (target.to_owned(), None)
@@ -241,7 +240,7 @@ impl Received {
                 return Err(HeadError::HttpVersion.into());
             }
             if start_line.method != "GET" {
-                return Err(RequestError::Method.into());
+                return Err(RequestError::HandshakeMethod.into());
             }
             Some(check_websocket(headers)?)
         } else {

@@ -155,9 +155,11 @@ fn answers_to_errors_byte_by_byte() {
             Request(Method),
             "HTTP/1.1 405 Method Not Allowed\r\n\
              Connection: close\r\n\
-             Content-Length: 0\r\n\
-             Allow: GET\r\n\
-             \r\n",
+             Content-Length: 39\r\n\
+             Allow: GET, HEAD, OPTIONS\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             \r\n\
+             the method is not GET, HEAD or OPTIONS\n",
         ),
         (
             HandshakeError::Request(RequestError::OriginDenied),

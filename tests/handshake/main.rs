@@ -156,7 +156,7 @@ fn refused(request: &str, error: &HandshakeError, status: u16) {
     } else {
         assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{response}");
     }
-    assert_eq!(head.contains("\r\nAllow: GET"), status == 405, "{response}");
+    assert_eq!(head.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"), status == 405, "{response}");
     let upgrade = "\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     assert_eq!(head.contains(upgrade), status == 426, "{response}");
 }

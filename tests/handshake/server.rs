@@ -9,7 +9,7 @@ use HeadError::{
     ControlByte, FoldedLine, HeaderLine, HttpVersion, InvalidHeader, LineEnding, MissingHeader,
     RepeatedHeader, StartLine,
 };
-use RequestError::{Body, Method, Target, UnsupportedVersion, UpgradeRequired};
+use RequestError::{Body, HandshakeMethod, Method, Target, UnsupportedVersion, UpgradeRequired};
 
 use super::{
     REQUEST, RESPONSE, feed, feed_at_every_cut, refused, seen, serve, server, with, with_first_line,
@@ -179,8 +179,8 @@ fn each_request_line_that_is_wrong_has_its_error_and_status() {
         ("GET /chat HTTP/2.0", Head(HttpVersion), 400),
         ("PRI * HTTP/2.0", Head(HttpVersion), 400),
         ("POST /chat HTTP/1.1", Request(Method), 405),
-        ("HEAD /chat HTTP/1.1", Request(Method), 405),
-        ("OPTIONS * HTTP/1.1", Request(Method), 405),
+        ("HEAD /chat HTTP/1.1", Request(HandshakeMethod), 400),
+        ("OPTIONS * HTTP/1.1", Request(HandshakeMethod), 400),
         ("CONNECT server.example.com:80 HTTP/1.1", Request(Method), 405),
         ("get /chat HTTP/1.1", Request(Method), 405),
         ("GETS /chat HTTP/1.1", Request(Method), 405),

@@ -279,6 +279,6 @@ proptest! {
         // "A server MUST NOT" leave a peer in doubt whether what follows is a second request.
         prop_assert!(has("connection", "close") || has("connection", "close, Upgrade"));
         prop_assert_eq!(has("sec-websocket-version", "13"), status == 426);
-        prop_assert_eq!(has("allow", "GET"), status == 405);
+        prop_assert_eq!(has("allow", "GET, HEAD, OPTIONS"), status == 405);
     }
 }
