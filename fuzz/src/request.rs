@@ -11,7 +11,7 @@ use crate::http::{self, Head, Read};
 use crate::url::host_and_port;
 
 /// Lines that mutations put in.
-pub const LINES: [&str; 30] = [
+pub const LINES: [&str; 31] = [
     "Host: example.com",
     "Host: [::1]:8080",
     "Host: example.com:80",
@@ -36,6 +36,7 @@ pub const LINES: [&str; 30] = [
     "Sec-WebSocket-Extensions: a;b=\"c",
     "Origin: https://example.com",
     "Origin: null",
+    "Origin:",
     "Origin: http://example.com:8080",
     "Content-Length: 0",
     "Content-Length: 5",
@@ -297,9 +298,9 @@ fn authority(target: &str) -> Option<String> {
     Some(if port.is_some() { authority.to_owned() } else { format!("{}:{default}", authority.trim_end_matches(':')) })
 }
 
-/// No Origin, or that of a page at the Host.
+/// No Origin, an empty one, or that of a page at the Host.
 fn is_same_host(head: &Head<'_>) -> bool {
-    let Some(origin) = head.one("origin") else { return true };
+    let Some(origin) = head.one("origin").filter(|it| !it.is_empty()) else { return true };
     let host = match head.one("host") {
         Some(host) => std::str::from_utf8(host).ok().map(str::to_owned),
         None => request_line(head).and_then(|(_, target, _)| authority(target)),

@@ -1,8 +1,10 @@
 //! Which pages may connect, and which hosts a server answers to.
 
-use sansock::handshake::{Host, HostPolicy, InvalidHost, Origin, OriginPolicy, RequestError};
+use sansock::handshake::{
+    HeadError, Host, HostPolicy, InvalidHost, Origin, OriginPolicy, RequestError,
+};
 
-use super::{REQUEST, seen, with};
+use super::{REQUEST, refused, seen, with, with_first_line};
 
 #[test]
 fn origin_policies() {
@@ -30,7 +32,6 @@ fn origin_policies() {
         ("example.com", "chrome-extension://example.com", false, false),
         ("example.com", "example.com", false, false),
         ("null", "null", false, false),
-        ("example.com", "", false, false),
     ] {
         let request = with(REQUEST, "Host", &[&format!("Host: {host}")]);
         let request = with(&request, "Origin", &[&format!("Origin: {origin}")]);
@@ -45,11 +46,34 @@ fn origin_policies() {
         assert_eq!(allowed(&OriginPolicy::SameHost), same_host, "{host} {origin:?}");
         assert_eq!(allowed(&list), listed, "{origin:?}");
     }
-    let request = with(REQUEST, "Origin", &[]);
-    for policy in [OriginPolicy::Any, OriginPolicy::SameHost, list] {
-        assert_eq!(seen(&request, |it| policy.check(&it)), Ok(()), "not a browser: {policy:?}");
+    // Not a browser: those never send an empty one (RFC 6454, 7.1 and 7.3).
+    for lines in [&[][..], &["Origin:"], &["Origin: \t "]] {
+        let request = with(REQUEST, "Origin", lines);
+        assert_eq!(seen(&request, |it| it.origin().map(str::to_owned)), None, "{lines:?}");
+        for policy in [&OriginPolicy::Any, &OriginPolicy::SameHost, &list] {
+            assert_eq!(seen(&request, |it| policy.check(&it)), Ok(()), "{lines:?} {policy:?}");
+        }
     }
     assert_eq!(OriginPolicy::default(), OriginPolicy::SameHost);
+}
+
+/// "An HTTP client, proxy, or other intermediary MUST remove any ZoneID attached to an outgoing URI"
+/// (RFC 6874, 4), so no Host, target or Origin has one, however it is written.
+#[test]
+fn an_address_with_a_zone_is_no_host() {
+    for address in ["[fe80::1%25eth0]", "[fe80::1%eth0]", "[fe80::1%251]", "[::1%25]", "[::1%lo]"] {
+        let host = with(REQUEST, "Host", &[&format!("Host: {address}:9001")]);
+        refused(&host, &HeadError::InvalidHeader("Host").into(), 400);
+        let plain = format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        refused(&plain, &HeadError::InvalidHeader("Host").into(), 400);
+        let line = format!("GET http://{address}/ HTTP/1.1");
+        refused(&with_first_line(REQUEST, &line), &RequestError::Target.into(), 400);
+        assert_eq!(address.parse::<Host>(), Err(InvalidHost));
+        let origin = with(REQUEST, "Host", &["Host: [fe80::1]"]);
+        let origin = with(&origin, "Origin", &[&format!("Origin: http://{address}")]);
+        let denied = Err(RequestError::OriginDenied);
+        assert_eq!(seen(&origin, |it| OriginPolicy::SameHost.check(&it)), denied);
+    }
 }
 
 #[test]
@@ -93,7 +117,7 @@ fn host_policies_compare_name_and_port() {
 #[test]
 fn a_list_may_name_the_origins_without_a_host() {
     let with_origin = |origin: &str| with(REQUEST, "Origin", &[&format!("Origin: {origin}")]);
-    for (listed, others) in [("null", ["file://", ""]), ("file://", ["null", "file://null"])] {
+    for (listed, others) in [("null", ["file://", "\"\""]), ("file://", ["null", "file://null"])] {
         let policy = OriginPolicy::list([listed, "capacitor://localhost"]).unwrap();
         for origin in [listed, "capacitor://localhost"] {
             assert_eq!(seen(&with_origin(origin), |it| policy.check(&it)), Ok(()), "{origin}");
