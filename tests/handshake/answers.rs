@@ -165,10 +165,10 @@ fn answers_to_errors_byte_by_byte() {
             HandshakeError::Request(RequestError::OriginDenied),
             "HTTP/1.1 403 Forbidden\r\n\
              Connection: close\r\n\
-             Content-Length: 51\r\n\
+             Content-Length: 68\r\n\
              Content-Type: text/plain; charset=utf-8\r\n\
              \r\n\
-             the request's Origin is not allowed (OriginPolicy)\n",
+             the request's Origin is not allowed (OriginPolicy, Server::origins)\n",
         ),
         (
             HandshakeError::Head(HeadError::TooLarge { limit: 16384 }),

@@ -57,7 +57,7 @@ fn origin_policies() {
     assert_eq!(OriginPolicy::default(), OriginPolicy::SameHost);
 }
 
-/// "An HTTP client, proxy, or other intermediary MUST remove any ZoneID attached to an outgoing URI"
+/// "An HTTP client, proxy, or other intermediary MUST remove any `ZoneID` attached to an outgoing URI"
 /// (RFC 6874, 4), so no Host, target or Origin has one, however it is written.
 #[test]
 fn an_address_with_a_zone_is_no_host() {

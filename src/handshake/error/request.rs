@@ -62,9 +62,12 @@ impl fmt::Display for RequestError {
             }
             Self::UnsupportedVersion => "the WebSocket version (Sec-WebSocket-Version) is not 13",
             Self::HostDenied => {
-                "the server does not answer to the host in the Host header (HostPolicy)"
+                "the server does not know the host in the Host header as its own (HostPolicy, \
+                 Server::hosts)"
             }
-            Self::OriginDenied => "the request's Origin is not allowed (OriginPolicy)",
+            Self::OriginDenied => {
+                "the request's Origin is not allowed (OriginPolicy, Server::origins)"
+            }
         })
     }
 }
