@@ -75,6 +75,7 @@ fn an_error_of_the_handshake_names_the_header() {
     let name = || "X-Y".into();
     check(&[
         (&H::Head(HeadError::TooLarge { limit: 11 }), &["11", "HeadLimits::bytes"]),
+        (&H::Head(HeadError::TargetTooLong { limit: 11 }), &["11", "target", "HeadLimits::bytes"]),
         (&H::Head(HeadError::TooManyHeaders { limit: 11 }), &["11", "HeadLimits::headers"]),
         (&H::Head(HeadError::ControlByte(0x07)), &["0x07"]),
         (&H::Head(HeadError::ControlByte(0x16)), &["0x16", "TLS", "wss:"]),

@@ -155,7 +155,7 @@ fn report(error: &ServerError, peer: Option<SocketAddr>) {
         && *error == host_denied
     {
         eprintln!(
-            "{peer}: refused with 421: if the name in its Host header is this server's, add --host NAME"
+            "{peer}: refused with 421: if the name in its Host header is ours, add --host NAME"
         );
     }
 }

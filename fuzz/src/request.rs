@@ -219,7 +219,8 @@ fn judge_head(head: &Head<'_>) -> Option<Option<String>> {
     if !no_body || !one_origin {
         return None;
     }
-    let upgrade = head.has("upgrade", "websocket");
+    // RFC 9110, 7.8.
+    let upgrade = head.has("upgrade", "websocket") && !is_old;
     let (key, version) = (head.all("sec-websocket-key"), head.all("sec-websocket-version"));
     if !upgrade && key.is_empty() && version.is_empty() {
         return Some(None);

@@ -243,6 +243,10 @@ impl StartLine for StatusLine {
     /// connection of its own, so no line can be taken for another message's.
     const ALLOWS_BARE_LF: bool = true;
 
+    fn too_long(limit: usize) -> HeadError {
+        HeadError::TooLarge { limit }
+    }
+
     fn opens_with(position: usize, byte: u8) -> bool {
         match b"HTTP/1.".get(position) {
             Some(expected) => byte == *expected,

@@ -71,6 +71,9 @@ pub(crate) trait StartLine: Sized {
     /// (RFC 9112, 2.2)
     const ALLOWS_BARE_LF: bool;
 
+    /// The error if the head exceeds its limit behind the line's first word.
+    fn too_long(limit: usize) -> HeadError;
+
     /// Whether `byte`, which is not a space, may stand at `position` of the line's first word. With
     /// this, bytes that are not HTTP are refused at once.
     fn opens_with(position: usize, byte: u8) -> bool;
@@ -154,7 +157,7 @@ impl<L: StartLine> HeadReader<L> {
                 At::End => break,
                 // The head is not complete, so at least one more byte follows.
                 _ if self.spent < self.limits.bytes => {}
-                _ => return Err(HeadError::TooLarge { limit: self.limits.bytes }.into()),
+                _ => return Err(self.too_large().into()),
             }
         }
         input.consume(taken);
@@ -165,6 +168,14 @@ impl<L: StartLine> HeadReader<L> {
     /// not count.
     pub(crate) fn begins_with(&self, bytes: &[u8]) -> bool {
         self.bytes.starts_with(bytes)
+    }
+
+    fn too_large(&self) -> HeadError {
+        let limit = self.limits.bytes;
+        match self.at {
+            At::InLine if self.start_line.is_none() => L::too_long(limit),
+            _ => HeadError::TooLarge { limit },
+        }
     }
 
     /// Applies the rules for lines (RFC 9112, 2.2) to the next byte.
@@ -246,6 +257,10 @@ mod tests {
     impl StartLine for Line {
         const SKIPS_EMPTY_LINES: bool = false;
         const ALLOWS_BARE_LF: bool = false;
+
+        fn too_long(limit: usize) -> HeadError {
+            HeadError::TargetTooLong { limit }
+        }
 
         fn opens_with(_: usize, byte: u8) -> bool {
             byte.is_ascii_alphabetic()
@@ -358,7 +373,13 @@ mod tests {
             assert_eq!(read(limits, bytes, step).0, Ok(Some(head("A B", &[("X", b"y")]))));
             for limit in 0..length {
                 let outcome = read(HeadLimits::new().bytes(limit), bytes, step).0;
-                assert_eq!(outcome, Err(HeadError::TooLarge { limit }.into()));
+                // From the space of `A B` to the CR.
+                let error = if (2..=3).contains(&limit) {
+                    HeadError::TargetTooLong { limit }
+                } else {
+                    HeadError::TooLarge { limit }
+                };
+                assert_eq!(outcome, Err(error.into()));
             }
         }
     }

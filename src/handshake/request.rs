@@ -135,6 +135,10 @@ impl StartLine for RequestLine {
     /// A proxy may see other lines in the same bytes, which is how requests are smuggled.
     const ALLOWS_BARE_LF: bool = false;
 
+    fn too_long(limit: usize) -> HeadError {
+        HeadError::TargetTooLong { limit }
+    }
+
     fn opens_with(_: usize, byte: u8) -> bool {
         is_token_byte(byte)
     }
@@ -237,7 +241,7 @@ impl Received {
         }
         check_no_body(headers)?;
         check_origin(headers)?;
-        let accept = if asks_for_websocket(headers) {
+        let accept = if asks_for_websocket(headers, start_line.is_http_1_0) {
             // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
             // (RFC 6455, 4.1)
             if start_line.is_http_1_0 {
@@ -286,8 +290,11 @@ fn check_origin(headers: Headers<'_>) -> Result<(), HeadError> {
 
 /// Whether the request has any header of a WebSocket handshake. If it has, and the handshake is not
 /// valid, it is refused and not answered as a plain request.
-fn asks_for_websocket(headers: Headers<'_>) -> bool {
-    headers.list_has("Upgrade", "websocket")
+///
+/// "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request." (RFC 9110,
+/// 7.8)
+fn asks_for_websocket(headers: Headers<'_>, is_http_1_0: bool) -> bool {
+    !is_http_1_0 && headers.list_has("Upgrade", "websocket")
         || headers.get("Sec-WebSocket-Key").is_some()
         || headers.get(VERSION).is_some()
 }

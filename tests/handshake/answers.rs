@@ -114,6 +114,15 @@ fn health_checks_reach_the_program() {
         ("GET http://a/x HTTP/1.0\r\n\r\n", "GET", "a", "/x", "ok"),
         ("GET /x HTTP/1.0\r\nHost: a\r\n\r\n", "GET", "a", "/x", "ok"),
         ("HEAD / HTTP/1.0\r\n\r\n", "HEAD", "", "/", ""),
+        // "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request."
+        // (RFC 9110, 7.8)
+        (
+            "GET / HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+            "GET",
+            "",
+            "/",
+            "ok",
+        ),
     ] {
         let mut output = SendBuffer::new();
         seen(request, |it| {

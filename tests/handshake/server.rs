@@ -41,6 +41,9 @@ fn requests_that_are_right() {
         ("Sec-WebSocket-Extensions", &["Sec-WebSocket-Extensions: foo; a=\"b\", bar"]),
         ("Sec-WebSocket-Extensions", &["Sec-WebSocket-Extensions:"]),
         ("Sec-WebSocket-Extensions", &["Sec-WebSocket-Extensions: ,, foo,"]),
+        // Content is what a client waits for 100 with, and a request here has none.
+        ("Expect", &["Expect: 100-continue"]),
+        ("Expect", &["Expect: x"]),
         ("X", &["X:", "X: \u{e9}", "X: a\tb", "x: ::"]),
     ] {
         let request = with(REQUEST, name, lines);
@@ -243,6 +246,33 @@ fn empty_lines_before_the_request_are_ignored_within_the_limit() {
     let endless = "\r\n".repeat(10_000);
     let too_large = Err(Head(HeadError::TooLarge { limit: 16384 }));
     assert_eq!(feed(&mut server(), [endless.as_bytes()]), too_large);
+}
+
+/// "A server that receives a request-target longer than any URI it wishes to parse MUST respond with a
+/// 414 (URI Too Long) status code"; "It is RECOMMENDED that all HTTP senders and recipients support, at
+/// a minimum, request-line lengths of 8000 octets." (RFC 9112, 3)
+#[test]
+fn a_target_over_the_limit_gets_414() {
+    let line = |length: usize| format!("GET /{} HTTP/1.1", "x".repeat(length - 14));
+    assert_eq!(line(8000).len(), 8000);
+    let fits = with_first_line(REQUEST, &line(8000));
+    assert_eq!(feed(&mut server(), [fits.as_bytes()]), Ok((true, vec![])));
+
+    let limit = HeadLimits::new().bytes;
+    let (target, other) = (HeadError::TargetTooLong { limit }, HeadError::TooLarge { limit });
+    let long = "x".repeat(limit);
+    for (request, error, status) in [
+        (format!("{}\r\n", line(limit + 1)), &target, 414),
+        (format!("GET ws://a/?{long}"), &target, 414),
+        (format!("\r\nHEAD /{long}"), &target, 414),
+        (format!("{}\r\n\r\n", line(limit - 2)), &other, 431),
+        (format!("{long} / HTTP/1.1\r\n"), &other, 431),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nReferer: /{long}"), &other, 431),
+    ] {
+        assert_eq!(feed(&mut server(), [request.as_bytes()]), Err(Head(error.clone())));
+        assert_eq!(feed(&mut server(), request.as_bytes().chunks(1)), Err(Head(error.clone())));
+        assert_eq!(error.status(), status);
+    }
 }
 
 #[test]
