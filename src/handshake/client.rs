@@ -242,6 +242,7 @@ impl StartLine for StatusLine {
     /// Small servers send it. Nothing is gained by refusing it: a client reads one response on a
     /// connection of its own, so no line can be taken for another message's.
     const ALLOWS_BARE_LF: bool = true;
+    const UNFOLDS: bool = true;
 
     fn too_long(limit: usize) -> HeadError {
         HeadError::TooLarge { limit }

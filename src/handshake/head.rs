@@ -71,6 +71,10 @@ pub(crate) trait StartLine: Sized {
     /// (RFC 9112, 2.2)
     const ALLOWS_BARE_LF: bool;
 
+    /// "A user agent that receives an obs-fold in a response message [...] MUST replace each received
+    /// obs-fold with one or more SP octets prior to interpreting the field value." (RFC 9112, 5.2)
+    const UNFOLDS: bool;
+
     /// The error if the head exceeds its limit behind the line's first word.
     fn too_long(limit: usize) -> HeadError;
 
@@ -206,6 +210,13 @@ impl<L: StartLine> HeadReader<L> {
             (At::FirstWord, _) if L::opens_with(self.bytes.len(), byte) => At::FirstWord,
             (At::FirstWord, _) => return Err(HeadError::StartLine.into()),
             (At::LineStart, b'\r') => At::LastCr,
+            // A line before the first header continues none: "A recipient that receives whitespace
+            // between the start-line and the first header field MUST either reject the message as
+            // invalid or consume each whitespace-preceded line without further processing" (2.2).
+            (At::LineStart, b' ' | b'\t') if L::UNFOLDS && self.headers > 0 => {
+                self.unfold();
+                At::InLine
+            }
             // "A server that receives an obs-fold in a request message [...] MUST either reject the
             // message by sending a 400 (Bad Request) [...]" (RFC 9112, 5.2)
             (At::LineStart, b' ' | b'\t') => return Err(HeadError::FoldedLine.into()),
@@ -229,6 +240,14 @@ impl<L: StartLine> HeadReader<L> {
             self.start_line = Some((L::parse(line)?, self.bytes.len().saturating_add(1)));
         }
         Ok(())
+    }
+
+    /// Puts a space in the place of the end of the last header line, which goes on.
+    fn unfold(&mut self) {
+        for end in [b'\n', b'\r'] {
+            let _ = self.bytes.pop_if(|byte| *byte == end);
+        }
+        self.bytes.push(b' ');
     }
 
     fn finish(&mut self) -> Result<Option<Head<L>>, HandshakeError> {
@@ -257,6 +276,7 @@ mod tests {
     impl StartLine for Line {
         const SKIPS_EMPTY_LINES: bool = false;
         const ALLOWS_BARE_LF: bool = false;
+        const UNFOLDS: bool = false;
 
         fn too_long(limit: usize) -> HeadError {
             HeadError::TargetTooLong { limit }

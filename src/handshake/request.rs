@@ -134,6 +134,8 @@ impl StartLine for RequestLine {
     const SKIPS_EMPTY_LINES: bool = true;
     /// A proxy may see other lines in the same bytes, which is how requests are smuggled.
     const ALLOWS_BARE_LF: bool = false;
+    /// For the same reason.
+    const UNFOLDS: bool = false;
 
     fn too_long(limit: usize) -> HeadError {
         HeadError::TargetTooLong { limit }

@@ -72,14 +72,61 @@ fn each_header_that_is_wrong_has_its_error() {
         (EXTENSIONS, &["Sec-WebSocket-Extensions: a b"], Head(InvalidHeader(EXTENSIONS))),
         ("X", &["X"], Head(HeaderLine)),
         ("X", &["X : y"], Head(HeaderLine)),
-        ("X", &["X: y", " z"], Head(FoldedLine)),
         ("X", &["X: y\rZ: z"], Head(LineEnding)),
-        ("X", &["X: y\n z"], Head(FoldedLine)),
+        ("X", &["X", " : y"], Head(HeaderLine)),
+        ("X", &["X: y\r z"], Head(LineEnding)),
         ("X", &["X: \0"], Head(ControlByte(0))),
     ] {
         let response = with(RESPONSE, name, lines);
         let outcome = feed_at_every_cut(client, response.as_bytes());
         assert_eq!(outcome, Err(error), "{response}");
+    }
+}
+
+/// "A user agent that receives an obs-fold in a response message [...] MUST replace each received
+/// obs-fold with one or more SP octets prior to interpreting the field value." (RFC 9112, 5.2)
+#[test]
+fn a_folded_line_of_a_response_is_one_line() {
+    const ACCEPT: &str = "Sec-WebSocket-Accept";
+    let value = |response: &str, name: &str| {
+        let mut client = client();
+        assert_eq!(feed(&mut client, [response.as_bytes()]), Ok((true, vec![])), "{response:?}");
+        client.response().unwrap().headers().get_str(name).map(str::to_owned)
+    };
+    for (lines, folded) in [
+        (&["X: y", " z"][..], "y  z"),
+        (&["X:", " z"], "z"),
+        (&["X: y", " z: a", " b"], "y  z: a  b"),
+        (&["X: y\n z"], "y  z"),
+        (&["X: y", " "], "y"),
+    ] {
+        let response = with(RESPONSE, "X", lines);
+        assert_eq!(feed_at_every_cut(client, response.as_bytes()), Ok((true, vec![])));
+        assert_eq!(value(&response, "X").as_deref(), Some(folded), "{response:?}");
+    }
+    // A header of the handshake too, and one that is only a part of another is none.
+    let folded = RESPONSE.replace(&format!("{ACCEPT}: "), &format!("{ACCEPT}:\r\n\t "));
+    assert_eq!(value(&folded, ACCEPT).as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    let hidden = RESPONSE.replace(ACCEPT, &format!("X: y\r\n {ACCEPT}"));
+    let missing = Err(Head(MissingHeader(ACCEPT)));
+    assert_eq!(feed_at_every_cut(client, hidden.as_bytes()), missing);
+    // Each continuation counts for the limit on bytes, and for no other.
+    let many = with(RESPONSE, "X", &[vec!["X: y"], vec![" z"; 1000]].concat());
+    assert_eq!(value(&many, "X").map(|value| value.len()), Some(3001));
+    let endless = with(RESPONSE, "X", &[vec!["X: y"], vec![" z"; 10_000]].concat());
+    let too_large = Err(Head(HeadError::TooLarge { limit: 16384 }));
+    assert_eq!(feed(&mut client(), [endless.as_bytes()]), too_large);
+}
+
+/// "A recipient that receives whitespace between the start-line and the first header field MUST either
+/// reject the message as invalid or consume each whitespace-preceded line without further processing
+/// of it" (RFC 9112, 2.2).
+#[test]
+fn white_space_before_the_first_header_is_refused() {
+    for line in [" X: y\r\n", "\tX: y\r\n", " \r\n", " X: y\n"] {
+        let response = RESPONSE.replacen("\r\n", &format!("\r\n{line}"), 1);
+        let refused = Err(Head(FoldedLine));
+        assert_eq!(feed_at_every_cut(client, response.as_bytes()), refused, "{response:?}");
     }
 }
 
