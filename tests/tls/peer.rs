@@ -41,7 +41,7 @@ impl Peer {
         (websocket(stream, Role::Client, config), peer)
     }
 
-    fn accept(mut tcp: TcpStream, version: &'static SupportedProtocolVersion) -> Self {
+    pub(crate) fn accept(mut tcp: TcpStream, version: &'static SupportedProtocolVersion) -> Self {
         let identity = ours().server();
         let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
