@@ -4,7 +4,8 @@ use crate::buffer::{ReceiveBuffer, SendBuffer};
 
 use super::answer::Rejection;
 use super::error::{HandshakeError, Incomplete};
-use super::head::{HeadLimits, HeadReader};
+use super::head::HeadReader;
+use super::limits::HeadLimits;
 use super::request::{Received, Request, RequestLine};
 
 /// Reads a client's request.
