@@ -243,10 +243,7 @@ fn a_refused_handshake_ends_with_close_notify_from_either_side() {
     let (tcp, theirs) = tcp_pair();
     let peer = thread::spawn(move || {
         let mut peer = Peer::accept(theirs, &version::TLS13);
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            request.extend(peer.read(1));
-        }
+        peer.read_request();
         peer.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno");
         peer.read(1)
     });
@@ -254,6 +251,30 @@ fn a_refused_handshake_ends_with_close_notify_from_either_side() {
     let error = Client::new("wss://localhost/").unwrap().handshake(stream).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("404"), "{error}");
     assert_eq!(within(TIMEOUT, move || peer.join().unwrap()), b"", "close_notify, and not a cut");
+}
+
+/// "When encountering an incomplete close, a client SHOULD treat as completed all requests for which it
+/// has received" all that the response announced, and it "SHOULD recover gracefully" (RFC 9112, 9.8).
+#[test]
+fn a_refusal_that_is_cut_is_given_as_far_as_it_came() {
+    for (length, body) in
+        [("Content-Length: 2\r\n", "no"), ("Content-Length: 9\r\n", "no"), ("", "no")]
+    {
+        let (tcp, theirs) = tcp_pair();
+        let answer = format!("HTTP/1.1 404 Not Found\r\n{length}\r\n{body}");
+        // Dropped without close_notify.
+        let peer = thread::spawn(move || {
+            let mut peer = Peer::accept(theirs, &version::TLS13);
+            peer.read_request();
+            peer.send(answer.as_bytes());
+        });
+        let stream = ours().connector().connect(tcp, "localhost", &Timeouts::new()).unwrap();
+        let client = Client::new("wss://localhost/").unwrap();
+        let Err(Error::Handshake(error)) = client.handshake(stream) else { panic!("{length}") };
+        let response = error.response().unwrap();
+        assert_eq!((response.status(), response.body()), (404, body.as_bytes()), "{length}");
+        peer.join().unwrap();
+    }
 }
 
 #[test]

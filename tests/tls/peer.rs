@@ -84,6 +84,14 @@ impl Peer {
         }
     }
 
+    /// Reads the request of an opening handshake to its end.
+    pub(crate) fn read_request(&mut self) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.extend(self.read(1));
+        }
+    }
+
     /// Reads `n` bytes of plaintext, or fewer if `close_notify` comes before.
     pub(crate) fn read(&mut self, n: usize) -> Vec<u8> {
         let mut plaintext = vec![0; n];
