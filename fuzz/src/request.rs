@@ -11,7 +11,7 @@ use crate::http::{self, Head, Read};
 use crate::url::host_and_port;
 
 /// Lines that mutations put in.
-pub const LINES: [&str; 31] = [
+pub const LINES: [&str; 32] = [
     "Host: example.com",
     "Host: [::1]:8080",
     "Host: example.com:80",
@@ -37,6 +37,7 @@ pub const LINES: [&str; 31] = [
     "Origin: https://example.com",
     "Origin: null",
     "Origin:",
+    "Expect: 100-continue",
     "Origin: http://example.com:8080",
     "Content-Length: 0",
     "Content-Length: 5",
@@ -320,6 +321,10 @@ fn is_same_host(head: &Head<'_>) -> bool {
 
 /// RFC 6455, 4.2.2.
 fn judge_answer(answer: &[u8], request: &Head<'_>, accept: &str) {
+    // RFC 9110, 7.8.
+    let interim: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let due = if request.has("expect", "100-continue") { interim } else { b"" };
+    let answer = answer.strip_prefix(due).expect("an interim response");
     let Read::Complete(head) = http::head(answer) else { panic!("{}", answer.escape_ascii()) };
     assert_eq!(head.length, answer.len(), "nothing follows");
     assert!(head.line.starts_with(b"HTTP/1.1 101 "));

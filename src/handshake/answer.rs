@@ -11,7 +11,7 @@ use super::headers::{ExtraHeaders, write_field};
 use super::request::{METHODS, Request};
 
 impl Request<'_> {
-    /// Writes the 101 response.
+    /// Writes the 101 response, behind 100 if the client expects that (RFC 9110, 7.8).
     ///
     /// # Errors
     ///
@@ -104,7 +104,14 @@ impl Answer {
             "content-length",
             "transfer-encoding",
         ])?;
-        let mut head = String::from("HTTP/1.1 101 Switching Protocols\r\n");
+        let mut head = String::new();
+        // "If a server receives both an Upgrade and an Expect header field with the "100-continue"
+        // expectation (Section 10.1.1), the server MUST send a 100 (Continue) response before sending
+        // a 101 (Switching Protocols) response." (RFC 9110, 7.8)
+        if request.headers().list_has("Expect", "100-continue") {
+            head.push_str("HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        head.push_str("HTTP/1.1 101 Switching Protocols\r\n");
         write_field(&mut head, "Upgrade", "websocket");
         write_field(&mut head, "Connection", "Upgrade");
         write_field(&mut head, "Sec-WebSocket-Accept", accept);

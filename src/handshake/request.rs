@@ -293,8 +293,8 @@ fn check_origin(headers: Headers<'_>) -> Result<(), HeadError> {
 /// Whether the request has any header of a WebSocket handshake. If it has, and the handshake is not
 /// valid, it is refused and not answered as a plain request.
 ///
-/// "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request." (RFC 9110,
-/// 7.8)
+/// "A server that receives an Upgrade header field in an HTTP/1.0 request MUST ignore that Upgrade
+/// field." (RFC 9110, 7.8)
 fn asks_for_websocket(headers: Headers<'_>, is_http_1_0: bool) -> bool {
     !is_http_1_0 && headers.list_has("Upgrade", "websocket")
         || headers.get("Sec-WebSocket-Key").is_some()

@@ -10,7 +10,7 @@ use HandshakeError::{Head, Request};
 use HeadError::{InvalidHeader, MissingHeader, RepeatedHeader};
 use RequestError::{Method, Target, UpgradeRequired};
 
-use super::{REQUEST, feed, refused, seen, serve, server};
+use super::{REQUEST, feed, refused, seen, serve, server, with};
 
 #[test]
 fn an_answer_may_choose_a_subprotocol_and_add_headers() {
@@ -27,6 +27,30 @@ fn an_answer_may_choose_a_subprotocol_and_add_headers() {
          \r\n"
     );
     assert_eq!(established.unwrap().subprotocol(), Some("superchat"));
+}
+
+/// "If a server receives both an Upgrade and an Expect header field with the "100-continue"
+/// expectation (Section 10.1.1), the server MUST send a 100 (Continue) response before sending a 101
+/// (Switching Protocols) response." (RFC 9110, 7.8)
+#[test]
+fn a_client_that_expects_100_gets_it_before_101() {
+    const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let (switching, _) = serve(REQUEST.as_bytes(), &Answer::new());
+    for line in ["Expect: 100-continue", "expect:100-Continue", "Expect: x, 100-continue"] {
+        let request = with(REQUEST, "Expect", &[line]);
+        let (response, established) = serve(request.as_bytes(), &Answer::new());
+        assert!(established.is_ok());
+        assert_eq!(response, [CONTINUE, &switching].concat(), "{line}");
+        // Not before a response that ends the connection, for no content is to come.
+        let mut output = SendBuffer::new();
+        seen(&request, |it| it.reject(&Rejection::new(403), &mut output)).unwrap();
+        assert!(output.as_slice().starts_with(b"HTTP/1.1 403 "), "{line}");
+        let refused = with(&request, "Sec-WebSocket-Key", &[]);
+        assert!(serve(refused.as_bytes(), &Answer::new()).0.starts_with(b"HTTP/1.1 400 "));
+        // And nothing at all if the answer cannot be written.
+        let wrong = Answer::new().subprotocol("other");
+        seen(&request, |it| it.accept(&wrong, &mut SendBuffer::new())).unwrap_err();
+    }
 }
 
 #[test]
@@ -114,8 +138,8 @@ fn health_checks_reach_the_program() {
         ("GET http://a/x HTTP/1.0\r\n\r\n", "GET", "a", "/x", "ok"),
         ("GET /x HTTP/1.0\r\nHost: a\r\n\r\n", "GET", "a", "/x", "ok"),
         ("HEAD / HTTP/1.0\r\n\r\n", "HEAD", "", "/", ""),
-        // "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request."
-        // (RFC 9110, 7.8)
+        // "A server that receives an Upgrade header field in an HTTP/1.0 request MUST ignore that
+        // Upgrade field." (RFC 9110, 7.8)
         (
             "GET / HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
             "GET",
