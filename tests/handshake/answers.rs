@@ -8,7 +8,7 @@ use sansock::handshake::{
 
 use HandshakeError::{Head, Request};
 use HeadError::{InvalidHeader, MissingHeader, RepeatedHeader};
-use RequestError::{Method, Target, UpgradeRequired};
+use RequestError::{Body, Method, Target, UpgradeRequired};
 
 use super::{REQUEST, feed, refused, seen, serve, server, with};
 
@@ -165,6 +165,13 @@ fn health_checks_reach_the_program() {
         ("GET / HTTP/1.0\r\nHost: a b\r\n\r\n", Head(InvalidHeader("Host"))),
         ("GET * HTTP/1.0\r\n\r\n", Request(Target)),
         ("POST / HTTP/1.0\r\n\r\n", Request(Method)),
+        // "MUST treat the message as if the framing is faulty [...] and close the connection"
+        // (RFC 9112, 6.1)
+        ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Request(Body)),
+        (
+            "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
+            Request(Body),
+        ),
     ] {
         refused(request, &error, error.status());
     }
