@@ -106,8 +106,8 @@ impl Answer {
         ])?;
         let mut head = String::new();
         // "If a server receives both an Upgrade and an Expect header field with the "100-continue"
-        // expectation (Section 10.1.1), the server MUST send a 100 (Continue) response before sending
-        // a 101 (Switching Protocols) response." (RFC 9110, 7.8)
+        // expectation (Section 10.1.1), the server MUST send a 100 (Continue) response before
+        // sending a 101 (Switching Protocols) response." (RFC 9110, 7.8)
         if request.headers().list_has("Expect", "100-continue") {
             head.push_str("HTTP/1.1 100 Continue\r\n\r\n");
         }

@@ -18,8 +18,9 @@ pub(crate) trait StartLine: Sized {
     /// (RFC 9112, 2.2)
     const ALLOWS_BARE_LF: bool;
 
-    /// "A user agent that receives an obs-fold in a response message [...] MUST replace each received
-    /// obs-fold with one or more SP octets prior to interpreting the field value." (RFC 9112, 5.2)
+    /// "A user agent that receives an obs-fold in a response message [...] MUST replace each
+    /// received obs-fold with one or more SP octets prior to interpreting the field value." (RFC
+    /// 9112, 5.2)
     const UNFOLDS: bool;
 
     /// The error if the head exceeds its limit behind the line's first word.

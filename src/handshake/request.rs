@@ -81,9 +81,9 @@ impl<'h> Request<'h> {
     /// Returns the Origin header, which browsers send (RFC 6455, 10.2). Check it with
     /// [`OriginPolicy`](crate::handshake::OriginPolicy).
     ///
-    /// An empty one, as some embedded clients send it, is none. No browser sends it: "Whenever a user
-    /// agent issues an HTTP request from a "privacy-sensitive" context, the user agent MUST send the
-    /// value "null" in the Origin header field." (RFC 6454, 7.3)
+    /// An empty one, as some embedded clients send it, is none. No browser sends it: "Whenever a
+    /// user agent issues an HTTP request from a "privacy-sensitive" context, the user agent MUST
+    /// send the value "null" in the Origin header field." (RFC 6454, 7.3)
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
         self.headers().get_str("Origin").filter(|origin| !origin.is_empty())

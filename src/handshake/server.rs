@@ -11,8 +11,8 @@ use super::request::{Received, Request, RequestLine};
 /// Reads a client's request.
 ///
 /// Call [`advance`](Self::advance) when bytes have arrived, until it returns `true`; then answer
-/// the [`request`](Self::request). Answer an error with [`respond`](Self::respond). It never reads a
-/// second request.
+/// the [`request`](Self::request). Answer an error with [`respond`](Self::respond). It never reads
+/// a second request.
 ///
 /// ```
 /// use sansock::{ReceiveBuffer, SendBuffer};
@@ -89,8 +89,8 @@ impl ServerHandshake {
 
     /// Writes the answer to a request that failed with this error, be it in
     /// [`advance`](Self::advance), in a policy or in [`Request::accept`]: its
-    /// [status](HandshakeError::status), `Connection: close`, the headers that belong to it, and its
-    /// text. The program closes the connection afterwards.
+    /// [status](HandshakeError::status), `Connection: close`, the headers that belong to it, and
+    /// its text. The program closes the connection afterwards.
     pub fn respond(&self, error: &HandshakeError, output: &mut SendBuffer) {
         Rejection::from(error).write(self.is_head(), output);
     }

@@ -211,8 +211,8 @@ impl Client {
         self.handshake_until(stream, &self.config.timeouts.opening(Instant::now()))
     }
 
-    /// A transport on which it fails is ended: "Clients MUST send a closure alert before closing the
-    /// connection" (RFC 9112, 9.8).
+    /// A transport on which it fails is ended: "Clients MUST send a closure alert before closing
+    /// the connection" (RFC 9112, 9.8).
     fn handshake_until<S: Transport>(
         &self,
         mut stream: S,

@@ -30,8 +30,8 @@ fn an_answer_may_choose_a_subprotocol_and_add_headers() {
 }
 
 /// "If a server receives both an Upgrade and an Expect header field with the "100-continue"
-/// expectation (Section 10.1.1), the server MUST send a 100 (Continue) response before sending a 101
-/// (Switching Protocols) response." (RFC 9110, 7.8)
+/// expectation (Section 10.1.1), the server MUST send a 100 (Continue) response before sending a
+/// 101 (Switching Protocols) response." (RFC 9110, 7.8)
 #[test]
 fn a_client_that_expects_100_gets_it_before_101() {
     const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -125,8 +125,8 @@ fn a_plain_request_is_answered_as_the_program_likes() {
     }
 }
 
-/// A plain request of HTTP/1.0 need not have a Host; the answer to HEAD has the length of a body that
-/// it does not have.
+/// A plain request of HTTP/1.0 need not have a Host; the answer to HEAD has the length of a body
+/// that it does not have.
 #[test]
 fn health_checks_reach_the_program() {
     for (request, method, host, target, body) in [
@@ -229,8 +229,8 @@ fn answers_to_errors_byte_by_byte() {
     }
 }
 
-/// "The HEAD method is identical to GET except that the server MUST NOT send content in the response"
-/// (RFC 9110, 9.3.2), whatever is wrong with the request and wherever it was cut off.
+/// "The HEAD method is identical to GET except that the server MUST NOT send content in the
+/// response" (RFC 9110, 9.3.2), whatever is wrong with the request and wherever it was cut off.
 #[test]
 fn no_error_answer_to_head_has_content() {
     let answer = |handshake: &ServerHandshake, error: &HandshakeError| {

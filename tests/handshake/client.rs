@@ -118,9 +118,9 @@ fn a_folded_line_of_a_response_is_one_line() {
     assert_eq!(feed(&mut client(), [endless.as_bytes()]), too_large);
 }
 
-/// "A recipient that receives whitespace between the start-line and the first header field MUST either
-/// reject the message as invalid or consume each whitespace-preceded line without further processing
-/// of it" (RFC 9112, 2.2).
+/// "A recipient that receives whitespace between the start-line and the first header field MUST
+/// either reject the message as invalid or consume each whitespace-preceded line without further
+/// processing of it" (RFC 9112, 2.2).
 #[test]
 fn white_space_before_the_first_header_is_refused() {
     for line in [" X: y\r\n", "\tX: y\r\n", " \r\n", " X: y\n"] {

@@ -57,8 +57,8 @@ fn origin_policies() {
     assert_eq!(OriginPolicy::default(), OriginPolicy::SameHost);
 }
 
-/// "An HTTP client, proxy, or other intermediary MUST remove any `ZoneID` attached to an outgoing URI"
-/// (RFC 6874, 4), so no Host, target or Origin has one, however it is written.
+/// "An HTTP client, proxy, or other intermediary MUST remove any `ZoneID` attached to an outgoing
+/// URI" (RFC 6874, 4), so no Host, target or Origin has one, however it is written.
 #[test]
 fn an_address_with_a_zone_is_no_host() {
     for address in ["[fe80::1%25eth0]", "[fe80::1%eth0]", "[fe80::1%251]", "[::1%25]", "[::1%lo]"] {

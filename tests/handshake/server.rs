@@ -246,9 +246,9 @@ fn empty_lines_before_the_request_are_ignored_within_the_limit() {
     assert_eq!(feed(&mut server(), [endless.as_bytes()]), too_large);
 }
 
-/// "A server that receives a request-target longer than any URI it wishes to parse MUST respond with a
-/// 414 (URI Too Long) status code"; "It is RECOMMENDED that all HTTP senders and recipients support, at
-/// a minimum, request-line lengths of 8000 octets." (RFC 9112, 3)
+/// "A server that receives a request-target longer than any URI it wishes to parse MUST respond
+/// with a 414 (URI Too Long) status code"; "It is RECOMMENDED that all HTTP senders and recipients
+/// support, at a minimum, request-line lengths of 8000 octets." (RFC 9112, 3)
 #[test]
 fn a_target_over_the_limit_gets_414() {
     let line = |length: usize| format!("GET /{} HTTP/1.1", "x".repeat(length - 14));

@@ -220,8 +220,9 @@ fn a_server_closes_with_close_notify_whether_the_program_says_so_or_not() {
     assert_eq!(socket.outcome(), Some(&clean(1000)));
 }
 
-/// "Clients MUST send a closure alert before closing the connection"; "Servers MUST attempt to initiate
-/// an exchange of closure alerts with the client before closing the connection." (RFC 9112, 9.8)
+/// "Clients MUST send a closure alert before closing the connection"; "Servers MUST attempt to
+/// initiate an exchange of closure alerts with the client before closing the connection." (RFC
+/// 9112, 9.8)
 #[test]
 fn a_refused_handshake_ends_with_close_notify_from_either_side() {
     let acceptor = ours().server().acceptor();
@@ -253,8 +254,9 @@ fn a_refused_handshake_ends_with_close_notify_from_either_side() {
     assert_eq!(within(TIMEOUT, move || peer.join().unwrap()), b"", "close_notify, and not a cut");
 }
 
-/// "When encountering an incomplete close, a client SHOULD treat as completed all requests for which it
-/// has received" all that the response announced, and it "SHOULD recover gracefully" (RFC 9112, 9.8).
+/// "When encountering an incomplete close, a client SHOULD treat as completed all requests for
+/// which it has received" all that the response announced, and it "SHOULD recover gracefully" (RFC
+/// 9112, 9.8).
 #[test]
 fn a_refusal_that_is_cut_is_given_as_far_as_it_came() {
     for (length, body) in

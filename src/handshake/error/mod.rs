@@ -24,8 +24,8 @@ use super::response::Response;
 /// [`Incomplete`](Self::Incomplete) is the transport's or a matter of time.
 ///
 /// A server answers a failed handshake with
-/// [`ServerHandshake::respond`](crate::handshake::ServerHandshake::respond). A client has nothing to
-/// answer: it closes the connection.
+/// [`ServerHandshake::respond`](crate::handshake::ServerHandshake::respond). A client has nothing
+/// to answer: it closes the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HandshakeError {
     /// The peer did not send a valid HTTP/1.1 head, or its head exceeds a limit.
