@@ -267,7 +267,7 @@ impl Client {
         match &mut self.phase {
             Phase::Opening(opening) if opening.1.handle_timeout(now).is_err() => {
                 if let Err(error) = opening.0.time_out() {
-                    error.respond(output);
+                    opening.0.respond(&error, output);
                     self.phase = Phase::refused();
                 }
             }
@@ -307,6 +307,9 @@ impl Phase {
                 Ok(true) => answer(&opening.0, output),
                 Err(error) => Some(Err(error)),
             };
+            if let Some(Err(error)) = &established {
+                opening.0.respond(error, output);
+            }
             *self = match established {
                 Some(Ok(established)) => {
                     let mut connection = established.connection(&Config::new());
@@ -314,11 +317,7 @@ impl Phase {
                     let _ = connection.handle_timeout(Instant::now(), output);
                     Self::Open(Box::new(connection))
                 }
-                Some(Err(error)) => {
-                    error.respond(output);
-                    Self::refused()
-                }
-                None => Self::refused(),
+                Some(Err(_)) | None => Self::refused(),
             };
         }
         match self {

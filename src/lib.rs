@@ -64,9 +64,9 @@
 //!     // The opening handshake: exactly one HTTP request is read.
 //!     let mut handshake = ServerHandshake::new(HeadLimits::new());
 //!     while !handshake.advance(&mut input).inspect_err(|error| {
-//!         // Queues the response that belongs to the error: 400, 405, 426 or 431. Then end the
+//!         // Queues the response that belongs to the error: 400, 405, 414, 426 or 431. Then end the
 //!         // transport as in `Teardown::HalfClose`, by the deadline `Timeouts::ending`.
-//!         error.respond(&mut output);
+//!         handshake.respond(error, &mut output);
 //!         let _ = output.write_to(transport);
 //!     })? {
 //!         if input.read_from(transport)? == 0 {

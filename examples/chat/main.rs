@@ -9,6 +9,7 @@
 //! The protocol is that of MDN's chat example (`protocol.rs`), so other pages can be clients too.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,8 +17,11 @@ use std::thread;
 use std::time::Duration;
 
 use lexopt::Arg;
-use sansock::handshake::{Answer, Host, HostPolicy, Origin, OriginPolicy, Rejection};
-use sansock::net::{self, Incoming};
+use sansock::handshake::{
+    Answer, HandshakeError, Host, HostPolicy, InvalidHost, Origin, OriginPolicy, Rejection,
+    RequestError,
+};
+use sansock::net::{self, Incoming, ServerError};
 use sansock::{Config, Keepalive, Limits, Timeouts};
 
 use crate::listen::Listen;
@@ -111,6 +115,10 @@ impl Options {
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
                 Arg::Value(address) if options.listen.address.is_none() => {
                     options.listen.at(address)?;
+                    let address = options.listen.address.as_deref().unwrap_or_default();
+                    options.hosts.push(host_of(address).map_err(|error| {
+                        format!("pages could not name the HOST of {address}: {error}")
+                    })?);
                 }
                 argument => return Err(argument.unexpected()),
             }
@@ -123,12 +131,10 @@ impl Options {
     }
 
     /// Pages that have their site's name resolve to this server are refused.
-    fn hosts(&self) -> Result<HostPolicy, Box<dyn Error>> {
-        let listen = self.listen.address.as_deref().and_then(|it| it.rsplit_once(':'));
-        let always = ["localhost", "127.0.0.1", "[::1]"].into_iter().chain(listen.map(|it| it.0));
+    fn hosts(&self) -> Result<HostPolicy, InvalidHost> {
         let mut hosts = self.hosts.clone();
-        for host in always {
-            hosts.push(host.parse().map_err(|error| format!("{host} as a name in URLs: {error}"))?);
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            hosts.push(host.parse()?);
         }
         Ok(HostPolicy::List(hosts))
     }
@@ -140,11 +146,33 @@ impl Options {
     }
 }
 
+/// The host of an address that can be listened on, as a Host header has it: without the zone of an
+/// IPv6 address, which clients do not send.
+fn host_of(address: &str) -> Result<Host, InvalidHost> {
+    match (address.parse(), address.rsplit_once(':')) {
+        (Ok(SocketAddr::V6(address)), _) => format!("[{}]", address.ip()).parse(),
+        (_, Some((host, _))) => host.parse(),
+        (_, None) => Err(InvalidHost),
+    }
+}
+
+/// Says which option lets clients in that name a host which the server does not know.
+fn report(error: &ServerError, peer: Option<SocketAddr>) {
+    let host_denied = HandshakeError::Request(RequestError::HostDenied);
+    if let (ServerError::Opening(net::Error::Handshake(error)), Some(peer)) = (error, peer)
+        && *error == host_denied
+    {
+        eprintln!(
+            "{peer}: refused with 421: if the name in its Host header is ours, add --host NAME"
+        );
+    }
+}
+
 fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let (server, s) = options.listen.bind("127.0.0.1:9002")?;
     // `serve` decides which pages may connect.
     let server = server.config(options.config()).stack_size(STACK).hosts(options.hosts()?);
-    let server = server.origins(OriginPolicy::Any);
+    let server = server.origins(OriginPolicy::Any).on_error(report);
     listen::end_with_signals(&server)?;
     let room = Arc::new(Room::new());
     let herald = Arc::clone(&room);

@@ -40,6 +40,26 @@ pub fn head(bytes: &[u8]) -> Read<'_> {
     }
 }
 
+/// These bytes with the line ends before folded lines of the head replaced with spaces (RFC 9112, 5.2).
+/// The first line and what is behind the head stay.
+pub fn unfolded(bytes: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut at, mut lines) = (bytes.to_vec(), 0, 0);
+    while let Some(end) = bytes[at..].iter().position(|it| *it == b'\n').map(|it| at + it) {
+        let line = bytes[at..end].strip_suffix(b"\r").unwrap_or(&bytes[at..end]);
+        let line_end = at + line.len();
+        if line.is_empty() {
+            break;
+        }
+        if lines > 0 && matches!(bytes.get(end + 1), Some(b' ' | b'\t')) {
+            bytes[line_end..=end].fill(b' ');
+        } else {
+            at = end + 1;
+            lines += 1;
+        }
+    }
+    bytes
+}
+
 /// Reads a head whose lines may end in LF alone, as a client takes them (RFC 9112, 2.2).
 pub fn lenient_head(bytes: &[u8]) -> Read<'_> {
     let (mut lines, mut at) = (Vec::new(), 0);

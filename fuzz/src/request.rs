@@ -11,7 +11,7 @@ use crate::http::{self, Head, Read};
 use crate::url::host_and_port;
 
 /// Lines that mutations put in.
-pub const LINES: [&str; 30] = [
+pub const LINES: [&str; 32] = [
     "Host: example.com",
     "Host: [::1]:8080",
     "Host: example.com:80",
@@ -36,6 +36,8 @@ pub const LINES: [&str; 30] = [
     "Sec-WebSocket-Extensions: a;b=\"c",
     "Origin: https://example.com",
     "Origin: null",
+    "Origin:",
+    "Expect: 100-continue",
     "Origin: http://example.com:8080",
     "Content-Length: 0",
     "Content-Length: 5",
@@ -115,7 +117,7 @@ fn read(bytes: &[u8], cuts: Cuts) -> Outcome {
         Err(error) => {
             assert_eq!(handshake.advance(&mut input), Err(error.clone()), "once and for all");
             assert!(handshake.request().is_none());
-            judge_refusal(error);
+            judge_refusal(&handshake, error, bytes);
         }
     }
     let rest = if outcome == Ok(true) { input.as_slice().to_vec() } else { Vec::new() };
@@ -167,10 +169,15 @@ enum Verdict<'h> {
     Right(Head<'h>, Option<String>),
 }
 
+/// Empty lines before the request do not matter (RFC 9112, 2.2).
+fn after_empty_lines(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.chunks(2).take_while(|it| it == b"\r\n").count() * 2..]
+}
+
 fn judge(bytes: &[u8]) -> Verdict<'_> {
-    // Empty lines before the request do not matter (RFC 9112, 2.2).
-    let empty = bytes.chunks(2).take_while(|it| it == b"\r\n").count() * 2;
-    match http::head(&bytes[empty..]) {
+    let request = after_empty_lines(bytes);
+    let empty = bytes.len() - request.len();
+    match http::head(request) {
         Read::Incomplete => Verdict::Incomplete,
         Read::Wrong => Verdict::Wrong,
         Read::Complete(Head { line, fields, length }) => match judge_head(&Head {
@@ -213,7 +220,8 @@ fn judge_head(head: &Head<'_>) -> Option<Option<String>> {
     if !no_body || !one_origin {
         return None;
     }
-    let upgrade = head.has("upgrade", "websocket");
+    // RFC 9110, 7.8.
+    let upgrade = head.has("upgrade", "websocket") && !is_old;
     let (key, version) = (head.all("sec-websocket-key"), head.all("sec-websocket-version"));
     if !upgrade && key.is_empty() && version.is_empty() {
         return Some(None);
@@ -292,9 +300,9 @@ fn authority(target: &str) -> Option<String> {
     Some(if port.is_some() { authority.to_owned() } else { format!("{}:{default}", authority.trim_end_matches(':')) })
 }
 
-/// No Origin, or that of a page at the Host.
+/// No Origin, an empty one, or that of a page at the Host.
 fn is_same_host(head: &Head<'_>) -> bool {
-    let Some(origin) = head.one("origin") else { return true };
+    let Some(origin) = head.one("origin").filter(|it| !it.is_empty()) else { return true };
     let host = match head.one("host") {
         Some(host) => std::str::from_utf8(host).ok().map(str::to_owned),
         None => request_line(head).and_then(|(_, target, _)| authority(target)),
@@ -313,6 +321,10 @@ fn is_same_host(head: &Head<'_>) -> bool {
 
 /// RFC 6455, 4.2.2.
 fn judge_answer(answer: &[u8], request: &Head<'_>, accept: &str) {
+    // RFC 9110, 7.8.
+    let interim: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let due = if request.has("expect", "100-continue") { interim } else { b"" };
+    let answer = answer.strip_prefix(due).expect("an interim response");
     let Read::Complete(head) = http::head(answer) else { panic!("{}", answer.escape_ascii()) };
     assert_eq!(head.length, answer.len(), "nothing follows");
     assert!(head.line.starts_with(b"HTTP/1.1 101 "));
@@ -325,16 +337,27 @@ fn judge_answer(answer: &[u8], request: &Head<'_>, accept: &str) {
 }
 
 /// The answer to a request that was refused.
-fn judge_refusal(error: &HandshakeError) {
+fn judge_refusal(handshake: &ServerHandshake, error: &HandshakeError, request: &[u8]) {
     let mut output = SendBuffer::new();
-    error.respond(&mut output);
+    handshake.respond(error, &mut output);
     let Read::Complete(head) = http::head(output.as_slice()) else { panic!("{error:?}") };
     let status = format!("HTTP/1.1 {} ", error.status());
     assert!(head.line.starts_with(status.as_bytes()));
     assert!(head.has("connection", "close"), "no second request is read");
     let body = &output.as_slice()[head.length..];
-    assert_eq!(head.one("content-length"), Some(body.len().to_string().as_bytes()));
+    let length = head.one("content-length").map(<[u8]>::to_vec);
+    // RFC 9110, 9.3.2. What is over the limit was not read.
+    let read = &request[..request.len().min(LIMITS.bytes)];
+    let request = after_empty_lines(read);
+    if request.starts_with(b"HEAD ") {
+        assert!(body.is_empty() && length.is_some());
+    } else {
+        assert_eq!(length, Some(body.len().to_string().into_bytes()));
+    }
     assert!((400..500).contains(&error.status()), "the fault is the peer's: {error:?}");
     assert_eq!(error.status() == 426, head.one("sec-websocket-version") == Some(b"13"));
-    assert_eq!(error.status() == 405, head.one("allow").is_some());
+    let allow = head.list("allow");
+    assert_eq!(error.status() == 405, !allow.is_empty());
+    let method = request.split(|byte| *byte == b' ').next().unwrap_or_default();
+    assert!(!allow.contains(&method), "allowed, and refused");
 }

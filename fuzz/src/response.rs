@@ -10,7 +10,7 @@ use crate::feed::Cuts;
 use crate::http::{self, Head, Read};
 
 /// Lines that mutations put in; the first accept is the right one.
-pub const LINES: [&str; 26] = [
+pub const LINES: [&str; 28] = [
     "Upgrade: websocket",
     "Upgrade: WebSocket",
     "Upgrade: websocket, h2c",
@@ -37,6 +37,8 @@ pub const LINES: [&str; 26] = [
     "HTTP/1.0 101 Switching Protocols",
     "HTTP/1.1 404 Not Found",
     "HTTP/1.1 204",
+    "X: y\r\n z",
+    "Upgrade:\r\n\twebsocket",
 ];
 
 const LIMITS: HeadLimits = HeadLimits::new().bytes(700).headers(16).body(64);
@@ -129,7 +131,8 @@ enum Verdict<'h> {
 fn judge(bytes: &[u8]) -> Verdict<'_> {
     let mut at = 0;
     loop {
-        let head = match http::lenient_head(&bytes[at..]) {
+        let unfolded = http::unfolded(&bytes[at..]);
+        let head = match http::lenient_head(&unfolded) {
             Read::Incomplete => return Verdict::Incomplete,
             Read::Wrong => return Verdict::Wrong,
             Read::Complete(head) => head,

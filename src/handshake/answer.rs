@@ -8,10 +8,10 @@ use super::error::{HandshakeError, RequestError, UsageError};
 use super::established::Established;
 use super::extensions;
 use super::headers::{ExtraHeaders, write_field};
-use super::request::Request;
+use super::request::{METHODS, Request};
 
 impl Request<'_> {
-    /// Writes the 101 response.
+    /// Writes the 101 response, behind 100 if the client expects that (RFC 9110, 7.8).
     ///
     /// # Errors
     ///
@@ -34,9 +34,9 @@ impl Request<'_> {
     /// The rejection's status is not one of 200 to 599 or allows no body, or a header is not valid
     /// or is written by the handshake itself. Nothing is written then.
     pub fn reject(&self, rejection: &Rejection, output: &mut SendBuffer) -> Result<(), UsageError> {
-        // "The HEAD method is identical to GET except that the server MUST NOT send content in the
-        // response" (RFC 9110, 9.3.2).
-        rejection.write_checked(self.method() != "HEAD", output)
+        rejection.check()?;
+        rejection.write(self.is_head(), output);
+        Ok(())
     }
 }
 
@@ -104,7 +104,14 @@ impl Answer {
             "content-length",
             "transfer-encoding",
         ])?;
-        let mut head = String::from("HTTP/1.1 101 Switching Protocols\r\n");
+        let mut head = String::new();
+        // "If a server receives both an Upgrade and an Expect header field with the "100-continue"
+        // expectation (Section 10.1.1), the server MUST send a 100 (Continue) response before
+        // sending a 101 (Switching Protocols) response." (RFC 9110, 7.8)
+        if request.headers().list_has("Expect", "100-continue") {
+            head.push_str("HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        head.push_str("HTTP/1.1 101 Switching Protocols\r\n");
         write_field(&mut head, "Upgrade", "websocket");
         write_field(&mut head, "Connection", "Upgrade");
         write_field(&mut head, "Sec-WebSocket-Accept", accept);
@@ -162,7 +169,7 @@ impl Rejection {
         self.status
     }
 
-    fn write_checked(&self, with_body: bool, output: &mut SendBuffer) -> Result<(), UsageError> {
+    fn check(&self) -> Result<(), UsageError> {
         self.headers.check(&["connection", "content-length", "transfer-encoding"])?;
         if !(200..600).contains(&self.status) {
             return Err(UsageError::InvalidStatus(self.status));
@@ -170,11 +177,11 @@ impl Rejection {
         if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
             return Err(UsageError::BodyNotAllowed(self.status));
         }
-        self.write(with_body, output);
         Ok(())
     }
 
-    fn write(&self, with_body: bool, output: &mut SendBuffer) {
+    /// Writes the response to a request whose method is HEAD, or another.
+    pub(super) fn write(&self, is_head: bool, output: &mut SendBuffer) {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, 7.8)
         let upgrade = self.headers.has("Upgrade");
@@ -187,7 +194,9 @@ impl Rejection {
         self.headers.write(&mut head);
         head.push_str("\r\n");
         output.extend_from_slice(head.as_bytes());
-        if with_body {
+        // "The HEAD method is identical to GET except that the server MUST NOT send content in the
+        // response" (RFC 9110, 9.3.2).
+        if !is_head {
             output.extend_from_slice(&self.body);
         }
     }
@@ -199,10 +208,10 @@ impl From<&HandshakeError> for Rejection {
     fn from(error: &HandshakeError) -> Self {
         let rejection = Self::new(error.status());
         match error {
-            // No body: the method may have been HEAD. "The origin server MUST generate an Allow
-            // header field in a 405 response" (RFC 9110, 15.5.6).
+            // "The origin server MUST generate an Allow header field in a 405 response containing a
+            // list of the target resource's currently supported methods." (RFC 9110, 15.5.6)
             HandshakeError::Request(RequestError::Method) => {
-                return rejection.header("Allow", "GET, HEAD, OPTIONS");
+                rejection.header("Allow", METHODS.join(", "))
             }
             HandshakeError::Request(
                 RequestError::UpgradeRequired | RequestError::UnsupportedVersion,
@@ -225,15 +234,6 @@ impl From<HandshakeError> for Rejection {
 impl From<RequestError> for Rejection {
     fn from(error: RequestError) -> Self {
         HandshakeError::from(error).into()
-    }
-}
-
-impl HandshakeError {
-    /// Writes the response to a request that failed with this error: its [status](Self::status),
-    /// `Connection: close`, and the headers that belong to it. The program closes the connection
-    /// afterwards.
-    pub fn respond(&self, output: &mut SendBuffer) {
-        Rejection::from(self).write(true, output);
     }
 }
 

@@ -8,7 +8,8 @@ use super::body::BodyReader;
 use super::error::{HandshakeError, HeadError, Incomplete, ResponseError, UsageError};
 use super::established::Established;
 use super::fields::Headers;
-use super::head::{Head, HeadLimits, HeadReader, StartLine};
+use super::head::{Head, HeadReader, StartLine};
+use super::limits::HeadLimits;
 use super::offer::Offer;
 use super::response::Response;
 use super::{extensions, key};
@@ -242,6 +243,11 @@ impl StartLine for StatusLine {
     /// Small servers send it. Nothing is gained by refusing it: a client reads one response on a
     /// connection of its own, so no line can be taken for another message's.
     const ALLOWS_BARE_LF: bool = true;
+    const UNFOLDS: bool = true;
+
+    fn too_long(limit: usize) -> HeadError {
+        HeadError::TooLarge { limit }
+    }
 
     fn opens_with(position: usize, byte: u8) -> bool {
         match b"HTTP/1.".get(position) {

@@ -5,60 +5,7 @@ use crate::buffer::ReceiveBuffer;
 
 use super::error::{HandshakeError, HeadError};
 use super::fields::Field;
-
-/// Limits for what a peer may send before the connection is open.
-///
-/// ```
-/// use sansock::handshake::HeadLimits;
-/// let limits = HeadLimits::new().bytes(64 << 10);
-/// assert_eq!((limits.bytes, limits.headers), (65536, 100));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HeadLimits {
-    /// Maximum size of the head in bytes, including the first line and the empty line. For a
-    /// client, of all interim responses and the final one together. Default 16 KiB.
-    pub bytes: usize,
-    /// Maximum number of header lines. Default 100.
-    pub headers: usize,
-    /// How many bytes a client keeps of the body of a response other than 101. Default 4 KiB.
-    pub body: usize,
-}
-
-impl HeadLimits {
-    /// Returns the defaults.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { bytes: 16 << 10, headers: 100, body: 4 << 10 }
-    }
-
-    /// Sets [`bytes`](Self::bytes).
-    #[must_use]
-    pub const fn bytes(mut self, bytes: usize) -> Self {
-        self.bytes = bytes;
-        self
-    }
-
-    /// Sets [`headers`](Self::headers).
-    #[must_use]
-    pub const fn headers(mut self, headers: usize) -> Self {
-        self.headers = headers;
-        self
-    }
-
-    /// Sets [`body`](Self::body).
-    #[must_use]
-    pub const fn body(mut self, bytes: usize) -> Self {
-        self.body = bytes;
-        self
-    }
-}
-
-impl Default for HeadLimits {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+use super::limits::HeadLimits;
 
 /// A request line or a status line.
 pub(crate) trait StartLine: Sized {
@@ -70,6 +17,14 @@ pub(crate) trait StartLine: Sized {
     /// "a recipient MAY recognize a single LF as a line terminator and ignore any preceding CR."
     /// (RFC 9112, 2.2)
     const ALLOWS_BARE_LF: bool;
+
+    /// "A user agent that receives an obs-fold in a response message [...] MUST replace each
+    /// received obs-fold with one or more SP octets prior to interpreting the field value." (RFC
+    /// 9112, 5.2)
+    const UNFOLDS: bool;
+
+    /// The error if the head exceeds its limit behind the line's first word.
+    fn too_long(limit: usize) -> HeadError;
 
     /// Whether `byte`, which is not a space, may stand at `position` of the line's first word. With
     /// this, bytes that are not HTTP are refused at once.
@@ -136,6 +91,10 @@ impl<L: StartLine> HeadReader<L> {
         &mut self,
         input: &mut ReceiveBuffer,
     ) -> Result<Option<Head<L>>, HandshakeError> {
+        if self.at == At::End {
+            self.at = At::FirstWord;
+            self.bytes.clear();
+        }
         let mut taken = 0;
         while let Some(&byte) = input.as_slice().get(taken) {
             self.step(byte)?;
@@ -150,11 +109,25 @@ impl<L: StartLine> HeadReader<L> {
                 At::End => break,
                 // The head is not complete, so at least one more byte follows.
                 _ if self.spent < self.limits.bytes => {}
-                _ => return Err(HeadError::TooLarge { limit: self.limits.bytes }.into()),
+                _ => return Err(self.too_large().into()),
             }
         }
         input.consume(taken);
         if self.at == At::End { self.finish() } else { Ok(None) }
+    }
+
+    /// Whether the head begins with these bytes, as far as it has arrived. Empty lines before it do
+    /// not count.
+    pub(crate) fn begins_with(&self, bytes: &[u8]) -> bool {
+        self.bytes.starts_with(bytes)
+    }
+
+    fn too_large(&self) -> HeadError {
+        let limit = self.limits.bytes;
+        match self.at {
+            At::InLine if self.start_line.is_none() => L::too_long(limit),
+            _ => HeadError::TooLarge { limit },
+        }
     }
 
     /// Applies the rules for lines (RFC 9112, 2.2) to the next byte.
@@ -185,6 +158,13 @@ impl<L: StartLine> HeadReader<L> {
             (At::FirstWord, _) if L::opens_with(self.bytes.len(), byte) => At::FirstWord,
             (At::FirstWord, _) => return Err(HeadError::StartLine.into()),
             (At::LineStart, b'\r') => At::LastCr,
+            // A line before the first header continues none: "A recipient that receives whitespace
+            // between the start-line and the first header field MUST either reject the message as
+            // invalid or consume each whitespace-preceded line without further processing" (2.2).
+            (At::LineStart, b' ' | b'\t') if L::UNFOLDS && self.headers > 0 => {
+                self.unfold();
+                At::InLine
+            }
             // "A server that receives an obs-fold in a request message [...] MUST either reject the
             // message by sending a 400 (Bad Request) [...]" (RFC 9112, 5.2)
             (At::LineStart, b' ' | b'\t') => return Err(HeadError::FoldedLine.into()),
@@ -210,12 +190,18 @@ impl<L: StartLine> HeadReader<L> {
         Ok(())
     }
 
+    /// Puts a space in the place of the end of the last header line, which goes on.
+    fn unfold(&mut self) {
+        for end in [b'\n', b'\r'] {
+            let _ = self.bytes.pop_if(|byte| *byte == end);
+        }
+        self.bytes.push(b' ');
+    }
+
     fn finish(&mut self) -> Result<Option<Head<L>>, HandshakeError> {
-        let bytes = std::mem::take(&mut self.bytes);
         let headers = std::mem::take(&mut self.headers);
-        self.at = At::FirstWord;
         let (start_line, end) = self.start_line.take().ok_or(HeadError::StartLine)?;
-        let lines = bytes.get(end..).unwrap_or_default();
+        let lines = self.bytes.get(end..).unwrap_or_default();
         let mut parsed = vec![httparse::EMPTY_HEADER; headers];
         match httparse::parse_headers(lines, &mut parsed) {
             Ok(httparse::Status::Complete((_, headers))) => {
@@ -238,6 +224,11 @@ mod tests {
     impl StartLine for Line {
         const SKIPS_EMPTY_LINES: bool = false;
         const ALLOWS_BARE_LF: bool = false;
+        const UNFOLDS: bool = false;
+
+        fn too_long(limit: usize) -> HeadError {
+            HeadError::TargetTooLong { limit }
+        }
 
         fn opens_with(_: usize, byte: u8) -> bool {
             byte.is_ascii_alphabetic()
@@ -350,7 +341,13 @@ mod tests {
             assert_eq!(read(limits, bytes, step).0, Ok(Some(head("A B", &[("X", b"y")]))));
             for limit in 0..length {
                 let outcome = read(HeadLimits::new().bytes(limit), bytes, step).0;
-                assert_eq!(outcome, Err(HeadError::TooLarge { limit }.into()));
+                // From the space of `A B` to the CR.
+                let error = if (2..=3).contains(&limit) {
+                    HeadError::TargetTooLong { limit }
+                } else {
+                    HeadError::TooLarge { limit }
+                };
+                assert_eq!(outcome, Err(error.into()));
             }
         }
     }

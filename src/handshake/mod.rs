@@ -16,6 +16,7 @@ mod head;
 mod headers;
 mod host;
 mod key;
+mod limits;
 mod offer;
 mod origin;
 mod random;
@@ -28,8 +29,8 @@ pub use client::ClientHandshake;
 pub use error::{HandshakeError, HeadError, Incomplete, RequestError, ResponseError, UsageError};
 pub use established::Established;
 pub use fields::Headers;
-pub use head::HeadLimits;
 pub use host::{Host, HostPolicy, InvalidHost};
+pub use limits::HeadLimits;
 pub use offer::Offer;
 pub use origin::{InvalidOrigin, Origin, OriginPolicy};
 #[cfg(feature = "rand")]

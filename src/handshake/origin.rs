@@ -13,7 +13,8 @@ use super::request::Request;
 ///
 /// A browser lets any page connect to any server and sends that server's cookies along; the Origin
 /// header tells the server which page it is (RFC 6455, 10.2). Programs that are not browsers can
-/// write anything there, so a request without an Origin passes every policy: it comes from no page.
+/// write anything there, so a request without an Origin, or with an empty one, passes every policy:
+/// it comes from no page. For a page that has no origin browsers send `null`.
 ///
 /// Origins are compared whole: scheme, host and port, with the default ports of http and https
 /// filled in.
@@ -61,8 +62,8 @@ impl OriginPolicy {
     /// accept this connection, it MUST return an appropriate HTTP error code (e.g., 403 Forbidden)"
     /// (RFC 6455, 4.2.2).
     pub fn check(&self, request: &Request<'_>) -> Result<(), RequestError> {
-        let Some(origin) = request.headers().get("Origin") else { return Ok(()) };
-        let origin = || str::from_utf8(origin).ok()?.parse::<Origin>().ok();
+        let Some(origin) = request.origin() else { return Ok(()) };
+        let origin = || origin.parse::<Origin>().ok();
         let allowed = match self {
             Self::Any => true,
             Self::SameHost => origin().is_some_and(|origin| origin.is_at(request.authority())),

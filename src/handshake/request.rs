@@ -9,6 +9,9 @@ use super::fields::{Field, Headers, is_token, is_token_byte};
 use super::head::{Head, StartLine};
 use super::{extensions, key};
 
+/// The methods of requests that reach the program.
+pub(super) const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 const VERSION: &str = "Sec-WebSocket-Version";
 
@@ -77,14 +80,23 @@ impl<'h> Request<'h> {
 
     /// Returns the Origin header, which browsers send (RFC 6455, 10.2). Check it with
     /// [`OriginPolicy`](crate::handshake::OriginPolicy).
+    ///
+    /// An empty one, as some embedded clients send it, is none. No browser sends it: "Whenever a
+    /// user agent issues an HTTP request from a "privacy-sensitive" context, the user agent MUST
+    /// send the value "null" in the Origin header field." (RFC 6454, 7.3)
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
-        self.headers().get_str("Origin")
+        self.headers().get_str("Origin").filter(|origin| !origin.is_empty())
     }
 
     /// Iterates over the subprotocols that the client offers, "ordered by preference" (4.1).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> {
         self.headers().list(PROTOCOL).filter_map(|name| str::from_utf8(name).ok())
+    }
+
+    /// Whether an answer has no content.
+    pub(super) fn is_head(self) -> bool {
+        self.received.is_head()
     }
 
     /// Sec-WebSocket-Accept; `None` if the request does not ask for WebSocket.
@@ -122,6 +134,12 @@ impl StartLine for RequestLine {
     const SKIPS_EMPTY_LINES: bool = true;
     /// A proxy may see other lines in the same bytes, which is how requests are smuggled.
     const ALLOWS_BARE_LF: bool = false;
+    /// For the same reason.
+    const UNFOLDS: bool = false;
+
+    fn too_long(limit: usize) -> HeadError {
+        HeadError::TargetTooLong { limit }
+    }
 
     fn opens_with(_: usize, byte: u8) -> bool {
         is_token_byte(byte)
@@ -143,12 +161,8 @@ impl StartLine for RequestLine {
             }
             _ => return Err(HeadError::StartLine.into()),
         };
-        let method = match method {
-            b"GET" => "GET",
-            b"HEAD" => "HEAD",
-            b"OPTIONS" => "OPTIONS",
-            _ => return Err(RequestError::Method.into()),
-        };
+        let method = METHODS.into_iter().find(|it| it.as_bytes() == method);
+        let method = method.ok_or(RequestError::Method)?;
         let target = str::from_utf8(target).map_err(|_| RequestError::Target)?;
         let (target, authority) = if method == "OPTIONS" && target == "*" {
             (target.to_owned(), None)
@@ -206,6 +220,10 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
     /// Checks every rule that needs the whole head.
     pub(crate) fn check(head: Head<RequestLine>) -> Result<Self, HandshakeError> {
         let Head { start_line, fields } = head;
@@ -225,14 +243,14 @@ impl Received {
         }
         check_no_body(headers)?;
         check_origin(headers)?;
-        let accept = if asks_for_websocket(headers) {
+        let accept = if asks_for_websocket(headers, start_line.is_http_1_0) {
             // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
             // (RFC 6455, 4.1)
             if start_line.is_http_1_0 {
                 return Err(HeadError::HttpVersion.into());
             }
             if start_line.method != "GET" {
-                return Err(RequestError::Method.into());
+                return Err(RequestError::HandshakeMethod.into());
             }
             Some(check_websocket(headers)?)
         } else {
@@ -274,8 +292,11 @@ fn check_origin(headers: Headers<'_>) -> Result<(), HeadError> {
 
 /// Whether the request has any header of a WebSocket handshake. If it has, and the handshake is not
 /// valid, it is refused and not answered as a plain request.
-fn asks_for_websocket(headers: Headers<'_>) -> bool {
-    headers.list_has("Upgrade", "websocket")
+///
+/// "A server that receives an Upgrade header field in an HTTP/1.0 request MUST ignore that Upgrade
+/// field." (RFC 9110, 7.8)
+fn asks_for_websocket(headers: Headers<'_>, is_http_1_0: bool) -> bool {
+    !is_http_1_0 && headers.list_has("Upgrade", "websocket")
         || headers.get("Sec-WebSocket-Key").is_some()
         || headers.get(VERSION).is_some()
 }

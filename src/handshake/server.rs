@@ -1,15 +1,17 @@
 //! The server's side (RFC 6455, 4.2): reads the request and answers it.
 
-use crate::buffer::ReceiveBuffer;
+use crate::buffer::{ReceiveBuffer, SendBuffer};
 
+use super::answer::Rejection;
 use super::error::{HandshakeError, Incomplete};
-use super::head::{HeadLimits, HeadReader};
+use super::head::HeadReader;
+use super::limits::HeadLimits;
 use super::request::{Received, Request, RequestLine};
 
 /// Reads a client's request.
 ///
 /// Call [`advance`](Self::advance) when bytes have arrived, until it returns `true`; then answer
-/// the [`request`](Self::request). Answer an error with [`HandshakeError::respond`]. It never reads
+/// the [`request`](Self::request). Answer an error with [`respond`](Self::respond). It never reads
 /// a second request.
 ///
 /// ```
@@ -39,7 +41,11 @@ pub struct ServerHandshake {
 enum State {
     Reading(HeadReader<RequestLine>),
     Received(Box<Received>),
-    Failed(HandshakeError),
+    Failed {
+        error: HandshakeError,
+        /// Whether the method was HEAD.
+        is_head: bool,
+    },
 }
 
 impl ServerHandshake {
@@ -60,7 +66,7 @@ impl ServerHandshake {
         let head = match &mut self.state {
             State::Reading(reader) => reader.advance(input),
             State::Received(_) => return Ok(true),
-            State::Failed(error) => return Err(error.clone()),
+            State::Failed { error, .. } => return Err(error.clone()),
         };
         match head.and_then(|head| head.map(Received::check).transpose()) {
             Ok(None) => Ok(false),
@@ -77,7 +83,24 @@ impl ServerHandshake {
     pub fn request(&self) -> Option<Request<'_>> {
         match &self.state {
             State::Received(received) => Some(Request::new(received)),
-            State::Reading(_) | State::Failed(_) => None,
+            State::Reading(_) | State::Failed { .. } => None,
+        }
+    }
+
+    /// Writes the answer to a request that failed with this error, be it in
+    /// [`advance`](Self::advance), in a policy or in [`Request::accept`]: its
+    /// [status](HandshakeError::status), `Connection: close`, the headers that belong to it, and
+    /// its text. The program closes the connection afterwards.
+    pub fn respond(&self, error: &HandshakeError, output: &mut SendBuffer) {
+        Rejection::from(error).write(self.is_head(), output);
+    }
+
+    /// Whether the method is HEAD, also of a request that is not complete or not valid.
+    fn is_head(&self) -> bool {
+        match &self.state {
+            State::Reading(reader) => reader.begins_with(b"HEAD "),
+            State::Received(received) => received.is_head(),
+            State::Failed { is_head, .. } => *is_head,
         }
     }
 
@@ -107,9 +130,9 @@ impl ServerHandshake {
     fn fail(&mut self, error: HandshakeError) -> Result<(), HandshakeError> {
         match &self.state {
             State::Received(_) => Ok(()),
-            State::Failed(error) => Err(error.clone()),
+            State::Failed { error, .. } => Err(error.clone()),
             State::Reading(_) => {
-                self.state = State::Failed(error.clone());
+                self.state = State::Failed { error: error.clone(), is_head: self.is_head() };
                 Err(error)
             }
         }

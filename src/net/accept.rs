@@ -68,7 +68,7 @@ pub fn accept<S: Transport>(
             return Ok(None);
         }
         Err(error) => {
-            error.respond(&mut output);
+            handshake.respond(&error, &mut output);
             end(&mut stream, &mut output, config, error.lingers());
             return Err(error.into());
         }

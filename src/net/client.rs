@@ -9,7 +9,10 @@ use super::linger::{until, write_until};
 use super::opening::read_head;
 use super::tls::Connector;
 use super::{Error, Stream, Transport, WebSocket};
-use crate::handshake::{ClientHandshake, HeadLimits, Incomplete, Offer, Response, random_nonce};
+use crate::handshake::{
+    ClientHandshake, Established, HandshakeError, HeadLimits, Incomplete, Offer, Response,
+    random_nonce,
+};
 use crate::uri::Uri;
 use crate::{Config, Deadline, ReceiveBuffer, SendBuffer};
 
@@ -208,6 +211,8 @@ impl Client {
         self.handshake_until(stream, &self.config.timeouts.opening(Instant::now()))
     }
 
+    /// A transport on which it fails is ended: "Clients MUST send a closure alert before closing
+    /// the connection" (RFC 9112, 9.8).
     fn handshake_until<S: Transport>(
         &self,
         mut stream: S,
@@ -218,19 +223,10 @@ impl Client {
         let limits = self.head_limits;
         let mut handshake =
             ClientHandshake::start(&self.offer, random_nonce(), limits, &mut output)?;
-        while !write_until(&mut stream, &mut output, until(deadline))? {
-            // `until` is sooner than a deadline that never comes.
-            if deadline.handle_timeout(Instant::now()).is_err() {
-                handshake.time_out()?;
-            }
-        }
-        read_head(&mut stream, &mut input, &mut handshake, deadline)?;
-        let (Some(established), Some(response)) = (handshake.established(), handshake.response())
-        else {
-            return Err(crate::handshake::HandshakeError::from(Incomplete::UnexpectedEof).into());
-        };
+        let (established, response) =
+            exchange_heads(&mut stream, &mut input, &mut output, &mut handshake, deadline)
+                .inspect_err(|_| drop(stream.shutdown_write()))?;
         let connection = established.connection(&self.config);
-        let response = response.clone();
         let mut socket = WebSocket::new(stream, connection, input, output)?;
         socket.set_write_timeout(self.write_timeout);
         socket.set_established(established);
@@ -247,5 +243,26 @@ impl Client {
     #[must_use]
     pub const fn settings(&self) -> &Config {
         &self.config
+    }
+}
+
+/// Writes the request and reads the response.
+fn exchange_heads<S: Transport>(
+    stream: &mut S,
+    input: &mut ReceiveBuffer,
+    output: &mut SendBuffer,
+    handshake: &mut ClientHandshake,
+    deadline: &Deadline,
+) -> Result<(Established, Response), Error> {
+    while !write_until(stream, output, until(deadline))? {
+        // `until` is sooner than a deadline that never comes.
+        if deadline.handle_timeout(Instant::now()).is_err() {
+            handshake.time_out()?;
+        }
+    }
+    read_head(stream, input, handshake, deadline)?;
+    match (handshake.established(), handshake.response()) {
+        (Some(established), Some(response)) => Ok((established, response.clone())),
+        _ => Err(HandshakeError::from(Incomplete::UnexpectedEof).into()),
     }
 }

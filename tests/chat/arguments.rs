@@ -25,9 +25,11 @@ fn it_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&[&str], &str); 9] = [
+    let wrong: [(&[&str], &str); 10] = [
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
+        // An address to listen on, but no page can name its host so: browsers write 127.0.0.1.
+        (&["127.1:0"], "127.1:0"),
         (&["--origin", "example.com"], "example.com"),
         (&["--host", "http://a"], "name:port"),
         (&["--origin", "https://example.com/path"], "path"),

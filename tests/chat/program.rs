@@ -4,6 +4,8 @@ use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sansock::net::{Client, Next, WebSocket};
@@ -22,14 +24,14 @@ pub(crate) struct Chat {
 
 impl Chat {
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", options, Stdio::null())
+    }
+
+    pub(crate) fn start_at(address: &str, options: &[&str], stderr: Stdio) -> Self {
         let mut command = example();
-        command.arg("127.0.0.1:0").args(options);
-        let mut program = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        command.arg(address).args(options);
+        let mut program =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let (_, url) = line.trim().split_once("http://").unwrap();
@@ -67,6 +69,18 @@ impl Chat {
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.into(), body.into())
+    }
+
+    /// The first line that it writes to a piped stderr.
+    pub(crate) fn complaint(mut self) -> String {
+        let stderr = self.program.stderr.take().unwrap();
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            BufReader::new(stderr).read_line(&mut line).unwrap();
+            sender.send(line)
+        });
+        lines.recv_timeout(TIMEOUT).unwrap()
     }
 
     #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! Errors are reported to the sender; other visitors do not notice.
 
+use std::net::TcpListener;
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -179,5 +181,29 @@ fn it_answers_to_known_hosts_only() {
     ] {
         let (head, _) = chat.get_of(host, "/");
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {head}");
+    }
+}
+
+#[test]
+fn it_says_which_option_lets_a_host_in() {
+    let chat = Chat::start_at("127.0.0.1:0", &[], Stdio::piped());
+    let (_, body) = chat.get_of("chat.example.com", "/");
+    assert!(body.contains("Server::hosts"), "{body}");
+    let complaint = chat.complaint();
+    assert!(complaint.contains("--host"), "{complaint}");
+}
+
+/// No client sends the zone of an address, so the host that is answered to has none.
+#[test]
+fn it_answers_to_the_host_that_it_listens_on() {
+    let mut addresses = vec![("127.0.0.2:0", "127.0.0.2"), ("localhost:0", "localhost")];
+    // Some systems have no IPv6.
+    if TcpListener::bind("[::1]:0").is_ok() {
+        addresses.push(("[0:0:0:0:0:0:0:1%1]:0", "[::1]"));
+    }
+    for (address, host) in addresses {
+        let chat = Chat::start_at(address, &[], Stdio::null());
+        let (head, _) = chat.get_of(host, "/");
+        assert!(head.starts_with("HTTP/1.1 200 "), "{address}: {head}");
     }
 }

@@ -1,9 +1,7 @@
-//! The client's side (4.1).
+//! The client's side (4.1): which responses it takes.
 
 use sansock::SendBuffer;
-use sansock::handshake::{
-    ClientHandshake, HandshakeError, HeadError, HeadLimits, Offer, ResponseError, UsageError,
-};
+use sansock::handshake::{ClientHandshake, HandshakeError, HeadError, HeadLimits, ResponseError};
 
 use HandshakeError::{Head, Response};
 use HeadError::{
@@ -12,111 +10,7 @@ use HeadError::{
 };
 use ResponseError::{AcceptMismatch, UnexpectedExtension, UnexpectedSubprotocol};
 
-use super::{NONCE, RESPONSE, client, feed, feed_at_every_cut, with, with_first_line};
-
-fn offer(uri: &str) -> Offer {
-    Offer::new(uri.parse().unwrap())
-}
-
-/// What is written for an offer.
-fn request(offer: &Offer) -> Result<String, UsageError> {
-    let mut output = SendBuffer::new();
-    let started = ClientHandshake::start(offer, NONCE, HeadLimits::new(), &mut output);
-    assert_eq!(started.is_err(), output.is_empty(), "written if it is right");
-    started.map(|_| String::from_utf8(output.as_slice().to_vec()).unwrap())
-}
-
-#[test]
-fn the_request_has_the_host_with_its_port_rules() {
-    for (uri, line, host) in [
-        ("ws://example.com", "GET / HTTP/1.1", "Host: example.com"),
-        ("ws://EXAMPLE.com:80/a", "GET /a HTTP/1.1", "Host: example.com"),
-        ("wss://example.com:443/a?b=c", "GET /a?b=c HTTP/1.1", "Host: example.com"),
-        ("ws://example.com:443", "GET / HTTP/1.1", "Host: example.com:443"),
-        ("wss://example.com:80?x", "GET /?x HTTP/1.1", "Host: example.com:80"),
-        ("ws://127.0.0.1:9001//", "GET // HTTP/1.1", "Host: 127.0.0.1:9001"),
-        ("ws://[::1]", "GET / HTTP/1.1", "Host: [::1]"),
-        ("ws://[::1]:9001", "GET / HTTP/1.1", "Host: [::1]:9001"),
-    ] {
-        assert_eq!(
-            request(&offer(uri)).unwrap(),
-            format!(
-                "{line}\r\n{host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-            )
-        );
-    }
-}
-
-#[test]
-fn subprotocols_origin_authorization_and_headers_follow() {
-    let offer = offer("ws://Aladdin:open%20sesame@example.com")
-        .header("Cookie", "a=b; c")
-        .header("X-Empty", "")
-        .subprotocol("v2.chat")
-        .origin("https://example.com")
-        .subprotocol("chat");
-    let request = request(&offer).unwrap();
-    assert!(
-        request.ends_with(
-            "Sec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Protocol: v2.chat, chat\r\n\
-             Origin: https://example.com\r\n\
-             Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\
-             Cookie: a=b; c\r\n\
-             X-Empty: \r\n\
-             \r\n"
-        ),
-        "{request}"
-    );
-}
-
-#[test]
-fn an_offer_that_is_wrong_is_refused_before_anything_is_written() {
-    let offer = || offer("ws://example.com");
-    for (offer, error) in [
-        (offer().header("", "x"), UsageError::InvalidHeaderName("".into())),
-        (offer().header("X Y", "x"), UsageError::InvalidHeaderName("X Y".into())),
-        (offer().header("X", "a\u{1}"), UsageError::InvalidHeaderValue("X".into())),
-        (offer().subprotocol(""), UsageError::InvalidSubprotocol("".into())),
-        (offer().subprotocol("a b"), UsageError::InvalidSubprotocol("a b".into())),
-        (offer().subprotocol("a,b"), UsageError::InvalidSubprotocol("a,b".into())),
-        (offer().subprotocol("\u{e9}"), UsageError::InvalidSubprotocol("\u{e9}".into())),
-        (
-            offer().subprotocol("a").subprotocol("b").subprotocol("a"),
-            UsageError::InvalidSubprotocol("a".into()),
-        ),
-        (offer().origin(""), UsageError::InvalidHeaderValue("Origin".into())),
-        (offer().origin("http://a\r\n"), UsageError::InvalidHeaderValue("Origin".into())),
-    ] {
-        assert_eq!(request(&offer), Err(error), "{offer:?}");
-    }
-    for name in [
-        "Host",
-        "host",
-        "Upgrade",
-        "Connection",
-        "Sec-WebSocket-Key",
-        "Sec-WebSocket-Version",
-        "sec-websocket-protocol",
-        "Sec-WebSocket-Extensions",
-        "Sec-WebSocket-Accept",
-        "Origin",
-        "Content-Length",
-        "Transfer-Encoding",
-    ] {
-        let error = UsageError::ReservedHeader(name.into());
-        assert_eq!(request(&offer().header(name, "x")), Err(error), "{name}");
-    }
-}
-
-#[test]
-fn authorization_comes_from_the_url_or_from_a_header() {
-    let authorization = |uri| request(&offer(uri).header("Authorization", "Bearer x"));
-    assert!(authorization("ws://a").unwrap().contains("\r\nAuthorization: Bearer x\r\n"));
-    let error = UsageError::ReservedHeader("Authorization".into());
-    assert_eq!(authorization("ws://user@a"), Err(error));
-}
+use super::{NONCE, RESPONSE, client, feed, feed_at_every_cut, offer, with, with_first_line};
 
 #[test]
 fn responses_that_are_right() {
@@ -178,14 +72,61 @@ fn each_header_that_is_wrong_has_its_error() {
         (EXTENSIONS, &["Sec-WebSocket-Extensions: a b"], Head(InvalidHeader(EXTENSIONS))),
         ("X", &["X"], Head(HeaderLine)),
         ("X", &["X : y"], Head(HeaderLine)),
-        ("X", &["X: y", " z"], Head(FoldedLine)),
         ("X", &["X: y\rZ: z"], Head(LineEnding)),
-        ("X", &["X: y\n z"], Head(FoldedLine)),
+        ("X", &["X", " : y"], Head(HeaderLine)),
+        ("X", &["X: y\r z"], Head(LineEnding)),
         ("X", &["X: \0"], Head(ControlByte(0))),
     ] {
         let response = with(RESPONSE, name, lines);
         let outcome = feed_at_every_cut(client, response.as_bytes());
         assert_eq!(outcome, Err(error), "{response}");
+    }
+}
+
+/// "A user agent that receives an obs-fold in a response message [...] MUST replace each received
+/// obs-fold with one or more SP octets prior to interpreting the field value." (RFC 9112, 5.2)
+#[test]
+fn a_folded_line_of_a_response_is_one_line() {
+    const ACCEPT: &str = "Sec-WebSocket-Accept";
+    let value = |response: &str, name: &str| {
+        let mut client = client();
+        assert_eq!(feed(&mut client, [response.as_bytes()]), Ok((true, vec![])), "{response:?}");
+        client.response().unwrap().headers().get_str(name).map(str::to_owned)
+    };
+    for (lines, folded) in [
+        (&["X: y", " z"][..], "y  z"),
+        (&["X:", " z"], "z"),
+        (&["X: y", " z: a", " b"], "y  z: a  b"),
+        (&["X: y\n z"], "y  z"),
+        (&["X: y", " "], "y"),
+    ] {
+        let response = with(RESPONSE, "X", lines);
+        assert_eq!(feed_at_every_cut(client, response.as_bytes()), Ok((true, vec![])));
+        assert_eq!(value(&response, "X").as_deref(), Some(folded), "{response:?}");
+    }
+    // A header of the handshake too, and one that is only a part of another is none.
+    let folded = RESPONSE.replace(&format!("{ACCEPT}: "), &format!("{ACCEPT}:\r\n\t "));
+    assert_eq!(value(&folded, ACCEPT).as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    let hidden = RESPONSE.replace(ACCEPT, &format!("X: y\r\n {ACCEPT}"));
+    let missing = Err(Head(MissingHeader(ACCEPT)));
+    assert_eq!(feed_at_every_cut(client, hidden.as_bytes()), missing);
+    // Each continuation counts for the limit on bytes, and for no other.
+    let many = with(RESPONSE, "X", &[vec!["X: y"], vec![" z"; 1000]].concat());
+    assert_eq!(value(&many, "X").map(|value| value.len()), Some(3001));
+    let endless = with(RESPONSE, "X", &[vec!["X: y"], vec![" z"; 10_000]].concat());
+    let too_large = Err(Head(HeadError::TooLarge { limit: 16384 }));
+    assert_eq!(feed(&mut client(), [endless.as_bytes()]), too_large);
+}
+
+/// "A recipient that receives whitespace between the start-line and the first header field MUST
+/// either reject the message as invalid or consume each whitespace-preceded line without further
+/// processing of it" (RFC 9112, 2.2).
+#[test]
+fn white_space_before_the_first_header_is_refused() {
+    for line in [" X: y\r\n", "\tX: y\r\n", " \r\n", " X: y\n"] {
+        let response = RESPONSE.replacen("\r\n", &format!("\r\n{line}"), 1);
+        let refused = Err(Head(FoldedLine));
+        assert_eq!(feed_at_every_cut(client, response.as_bytes()), refused, "{response:?}");
     }
 }
 
@@ -203,14 +144,6 @@ fn lines_of_a_response_may_end_in_lf_alone() {
         let outcome = feed_at_every_cut(client, &bytes);
         assert_eq!(outcome, Ok((true, frame.to_vec())), "{response:?}");
     }
-}
-
-#[test]
-fn an_offer_shows_its_subprotocols() {
-    let offer = offer("ws://a/");
-    assert_eq!(offer.subprotocols().count(), 0);
-    let offer = offer.subprotocol("v2.chat").subprotocol("chat");
-    assert!(offer.subprotocols().eq(["v2.chat", "chat"]));
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! The opening handshake (RFC 6455, 4), through the public API.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod answers;
 mod client;
+mod offers;
+mod policies;
 mod rows;
 mod server;
 
 use sansock::handshake::{
-    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Incomplete, Offer,
+    Answer, ClientHandshake, Established, HandshakeError, HeadLimits, Incomplete, Offer, Request,
     ServerHandshake,
 };
 use sansock::{ReceiveBuffer, Role, SendBuffer};
@@ -71,6 +74,10 @@ fn server() -> ServerHandshake {
     ServerHandshake::new(HeadLimits::new())
 }
 
+fn offer(uri: &str) -> Offer {
+    Offer::new(uri.parse().unwrap())
+}
+
 /// The RFC's client.
 fn client() -> ClientHandshake {
     let offer = Offer::new("ws://server.example.com/chat".parse().unwrap())
@@ -122,9 +129,36 @@ fn serve(request: &[u8], answer: &Answer) -> (Vec<u8>, Result<Established, Hands
         handshake.request().unwrap().accept(answer, &mut output)
     });
     if let Err(error) = &outcome {
-        error.respond(&mut output);
+        handshake.respond(error, &mut output);
     }
     (output.as_slice().to_vec(), outcome)
+}
+
+/// Reads a request that is right; gives what `see` gives.
+fn seen<T>(request: &str, see: impl FnOnce(Request<'_>) -> T) -> T {
+    let mut handshake = server();
+    assert_eq!(feed(&mut handshake, [request.as_bytes()]), Ok((true, vec![])), "{request}");
+    see(handshake.request().unwrap())
+}
+
+/// The error, at every cut, and an answer with its status that says that the connection ends.
+fn refused(request: &str, error: &HandshakeError, status: u16) {
+    assert_eq!(feed_at_every_cut(server, request.as_bytes()), Err(error.clone()), "{request}");
+    assert_eq!(error.status(), status, "{error}");
+    let (response, outcome) = serve(request.as_bytes(), &Answer::new());
+    assert_eq!(outcome, Err(error.clone()));
+    let response = String::from_utf8(response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+    assert!(head.contains("\r\nConnection: close"), "{response}");
+    if request.trim_start().starts_with("HEAD ") {
+        assert!(head.contains("\r\nContent-Length: ") && body.is_empty(), "{response}");
+    } else {
+        assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{response}");
+    }
+    assert_eq!(head.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"), status == 405, "{response}");
+    let upgrade = "\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    assert_eq!(head.contains(upgrade), status == 426, "{response}");
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn row_22_nothing_behind_a_refused_request_is_a_second_request() {
     assert_eq!(error, HandshakeError::Head(HeadError::MissingHeader("Sec-WebSocket-Key")));
     assert!(handshake.request().is_none());
     let mut output = SendBuffer::new();
-    error.respond(&mut output);
+    handshake.respond(&error, &mut output);
     let response = String::from_utf8(output.as_slice().to_vec()).unwrap();
     assert!(response.contains("\r\nConnection: close\r\nContent-Length: "), "{response}");
 
@@ -309,7 +309,7 @@ fn row_28_the_deadline_is_for_the_whole_handshake() {
         "what drips on does not matter"
     );
     let mut output = SendBuffer::new();
-    HandshakeError::Incomplete(Incomplete::TimedOut).respond(&mut output);
+    server.respond(&HandshakeError::Incomplete(Incomplete::TimedOut), &mut output);
     assert!(
         output.as_slice().starts_with(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n")
     );

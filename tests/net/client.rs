@@ -279,6 +279,27 @@ fn redirects_are_not_followed() {
     server.join().unwrap();
 }
 
+/// "A client that receives a "close" connection option MUST cease sending requests on that connection
+/// and close the connection after reading the response message" (RFC 9112, 9.6). So does ours after
+/// every refusal, and it says nothing more.
+#[test]
+fn a_client_that_is_refused_ends_the_connection() {
+    for answer in [
+        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 403 Forbidden\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 101 x\r\n\r\n",
+        "220 ready\r\n",
+    ] {
+        let (url, server) = raw_server(|_, mut stream| {
+            stream.write_all(answer.as_bytes()).unwrap();
+            let mut more = Vec::new();
+            stream.read_to_end(&mut more).map(|_| more)
+        });
+        client::connect(&url).unwrap_err();
+        assert_eq!(server.join().unwrap().unwrap(), b"", "{answer:?}");
+    }
+}
+
 #[test]
 fn what_the_program_gives_wrong_is_refused_before_anything_is_connected() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -144,7 +144,7 @@ fn faults() -> Vec<Fault> {
             E::Response(UnexpectedExtension),
         ),
         (|head, it| head.first.extend(["\r", it]), E::Head(LineEnding)),
-        (|head, it| head.add("X", &format!("a\r\n\t{it}")), E::Head(FoldedLine)),
+        (|head, it| head.first.extend(["\r\n\t", it]), E::Head(FoldedLine)),
         (|head, it| head.add(&format!("{it}\t"), "a"), E::Head(HeaderLine)),
     ]
 }

@@ -272,7 +272,7 @@ proptest! {
         prop_assert!(handshake.request().is_none());
 
         let mut output = SendBuffer::new();
-        outcome.unwrap_err().respond(&mut output);
+        handshake.respond(&outcome.unwrap_err(), &mut output);
         let (told, fields) = read(output.as_slice());
         prop_assert_eq!(told, status);
         let has = |name: &str, value: &str| fields.contains(&(name.into(), value.into()));

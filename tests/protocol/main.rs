@@ -3,7 +3,10 @@
 
 mod buffers;
 mod closing;
+mod idle;
+mod keepalive;
 mod limits;
+mod message_time;
 mod owned;
 mod peers;
 mod queues;

@@ -1,10 +1,11 @@
 //! One thread on a connection with TLS.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::thread;
 use std::time::Instant;
 
 use sansock::frame::Opcode;
+use sansock::handshake::Rejection;
 use sansock::net::tls::rustls::{ProtocolVersion, version};
 use sansock::net::{Client, Error, Next, TlsError};
 use sansock::{CloseCode, Config, Event, Message, Outcome, State, Timeout, Timeouts};
@@ -217,6 +218,65 @@ fn a_server_closes_with_close_notify_whether_the_program_says_so_or_not() {
     let mut socket = connect("dropped");
     while socket.next_event().unwrap().is_some() {}
     assert_eq!(socket.outcome(), Some(&clean(1000)));
+}
+
+/// "Clients MUST send a closure alert before closing the connection"; "Servers MUST attempt to
+/// initiate an exchange of closure alerts with the client before closing the connection." (RFC
+/// 9112, 9.8)
+#[test]
+fn a_refused_handshake_ends_with_close_notify_from_either_side() {
+    let acceptor = ours().server().acceptor();
+    let server = Running::start(
+        |server| server.tls(acceptor),
+        |incoming| incoming.reject(&Rejection::new(403).body("no")),
+    );
+    for (request, status) in [("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 403), ("GET /\r\n", 400)] {
+        let tcp = connect(server.address());
+        let mut stream = ours().connector().connect(tcp, "localhost", &Timeouts::new()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        // A stream that is cut is an error here.
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    server.stop();
+
+    let (tcp, theirs) = tcp_pair();
+    let peer = thread::spawn(move || {
+        let mut peer = Peer::accept(theirs, &version::TLS13);
+        peer.read_request();
+        peer.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno");
+        peer.read(1)
+    });
+    let stream = ours().connector().connect(tcp, "localhost", &Timeouts::new()).unwrap();
+    let error = Client::new("wss://localhost/").unwrap().handshake(stream).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("404"), "{error}");
+    assert_eq!(within(TIMEOUT, move || peer.join().unwrap()), b"", "close_notify, and not a cut");
+}
+
+/// "When encountering an incomplete close, a client SHOULD treat as completed all requests for
+/// which it has received" all that the response announced, and it "SHOULD recover gracefully" (RFC
+/// 9112, 9.8).
+#[test]
+fn a_refusal_that_is_cut_is_given_as_far_as_it_came() {
+    for (length, body) in
+        [("Content-Length: 2\r\n", "no"), ("Content-Length: 9\r\n", "no"), ("", "no")]
+    {
+        let (tcp, theirs) = tcp_pair();
+        let answer = format!("HTTP/1.1 404 Not Found\r\n{length}\r\n{body}");
+        // Dropped without close_notify.
+        let peer = thread::spawn(move || {
+            let mut peer = Peer::accept(theirs, &version::TLS13);
+            peer.read_request();
+            peer.send(answer.as_bytes());
+        });
+        let stream = ours().connector().connect(tcp, "localhost", &Timeouts::new()).unwrap();
+        let client = Client::new("wss://localhost/").unwrap();
+        let Err(Error::Handshake(error)) = client.handshake(stream) else { panic!("{length}") };
+        let response = error.response().unwrap();
+        assert_eq!((response.status(), response.body()), (404, body.as_bytes()), "{length}");
+        peer.join().unwrap();
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Peer {
         (websocket(stream, Role::Client, config), peer)
     }
 
-    fn accept(mut tcp: TcpStream, version: &'static SupportedProtocolVersion) -> Self {
+    pub(crate) fn accept(mut tcp: TcpStream, version: &'static SupportedProtocolVersion) -> Self {
         let identity = ours().server();
         let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
@@ -81,6 +81,14 @@ impl Peer {
         self.tls.send_close_notify();
         while self.tls.wants_write() {
             self.tls.write_tls(&mut self.tcp).unwrap();
+        }
+    }
+
+    /// Reads the request of an opening handshake to its end.
+    pub(crate) fn read_request(&mut self) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.extend(self.read(1));
         }
     }
 

@@ -11,6 +11,13 @@ pub enum HeadError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The head exceeds [`HeadLimits::bytes`](crate::handshake::HeadLimits::bytes) in the request
+    /// line: "A server that receives a request-target longer than any URI it wishes to parse MUST
+    /// respond with a 414" (RFC 9112, 3).
+    TargetTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The head has more headers than
     /// [`HeadLimits::headers`](crate::handshake::HeadLimits::headers).
     TooManyHeaders {
@@ -48,6 +55,7 @@ impl HeadError {
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
+            Self::TargetTooLong { .. } => 414,
             Self::TooLarge { .. }
             | Self::TooManyHeaders { .. }
             | Self::TooManyExtensions { .. } => 431,
@@ -70,6 +78,10 @@ impl fmt::Display for HeadError {
             Self::TooLarge { limit } => {
                 write!(f, "the head is over the limit of {limit} bytes (HeadLimits::bytes)")
             }
+            Self::TargetTooLong { limit } => write!(
+                f,
+                "the request target makes the head longer than {limit} bytes (HeadLimits::bytes)"
+            ),
             Self::TooManyHeaders { limit } => {
                 write!(f, "the head has more than {limit} headers (HeadLimits::headers)")
             }

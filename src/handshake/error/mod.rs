@@ -23,8 +23,9 @@ use super::response::Response;
 /// [`Response`](Self::Response) are the peer's, [`Usage`](Self::Usage) is the program's, and
 /// [`Incomplete`](Self::Incomplete) is the transport's or a matter of time.
 ///
-/// A server answers a failed handshake with [`respond`](Self::respond). A client has nothing to
-/// answer: it closes the connection.
+/// A server answers a failed handshake with
+/// [`ServerHandshake::respond`](crate::handshake::ServerHandshake::respond). A client has nothing
+/// to answer: it closes the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HandshakeError {
     /// The peer did not send a valid HTTP/1.1 head, or its head exceeds a limit.

@@ -6,8 +6,11 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The method is not GET (RFC 6455, 4.2.1) nor, in a plain request, HEAD or OPTIONS.
+    /// The method is not GET, HEAD or OPTIONS.
     Method,
+    /// The request asks for WebSocket with HEAD or OPTIONS: "The method of the request MUST be GET"
+    /// (RFC 6455, 4.1).
+    HandshakeMethod,
     /// The request target is neither a path with an optional query, nor an `http:`, `https:`, `ws:`
     /// or `wss:` URL of the host that the Host header names (4.2.1).
     Target,
@@ -30,7 +33,8 @@ impl RequestError {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::Target | Self::Body => 400,
+            // Not 405, whose Allow header would have to name the method that it refuses.
+            Self::Target | Self::Body | Self::HandshakeMethod => 400,
             Self::OriginDenied => 403,
             Self::Method => 405,
             // "The 421 (Misdirected Request) status code indicates that the request was directed at
@@ -47,7 +51,8 @@ impl RequestError {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Method => "the method is not GET",
+            Self::Method => "the method is not GET, HEAD or OPTIONS",
+            Self::HandshakeMethod => "the method of a request for WebSocket is not GET",
             Self::Target => {
                 "the request target is neither a path nor a URL of the host in the Host header"
             }
@@ -57,9 +62,12 @@ impl fmt::Display for RequestError {
             }
             Self::UnsupportedVersion => "the WebSocket version (Sec-WebSocket-Version) is not 13",
             Self::HostDenied => {
-                "the server does not answer to the host in the Host header (HostPolicy)"
+                "the server does not know the host in the Host header as its own (HostPolicy, \
+                 Server::hosts)"
             }
-            Self::OriginDenied => "the request's Origin is not allowed (OriginPolicy)",
+            Self::OriginDenied => {
+                "the request's Origin is not allowed (OriginPolicy, Server::origins)"
+            }
         })
     }
 }

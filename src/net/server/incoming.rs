@@ -204,11 +204,7 @@ impl Incoming {
     /// Sends the client an error response.
     fn refuse<T>(&self, error: HandshakeError) -> Result<T, Error> {
         let mut output = SendBuffer::new();
-        let request = self.handshake.request();
-        let rejected = request.map(|it| it.reject(&Rejection::from(&error), &mut output));
-        if !matches!(rejected, Some(Ok(()))) {
-            error.respond(&mut output);
-        }
+        self.handshake.respond(&error, &mut output);
         self.end(output)?;
         Err(error.into())
     }

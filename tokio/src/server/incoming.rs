@@ -235,11 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
     async fn refuse(self: Box<Self>, error: HandshakeError) -> Error {
         let mut output = SendBuffer::new();
         if !matches!(error, HandshakeError::Incomplete(Incomplete::UnexpectedEof)) {
-            let request = self.handshake.request();
-            let rejected = request.map(|it| it.reject(&Rejection::from(&error), &mut output));
-            if !matches!(rejected, Some(Ok(()))) {
-                error.respond(&mut output);
-            }
+            self.handshake.respond(&error, &mut output);
             self.end(output, error.lingers()).await;
         }
         error.into()
