@@ -71,7 +71,10 @@ impl ClientHandshake {
     ) -> Result<Self, UsageError> {
         offer.check()?;
         let key = key::encode(nonce);
-        output.extend_from_slice(offer.request(&key).as_bytes());
+        let mut head = format!("GET {} HTTP/1.1\r\n", offer.uri().resource_name());
+        offer.write_fields(Some(&key), &mut head);
+        head.push_str("\r\n");
+        output.extend_from_slice(head.as_bytes());
         Ok(Self {
             accept: key::accept(key.as_bytes()),
             subprotocols: offer.subprotocols.clone(),

@@ -7,6 +7,7 @@
 
 mod answer;
 mod body;
+mod carrier;
 mod client;
 mod error;
 mod established;
@@ -24,6 +25,7 @@ mod response;
 mod server;
 
 pub use answer::{Answer, Rejection};
+pub use carrier::Carrier;
 pub use client::ClientHandshake;
 pub use error::{HandshakeError, HeadError, Incomplete, RequestError, ResponseError, UsageError};
 pub use established::Established;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::uri::{Authority, is_resource_name, split_authority, split_query};
 
+use super::carrier::Carrier;
 use super::error::{HandshakeError, HeadError, RequestError};
 use super::fields::{Field, Headers, is_token, is_token_byte};
 use super::head::{Head, StartLine};
@@ -28,10 +29,17 @@ impl<'h> Request<'h> {
     /// Returns whether the request asks for WebSocket and can be accepted.
     #[must_use]
     pub const fn is_websocket(&self) -> bool {
-        self.received.accept.is_some()
+        self.received.confirmation.is_some()
     }
 
-    /// Returns the method: `GET`, and for a plain request also `HEAD` or `OPTIONS`.
+    /// Returns how the request asks for WebSocket; [`Carrier::Upgrade`] for a plain request.
+    #[must_use]
+    pub const fn carrier(&self) -> Carrier {
+        self.received.carrier
+    }
+
+    /// Returns the method: `GET`, for a plain request also `HEAD` or `OPTIONS`, and `CONNECT` for
+    /// [extended CONNECT](Carrier::ExtendedConnect).
     #[must_use]
     pub const fn method(&self) -> &'static str {
         self.received.method
@@ -62,14 +70,15 @@ impl<'h> Request<'h> {
         Headers::new(&self.received.fields)
     }
 
-    /// Returns the host that the Host header names, in lower case; an IPv6 address in brackets, as
-    /// in [`Uri::host`](crate::uri::Uri::host). Empty if a plain request of HTTP/1.0 has none.
+    /// Returns the host that the Host header names, or `:authority` of HTTP/2, in lower case; an
+    /// IPv6 address in brackets, as in [`Uri::host`](crate::uri::Uri::host). Empty if a plain
+    /// request of HTTP/1.0 has none.
     #[must_use]
     pub fn host(&self) -> &'h str {
         &self.received.authority.host
     }
 
-    /// Returns the port that the Host header names.
+    /// Returns the port that stands beside the [`host`](Self::host).
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.received.authority.port
@@ -87,12 +96,12 @@ impl<'h> Request<'h> {
         self.headers().list(PROTOCOL).filter_map(|name| str::from_utf8(name).ok())
     }
 
-    /// Sec-WebSocket-Accept; `None` if the request does not ask for WebSocket.
-    pub(super) fn accept_value(self) -> Option<&'h str> {
-        self.received.accept.as_deref()
+    /// How to accept the request; `None` if it does not ask for WebSocket.
+    pub(super) fn confirmation(self) -> Option<&'h Confirmation> {
+        self.received.confirmation.as_ref()
     }
 
-    /// Host and port of the Host header.
+    /// Host and port of the Host header, or of `:authority`.
     pub(crate) fn authority(self) -> &'h Authority {
         &self.received.authority
     }
@@ -111,6 +120,7 @@ impl fmt::Debug for Request<'_> {
 /// `GET target HTTP/1.1`, or that of a plain request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestLine {
+    carrier: Carrier,
     method: &'static str,
     is_http_1_0: bool,
     target: String,
@@ -143,19 +153,7 @@ impl StartLine for RequestLine {
             }
             _ => return Err(HeadError::StartLine.into()),
         };
-        let method = match method {
-            b"GET" => "GET",
-            b"HEAD" => "HEAD",
-            b"OPTIONS" => "OPTIONS",
-            _ => return Err(RequestError::Method.into()),
-        };
-        let target = str::from_utf8(target).map_err(|_| RequestError::Target)?;
-        let (target, authority) = if method == "OPTIONS" && target == "*" {
-            (target.to_owned(), None)
-        } else {
-            split_target(target).ok_or(RequestError::Target)?
-        };
-        Ok(Self { method, is_http_1_0, target, authority })
+        Ok(Self::new(Carrier::Upgrade, method, target, is_http_1_0)?)
     }
 }
 
@@ -176,33 +174,105 @@ fn split_target(target: &str) -> Option<Target> {
         _ => return None,
     };
     let (authority, target) = split_authority(rest).ok()?;
-    let mut authority: Authority = authority.parse().ok()?;
-    authority.port = Some(authority.port.unwrap_or(default_port));
-    let authority = Some((authority, default_port));
-    Some((target.into_owned(), authority))
+    let authority = authority.parse().ok()?;
+    Some((target.into_owned(), Some((authority, default_port))))
 }
 
 impl RequestLine {
+    /// From the parts of a line of HTTP/1, or from what stands for them in HTTP/2.
+    pub(super) fn new(
+        carrier: Carrier,
+        method: &[u8],
+        target: &[u8],
+        is_http_1_0: bool,
+    ) -> Result<Self, RequestError> {
+        let method = match (carrier, method) {
+            (Carrier::Upgrade, b"GET") => "GET",
+            (Carrier::Upgrade, b"HEAD") => "HEAD",
+            (Carrier::Upgrade, b"OPTIONS") => "OPTIONS",
+            (Carrier::ExtendedConnect, b"CONNECT") => "CONNECT",
+            _ => return Err(RequestError::Method),
+        };
+        let target = str::from_utf8(target).map_err(|_| RequestError::Target)?;
+        let (target, authority) = if method == "OPTIONS" && target == "*" {
+            (target.to_owned(), None)
+        } else {
+            split_target(target).ok_or(RequestError::Target)?
+        };
+        Ok(Self { carrier, method, is_http_1_0, target, authority })
+    }
+
+    /// Host and port that the request is for.
+    fn host(&self, headers: Headers<'_>) -> Result<Authority, HandshakeError> {
+        let of_target = self.authority.as_ref().map(|(authority, _)| authority);
+        let may_lack_host = match self.carrier {
+            // HTTP/1.0 has no Host.
+            Carrier::Upgrade => self.is_http_1_0,
+            // "The Host information is conveyed as part of the :authority pseudo-header field"
+            // (RFC 8441, 5); a Host header may stand for it (RFC 9113, 8.3.1).
+            Carrier::ExtendedConnect => of_target.is_some(),
+        };
+        if may_lack_host && headers.get("Host").is_none() {
+            let none = Authority { host: String::new(), port: None };
+            return Ok(of_target.cloned().unwrap_or(none));
+        }
+        let host = check_host(headers)?;
+        if self.matches(&host) { Ok(host) } else { Err(RequestError::Target.into()) }
+    }
+
     /// Whether the URL's "/host/, and /port/ [...] match" (4.1) the Host header, which may omit a
-    /// default port.
+    /// default port. "A server SHOULD treat a request as malformed if it contains a Host header field
+    /// that identifies an entity that differs from the entity in the ":authority" pseudo-header
+    /// field." (RFC 9113, 8.3.1)
     fn matches(&self, host: &Authority) -> bool {
         self.authority.as_ref().is_none_or(|(authority, default_port)| {
-            authority.host == host.host
-                && authority.port == Some(host.port.unwrap_or(*default_port))
+            let port = |it: &Authority| it.port.unwrap_or(*default_port);
+            authority.host == host.host && port(authority) == port(host)
         })
     }
+
+    /// Checks the rules for a request that asks for WebSocket; `None` for a plain one.
+    fn confirm(&self, headers: Headers<'_>) -> Result<Option<Confirmation>, HandshakeError> {
+        if self.carrier == Carrier::Upgrade {
+            if !asks_for_websocket(headers) {
+                return Ok(None);
+            }
+            // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
+            // (RFC 6455, 4.1)
+            if self.is_http_1_0 {
+                return Err(HeadError::HttpVersion.into());
+            }
+            if self.method != "GET" {
+                return Err(RequestError::Method.into());
+            }
+        }
+        check_websocket(self.carrier, headers).map(Some)
+    }
+}
+
+/// How a request for WebSocket is accepted.
+#[derive(Debug)]
+pub(crate) enum Confirmation {
+    /// With 101.
+    SwitchingProtocols {
+        /// Sec-WebSocket-Accept.
+        accept: String,
+    },
+    /// With 200, which is all that extended CONNECT needs.
+    Connected,
 }
 
 /// A request that is valid HTTP and, if it asks for WebSocket, a valid handshake.
 #[derive(Debug)]
 pub(crate) struct Received {
+    carrier: Carrier,
     method: &'static str,
     pub(crate) target: String,
-    /// The Host header.
+    /// The Host header, or `:authority`.
     pub(crate) authority: Authority,
     pub(crate) fields: Vec<Field>,
-    /// Sec-WebSocket-Accept; `None` if the request does not ask for WebSocket.
-    pub(crate) accept: Option<String>,
+    /// `None` if the request does not ask for WebSocket.
+    confirmation: Option<Confirmation>,
 }
 
 impl Received {
@@ -210,36 +280,12 @@ impl Received {
     pub(crate) fn check(head: Head<RequestLine>) -> Result<Self, HandshakeError> {
         let Head { start_line, fields } = head;
         let headers = Headers::new(&fields);
-        let authority = match &start_line.authority {
-            // HTTP/1.0 has no Host.
-            None if start_line.is_http_1_0 && headers.get("Host").is_none() => {
-                Authority { host: String::new(), port: None }
-            }
-            Some((authority, _)) if start_line.is_http_1_0 && headers.get("Host").is_none() => {
-                authority.clone()
-            }
-            _ => check_host(headers)?,
-        };
-        if !start_line.matches(&authority) {
-            return Err(RequestError::Target.into());
-        }
+        let authority = start_line.host(headers)?;
         check_no_body(headers)?;
         check_origin(headers)?;
-        let accept = if asks_for_websocket(headers) {
-            // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
-            // (RFC 6455, 4.1)
-            if start_line.is_http_1_0 {
-                return Err(HeadError::HttpVersion.into());
-            }
-            if start_line.method != "GET" {
-                return Err(RequestError::Method.into());
-            }
-            Some(check_websocket(headers)?)
-        } else {
-            None
-        };
-        let RequestLine { method, target, .. } = start_line;
-        Ok(Self { method, target, authority, fields, accept })
+        let confirmation = start_line.confirm(headers)?;
+        let RequestLine { carrier, method, target, .. } = start_line;
+        Ok(Self { carrier, method, target, authority, fields, confirmation })
     }
 }
 
@@ -280,8 +326,27 @@ fn asks_for_websocket(headers: Headers<'_>) -> bool {
         || headers.get(VERSION).is_some()
 }
 
-/// Checks section 4.2.1, items 3 to 9. Returns Sec-WebSocket-Accept.
-fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
+/// Checks section 4.2.1, items 3 to 9, of which extended CONNECT has 6, 8 and 9: the others are
+/// "superseded by the :protocol pseudo-header field" (RFC 8441, 5).
+fn check_websocket(carrier: Carrier, headers: Headers<'_>) -> Result<Confirmation, HandshakeError> {
+    match carrier {
+        Carrier::Upgrade => check_upgrade(headers)?,
+        Carrier::ExtendedConnect => headers.check_no_upgrade()?,
+    }
+    // "A |Sec-WebSocket-Version| header field, with a value of 13."
+    if headers.at_most_one(VERSION)? != Some(b"13") {
+        return Err(RequestError::UnsupportedVersion.into());
+    }
+    let confirmation = match carrier {
+        Carrier::Upgrade => Confirmation::SwitchingProtocols { accept: check_key(headers)? },
+        Carrier::ExtendedConnect => Confirmation::Connected,
+    };
+    check_subprotocols(headers)?;
+    extensions::check(headers)?;
+    Ok(confirmation)
+}
+
+fn check_upgrade(headers: Headers<'_>) -> Result<(), HandshakeError> {
     // "An |Upgrade| header field containing the value "websocket", treated as an ASCII
     // case-insensitive value."
     if !headers.list_has("Upgrade", "websocket") {
@@ -293,18 +358,16 @@ fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
     if !headers.list_has("Connection", "upgrade") {
         return Err(HeadError::InvalidHeader("Connection").into());
     }
-    // "A |Sec-WebSocket-Version| header field, with a value of 13."
-    if headers.at_most_one(VERSION)? != Some(b"13") {
-        return Err(RequestError::UnsupportedVersion.into());
-    }
-    // "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when decoded, is
-    // 16 bytes in length."
+    Ok(())
+}
+
+/// "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when decoded, is 16
+/// bytes in length." Returns Sec-WebSocket-Accept.
+fn check_key(headers: Headers<'_>) -> Result<String, HeadError> {
     let key = headers.exactly_one("Sec-WebSocket-Key")?;
     if !key::is_valid(key) {
-        return Err(HeadError::InvalidHeader("Sec-WebSocket-Key").into());
+        return Err(HeadError::InvalidHeader("Sec-WebSocket-Key"));
     }
-    check_subprotocols(headers)?;
-    extensions::check(headers)?;
     Ok(key::accept(key))
 }
 
