@@ -198,9 +198,11 @@ impl Rejection {
         self.write_fields(&["close"], &mut head);
         head.push_str("\r\n");
         output.extend_from_slice(head.as_bytes());
-        if with_body {
-            output.extend_from_slice(&self.body);
-        }
+        output.extend_from_slice(self.content(with_body));
+    }
+
+    pub(super) fn content(&self, with_body: bool) -> &[u8] {
+        if with_body { &self.body } else { &[] }
     }
 
     /// The header fields, with these options of Connection.

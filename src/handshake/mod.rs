@@ -16,6 +16,7 @@ mod fields;
 mod head;
 mod headers;
 mod host;
+pub mod http;
 mod key;
 mod offer;
 mod origin;

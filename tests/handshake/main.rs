@@ -2,6 +2,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod client;
+#[cfg(feature = "http")]
+mod extended_connect;
+#[cfg(feature = "http")]
+mod parsed;
+#[cfg(not(feature = "http"))]
+#[path = "not_parsed.rs"]
+mod parsed;
 mod rows;
 mod server;
 
@@ -53,11 +60,22 @@ fn with_first_line(head: &str, line: &str) -> String {
 /// Either end, reading.
 trait Reader {
     fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError>;
+
+    /// Whether the bytes have this outcome as types of the crate `http` too.
+    fn compare(&self, bytes: &[u8], outcome: &Result<bool, HandshakeError>);
 }
 
 impl Reader for ServerHandshake {
     fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
         self.advance(input)
+    }
+
+    fn compare(&self, bytes: &[u8], outcome: &Result<bool, HandshakeError>) {
+        match (outcome, self.request()) {
+            (Err(error), _) => parsed::same_request(bytes, Err(error)),
+            (_, Some(request)) => parsed::same_request(bytes, Ok(request)),
+            (_, None) => {}
+        }
     }
 }
 
@@ -65,6 +83,9 @@ impl Reader for ClientHandshake {
     fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
         self.advance(input)
     }
+
+    /// It depends on the offer.
+    fn compare(&self, _: &[u8], _: &Result<bool, HandshakeError>) {}
 }
 
 fn server() -> ServerHandshake {
@@ -85,8 +106,10 @@ fn feed<'p>(
     pieces: impl IntoIterator<Item = &'p [u8]>,
 ) -> Result<(bool, Vec<u8>), HandshakeError> {
     let mut input = ReceiveBuffer::new();
-    let mut outcome = reader.advance(&mut input);
+    let (mut outcome, mut bytes) = (reader.advance(&mut input), Vec::new());
+    let has_ended = outcome != Ok(false);
     for piece in pieces {
+        bytes.extend_from_slice(piece);
         input.extend_from_slice(piece);
         let earlier = outcome;
         outcome = reader.advance(&mut input);
@@ -94,6 +117,9 @@ fn feed<'p>(
             !matches!(earlier, Ok(true) | Err(_)) || outcome == earlier,
             "{earlier:?} became {outcome:?}"
         );
+    }
+    if !has_ended {
+        reader.compare(&bytes, &outcome);
     }
     outcome.map(|complete| (complete, input.as_slice().to_vec()))
 }
@@ -124,6 +150,7 @@ fn serve(request: &[u8], answer: &Answer) -> (Vec<u8>, Result<Established, Hands
     if let Err(error) = &outcome {
         error.respond(&mut output);
     }
+    parsed::same_answer(request, answer, &outcome, output.as_slice());
     (output.as_slice().to_vec(), outcome)
 }
 

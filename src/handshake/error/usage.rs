@@ -21,7 +21,9 @@ pub enum UsageError {
     /// The answer chooses a subprotocol that the request does not offer (4.2.2). The value is the
     /// subprotocol.
     UnavailableSubprotocol(Box<str>),
-    /// The status of a rejection is not one of 200 to 599.
+    /// The status of a rejection is not one of 200 to 599, or for
+    /// [extended CONNECT](crate::handshake::Carrier::ExtendedConnect), which every 2xx accepts, not one
+    /// of 300 to 599.
     InvalidStatus(u16),
     /// A response with this status (204, 205 or 304) has no body, but the rejection has one.
     BodyNotAllowed(u16),
@@ -54,7 +56,11 @@ impl fmt::Display for UsageError {
                  Request::subprotocols"
             ),
             Self::InvalidStatus(status) => {
-                write!(f, "a rejection has a status of 200 to 599, and not {status}")
+                write!(
+                    f,
+                    "a rejection has a status of 200 to 599 (300 to 599 for extended CONNECT), and \
+                     not {status}"
+                )
             }
             Self::BodyNotAllowed(status) => {
                 write!(f, "a response with status {status} has no body")

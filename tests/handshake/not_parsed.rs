@@ -1,0 +1,10 @@
+//! Without the feature `http` there is nothing to compare with.
+
+use sansock::handshake::{Answer, Established, HandshakeError, Rejection, Request, UsageError};
+
+pub(crate) fn same_request(_: &[u8], _: Result<Request<'_>, &HandshakeError>) {}
+
+pub(crate) fn same_answer(_: &[u8], _: &Answer, _: &Result<Established, HandshakeError>, _: &[u8]) {
+}
+
+pub(crate) fn same_rejection(_: &[u8], _: &Rejection, _: &Result<Vec<u8>, UsageError>) {}
