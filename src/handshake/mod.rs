@@ -11,6 +11,7 @@ mod carrier;
 mod client;
 mod error;
 mod established;
+mod expected;
 mod extensions;
 mod fields;
 mod head;

@@ -12,7 +12,9 @@ use HeadError::{
 };
 use ResponseError::{AcceptMismatch, UnexpectedExtension, UnexpectedSubprotocol};
 
-use super::{NONCE, RESPONSE, client, feed, feed_at_every_cut, with, with_first_line};
+use super::{
+    NONCE, RESPONSE, client, feed, feed_at_every_cut, parsed, verify, with, with_first_line,
+};
 
 fn offer(uri: &str) -> Offer {
     Offer::new(uri.parse().unwrap())
@@ -23,6 +25,7 @@ fn request(offer: &Offer) -> Result<String, UsageError> {
     let mut output = SendBuffer::new();
     let started = ClientHandshake::start(offer, NONCE, HeadLimits::new(), &mut output);
     assert_eq!(started.is_err(), output.is_empty(), "written if it is right");
+    parsed::same_offer(offer, started.as_ref().map(|_| output.as_slice()));
     started.map(|_| String::from_utf8(output.as_slice().to_vec()).unwrap())
 }
 
@@ -133,12 +136,12 @@ fn responses_that_are_right() {
         ("X", &["X:", "X: \u{e9}"]),
     ] {
         let response = with(RESPONSE, name, lines);
-        let outcome = feed_at_every_cut(client, response.as_bytes());
+        let outcome = verify(response.as_bytes());
         assert_eq!(outcome, Ok((true, vec![])), "{response}");
     }
     for line in ["HTTP/1.1 101 ", "HTTP/1.1 101", "HTTP/1.1 101 Web \u{e9} Socket"] {
         let response = with_first_line(RESPONSE, line);
-        let outcome = feed_at_every_cut(client, response.as_bytes());
+        let outcome = verify(response.as_bytes());
         assert_eq!(outcome, Ok((true, vec![])), "{response}");
     }
 }
@@ -184,7 +187,7 @@ fn each_header_that_is_wrong_has_its_error() {
         ("X", &["X: \0"], Head(ControlByte(0))),
     ] {
         let response = with(RESPONSE, name, lines);
-        let outcome = feed_at_every_cut(client, response.as_bytes());
+        let outcome = verify(response.as_bytes());
         assert_eq!(outcome, Err(error), "{response}");
     }
 }
@@ -200,7 +203,7 @@ fn lines_of_a_response_may_end_in_lf_alone() {
         RESPONSE.replace("\r\n\r\n", "\n\r\n"),
     ] {
         let bytes = [response.as_bytes(), frame].concat();
-        let outcome = feed_at_every_cut(client, &bytes);
+        let outcome = verify(&bytes);
         assert_eq!(outcome, Ok((true, frame.to_vec())), "{response:?}");
     }
 }
@@ -250,7 +253,7 @@ fn each_status_line_that_is_wrong_has_its_error() {
         ("HTTP/1.1 101 x\rX: y", Head(LineEnding)),
     ] {
         let response = with_first_line(RESPONSE, line);
-        let outcome = feed_at_every_cut(client, response.as_bytes());
+        let outcome = verify(response.as_bytes());
         assert_eq!(outcome, Err(error), "{response}");
     }
 }
@@ -301,6 +304,7 @@ fn status_error(bytes: &[u8], eof: Option<()>) -> (u16, String, usize, Vec<u8>) 
     let [HandshakeError::Response(ResponseError::Status(response))] = &outcomes[..] else {
         panic!("{outcomes:?}")
     };
+    parsed::same_verification(bytes, &super::offer(), &Err(outcomes[0].clone()));
     let reason = response.reason().to_owned();
     (response.status(), reason, response.headers().len(), response.body().to_vec())
 }

@@ -1,14 +1,16 @@
 //! WebSocket over HTTP/2 (RFC 8441), and what only the types of the crate `http` can hold.
 
 use http::{HeaderValue, Method, StatusCode, Version};
-use sansock::handshake::http::HttpServerHandshake;
+use sansock::handshake::http::{HttpClientHandshake, HttpServerHandshake};
 use sansock::handshake::{
-    Answer, Carrier, HandshakeError, HeadError, HostPolicy, OriginPolicy, Rejection, RequestError,
-    UsageError,
+    Answer, Carrier, HandshakeError, HeadError, HostPolicy, Offer, OriginPolicy, Rejection,
+    RequestError, ResponseError, UsageError,
 };
 use sansock::{Role, SendBuffer};
 
-use HandshakeError::{Head, Request, Usage};
+use super::NONCE;
+
+use HandshakeError::{Head, Request, Response, Usage};
 use HeadError::{HttpVersion, InvalidHeader, MissingHeader, RepeatedHeader};
 
 /// The request of RFC 8441, 5.1.
@@ -185,4 +187,90 @@ fn what_the_types_cannot_hold_is_our_fault() {
     let long = "x".repeat(1 << 16);
     let outcome = handshake.accept(&Answer::new().header(&long, "y")).map(drop);
     assert_eq!(outcome, Err(Usage(UsageError::InvalidHeaderName(long.into()))));
+}
+
+fn start(uri: &str) -> Result<(HttpClientHandshake, http::Request<()>), UsageError> {
+    let offer = Offer::new(uri.parse().unwrap())
+        .origin("http://www.example.com")
+        .subprotocol("chat")
+        .subprotocol("superchat");
+    HttpClientHandshake::start(&offer, NONCE, Carrier::ExtendedConnect)
+}
+
+fn response(status: u16, headers: &[(&'static str, &'static str)]) -> http::Response<()> {
+    let builder = http::Response::builder().status(status).version(Version::HTTP_2);
+    headers.iter().fold(builder, |it, (name, value)| it.header(*name, *value)).body(()).unwrap()
+}
+
+#[test]
+fn the_example_of_section_5_1_as_the_client() {
+    let (handshake, made) = start("wss://server.example.com/chat").unwrap();
+    let mut expected = request();
+    expected.headers_mut().remove("sec-websocket-extensions");
+    assert_eq!((made.method(), made.uri()), (expected.method(), expected.uri()));
+    assert_eq!((made.version(), made.headers()), (expected.version(), expected.headers()));
+
+    let (response, _) = check(&made).unwrap().accept(&Answer::new().subprotocol("chat")).unwrap();
+    let established = handshake.verify(&response).unwrap();
+    assert_eq!((established.role(), established.subprotocol()), (Role::Client, Some("chat")));
+}
+
+#[test]
+fn the_scheme_is_that_of_http_and_secrets_are_marked() {
+    for (uri, made) in [
+        ("ws://a", "http://a/"),
+        ("wss://A:444/x?y", "https://a:444/x?y"),
+        ("ws://[::1]:9001?z", "http://[::1]:9001/?z"),
+        ("wss://user:secret@a/", "https://a/"),
+    ] {
+        let (_, request) = start(uri).unwrap();
+        assert_eq!(request.uri(), made);
+        let authorization = request.headers().get("authorization");
+        assert_eq!(authorization.is_some(), uri.contains("secret"));
+        assert!(authorization.is_none_or(HeaderValue::is_sensitive));
+    }
+}
+
+#[test]
+fn every_2xx_accepts_and_another_status_refuses() {
+    let (handshake, _) = start("wss://server.example.com/chat").unwrap();
+    for status in [200, 201, 299] {
+        assert!(handshake.verify(&response(status, &[])).is_ok(), "{status}");
+    }
+    for status in [101, 199, 300, 401, 404, 503] {
+        let Err(Response(ResponseError::Status(refusal))) =
+            handshake.verify(&response(status, &[("retry-after", "5")]))
+        else {
+            panic!("{status}")
+        };
+        assert_eq!((refusal.status(), refusal.body()), (status, &b""[..]));
+        assert_eq!(refusal.headers().get_str("Retry-After"), Some("5"));
+    }
+    let error = handshake.verify(&response(404, &[])).unwrap_err();
+    assert_eq!(error.to_string(), "the server answered 404 Not Found");
+}
+
+#[test]
+fn each_response_that_is_wrong_has_its_error() {
+    let (handshake, _) = start("wss://server.example.com/chat").unwrap();
+    for (headers, error) in [
+        (&[("connection", "upgrade")][..], Head(InvalidHeader("Connection"))),
+        (&[("upgrade", "websocket")], Head(InvalidHeader("Upgrade"))),
+        (&[("sec-websocket-protocol", "other")], Response(ResponseError::UnexpectedSubprotocol)),
+        (&[("sec-websocket-extensions", "x")], Response(ResponseError::UnexpectedExtension)),
+    ] {
+        assert_eq!(handshake.verify(&response(200, headers)), Err(error), "{headers:?}");
+    }
+    let mut http_1 = response(200, &[]);
+    *http_1.version_mut() = Version::HTTP_11;
+    assert_eq!(handshake.verify(&http_1), Err(Head(HttpVersion)));
+    assert!(handshake.verify(&response(200, &[("sec-websocket-accept", "x")])).is_ok());
+}
+
+#[test]
+fn a_url_that_the_types_cannot_hold_is_our_fault() {
+    for uri in ["wss://a/<", &format!("wss://a/{}", "x".repeat(1 << 16))] {
+        let error = start(uri).map(drop).unwrap_err();
+        assert_eq!(error, UsageError::Unrepresentable("URL"));
+    }
 }

@@ -92,12 +92,25 @@ fn server() -> ServerHandshake {
     ServerHandshake::new(HeadLimits::new())
 }
 
+/// What the RFC's client offers.
+fn offer() -> Offer {
+    Offer::new("ws://server.example.com/chat".parse().unwrap())
+        .subprotocol("chat")
+        .subprotocol("superchat")
+}
+
 /// The RFC's client.
 fn client() -> ClientHandshake {
-    let offer = Offer::new("ws://server.example.com/chat".parse().unwrap())
-        .subprotocol("chat")
-        .subprotocol("superchat");
-    ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut SendBuffer::new()).unwrap()
+    ClientHandshake::start(&offer(), NONCE, HeadLimits::new(), &mut SendBuffer::new()).unwrap()
+}
+
+/// A response to the RFC's client: the outcome at every cut, and of the types of the crate `http`.
+fn verify(response: &[u8]) -> Result<(bool, Vec<u8>), HandshakeError> {
+    let outcome = feed_at_every_cut(client, response);
+    let mut client = client();
+    let same = feed(&mut client, [response]).map(|_| client.established().unwrap());
+    parsed::same_verification(response, &offer(), &same);
+    outcome
 }
 
 /// Feeds the pieces; gives the outcome and, unless it is an error, what was left in the buffer.
@@ -157,10 +170,7 @@ fn serve(request: &[u8], answer: &Answer) -> (Vec<u8>, Result<Established, Hands
 #[test]
 fn the_example_of_section_1_2_from_both_ends() {
     let mut output = SendBuffer::new();
-    let offer = Offer::new("ws://server.example.com/chat".parse().unwrap())
-        .origin("http://example.com")
-        .subprotocol("chat")
-        .subprotocol("superchat");
+    let offer = offer().origin("http://example.com");
     let mut client = ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut output).unwrap();
     let sorted = |head: &[u8]| {
         let mut lines: Vec<_> = str::from_utf8(head).unwrap().lines().map(str::to_owned).collect();
@@ -168,6 +178,7 @@ fn the_example_of_section_1_2_from_both_ends() {
         lines
     };
     assert_eq!(sorted(output.as_slice()), sorted(REQUEST.as_bytes()));
+    parsed::same_offer(&offer, Ok(output.as_slice()));
 
     let (response, established) = serve(output.as_slice(), &Answer::new().subprotocol("chat"));
     assert_eq!(response, RESPONSE.as_bytes());
@@ -186,7 +197,7 @@ fn frames_behind_the_head_stay_in_the_buffer() {
     let bytes = [REQUEST.as_bytes(), frames].concat();
     assert_eq!(feed_at_every_cut(server, &bytes), Ok((true, frames.to_vec())));
     let bytes = [RESPONSE.as_bytes(), frames].concat();
-    assert_eq!(feed_at_every_cut(client, &bytes), Ok((true, frames.to_vec())));
+    assert_eq!(verify(&bytes), Ok((true, frames.to_vec())));
 }
 
 #[test]
@@ -238,6 +249,7 @@ fn client_and_server_understand_each_other() {
         let mut request = SendBuffer::new();
         let mut client =
             ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut request).unwrap();
+        parsed::same_offer(&offer, Ok(request.as_slice()));
         let mut server = server();
         assert_eq!(feed(&mut server, [request.as_slice()]), Ok((true, vec![])), "{uri}");
         let seen = server.request().unwrap();

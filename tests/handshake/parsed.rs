@@ -1,11 +1,12 @@
 //! The same vectors through the types of the crate `http`: every head that the other tests feed as
 //! bytes is parsed as an HTTP library would, and has the same outcome.
 
+use super::NONCE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
-use sansock::handshake::http::HttpServerHandshake;
+use sansock::handshake::http::{HttpClientHandshake, HttpServerHandshake};
 use sansock::handshake::{
-    Answer, Carrier, Established, HandshakeError, HeadError, Rejection, Request, RequestError,
-    UsageError,
+    Answer, Carrier, Established, HandshakeError, HeadError, Offer, Rejection, Request,
+    RequestError, ResponseError, UsageError,
 };
 
 /// What an HTTP library makes of the head; `None` if its types cannot hold it.
@@ -25,11 +26,11 @@ fn request(bytes: &[u8]) -> Option<http::Request<()>> {
 /// The first line and the headers; `None` if the head is not complete or not HTTP.
 fn head(bytes: &[u8]) -> Option<(String, HeaderMap)> {
     let bytes = bytes.trim_ascii_start();
-    let end = bytes.windows(2).position(|it| it == b"\r\n")?;
-    let (line, lines) = bytes.split_at(end);
+    let (line, lines) = bytes.split_at(bytes.iter().position(|it| *it == b'\n')?);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut parsed = vec![httparse::EMPTY_HEADER; 1000];
     let Ok(httparse::Status::Complete((_, fields))) =
-        httparse::parse_headers(&lines[2..], &mut parsed)
+        httparse::parse_headers(&lines[1..], &mut parsed)
     else {
         return None;
     };
@@ -161,4 +162,66 @@ fn same_response(response: &http::Response<Vec<u8>>, written: &[u8]) {
     assert_eq!(response.status(), status, "{shown}");
     let end = written.windows(4).position(|it| it == b"\r\n\r\n").unwrap() + 4;
     assert_eq!(response.body(), &written[end..], "{shown}");
+}
+
+/// An offer was written so, as bytes.
+pub(crate) fn same_offer(offer: &Offer, written: Result<&[u8], &UsageError>) {
+    match (HttpClientHandshake::start(offer, NONCE, Carrier::Upgrade), written) {
+        (Ok((_, made)), Ok(written)) => {
+            let parsed = request(written).unwrap();
+            assert_eq!(made.method(), parsed.method());
+            assert_eq!(made.uri(), parsed.uri());
+            assert_eq!(made.version(), parsed.version());
+            assert_eq!(made.headers(), parsed.headers());
+        }
+        (made, written) => assert_eq!(made.map(drop), written.map(drop).map_err(Clone::clone)),
+    }
+}
+
+/// A response in bytes had this outcome for a client with this offer.
+pub(crate) fn same_verification(
+    bytes: &[u8],
+    offer: &Offer,
+    outcome: &Result<Established, HandshakeError>,
+) {
+    let Some(response) = response(bytes) else {
+        let is_right = match outcome {
+            Err(HandshakeError::Head(HeadError::HttpVersion)) => true,
+            Err(error) => is_of_the_library(error),
+            Ok(_) => false,
+        };
+        assert!(is_right, "{outcome:?}: {}", bytes.escape_ascii());
+        return;
+    };
+    let handshake = HttpClientHandshake::start(offer, NONCE, Carrier::Upgrade).unwrap().0;
+    let shown = bytes.escape_ascii();
+    match (handshake.verify(&response), outcome) {
+        (
+            Err(HandshakeError::Response(ResponseError::Status(one))),
+            Err(HandshakeError::Response(ResponseError::Status(other))),
+        ) => {
+            assert_eq!(
+                (one.status(), one.headers().len()),
+                (other.status(), other.headers().len())
+            );
+        }
+        (_, Err(error)) if is_of_the_library(error) => {}
+        (one, other) => assert_eq!(one, *other, "{shown}"),
+    }
+}
+
+/// The final response in `bytes`; interim ones are the HTTP library's matter.
+fn response(bytes: &[u8]) -> Option<http::Response<()>> {
+    let (line, headers) = head(bytes)?;
+    let mut words = line.splitn(3, ' ');
+    let (version, status) = (version_of(words.next()?)?, words.next()?);
+    if status.starts_with('1') && status != "101" {
+        let end = bytes.windows(4).position(|it| it == b"\r\n\r\n")? + 4;
+        return response(&bytes[end..]);
+    }
+    let mut response = http::Response::new(());
+    *response.version_mut() = version;
+    *response.status_mut() = status.parse().ok()?;
+    *response.headers_mut() = headers;
+    Some(response)
 }

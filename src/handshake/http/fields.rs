@@ -1,7 +1,7 @@
-//! Header fields from and to a `HeaderMap`.
+//! Header fields from and to a `HeaderMap`, and the version that belongs to them.
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::handshake::carrier::Carrier;
 use crate::handshake::error::UsageError;
@@ -11,6 +11,14 @@ use crate::handshake::headers::FieldWriter;
 /// The fields that arrived. The lines of one name stay in their order.
 pub(super) fn fields(map: &HeaderMap) -> Vec<Field> {
     map.iter().map(|(name, value)| Field::new(name.as_str(), value.as_bytes())).collect()
+}
+
+/// The version of a head that we make.
+pub(super) const fn version(carrier: Carrier) -> Version {
+    match carrier {
+        Carrier::Upgrade => Version::HTTP_11,
+        Carrier::ExtendedConnect => Version::HTTP_2,
+    }
 }
 
 /// The fields of our own head.

@@ -13,7 +13,9 @@
 //! `SETTINGS_ENABLE_CONNECT_PROTOCOL`, and a client waits for it; both are the HTTP library's.
 #![cfg(feature = "http")]
 
+mod client;
 mod fields;
 mod server;
 
+pub use client::HttpClientHandshake;
 pub use server::HttpServerHandshake;

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use super::fields::{HeaderFields, fields};
+use super::fields::{HeaderFields, fields, version};
 use crate::handshake::answer::{Answer, Rejection};
 use crate::handshake::carrier::Carrier;
 use crate::handshake::error::{HandshakeError, HeadError, UsageError};
@@ -168,12 +168,4 @@ fn response<B>(
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-/// The version of a head that we make.
-pub(super) const fn version(carrier: Carrier) -> Version {
-    match carrier {
-        Carrier::Upgrade => Version::HTTP_11,
-        Carrier::ExtendedConnect => Version::HTTP_2,
-    }
 }
