@@ -23,7 +23,7 @@ pub(crate) struct Expected {
 impl Expected {
     pub(crate) fn new(offer: &Offer, key: Option<&str>) -> Self {
         Self {
-            accept: key.map(|key| key::accept(key.as_bytes())),
+            accept: key.map(|key| key::accept_key(key.as_bytes())),
             subprotocols: offer.subprotocols.clone(),
             deflate: offer.deflate.clone(),
         }

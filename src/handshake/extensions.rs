@@ -44,11 +44,20 @@ pub(crate) fn accept(
     config: Option<&DeflateConfig>,
     fields: &mut impl FieldWriter,
 ) -> Option<NegotiatedDeflate> {
+    let (response, negotiated) = respond(headers, config)?;
+    fields.field(HEADER, &response);
+    Some(negotiated)
+}
+
+/// The value of the header for the offer that is accepted, and what applies.
+pub(crate) fn respond(
+    headers: Headers<'_>,
+    config: Option<&DeflateConfig>,
+) -> Option<(String, NegotiatedDeflate)> {
     let config = config?;
     let mut offers = all(headers).filter(|offer| offer.name == deflate::NAME.as_bytes());
     let (response, negotiated) = offers.find_map(|offer| config.accept(offer.parameters()))?;
-    fields.field(HEADER, &response.to_string());
-    Some(negotiated)
+    Some((response.to_string(), negotiated))
 }
 
 /// Writes a client's offers in the order of preference.

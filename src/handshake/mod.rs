@@ -9,6 +9,7 @@ mod answer;
 mod body;
 mod carrier;
 mod client;
+mod deflate;
 mod error;
 mod established;
 mod expected;
@@ -34,6 +35,7 @@ pub use established::Established;
 pub use fields::Headers;
 pub use head::HeadLimits;
 pub use host::{Host, HostPolicy, InvalidHost};
+pub use key::accept_key;
 pub use offer::Offer;
 pub use origin::{InvalidOrigin, Origin, OriginPolicy};
 #[cfg(feature = "rand")]

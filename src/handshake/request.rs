@@ -368,7 +368,7 @@ fn check_key(headers: Headers<'_>) -> Result<String, HeadError> {
     if !key::is_valid(key) {
         return Err(HeadError::InvalidHeader("Sec-WebSocket-Key"));
     }
-    Ok(key::accept(key))
+    Ok(key::accept_key(key))
 }
 
 /// "The elements that comprise this value MUST be non-empty strings with characters in the range

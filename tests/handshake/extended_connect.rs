@@ -274,3 +274,29 @@ fn a_url_that_the_types_cannot_hold_is_our_fault() {
         assert_eq!(error, UsageError::Unrepresentable("URL"));
     }
 }
+
+#[cfg(feature = "deflate")]
+#[test]
+fn permessage_deflate_is_negotiated_over_both_carriers() {
+    use sansock::deflate::DeflateConfig;
+
+    for carrier in [Carrier::Upgrade, Carrier::ExtendedConnect] {
+        let offer = Offer::new("wss://server.example.com/".parse().unwrap())
+            .deflate(DeflateConfig::client());
+        let (client, request) = HttpClientHandshake::start(&offer, NONCE, carrier).unwrap();
+        let server = HttpServerHandshake::new(&request, carrier).unwrap();
+        let answer = Answer::new().deflate(DeflateConfig::server());
+        let (response, at_server) = server.accept(&answer).unwrap();
+        let at_client = client.verify(&response).unwrap();
+        let applies = |it: &sansock::handshake::Established| {
+            it.deflate().map(|it| (it.server_max_window_bits(), it.client_max_window_bits()))
+        };
+        assert!(applies(&at_server).is_some());
+        assert_eq!(applies(&at_client), applies(&at_server));
+        let (response, at_server) = server.accept(&Answer::new()).unwrap();
+        assert_eq!(
+            (client.verify(&response).unwrap().deflate(), at_server.deflate()),
+            (None, None)
+        );
+    }
+}
