@@ -238,7 +238,7 @@ struct Readme;
 #[cfg(all(doctest, feature = "rustls", feature = "web"))]
 #[doc = include_str!("../docs/DEPLOY.md")]
 struct Deploy;
-#[cfg(all(doctest, feature = "rustls", feature = "web"))]
+#[cfg(all(doctest, feature = "rustls", feature = "web", feature = "http"))]
 #[doc = include_str!("../docs/EMBEDDING.md")]
 struct Embedding;
 #[cfg(all(doctest, feature = "rustls", feature = "web"))]
