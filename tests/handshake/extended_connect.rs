@@ -248,6 +248,10 @@ fn every_2xx_accepts_and_another_status_refuses() {
     }
     let error = handshake.verify(&response(404, &[])).unwrap_err();
     assert_eq!(error.to_string(), "the server answered 404 Not Found");
+    let error = error.with_body("no such room");
+    assert_eq!(error.response().unwrap().body(), b"no such room");
+    let other = Request(RequestError::Method);
+    assert_eq!(other.clone().with_body("x"), other);
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl HttpClientHandshake {
     ///
     /// The response is not valid, with the error that the same bytes would give. With another status
     /// that is [`ResponseError::Status`]; its [body](Response::body) is empty, since the HTTP library
-    /// has it.
+    /// has it: see [`HandshakeError::with_body`].
     pub fn verify<B>(&self, response: &http::Response<B>) -> Result<Established, HandshakeError> {
         let (status, fields) = (response.status(), fields(response.headers()));
         let is_accepted = match self.carrier {
@@ -103,6 +103,18 @@ impl HttpClientHandshake {
             _ => return Err(HeadError::HttpVersion.into()),
         }
         self.expected.verify(Headers::new(&fields))
+    }
+}
+
+impl HandshakeError {
+    /// Adds the body of a refusal ([`ResponseError::Status`]), of which the program has read as much
+    /// as it wants to keep. Other errors stay as they are.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        if let Self::Response(ResponseError::Status(response)) = &mut self {
+            response.set_body(body.into());
+        }
+        self
     }
 }
 

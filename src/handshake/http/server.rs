@@ -118,7 +118,8 @@ impl HttpServerHandshake {
     }
 
     /// Makes a response other than 101; for HEAD without the body. The HTTP library decides whether
-    /// the connection goes on, so there is no `Connection: close`.
+    /// the connection goes on, so there is no `Connection: close`. With [`Carrier::ExtendedConnect`]
+    /// a header `Upgrade` is left out, which HTTP/2 does not have.
     ///
     /// # Errors
     ///
