@@ -235,7 +235,11 @@ fn the_scheme_is_that_of_http_and_secrets_are_marked() {
 fn every_2xx_accepts_and_another_status_refuses() {
     let (handshake, _) = start("wss://server.example.com/chat").unwrap();
     for status in [200, 201, 299] {
-        assert!(handshake.verify(&response(status, &[])).is_ok(), "{status}");
+        let mut response = response(status, &[]);
+        for version in [Version::HTTP_2, Version::HTTP_3] {
+            *response.version_mut() = version;
+            assert!(handshake.verify(&response).is_ok(), "{status}");
+        }
     }
     for status in [101, 199, 300, 401, 404, 503] {
         let Err(Response(ResponseError::Status(refusal))) =
