@@ -164,6 +164,8 @@
 //! - `deflate`: permessage-deflate (RFC 7692), for connections whose `Offer` or `Answer` asks for
 //!   it with a `DeflateConfig`. Without it no message is compressed, and a compressed message of
 //!   the peer is a protocol error. Brings the crate `flate2` with zlib-rs.
+//! - `http`: `handshake::http`, the opening handshake with the types of the crate `http`, for
+//!   requests that hyper, axum and others have parsed, of HTTP/2 too (RFC 8441).
 //! - `rand`: `mask::RandomMasks` and `handshake::random_nonce`, from a CSPRNG. Without it a client
 //!   must implement [`MaskSource`].
 //!
@@ -236,7 +238,7 @@ struct Readme;
 #[cfg(all(doctest, feature = "rustls", feature = "web"))]
 #[doc = include_str!("../docs/DEPLOY.md")]
 struct Deploy;
-#[cfg(all(doctest, feature = "rustls", feature = "web"))]
+#[cfg(all(doctest, feature = "rustls", feature = "web", feature = "http"))]
 #[doc = include_str!("../docs/EMBEDDING.md")]
 struct Embedding;
 #[cfg(all(doctest, feature = "rustls", feature = "web"))]

@@ -110,6 +110,8 @@ fn an_error_of_the_handshake_names_the_header() {
         (&H::Usage(UsageError::UnavailableSubprotocol(name())), &["X-Y"]),
         (&H::Usage(UsageError::InvalidStatus(101)), &["101"]),
         (&H::Usage(UsageError::BodyNotAllowed(204)), &["204"]),
+        (&H::Usage(UsageError::ExtendedConnect), &["extended CONNECT", "HttpServerHandshake"]),
+        (&H::Usage(UsageError::Unrepresentable("URL")), &["URL", "crate http"]),
     ]);
 }
 

@@ -4,11 +4,13 @@ use crate::buffer::SendBuffer;
 use crate::config::Role;
 use crate::deflate::DeflateConfig;
 
+use super::carrier::Carrier;
 use super::error::{HandshakeError, RequestError, UsageError};
 use super::established::Established;
 use super::extensions;
-use super::headers::{ExtraHeaders, write_field};
-use super::request::{METHODS, Request};
+use super::headers::{ExtraHeaders, FieldWriter};
+use super::request::{Confirmation, Request};
+use super::request_line::METHODS;
 
 impl Request<'_> {
     /// Writes the 101 response, behind 100 if the client expects that (RFC 9110, 7.8).
@@ -17,26 +19,47 @@ impl Request<'_> {
     ///
     /// [`RequestError::UpgradeRequired`] for a plain HTTP request; [`HandshakeError::Usage`] if the
     /// answer chooses a subprotocol that the client does not offer, or has a header that is not
-    /// valid or that the handshake writes itself. Nothing is written then.
+    /// valid or that the handshake writes itself, or if the request came by
+    /// [extended CONNECT](Carrier::ExtendedConnect). Nothing is written then.
     pub fn accept(
         &self,
         answer: &Answer,
         output: &mut SendBuffer,
     ) -> Result<Established, HandshakeError> {
-        let accept = self.accept_value().ok_or(RequestError::UpgradeRequired)?;
-        Ok(answer.write(*self, accept, output)?)
+        self.check_http_1()?;
+        let mut head = String::new();
+        // "If a server receives both an Upgrade and an Expect header field with the "100-continue"
+        // expectation (Section 10.1.1), the server MUST send a 100 (Continue) response before
+        // sending a 101 (Switching Protocols) response." (RFC 9110, 7.8)
+        if self.headers().list_has("Expect", "100-continue") {
+            head.push_str("HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        head.push_str("HTTP/1.1 101 Switching Protocols\r\n");
+        let established = answer.write_fields(*self, &mut head)?;
+        head.push_str("\r\n");
+        output.extend_from_slice(head.as_bytes());
+        Ok(established)
     }
 
     /// Writes a response other than 101. The program closes the connection afterwards.
     ///
     /// # Errors
     ///
-    /// The rejection's status is not one of 200 to 599 or allows no body, or a header is not valid
-    /// or is written by the handshake itself. Nothing is written then.
+    /// The rejection's status is not one of 200 to 599 or allows no body, a header is not valid or
+    /// is written by the handshake itself, or the request came by
+    /// [extended CONNECT](Carrier::ExtendedConnect). Nothing is written then.
     pub fn reject(&self, rejection: &Rejection, output: &mut SendBuffer) -> Result<(), UsageError> {
+        self.check_http_1()?;
         rejection.check()?;
         rejection.write(self.is_head(), output);
         Ok(())
+    }
+
+    fn check_http_1(self) -> Result<(), UsageError> {
+        match self.carrier() {
+            Carrier::Upgrade => Ok(()),
+            Carrier::ExtendedConnect => Err(UsageError::ExtendedConnect),
+        }
     }
 }
 
@@ -90,13 +113,13 @@ impl Answer {
         self
     }
 
-    /// The response of section 4.2.2.
-    fn write(
+    /// The header fields of the response of section 4.2.2.
+    pub(super) fn write_fields(
         &self,
         request: Request<'_>,
-        accept: &str,
-        output: &mut SendBuffer,
-    ) -> Result<Established, UsageError> {
+        fields: &mut impl FieldWriter,
+    ) -> Result<Established, HandshakeError> {
+        let confirmation = request.confirmation().ok_or(RequestError::UpgradeRequired)?;
         self.headers.check(&[
             "upgrade",
             "connection",
@@ -104,28 +127,20 @@ impl Answer {
             "content-length",
             "transfer-encoding",
         ])?;
-        let mut head = String::new();
-        // "If a server receives both an Upgrade and an Expect header field with the "100-continue"
-        // expectation (Section 10.1.1), the server MUST send a 100 (Continue) response before
-        // sending a 101 (Switching Protocols) response." (RFC 9110, 7.8)
-        if request.headers().list_has("Expect", "100-continue") {
-            head.push_str("HTTP/1.1 100 Continue\r\n\r\n");
+        if let Confirmation::SwitchingProtocols { accept } = confirmation {
+            fields.field("Upgrade", "websocket");
+            fields.field("Connection", "Upgrade");
+            fields.field("Sec-WebSocket-Accept", accept);
         }
-        head.push_str("HTTP/1.1 101 Switching Protocols\r\n");
-        write_field(&mut head, "Upgrade", "websocket");
-        write_field(&mut head, "Connection", "Upgrade");
-        write_field(&mut head, "Sec-WebSocket-Accept", accept);
         if let Some(name) = &self.subprotocol {
             // "The value chosen MUST be derived from the client's handshake" (4.2.2)
             if !request.subprotocols().any(|offered| offered == name) {
-                return Err(UsageError::UnavailableSubprotocol(name.as_str().into()));
+                return Err(UsageError::UnavailableSubprotocol(name.as_str().into()).into());
             }
-            write_field(&mut head, "Sec-WebSocket-Protocol", name);
+            fields.field("Sec-WebSocket-Protocol", name);
         }
-        let deflate = extensions::accept(request.headers(), self.deflate.as_ref(), &mut head);
-        self.headers.write(&mut head);
-        head.push_str("\r\n");
-        output.extend_from_slice(head.as_bytes());
+        let deflate = extensions::accept(request.headers(), self.deflate.as_ref(), fields);
+        self.headers.write(fields);
         Ok(Established::new(Role::Server, self.subprotocol.clone(), deflate))
     }
 }
@@ -169,7 +184,7 @@ impl Rejection {
         self.status
     }
 
-    fn check(&self) -> Result<(), UsageError> {
+    pub(super) fn check(&self) -> Result<(), UsageError> {
         self.headers.check(&["connection", "content-length", "transfer-encoding"])?;
         if !(200..600).contains(&self.status) {
             return Err(UsageError::InvalidStatus(self.status));
@@ -183,22 +198,32 @@ impl Rejection {
     /// Writes the response to a request whose method is HEAD, or another.
     pub(super) fn write(&self, is_head: bool, output: &mut SendBuffer) {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        self.write_fields(&["close"], &mut head);
+        head.push_str("\r\n");
+        output.extend_from_slice(head.as_bytes());
+        output.extend_from_slice(self.content(is_head));
+    }
+
+    /// "The HEAD method is identical to GET except that the server MUST NOT send content in the
+    /// response" (RFC 9110, 9.3.2).
+    pub(super) fn content(&self, is_head: bool) -> &[u8] {
+        if is_head { &[] } else { &self.body }
+    }
+
+    /// The header fields, with these options of Connection.
+    pub(super) fn write_fields(&self, options: &[&str], fields: &mut impl FieldWriter) {
         // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, 7.8)
-        let upgrade = self.headers.has("Upgrade");
-        write_field(&mut head, "Connection", if upgrade { "close, Upgrade" } else { "close" });
+        let upgrade: &[&str] = if self.headers.has("Upgrade") { &["Upgrade"] } else { &[] };
+        let options = [options, upgrade].concat();
+        if !options.is_empty() {
+            fields.field("Connection", &options.join(", "));
+        }
         // "A server MUST NOT send a Content-Length header field in any response with a status code
         // of 1xx (Informational) or 204 (No Content)" (RFC 9110, 8.6)
         if self.status != 204 {
-            write_field(&mut head, "Content-Length", &self.body.len().to_string());
+            fields.field("Content-Length", &self.body.len().to_string());
         }
-        self.headers.write(&mut head);
-        head.push_str("\r\n");
-        output.extend_from_slice(head.as_bytes());
-        // "The HEAD method is identical to GET except that the server MUST NOT send content in the
-        // response" (RFC 9110, 9.3.2).
-        if !is_head {
-            output.extend_from_slice(&self.body);
-        }
+        self.headers.write(fields);
     }
 }
 

@@ -1,18 +1,17 @@
 //! The client's side (RFC 6455, 4.1): writes the request and checks the response.
 
 use crate::buffer::{ReceiveBuffer, SendBuffer};
-use crate::config::Role;
-use crate::deflate::DeflateConfig;
 
 use super::body::BodyReader;
 use super::error::{HandshakeError, HeadError, Incomplete, ResponseError, UsageError};
 use super::established::Established;
+use super::expected::Expected;
 use super::fields::Headers;
 use super::head::{Head, HeadReader, StartLine};
+use super::key;
 use super::limits::HeadLimits;
 use super::offer::Offer;
 use super::response::Response;
-use super::{extensions, key};
 
 /// Writes a client's request and reads the response.
 ///
@@ -38,11 +37,7 @@ use super::{extensions, key};
 /// ```
 #[derive(Debug)]
 pub struct ClientHandshake {
-    /// The Sec-WebSocket-Accept that the key requires.
-    accept: String,
-    /// As offered.
-    subprotocols: Vec<String>,
-    deflate: Vec<DeflateConfig>,
+    expected: Expected,
     limits: HeadLimits,
     state: State,
 }
@@ -72,11 +67,12 @@ impl ClientHandshake {
     ) -> Result<Self, UsageError> {
         offer.check()?;
         let key = key::encode(nonce);
-        output.extend_from_slice(offer.request(&key).as_bytes());
+        let mut head = format!("GET {} HTTP/1.1\r\n", offer.uri().resource_name());
+        offer.write_fields(Some(&key), &mut head);
+        head.push_str("\r\n");
+        output.extend_from_slice(head.as_bytes());
         Ok(Self {
-            accept: key::accept(key.as_bytes()),
-            subprotocols: offer.subprotocols.clone(),
-            deflate: offer.deflate.clone(),
+            expected: Expected::new(offer, Some(&key)),
             limits,
             state: State::Reading(HeadReader::new(limits)),
         })
@@ -170,47 +166,13 @@ impl ClientHandshake {
         Ok(None)
     }
 
-    /// Checks what "the client MUST validate" (4.1, items 2 to 6).
+    /// Checks what "the client MUST validate" (4.1).
     fn verify(&self, head: Head<StatusLine>) -> Result<State, HandshakeError> {
         if head.start_line.minor_version != 1 {
             return Err(HeadError::HttpVersion.into());
         }
-        let headers = Headers::new(&head.fields);
-        // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a
-        // value that is not an ASCII case-insensitive match for the value "websocket", the client
-        // MUST _Fail the WebSocket Connection_."
-        headers.get("Upgrade").ok_or(HeadError::MissingHeader("Upgrade"))?;
-        if !headers.list_has("Upgrade", "websocket")
-            || headers.list("Upgrade").any(|value| !value.eq_ignore_ascii_case(b"websocket"))
-        {
-            return Err(HeadError::InvalidHeader("Upgrade").into());
-        }
-        // "If the response lacks a |Connection| header field or the |Connection| header field
-        // doesn't contain a token that is an ASCII case-insensitive match for the value "Upgrade""
-        headers.get("Connection").ok_or(HeadError::MissingHeader("Connection"))?;
-        if !headers.list_has("Connection", "upgrade") {
-            return Err(HeadError::InvalidHeader("Connection").into());
-        }
-        // "If the response lacks a |Sec-WebSocket-Accept| header field or the
-        // |Sec-WebSocket-Accept| contains a value other than the base64-encoded SHA-1 [...]"
-        if headers.exactly_one("Sec-WebSocket-Accept")? != self.accept.as_bytes() {
-            return Err(ResponseError::AcceptMismatch.into());
-        }
-        let deflate = extensions::agree(headers, &self.deflate)?;
-        let subprotocol = self.verify_subprotocol(headers)?;
-        let established = Established::new(Role::Client, subprotocol, deflate);
+        let established = self.expected.verify(Headers::new(&head.fields))?;
         Ok(State::Established(Box::new(head.into()), established))
-    }
-
-    /// "If the response includes a |Sec-WebSocket-Protocol| header field and this header field
-    /// indicates the use of a subprotocol that was not present in the client's handshake [...], the
-    /// client MUST _Fail the WebSocket Connection_."
-    fn verify_subprotocol(&self, headers: Headers<'_>) -> Result<Option<String>, HandshakeError> {
-        let chosen = headers.at_most_one("Sec-WebSocket-Protocol")?;
-        // Some servers write the header without a value when they have chosen none.
-        let Some(chosen) = chosen.filter(|chosen| !chosen.is_empty()) else { return Ok(None) };
-        let offered = self.subprotocols.iter().find(|name| name.as_bytes() == chosen);
-        Ok(Some(offered.cloned().ok_or(ResponseError::UnexpectedSubprotocol)?))
     }
 
     /// Ends the reading with `error`, or with the server's response if there is one; does nothing

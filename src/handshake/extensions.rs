@@ -10,7 +10,7 @@ use crate::deflate::{self, DeflateConfig, NegotiatedDeflate};
 
 use super::error::{HandshakeError, HeadError, ResponseError};
 use super::fields::{Headers, is_token_byte};
-use super::headers::write_field;
+use super::headers::FieldWriter;
 
 /// The header's name.
 pub(crate) const HEADER: &str = "Sec-WebSocket-Extensions";
@@ -42,20 +42,29 @@ pub(crate) fn check(headers: Headers<'_>) -> Result<usize, HeadError> {
 pub(crate) fn accept(
     headers: Headers<'_>,
     config: Option<&DeflateConfig>,
-    head: &mut String,
+    fields: &mut impl FieldWriter,
 ) -> Option<NegotiatedDeflate> {
-    let config = config?;
-    let mut offers = all(headers).filter(|offer| offer.name == deflate::NAME.as_bytes());
-    let (response, negotiated) = offers.find_map(|offer| config.accept(offer.parameters()))?;
-    write_field(head, HEADER, &response.to_string());
+    let (response, negotiated) = respond(headers, config)?;
+    fields.field(HEADER, &response);
     Some(negotiated)
 }
 
+/// The value of the header for the offer that is accepted, and what applies.
+pub(crate) fn respond(
+    headers: Headers<'_>,
+    config: Option<&DeflateConfig>,
+) -> Option<(String, NegotiatedDeflate)> {
+    let config = config?;
+    let mut offers = all(headers).filter(|offer| offer.name == deflate::NAME.as_bytes());
+    let (response, negotiated) = offers.find_map(|offer| config.accept(offer.parameters()))?;
+    Some((response.to_string(), negotiated))
+}
+
 /// Writes a client's offers in the order of preference.
-pub(crate) fn offer(configs: &[DeflateConfig], head: &mut String) {
+pub(crate) fn offer(configs: &[DeflateConfig], fields: &mut impl FieldWriter) {
     if !configs.is_empty() {
         let offers: Vec<_> = configs.iter().map(|config| config.offer().to_string()).collect();
-        write_field(head, HEADER, &offers.join(", "));
+        fields.field(HEADER, &offers.join(", "));
     }
 }
 

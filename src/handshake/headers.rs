@@ -20,6 +20,17 @@ impl<'h> Headers<'h> {
     pub(crate) fn exactly_one(self, name: &'static str) -> Result<&'h [u8], HeadError> {
         self.at_most_one(name)?.ok_or(HeadError::MissingHeader(name))
     }
+
+    /// "[RFC6455] requires the use of Connection and Upgrade header fields that are not part of
+    /// HTTP/2. They MUST NOT be included in the CONNECT request defined here." (RFC 8441, 5) "Any
+    /// message containing connection-specific header fields MUST be treated as malformed" (RFC 9113,
+    /// 8.2.2).
+    pub(crate) fn check_no_upgrade(self) -> Result<(), HeadError> {
+        match ["Connection", "Upgrade"].into_iter().find(|name| self.get(name).is_some()) {
+            Some(name) => Err(HeadError::InvalidHeader(name)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Headers that the program adds to a request or response.
@@ -58,9 +69,9 @@ impl ExtraHeaders {
         Ok(())
     }
 
-    pub(crate) fn write(&self, head: &mut String) {
+    pub(crate) fn write(&self, fields: &mut impl FieldWriter) {
         for (name, value) in &self.0 {
-            write_field(head, name, value);
+            fields.field(name, value);
         }
     }
 }
@@ -79,9 +90,17 @@ pub(crate) fn is_field_value(value: &str) -> bool {
         && value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
-pub(crate) fn write_field(head: &mut String, name: &str, value: &str) {
-    for part in [name, ": ", value, "\r\n"] {
-        head.push_str(part);
+/// Where the fields of our own head go.
+pub(crate) trait FieldWriter {
+    fn field(&mut self, name: &str, value: &str);
+}
+
+/// The head in bytes of HTTP/1.1.
+impl FieldWriter for String {
+    fn field(&mut self, name: &str, value: &str) {
+        for part in [name, ": ", value, "\r\n"] {
+            self.push_str(part);
+        }
     }
 }
 

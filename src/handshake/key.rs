@@ -24,10 +24,20 @@ pub(crate) fn is_valid(key: &[u8]) -> bool {
     ENGINE.decode_slice(key, &mut [0; 18]) == Ok(16)
 }
 
-/// "concatenating /key/ [...] with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the
-/// SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding [...] this
-/// 20-byte hash." (4.2.2)
-pub(crate) fn accept(key: &[u8]) -> String {
+/// Returns the value of `Sec-WebSocket-Accept` for the value of `Sec-WebSocket-Key`, which is not
+/// checked. For a handshake that other code does
+/// ([`Established::after_handshake`](crate::handshake::Established::after_handshake)); the others
+/// call this.
+///
+/// ```
+/// let accept = sansock::handshake::accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+/// assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+#[must_use]
+pub fn accept_key(key: &[u8]) -> String {
+    // "concatenating /key/ [...] with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the
+    // SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding [...] this
+    // 20-byte hash." (4.2.2)
     STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
@@ -37,7 +47,7 @@ mod tests {
 
     #[test]
     fn the_example_of_section_1_3() {
-        assert_eq!(accept(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]

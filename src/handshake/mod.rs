@@ -7,29 +7,36 @@
 
 mod answer;
 mod body;
+mod carrier;
 mod client;
+mod deflate;
 mod error;
 mod established;
+mod expected;
 mod extensions;
 mod fields;
 mod head;
 mod headers;
 mod host;
+pub mod http;
 mod key;
 mod limits;
 mod offer;
 mod origin;
 mod random;
 mod request;
+mod request_line;
 mod response;
 mod server;
 
 pub use answer::{Answer, Rejection};
+pub use carrier::Carrier;
 pub use client::ClientHandshake;
 pub use error::{HandshakeError, HeadError, Incomplete, RequestError, ResponseError, UsageError};
 pub use established::Established;
 pub use fields::Headers;
 pub use host::{Host, HostPolicy, InvalidHost};
+pub use key::accept_key;
 pub use limits::HeadLimits;
 pub use offer::Offer;
 pub use origin::{InvalidOrigin, Origin, OriginPolicy};

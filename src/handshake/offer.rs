@@ -9,7 +9,7 @@ use crate::uri::Uri;
 use super::error::UsageError;
 use super::extensions;
 use super::fields::is_token;
-use super::headers::{ExtraHeaders, is_field_value, write_field};
+use super::headers::{ExtraHeaders, FieldWriter, is_field_value};
 
 /// What a client asks for: the URL, subprotocols, permessage-deflate, headers.
 ///
@@ -121,27 +121,28 @@ impl Offer {
         if self.uri.userinfo().is_some() { self.headers.check(&["authorization"]) } else { Ok(()) }
     }
 
-    /// The request of section 4.1.
-    pub(super) fn request(&self, key: &str) -> String {
-        let mut head = format!("GET {} HTTP/1.1\r\n", self.uri.resource_name());
-        write_field(&mut head, "Host", &self.uri.authority().to_string());
-        write_field(&mut head, "Upgrade", "websocket");
-        write_field(&mut head, "Connection", "Upgrade");
-        write_field(&mut head, "Sec-WebSocket-Key", key);
-        write_field(&mut head, "Sec-WebSocket-Version", "13");
-        if !self.subprotocols.is_empty() {
-            write_field(&mut head, "Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
+    /// The header fields of the request of section 4.1. With extended CONNECT there is no key, and
+    /// the host is not a header: "[RFC6455] requires the use of Connection and Upgrade header fields
+    /// that are not part of HTTP/2. They MUST NOT be included in the CONNECT request defined here."
+    /// (RFC 8441, 5)
+    pub(super) fn write_fields(&self, key: Option<&str>, fields: &mut impl FieldWriter) {
+        if let Some(key) = key {
+            fields.field("Host", &self.uri.authority().to_string());
+            fields.field("Upgrade", "websocket");
+            fields.field("Connection", "Upgrade");
+            fields.field("Sec-WebSocket-Key", key);
         }
-        extensions::offer(&self.deflate, &mut head);
+        fields.field("Sec-WebSocket-Version", "13");
+        if !self.subprotocols.is_empty() {
+            fields.field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
+        }
+        extensions::offer(&self.deflate, fields);
         if let Some(origin) = &self.origin {
-            write_field(&mut head, "Origin", origin);
+            fields.field("Origin", origin);
         }
         if let Some(credentials) = self.uri.credentials() {
-            let value = format!("Basic {}", STANDARD.encode(credentials));
-            write_field(&mut head, "Authorization", &value);
+            fields.field("Authorization", &format!("Basic {}", STANDARD.encode(credentials)));
         }
-        self.headers.write(&mut head);
-        head.push_str("\r\n");
-        head
+        self.headers.write(fields);
     }
 }

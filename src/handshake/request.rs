@@ -2,15 +2,14 @@
 
 use std::fmt;
 
-use crate::uri::{Authority, is_resource_name, split_authority, split_query};
+use crate::uri::{Authority, split_query};
 
+use super::carrier::Carrier;
 use super::error::{HandshakeError, HeadError, RequestError};
-use super::fields::{Field, Headers, is_token, is_token_byte};
-use super::head::{Head, StartLine};
+use super::fields::{Field, Headers, is_token};
+use super::head::Head;
+use super::request_line::RequestLine;
 use super::{extensions, key};
-
-/// The methods of requests that reach the program.
-pub(super) const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 const VERSION: &str = "Sec-WebSocket-Version";
@@ -31,10 +30,17 @@ impl<'h> Request<'h> {
     /// Returns whether the request asks for WebSocket and can be accepted.
     #[must_use]
     pub const fn is_websocket(&self) -> bool {
-        self.received.accept.is_some()
+        self.received.confirmation.is_some()
     }
 
-    /// Returns the method: `GET`, and for a plain request also `HEAD` or `OPTIONS`.
+    /// Returns how the request asks for WebSocket; [`Carrier::Upgrade`] for a plain request.
+    #[must_use]
+    pub const fn carrier(&self) -> Carrier {
+        self.received.carrier
+    }
+
+    /// Returns the method: `GET`, for a plain request also `HEAD` or `OPTIONS`, and `CONNECT` for
+    /// [extended CONNECT](Carrier::ExtendedConnect).
     #[must_use]
     pub const fn method(&self) -> &'static str {
         self.received.method
@@ -65,14 +71,15 @@ impl<'h> Request<'h> {
         Headers::new(&self.received.fields)
     }
 
-    /// Returns the host that the Host header names, in lower case; an IPv6 address in brackets, as
-    /// in [`Uri::host`](crate::uri::Uri::host). Empty if a plain request of HTTP/1.0 has none.
+    /// Returns the host that the Host header names, or `:authority` of HTTP/2, in lower case; an
+    /// IPv6 address in brackets, as in [`Uri::host`](crate::uri::Uri::host). Empty if a plain
+    /// request of HTTP/1.0 has none.
     #[must_use]
     pub fn host(&self) -> &'h str {
         &self.received.authority.host
     }
 
-    /// Returns the port that the Host header names.
+    /// Returns the port that stands beside the [`host`](Self::host).
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.received.authority.port
@@ -99,12 +106,12 @@ impl<'h> Request<'h> {
         self.received.is_head()
     }
 
-    /// Sec-WebSocket-Accept; `None` if the request does not ask for WebSocket.
-    pub(super) fn accept_value(self) -> Option<&'h str> {
-        self.received.accept.as_deref()
+    /// How to accept the request; `None` if it does not ask for WebSocket.
+    pub(super) fn confirmation(self) -> Option<&'h Confirmation> {
+        self.received.confirmation.as_ref()
     }
 
-    /// Host and port of the Host header.
+    /// Host and port of the Host header, or of `:authority`.
     pub(crate) fn authority(self) -> &'h Authority {
         &self.received.authority
     }
@@ -120,103 +127,29 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-/// `GET target HTTP/1.1`, or that of a plain request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RequestLine {
-    method: &'static str,
-    is_http_1_0: bool,
-    target: String,
-    /// If the target is a URL: its host and port, and its scheme's default port.
-    authority: Option<(Authority, u16)>,
-}
-
-impl StartLine for RequestLine {
-    const SKIPS_EMPTY_LINES: bool = true;
-    /// A proxy may see other lines in the same bytes, which is how requests are smuggled.
-    const ALLOWS_BARE_LF: bool = false;
-    /// For the same reason.
-    const UNFOLDS: bool = false;
-
-    fn too_long(limit: usize) -> HeadError {
-        HeadError::TargetTooLong { limit }
-    }
-
-    fn opens_with(_: usize, byte: u8) -> bool {
-        is_token_byte(byte)
-    }
-
-    /// `request-line = method SP request-target SP HTTP-version` (RFC 9112, 3)
-    fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
-        let mut words = line.split(|byte| *byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err(HeadError::StartLine.into());
-        };
-        let is_http_1_0 = match version {
-            b"HTTP/1.1" => false,
-            b"HTTP/1.0" => true,
-            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-                return Err(HeadError::HttpVersion.into());
-            }
-            _ => return Err(HeadError::StartLine.into()),
-        };
-        let method = METHODS.into_iter().find(|it| it.as_bytes() == method);
-        let method = method.ok_or(RequestError::Method)?;
-        let target = str::from_utf8(target).map_err(|_| RequestError::Target)?;
-        let (target, authority) = if method == "OPTIONS" && target == "*" {
-            (target.to_owned(), None)
-        } else {
-            split_target(target).ok_or(RequestError::Target)?
-        };
-        Ok(Self { method, is_http_1_0, target, authority })
-    }
-}
-
-/// A target's path and query, and what a URL has besides.
-type Target = (String, Option<(Authority, u16)>);
-
-/// "a relative URI" or "an absolute http/https URI" (4.1); some clients write the URL as they
-/// were given it, with `ws` or `wss`.
-fn split_target(target: &str) -> Option<Target> {
-    if target.starts_with('/') {
-        let target = is_resource_name(target).then(|| target.to_owned())?;
-        return Some((target, None));
-    }
-    let (scheme, rest) = target.split_once("://")?;
-    let default_port = match scheme {
-        _ if ["http", "ws"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) => 80,
-        _ if ["https", "wss"].iter().any(|it| scheme.eq_ignore_ascii_case(it)) => 443,
-        _ => return None,
-    };
-    let (authority, target) = split_authority(rest).ok()?;
-    let mut authority: Authority = authority.parse().ok()?;
-    authority.port = Some(authority.port.unwrap_or(default_port));
-    let authority = Some((authority, default_port));
-    Some((target.into_owned(), authority))
-}
-
-impl RequestLine {
-    /// Whether the URL's "/host/, and /port/ [...] match" (4.1) the Host header, which may omit a
-    /// default port.
-    fn matches(&self, host: &Authority) -> bool {
-        self.authority.as_ref().is_none_or(|(authority, default_port)| {
-            authority.host == host.host
-                && authority.port == Some(host.port.unwrap_or(*default_port))
-        })
-    }
+/// How a request for WebSocket is accepted.
+#[derive(Debug)]
+pub(crate) enum Confirmation {
+    /// With 101.
+    SwitchingProtocols {
+        /// Sec-WebSocket-Accept.
+        accept: String,
+    },
+    /// With 200, which is all that extended CONNECT needs.
+    Connected,
 }
 
 /// A request that is valid HTTP and, if it asks for WebSocket, a valid handshake.
 #[derive(Debug)]
 pub(crate) struct Received {
+    carrier: Carrier,
     method: &'static str,
     pub(crate) target: String,
-    /// The Host header.
+    /// The Host header, or `:authority`.
     pub(crate) authority: Authority,
     pub(crate) fields: Vec<Field>,
-    /// Sec-WebSocket-Accept; `None` if the request does not ask for WebSocket.
-    pub(crate) accept: Option<String>,
+    /// `None` if the request does not ask for WebSocket.
+    confirmation: Option<Confirmation>,
 }
 
 impl Received {
@@ -228,37 +161,31 @@ impl Received {
     pub(crate) fn check(head: Head<RequestLine>) -> Result<Self, HandshakeError> {
         let Head { start_line, fields } = head;
         let headers = Headers::new(&fields);
-        let authority = match &start_line.authority {
-            // HTTP/1.0 has no Host.
-            None if start_line.is_http_1_0 && headers.get("Host").is_none() => {
-                Authority { host: String::new(), port: None }
-            }
-            Some((authority, _)) if start_line.is_http_1_0 && headers.get("Host").is_none() => {
-                authority.clone()
-            }
-            _ => check_host(headers)?,
-        };
-        if !start_line.matches(&authority) {
-            return Err(RequestError::Target.into());
-        }
+        let authority = host(&start_line, headers)?;
         check_no_body(headers)?;
         check_origin(headers)?;
-        let accept = if asks_for_websocket(headers, start_line.is_http_1_0) {
-            // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
-            // (RFC 6455, 4.1)
-            if start_line.is_http_1_0 {
-                return Err(HeadError::HttpVersion.into());
-            }
-            if start_line.method != "GET" {
-                return Err(RequestError::HandshakeMethod.into());
-            }
-            Some(check_websocket(headers)?)
-        } else {
-            None
-        };
-        let RequestLine { method, target, .. } = start_line;
-        Ok(Self { method, target, authority, fields, accept })
+        let confirmation = confirm(&start_line, headers)?;
+        let RequestLine { carrier, method, target, .. } = start_line;
+        Ok(Self { carrier, method, target, authority, fields, confirmation })
     }
+}
+
+/// Host and port that the request is for.
+fn host(line: &RequestLine, headers: Headers<'_>) -> Result<Authority, HandshakeError> {
+    let of_target = line.authority.as_ref().map(|(authority, _)| authority);
+    let may_lack_host = match line.carrier {
+        // HTTP/1.0 has no Host.
+        Carrier::Upgrade => line.is_http_1_0,
+        // "The Host information is conveyed as part of the :authority pseudo-header field"
+        // (RFC 8441, 5); a Host header may stand for it (RFC 9113, 8.3.1).
+        Carrier::ExtendedConnect => of_target.is_some(),
+    };
+    if may_lack_host && headers.get("Host").is_none() {
+        let none = Authority { host: String::new(), port: None };
+        return Ok(of_target.cloned().unwrap_or(none));
+    }
+    let host = check_host(headers)?;
+    if line.matches(&host) { Ok(host) } else { Err(RequestError::Target.into()) }
 }
 
 /// "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
@@ -290,6 +217,27 @@ fn check_origin(headers: Headers<'_>) -> Result<(), HeadError> {
     }
 }
 
+/// Checks the rules for a request that asks for WebSocket; `None` for a plain one.
+fn confirm(
+    line: &RequestLine,
+    headers: Headers<'_>,
+) -> Result<Option<Confirmation>, HandshakeError> {
+    if line.carrier == Carrier::Upgrade {
+        if !asks_for_websocket(headers, line.is_http_1_0) {
+            return Ok(None);
+        }
+        // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
+        // (RFC 6455, 4.1)
+        if line.is_http_1_0 {
+            return Err(HeadError::HttpVersion.into());
+        }
+        if line.method != "GET" {
+            return Err(RequestError::HandshakeMethod.into());
+        }
+    }
+    check_websocket(line.carrier, headers).map(Some)
+}
+
 /// Whether the request has any header of a WebSocket handshake. If it has, and the handshake is not
 /// valid, it is refused and not answered as a plain request.
 ///
@@ -301,8 +249,27 @@ fn asks_for_websocket(headers: Headers<'_>, is_http_1_0: bool) -> bool {
         || headers.get(VERSION).is_some()
 }
 
-/// Checks section 4.2.1, items 3 to 9. Returns Sec-WebSocket-Accept.
-fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
+/// Checks section 4.2.1, items 3 to 9, of which extended CONNECT has 6, 8 and 9: the others are
+/// "superseded by the :protocol pseudo-header field" (RFC 8441, 5).
+fn check_websocket(carrier: Carrier, headers: Headers<'_>) -> Result<Confirmation, HandshakeError> {
+    match carrier {
+        Carrier::Upgrade => check_upgrade(headers)?,
+        Carrier::ExtendedConnect => headers.check_no_upgrade()?,
+    }
+    // "A |Sec-WebSocket-Version| header field, with a value of 13."
+    if headers.at_most_one(VERSION)? != Some(b"13") {
+        return Err(RequestError::UnsupportedVersion.into());
+    }
+    let confirmation = match carrier {
+        Carrier::Upgrade => Confirmation::SwitchingProtocols { accept: check_key(headers)? },
+        Carrier::ExtendedConnect => Confirmation::Connected,
+    };
+    check_subprotocols(headers)?;
+    extensions::check(headers)?;
+    Ok(confirmation)
+}
+
+fn check_upgrade(headers: Headers<'_>) -> Result<(), HandshakeError> {
     // "An |Upgrade| header field containing the value "websocket", treated as an ASCII
     // case-insensitive value."
     if !headers.list_has("Upgrade", "websocket") {
@@ -314,19 +281,17 @@ fn check_websocket(headers: Headers<'_>) -> Result<String, HandshakeError> {
     if !headers.list_has("Connection", "upgrade") {
         return Err(HeadError::InvalidHeader("Connection").into());
     }
-    // "A |Sec-WebSocket-Version| header field, with a value of 13."
-    if headers.at_most_one(VERSION)? != Some(b"13") {
-        return Err(RequestError::UnsupportedVersion.into());
-    }
-    // "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when decoded, is
-    // 16 bytes in length."
+    Ok(())
+}
+
+/// "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when decoded, is 16
+/// bytes in length." Returns Sec-WebSocket-Accept.
+fn check_key(headers: Headers<'_>) -> Result<String, HeadError> {
     let key = headers.exactly_one("Sec-WebSocket-Key")?;
     if !key::is_valid(key) {
-        return Err(HeadError::InvalidHeader("Sec-WebSocket-Key").into());
+        return Err(HeadError::InvalidHeader("Sec-WebSocket-Key"));
     }
-    check_subprotocols(headers)?;
-    extensions::check(headers)?;
-    Ok(key::accept(key))
+    Ok(key::accept_key(key))
 }
 
 /// "The elements that comprise this value MUST be non-empty strings with characters in the range

@@ -6,7 +6,8 @@ use super::answer::Rejection;
 use super::error::{HandshakeError, Incomplete};
 use super::head::HeadReader;
 use super::limits::HeadLimits;
-use super::request::{Received, Request, RequestLine};
+use super::request::{Received, Request};
+use super::request_line::RequestLine;
 
 /// Reads a client's request.
 ///

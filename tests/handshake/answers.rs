@@ -10,7 +10,17 @@ use HandshakeError::{Head, Request};
 use HeadError::{InvalidHeader, MissingHeader, RepeatedHeader};
 use RequestError::{Body, Method, Target, UpgradeRequired};
 
-use super::{REQUEST, feed, refused, seen, serve, server, with};
+use super::{REQUEST, feed, parsed, refused, seen, serve, server, with};
+
+/// What is written if the program rejects the request.
+fn rejected(request: &str, rejection: &Rejection) -> Result<Vec<u8>, UsageError> {
+    let mut output = SendBuffer::new();
+    let outcome = seen(request, |it| it.reject(rejection, &mut output));
+    assert_eq!(outcome.is_err(), output.is_empty(), "written if it is right");
+    let written = outcome.map(|()| output.as_slice().to_vec());
+    parsed::same_rejection(request.as_bytes(), rejection, &written);
+    written
+}
 
 #[test]
 fn an_answer_may_choose_a_subprotocol_and_add_headers() {
@@ -114,11 +124,10 @@ fn a_plain_request_is_answered_as_the_program_likes() {
             assert!(!request.is_websocket());
             assert_eq!(request.accept(&Answer::new(), &mut output), Err(Request(UpgradeRequired)));
             assert!(output.is_empty());
-            let page = Rejection::new(200).header("Content-Type", "text/html").body("<p>");
-            request.reject(&page, &mut output).unwrap();
         });
+        let page = Rejection::new(200).header("Content-Type", "text/html").body("<p>");
         assert_eq!(
-            output.as_slice(),
+            rejected(request, &page).unwrap(),
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\
               Content-Type: text/html\r\n\r\n<p>"
         );
@@ -148,16 +157,15 @@ fn health_checks_reach_the_program() {
             "ok",
         ),
     ] {
-        let mut output = SendBuffer::new();
         seen(request, |it| {
             assert_eq!((it.method(), it.host(), it.target()), (method, host, target), "{request}");
             assert!(!it.is_websocket());
             let policy = HostPolicy::list(["a"]).unwrap();
             assert_eq!(policy.check(&it), Ok(()), "{request}");
-            it.reject(&Rejection::new(200).body("ok"), &mut output).unwrap();
         });
+        let written = rejected(request, &Rejection::new(200).body("ok")).unwrap();
         let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n";
-        assert_eq!(str::from_utf8(output.as_slice()).unwrap(), format!("{head}{body}"));
+        assert_eq!(str::from_utf8(&written).unwrap(), format!("{head}{body}"));
     }
     for (request, error) in [
         ("GET / HTTP/1.1\r\n\r\n", Head(MissingHeader("Host"))),
@@ -223,9 +231,8 @@ fn answers_to_errors_byte_by_byte() {
         let mut output = SendBuffer::new();
         server().respond(&error, &mut output);
         assert_eq!(str::from_utf8(output.as_slice()).unwrap(), response);
-        let mut output = SendBuffer::new();
-        seen(REQUEST, |request| request.reject(&error.into(), &mut output)).unwrap();
-        assert_eq!(str::from_utf8(output.as_slice()).unwrap(), response);
+        let written = rejected(REQUEST, &error.into()).unwrap();
+        assert_eq!(str::from_utf8(&written).unwrap(), response);
     }
 }
 
@@ -304,9 +311,7 @@ fn a_rejection_that_is_wrong_writes_nothing() {
             UsageError::InvalidHeaderValue("Location".into()),
         ),
     ] {
-        let mut output = SendBuffer::new();
-        assert_eq!(seen(REQUEST, |request| request.reject(&rejection, &mut output)), Err(error));
-        assert!(output.is_empty());
+        assert_eq!(rejected(REQUEST, &rejection), Err(error));
     }
 }
 
@@ -323,12 +328,8 @@ fn a_rejection_may_have_any_status_of_200_to_599() {
             b"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /b\r\n\r\n",
         ),
     ] {
-        let mut output = SendBuffer::new();
-        seen(REQUEST, |request| request.reject(&rejection, &mut output)).unwrap();
-        assert_eq!(
-            output.as_slice().escape_ascii().to_string(),
-            response.escape_ascii().to_string()
-        );
+        let written = rejected(REQUEST, &rejection).unwrap();
+        assert_eq!(written.escape_ascii().to_string(), response.escape_ascii().to_string());
     }
 }
 
@@ -370,11 +371,10 @@ fn a_rejection_has_the_reason_phrase_of_its_status() {
     for status in 200..600 {
         let rejection = Rejection::new(status);
         assert_eq!(rejection.status(), status);
-        let mut output = SendBuffer::new();
-        seen(REQUEST, |request| request.reject(&rejection, &mut output)).unwrap();
+        let written = rejected(REQUEST, &rejection).unwrap();
         let phrase = PHRASES.iter().find(|it| it.0 == status).map_or("", |it| it.1);
         let line = format!("HTTP/1.1 {status} {phrase}\r\n");
-        assert!(output.as_slice().starts_with(line.as_bytes()), "{line}");
+        assert!(written.starts_with(line.as_bytes()), "{line}");
     }
 }
 

@@ -10,7 +10,10 @@ use HeadError::{
 };
 use ResponseError::{AcceptMismatch, UnexpectedExtension, UnexpectedSubprotocol};
 
-use super::{NONCE, RESPONSE, client, feed, feed_at_every_cut, offer, with, with_first_line};
+use super::{
+    NONCE, RESPONSE, client, feed, feed_at_every_cut, offer, parsed, rfc_offer, verify, with,
+    with_first_line,
+};
 
 #[test]
 fn responses_that_are_right() {
@@ -27,12 +30,12 @@ fn responses_that_are_right() {
         ("X", &["X:", "X: \u{e9}"]),
     ] {
         let response = with(RESPONSE, name, lines);
-        let outcome = feed_at_every_cut(client, response.as_bytes());
+        let outcome = verify(response.as_bytes());
         assert_eq!(outcome, Ok((true, vec![])), "{response}");
     }
     for line in ["HTTP/1.1 101 ", "HTTP/1.1 101", "HTTP/1.1 101 Web \u{e9} Socket"] {
         let response = with_first_line(RESPONSE, line);
-        let outcome = feed_at_every_cut(client, response.as_bytes());
+        let outcome = verify(response.as_bytes());
         assert_eq!(outcome, Ok((true, vec![])), "{response}");
     }
 }
@@ -78,7 +81,7 @@ fn each_header_that_is_wrong_has_its_error() {
         ("X", &["X: \0"], Head(ControlByte(0))),
     ] {
         let response = with(RESPONSE, name, lines);
-        let outcome = feed_at_every_cut(client, response.as_bytes());
+        let outcome = verify(response.as_bytes());
         assert_eq!(outcome, Err(error), "{response}");
     }
 }
@@ -141,7 +144,7 @@ fn lines_of_a_response_may_end_in_lf_alone() {
         RESPONSE.replace("\r\n\r\n", "\n\r\n"),
     ] {
         let bytes = [response.as_bytes(), frame].concat();
-        let outcome = feed_at_every_cut(client, &bytes);
+        let outcome = verify(&bytes);
         assert_eq!(outcome, Ok((true, frame.to_vec())), "{response:?}");
     }
 }
@@ -183,7 +186,7 @@ fn each_status_line_that_is_wrong_has_its_error() {
         ("HTTP/1.1 101 x\rX: y", Head(LineEnding)),
     ] {
         let response = with_first_line(RESPONSE, line);
-        let outcome = feed_at_every_cut(client, response.as_bytes());
+        let outcome = verify(response.as_bytes());
         assert_eq!(outcome, Err(error), "{response}");
     }
 }
@@ -234,6 +237,7 @@ fn status_error(bytes: &[u8], eof: Option<()>) -> (u16, String, usize, Vec<u8>) 
     let [HandshakeError::Response(ResponseError::Status(response))] = &outcomes[..] else {
         panic!("{outcomes:?}")
     };
+    parsed::same_verification(bytes, &rfc_offer(), &Err(outcomes[0].clone()));
     let reason = response.reason().to_owned();
     (response.status(), reason, response.headers().len(), response.body().to_vec())
 }

@@ -3,7 +3,14 @@
 
 mod answers;
 mod client;
+#[cfg(feature = "http")]
+mod extended_connect;
 mod offers;
+#[cfg(feature = "http")]
+mod parsed;
+#[cfg(not(feature = "http"))]
+#[path = "not_parsed.rs"]
+mod parsed;
 mod policies;
 mod rows;
 mod server;
@@ -56,11 +63,22 @@ fn with_first_line(head: &str, line: &str) -> String {
 /// Either end, reading.
 trait Reader {
     fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError>;
+
+    /// Whether the bytes have this outcome as types of the crate `http` too.
+    fn compare(&self, bytes: &[u8], outcome: &Result<bool, HandshakeError>);
 }
 
 impl Reader for ServerHandshake {
     fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
         self.advance(input)
+    }
+
+    fn compare(&self, bytes: &[u8], outcome: &Result<bool, HandshakeError>) {
+        match (outcome, self.request()) {
+            (Err(error), _) => parsed::same_request(bytes, Err(error)),
+            (_, Some(request)) => parsed::same_request(bytes, Ok(request)),
+            (_, None) => {}
+        }
     }
 }
 
@@ -68,6 +86,9 @@ impl Reader for ClientHandshake {
     fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
         self.advance(input)
     }
+
+    /// It depends on the offer.
+    fn compare(&self, _: &[u8], _: &Result<bool, HandshakeError>) {}
 }
 
 fn server() -> ServerHandshake {
@@ -78,12 +99,23 @@ fn offer(uri: &str) -> Offer {
     Offer::new(uri.parse().unwrap())
 }
 
+/// What the RFC's client offers.
+fn rfc_offer() -> Offer {
+    offer("ws://server.example.com/chat").subprotocol("chat").subprotocol("superchat")
+}
+
 /// The RFC's client.
 fn client() -> ClientHandshake {
-    let offer = Offer::new("ws://server.example.com/chat".parse().unwrap())
-        .subprotocol("chat")
-        .subprotocol("superchat");
-    ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut SendBuffer::new()).unwrap()
+    ClientHandshake::start(&rfc_offer(), NONCE, HeadLimits::new(), &mut SendBuffer::new()).unwrap()
+}
+
+/// A response to the RFC's client: the outcome at every cut, and of the types of the crate `http`.
+fn verify(response: &[u8]) -> Result<(bool, Vec<u8>), HandshakeError> {
+    let outcome = feed_at_every_cut(client, response);
+    let mut client = client();
+    let same = feed(&mut client, [response]).map(|_| client.established().unwrap());
+    parsed::same_verification(response, &rfc_offer(), &same);
+    outcome
 }
 
 /// Feeds the pieces; gives the outcome and, unless it is an error, what was left in the buffer.
@@ -92,8 +124,10 @@ fn feed<'p>(
     pieces: impl IntoIterator<Item = &'p [u8]>,
 ) -> Result<(bool, Vec<u8>), HandshakeError> {
     let mut input = ReceiveBuffer::new();
-    let mut outcome = reader.advance(&mut input);
+    let (mut outcome, mut bytes) = (reader.advance(&mut input), Vec::new());
+    let has_ended = outcome != Ok(false);
     for piece in pieces {
+        bytes.extend_from_slice(piece);
         input.extend_from_slice(piece);
         let earlier = outcome;
         outcome = reader.advance(&mut input);
@@ -101,6 +135,9 @@ fn feed<'p>(
             !matches!(earlier, Ok(true) | Err(_)) || outcome == earlier,
             "{earlier:?} became {outcome:?}"
         );
+    }
+    if !has_ended {
+        reader.compare(&bytes, &outcome);
     }
     outcome.map(|complete| (complete, input.as_slice().to_vec()))
 }
@@ -131,6 +168,7 @@ fn serve(request: &[u8], answer: &Answer) -> (Vec<u8>, Result<Established, Hands
     if let Err(error) = &outcome {
         handshake.respond(error, &mut output);
     }
+    parsed::same_answer(request, answer, &outcome, output.as_slice());
     (output.as_slice().to_vec(), outcome)
 }
 
@@ -164,10 +202,7 @@ fn refused(request: &str, error: &HandshakeError, status: u16) {
 #[test]
 fn the_example_of_section_1_2_from_both_ends() {
     let mut output = SendBuffer::new();
-    let offer = Offer::new("ws://server.example.com/chat".parse().unwrap())
-        .origin("http://example.com")
-        .subprotocol("chat")
-        .subprotocol("superchat");
+    let offer = rfc_offer().origin("http://example.com");
     let mut client = ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut output).unwrap();
     let sorted = |head: &[u8]| {
         let mut lines: Vec<_> = str::from_utf8(head).unwrap().lines().map(str::to_owned).collect();
@@ -175,6 +210,7 @@ fn the_example_of_section_1_2_from_both_ends() {
         lines
     };
     assert_eq!(sorted(output.as_slice()), sorted(REQUEST.as_bytes()));
+    parsed::same_offer(&offer, Ok(output.as_slice()));
 
     let (response, established) = serve(output.as_slice(), &Answer::new().subprotocol("chat"));
     assert_eq!(response, RESPONSE.as_bytes());
@@ -193,7 +229,7 @@ fn frames_behind_the_head_stay_in_the_buffer() {
     let bytes = [REQUEST.as_bytes(), frames].concat();
     assert_eq!(feed_at_every_cut(server, &bytes), Ok((true, frames.to_vec())));
     let bytes = [RESPONSE.as_bytes(), frames].concat();
-    assert_eq!(feed_at_every_cut(client, &bytes), Ok((true, frames.to_vec())));
+    assert_eq!(verify(&bytes), Ok((true, frames.to_vec())));
 }
 
 #[test]
@@ -245,6 +281,7 @@ fn client_and_server_understand_each_other() {
         let mut request = SendBuffer::new();
         let mut client =
             ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut request).unwrap();
+        parsed::same_offer(&offer, Ok(request.as_slice()));
         let mut server = server();
         assert_eq!(feed(&mut server, [request.as_slice()]), Ok((true, vec![])), "{uri}");
         let seen = server.request().unwrap();

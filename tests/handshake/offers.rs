@@ -3,13 +3,14 @@
 use sansock::SendBuffer;
 use sansock::handshake::{ClientHandshake, HeadLimits, Offer, UsageError};
 
-use super::{NONCE, offer};
+use super::{NONCE, offer, parsed};
 
 /// What is written for an offer.
 fn request(offer: &Offer) -> Result<String, UsageError> {
     let mut output = SendBuffer::new();
     let started = ClientHandshake::start(offer, NONCE, HeadLimits::new(), &mut output);
     assert_eq!(started.is_err(), output.is_empty(), "written if it is right");
+    parsed::same_offer(offer, started.as_ref().map(|_| output.as_slice()));
     started.map(|_| String::from_utf8(output.as_slice().to_vec()).unwrap())
 }
 

@@ -8,7 +8,7 @@ use sansock::handshake::{
 };
 use sansock::{ReceiveBuffer, SendBuffer};
 
-use super::{NONCE, REQUEST, RESPONSE, client, feed, serve, server, with};
+use super::{NONCE, REQUEST, RESPONSE, client, feed, parsed, serve, server, verify, with};
 
 /// Bytes that are read one by one in a moment if each is scanned once, and in hours if all are
 /// scanned again for each.
@@ -129,7 +129,7 @@ fn row_9_another_version_than_13_gets_426_and_is_told_13() {
 fn row_18_an_extension_that_was_not_offered_fails_the_handshake() {
     for list in ["permessage-deflate", "x", "permessage-deflate; server_no_context_takeover"] {
         let line = format!("Sec-WebSocket-Extensions: {list}");
-        let outcome = feed(&mut client(), [with(RESPONSE, "X", &[&line]).as_bytes()]);
+        let outcome = verify(with(RESPONSE, "X", &[&line]).as_bytes());
         assert_eq!(
             outcome,
             Err(HandshakeError::Response(ResponseError::UnexpectedExtension)),
@@ -141,7 +141,7 @@ fn row_18_an_extension_that_was_not_offered_fails_the_handshake() {
 /// The outcome of a response with this Sec-WebSocket-Accept.
 fn accepted(accept: &str) -> Result<(bool, Vec<u8>), HandshakeError> {
     let line = format!("Sec-WebSocket-Accept: {accept}");
-    feed(&mut client(), [with(RESPONSE, "Sec-WebSocket-Accept", &[&line]).as_bytes()])
+    verify(with(RESPONSE, "Sec-WebSocket-Accept", &[&line]).as_bytes())
 }
 
 #[test]
@@ -263,6 +263,7 @@ fn row_24_nothing_that_is_written_can_begin_a_line_of_its_own() {
         ] {
             let mut output = SendBuffer::new();
             let started = ClientHandshake::start(&offer, NONCE, HeadLimits::new(), &mut output);
+            parsed::same_offer(&offer, started.as_ref().map(|_| output.as_slice()));
             assert!(started.is_err() && output.is_empty(), "{offer:?}");
         }
         for url in [

@@ -30,14 +30,20 @@ fn answer(
     let (mut input, mut output) = (ReceiveBuffer::new(), SendBuffer::new());
     input.extend_from_slice(request.as_bytes());
     let mut handshake = ServerHandshake::new(HeadLimits::new());
-    assert!(handshake.advance(&mut input)?);
+    let over_values = config.accept_values(lines.iter().map(|line| line.as_bytes()));
+    let complete = handshake.advance(&mut input);
+    assert_eq!(over_values.as_ref().map(drop), complete.as_ref().map(drop));
+    assert!(complete?);
     let answer = Answer::new().deflate(config);
     let established = handshake.request().unwrap().accept(&answer, &mut output)?;
     let response = String::from_utf8(output.as_slice().to_vec()).unwrap();
     let values: Vec<_> = extensions(&response).collect();
     assert!(values.len() <= 1, "{response}");
     assert_eq!(values.is_empty(), established.deflate().is_none());
-    Ok(values.first().map(|value| (value.to_string(), *established.deflate().unwrap())))
+    let outcome =
+        Ok(values.first().map(|value| (value.to_string(), *established.deflate().unwrap())));
+    assert_eq!(outcome, over_values, "the same over plain values");
+    outcome
 }
 
 /// What a client that offers `configs` makes of a response with these header lines.
@@ -56,8 +62,16 @@ fn agree(
     let mut handshake = client(configs).0;
     let mut input = ReceiveBuffer::new();
     input.extend_from_slice(response.as_bytes());
-    assert!(handshake.advance(&mut input)?);
-    Ok(handshake.established().as_ref().and_then(Established::deflate).copied())
+    let outcome = handshake.advance(&mut input).map(|complete| {
+        assert!(complete);
+        handshake.established().as_ref().and_then(Established::deflate).copied()
+    });
+    if let [config] = configs {
+        let over_values = config.agree_values(lines.iter().map(|line| line.as_bytes()));
+        assert_eq!(outcome, over_values, "the same over plain values");
+        assert!(extensions(&client(configs).1).eq([config.offer_value()]));
+    }
+    outcome
 }
 
 fn client(configs: &[DeflateConfig]) -> (ClientHandshake, String) {

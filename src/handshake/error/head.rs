@@ -38,7 +38,7 @@ pub enum HeadError {
     FoldedLine,
     /// The first line is not a request line, or not a status line (RFC 9112, 3 and 4).
     StartLine,
-    /// The HTTP version is not 1.1.
+    /// The HTTP version is not 1.1; with extended CONNECT, not 2 or 3.
     HttpVersion,
     /// A header line does not have the form `name: value` (RFC 9112, 5).
     HeaderLine,
@@ -99,7 +99,9 @@ impl fmt::Display for HeadError {
             Self::LineEnding => f.write_str("a line of the head does not end in CR LF"),
             Self::FoldedLine => f.write_str("a header line begins with a space or tab"),
             Self::StartLine => f.write_str("the first line is not one of HTTP/1.1"),
-            Self::HttpVersion => f.write_str("the HTTP version is not 1.1"),
+            Self::HttpVersion => {
+                f.write_str("the HTTP version is not 1.1 (with extended CONNECT: not 2 or 3)")
+            }
             Self::HeaderLine => f.write_str("a header line does not have the form \"name: value\""),
             Self::MissingHeader(name) => write!(f, "the {name} header is missing"),
             Self::RepeatedHeader(name) => write!(f, "there is more than one {name} header"),

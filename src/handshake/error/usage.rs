@@ -21,10 +21,19 @@ pub enum UsageError {
     /// The answer chooses a subprotocol that the request does not offer (4.2.2). The value is the
     /// subprotocol.
     UnavailableSubprotocol(Box<str>),
-    /// The status of a rejection is not one of 200 to 599.
+    /// The status of a rejection is not one of 200 to 599, or for
+    /// [extended CONNECT](crate::handshake::Carrier::ExtendedConnect), which every 2xx accepts, not one
+    /// of 300 to 599.
     InvalidStatus(u16),
     /// A response with this status (204, 205 or 304) has no body, but the rejection has one.
     BodyNotAllowed(u16),
+    /// The request came by extended CONNECT (RFC 8441): bytes of HTTP/1.1 do not answer it. Answer it
+    /// with `HttpServerHandshake` (feature `http`).
+    ExtendedConnect,
+    /// The types of the crate `http` cannot hold this. The value says what: `"URL"`, if it is longer
+    /// than 65,534 bytes or has a character that they do not allow; or `"headers"`, if there are more
+    /// than 24,576.
+    Unrepresentable(&'static str),
 }
 
 impl fmt::Display for UsageError {
@@ -47,10 +56,21 @@ impl fmt::Display for UsageError {
                  Request::subprotocols"
             ),
             Self::InvalidStatus(status) => {
-                write!(f, "a rejection has a status of 200 to 599, and not {status}")
+                write!(
+                    f,
+                    "a rejection has a status of 200 to 599 (300 to 599 for extended CONNECT), and \
+                     not {status}"
+                )
             }
             Self::BodyNotAllowed(status) => {
                 write!(f, "a response with status {status} has no body")
+            }
+            Self::ExtendedConnect => f.write_str(
+                "the request came by extended CONNECT: answer it with HttpServerHandshake, and not \
+                 in bytes of HTTP/1.1",
+            ),
+            Self::Unrepresentable(what) => {
+                write!(f, "the types of the crate http cannot hold the {what}")
             }
         }
     }
