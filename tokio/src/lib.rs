@@ -113,10 +113,13 @@
 //! # Features
 //!
 //! - `rustls`: TLS; see `tls`. `webpki-roots`: Mozilla's roots, for programs that ask for them.
+//! - `hyper`: WebSocket on hyper's HTTP/1.1 and HTTP/2; see `hyper`.
 //! - `deflate`: permessage-deflate (RFC 7692), where the program asks for it.
 
 mod client;
 mod clock;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod link;
 mod message;
 mod opening;

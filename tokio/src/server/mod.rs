@@ -21,6 +21,8 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::time::Instant;
 
 pub use self::incoming::Incoming;
+#[cfg(feature = "hyper")]
+pub(crate) use self::options::WRITE_TIMEOUT;
 pub use self::registry::ServerHandle;
 pub(crate) use self::slot::{Remains, Slot};
 

@@ -10,6 +10,9 @@ use std::net::SocketAddr;
 
 use crate::tls::Acceptor;
 
+/// The write timeout, unless the program sets another.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The function that gets the reports of errors.
 pub(super) type Report = dyn Fn(&ServerError, Option<SocketAddr>) + Send + Sync;
 
@@ -41,7 +44,7 @@ impl Options {
             answer: Answer::new(),
             max_connections: 10_000,
             max_handshakes: 2_500,
-            write_timeout: Some(Duration::from_secs(30)),
+            write_timeout: Some(WRITE_TIMEOUT),
             tls: None,
             report: None,
         }

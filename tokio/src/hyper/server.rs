@@ -1,0 +1,181 @@
+//! A server's side: the answer to a request that hyper has parsed.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::ext::Protocol;
+use hyper::upgrade::OnUpgrade;
+use sansock::handshake::http::HttpServerHandshake;
+use sansock::handshake::{
+    Answer, Carrier, Established, HandshakeError, Incomplete, OriginPolicy, Rejection, Request,
+    UsageError,
+};
+use sansock::{Config, ReceiveBuffer};
+
+use super::Upgraded;
+use crate::clock::now;
+use crate::opening::in_time;
+use crate::{Error, WebSocket};
+
+/// Answers a request for WebSocket: returns the response, and a future of the connection, which a
+/// task awaits while hyper writes the response. Pages of other sites are refused
+/// ([`OriginPolicy::SameHost`]).
+///
+/// ```
+/// use http::{Request, Response};
+/// use sansock_tokio::handshake::Answer;
+/// use sansock_tokio::{Config, Error};
+///
+/// async fn service<B>(mut request: Request<B>) -> Response<Vec<u8>> {
+///     let config = Config::public_server();
+///     let (response, upgrade) =
+///         match sansock_tokio::hyper::upgrade(&mut request, &Answer::new(), &config) {
+///             Ok(accepted) => accepted,
+///             Err(refusal) => return refusal,
+///         };
+///     tokio::spawn(async move {
+///         let mut socket = upgrade.await?;
+///         while let Some(message) = socket.next_message().await? {
+///             socket.send(message).await?;
+///         }
+///         Ok::<_, Error>(())
+///     });
+///     response.map(|()| Vec::new())
+/// }
+/// ```
+///
+/// # Errors
+///
+/// The response that refuses the request: it is not valid, is none for WebSocket, or its Origin is
+/// refused.
+#[expect(clippy::result_large_err, reason = "the caller returns either response by value")]
+pub fn upgrade<B>(
+    request: &mut http::Request<B>,
+    answer: &Answer,
+    config: &Config,
+) -> Result<(http::Response<()>, Upgrade), http::Response<Vec<u8>>> {
+    let carrier = carrier(request.extensions());
+    let accepted = ServerHandshake::new(request).and_then(|handshake| {
+        OriginPolicy::SameHost.check(&handshake.request())?;
+        handshake.accept(answer, config)
+    });
+    accepted.map_err(|error| error.to_http(carrier))
+}
+
+/// How the request asks for WebSocket: by `:protocol` of HTTP/2, or by Upgrade of HTTP/1.1.
+fn carrier(extensions: &http::Extensions) -> Carrier {
+    match extensions.get::<Protocol>() {
+        Some(protocol) if protocol.as_str() == "websocket" => Carrier::ExtendedConnect,
+        _ => Carrier::Upgrade,
+    }
+}
+
+/// A client's request that hyper has parsed: accept it or reject it.
+///
+/// A plain HTTP request is one too ([`Request::is_websocket`]); only [`accept`](Self::accept)
+/// refuses it.
+#[derive(Debug)]
+pub struct ServerHandshake {
+    handshake: HttpServerHandshake,
+    upgrade: OnUpgrade,
+}
+
+impl ServerHandshake {
+    /// Checks the request, and takes its [`OnUpgrade`].
+    ///
+    /// # Errors
+    ///
+    /// The request is not valid. Answer it with
+    /// [`HandshakeError::to_http`](sansock::handshake::HandshakeError::to_http).
+    pub fn new<B>(request: &mut http::Request<B>) -> Result<Self, HandshakeError> {
+        let handshake = HttpServerHandshake::new(request, carrier(request.extensions()))?;
+        Ok(Self { handshake, upgrade: hyper::upgrade::on(request) })
+    }
+
+    /// Does the same as [`new`](Self::new), without the request's body.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_parts(parts: &mut http::request::Parts) -> Result<Self, HandshakeError> {
+        let handshake = HttpServerHandshake::from_parts(parts, carrier(&parts.extensions))?;
+        // hyper takes it from a whole request only.
+        let mut request = http::Request::new(());
+        std::mem::swap(request.extensions_mut(), &mut parts.extensions);
+        let upgrade = hyper::upgrade::on(&mut request);
+        std::mem::swap(request.extensions_mut(), &mut parts.extensions);
+        Ok(Self { handshake, upgrade })
+    }
+
+    /// Returns the request, for policies, subprotocols and headers.
+    #[must_use]
+    pub const fn request(&self) -> Request<'_> {
+        self.handshake.request()
+    }
+
+    /// Makes the response, and a future of the connection. The Origin is not checked here: see
+    /// [`OriginPolicy::check`].
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::Request`] for a plain HTTP request, and [`HandshakeError::Usage`] if the
+    /// answer does not fit the request. Answer it with
+    /// [`HandshakeError::to_http`](sansock::handshake::HandshakeError::to_http).
+    pub fn accept(
+        self,
+        answer: &Answer,
+        config: &Config,
+    ) -> Result<(http::Response<()>, Upgrade), HandshakeError> {
+        let (response, established) = self.handshake.accept(answer)?;
+        Ok((response, Upgrade::new(self.upgrade, established, *config)))
+    }
+
+    /// Makes the response that rejects the client, or the answer to a plain HTTP request.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpServerHandshake::reject`] says which rejections are not valid.
+    pub fn reject(&self, rejection: &Rejection) -> Result<http::Response<Vec<u8>>, UsageError> {
+        self.handshake.reject(rejection)
+    }
+}
+
+/// The connection, as soon as hyper has written the response.
+///
+/// # Errors
+///
+/// [`Error::Handshake`] if that takes longer than
+/// [`Timeouts::handshake`](sansock::Timeouts::handshake), and [`Error::Io`] if the HTTP connection
+/// has ended before, or if its server was not run with upgrades.
+#[must_use = "the client waits until the future is awaited"]
+pub struct Upgrade(Pin<Box<dyn Future<Output = Result<WebSocket<Upgraded>, Error>> + Send>>);
+
+impl Upgrade {
+    pub(super) fn new(upgrade: OnUpgrade, established: Established, config: Config) -> Self {
+        Self(Box::pin(async move {
+            let deadline = config.timeouts.opening(now());
+            let io = in_time(&deadline, upgrade).await.ok_or(Incomplete::TimedOut)?;
+            let io = Upgraded::new(io.map_err(io::Error::other)?);
+            let input = ReceiveBuffer::with_read_size(config.read_size);
+            let mut socket = WebSocket::from_established(io, established, &config, input);
+            socket.set_write_timeout(Some(crate::server::WRITE_TIMEOUT));
+            Ok(socket)
+        }))
+    }
+}
+
+impl Future for Upgrade {
+    type Output = Result<WebSocket<Upgraded>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Upgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade").finish_non_exhaustive()
+    }
+}
