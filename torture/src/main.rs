@@ -61,6 +61,9 @@ const INPUT: usize = 256;
 /// The memory of a full send buffer, including its growth, in KiB.
 const OUTPUT: usize = 2 * serve::BUFFERED / 1024;
 
+/// The memory of a TLS connection: records that are encrypted and not yet written, in KiB.
+const TLS: usize = 128;
+
 /// The large message, which all handlers lend, in KiB.
 const LARGE: usize = serve::LARGE / 1024;
 
@@ -122,6 +125,22 @@ const FAULTS: &[Fault] = &[
         home: Home::Own { ulimit: "", arguments: &[] },
         service: Service::Normal,
         memory: (slow_reading::DRIPPING, LARGE / slow_reading::DRIPPING + 2 * BARE),
+    },
+    Fault {
+        name: "drip-read-tls",
+        what: "16 peers ask for 32 MiB over TLS and read one byte every 5 ms",
+        attack: Attack::On(slow_reading::drip_tls),
+        home: Home::Own { ulimit: "", arguments: &["--tls"] },
+        service: Service::Normal,
+        memory: (slow_reading::DRIPPING, LARGE / slow_reading::DRIPPING + 2 * BARE + TLS),
+    },
+    Fault {
+        name: "drip-read-web",
+        what: "4 objects of browsers send 32 MiB each to a server that reads one byte every 5 ms",
+        attack: Attack::On(slow_reading::drip_web),
+        home: Home::Own { ulimit: "", arguments: &[] },
+        service: Service::Normal,
+        memory: (slow_reading::SLOW, LARGE / slow_reading::SLOW + LARGE + LARGE / 8),
     },
     Fault {
         name: "slow-link",
@@ -310,14 +329,19 @@ fn fault(name: &str) -> Result<&'static Fault, String> {
 
 /// Parses `torture serve`, which this program starts itself.
 fn serve_options(mut arguments: lexopt::Parser) -> Result<serve::Options, lexopt::Error> {
-    let mut options =
-        serve::Options { fragments: serve::FRAGMENTS, handshake: serve::HANDSHAKE, stack: None };
+    let mut options = serve::Options {
+        fragments: serve::FRAGMENTS,
+        handshake: serve::HANDSHAKE,
+        stack: None,
+        tls: false,
+    };
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("fragments") => options.fragments = arguments.value()?.parse()?,
             Arg::Long("handshake-seconds") => {
                 options.handshake = Duration::from_secs(arguments.value()?.parse()?);
             }
+            Arg::Long("tls") => options.tls = true,
             Arg::Long("stack") => options.stack = Some(arguments.value()?.parse()?),
             argument => return Err(argument.unexpected()),
         }

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sansock::net::{Error, Incoming, Server, ServerError, WebSocket};
-use sansock::{Config, Event, Keepalive, Limits, SendError, Timeouts};
+use sansock::net::tls::Acceptor;
+use sansock::net::{Error, HandlerResult, Incoming, Server, ServerError, ServerHandle, WebSocket};
+use sansock::{Config, Event, Keepalive, Limits, SendError, Timeouts, web};
 
 use crate::common::{Failure, Fallible, ms};
 
@@ -40,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) fragments: u32,
     pub(crate) handshake: Duration,
     pub(crate) stack: Option<usize>,
+    /// Whether it listens for TLS on a second port.
+    pub(crate) tls: bool,
 }
 
 /// The counts of the handlers.
@@ -67,6 +70,33 @@ pub(crate) fn serve(options: &Options) -> Fallible {
     panic::set_hook(Box::new(|_| {
         PANICS.fetch_add(1, Ordering::SeqCst);
     }));
+    let mut servers = vec![bind(options)?];
+    if options.tls {
+        servers.push(bind(options)?.tls(acceptor()?));
+    }
+    let handles: Vec<_> = servers.iter().map(Server::handle).collect();
+    thread::Builder::new().name("stop".into()).spawn(move || {
+        // Waits for a line, or for the end of the process that started this one.
+        let _ = io::stdin().read_line(&mut String::new());
+        handles.iter().for_each(ServerHandle::shutdown);
+        thread::sleep(CLOSING + ms(5000));
+        process::exit(1);
+    })?;
+    let addresses: Vec<_> = servers.iter().map(|it| it.local_addr().to_string()).collect();
+    thread::scope(|scope| {
+        let running: Vec<_> =
+            servers.into_iter().map(|it| scope.spawn(|| it.run(handle_one))).collect();
+        // Whoever reads it counts the threads.
+        println!("{}", addresses.join(" "));
+        running.into_iter().try_for_each(|it| {
+            it.join().unwrap_or_else(|_| Err(io::Error::other("a server panicked")))
+        })
+    })?;
+    println!("{}", Ledger::now());
+    Ok(())
+}
+
+fn bind(options: &Options) -> Fallible<Server> {
     let timeouts =
         Timeouts::new().handshake(options.handshake).keepalive(KEEPALIVE).closing(CLOSING);
     let limits = Limits::new()
@@ -84,21 +114,20 @@ pub(crate) fn serve(options: &Options) -> Fallible {
     if let Some(bytes) = options.stack {
         server = server.stack_size(bytes);
     }
-    let handle = server.handle();
-    thread::Builder::new().name("stop".into()).spawn(move || {
-        // Waits for a line, or for the end of the process that started this one.
-        let _ = io::stdin().read_line(&mut String::new());
-        handle.shutdown();
-        thread::sleep(CLOSING + ms(5000));
-        process::exit(1);
-    })?;
-    println!("{}", server.local_addr());
-    server.run(|incoming| Ok(handle_one(incoming)?))?;
-    println!("{}", Ledger::now());
-    Ok(())
+    Ok(server)
 }
 
-fn handle_one(incoming: &Incoming) -> Result<(), Error> {
+/// With a certificate of its own, which clients must take without a check.
+fn acceptor() -> Fallible<Acceptor> {
+    let made = rcgen::generate_simple_self_signed(["localhost".into()])?;
+    Ok(Acceptor::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes())?)
+}
+
+fn handle_one(incoming: &Incoming) -> HandlerResult {
+    Ok(answer(incoming)?)
+}
+
+fn answer(incoming: &Incoming) -> Result<(), Error> {
     let path = incoming.request().path().to_owned();
     match path.as_str() {
         "/split" => split_echo(incoming.accept()?),
@@ -115,6 +144,12 @@ fn handle_one(incoming: &Incoming) -> Result<(), Error> {
                 sent.join().unwrap_or(Ok(()))
             })
         }
+        path if path.starts_with("/web/") => {
+            let url = format!("ws://127.0.0.1:{}/", path.trim_start_matches("/web/"));
+            incoming.accept()?;
+            send_from_web(&url);
+            Ok(())
+        }
         "/deaf" => {
             let socket = incoming.accept()?;
             thread::sleep(DEAF);
@@ -126,6 +161,20 @@ fn handle_one(incoming: &Incoming) -> Result<(), Error> {
             panic()
         }
         _ => echo(incoming.accept()?),
+    }
+}
+
+/// Sends the large message to another server, with the object of browsers, and waits for the end.
+fn send_from_web(url: &str) {
+    let config = Config::new().timeouts(Timeouts::new().closing(CLOSING));
+    let socket = web::WebSocket::builder(url)
+        .and_then(|builder| builder.config(config).write_timeout(WRITE).open());
+    if let Ok(socket) = socket {
+        socket.on_open(|socket, _| {
+            // An error shows in the close event.
+            let _ = socket.send(large());
+        });
+        socket.wait();
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Server {
     process: Child,
     lines: Receiver<String>,
     pub(crate) address: SocketAddr,
+    /// With `--tls`.
+    pub(crate) tls: Option<SocketAddr>,
     pub(crate) gauge: Gauge,
     /// Its resources before the first client.
     empty: Reading,
@@ -57,8 +59,11 @@ impl Server {
             }
         });
         let (address, empty) = (([127, 0, 0, 1], 0).into(), Reading::default());
-        let mut server = Self { process, lines, address, gauge, empty };
-        server.address = server.line()?.parse()?;
+        let mut server = Self { process, lines, address, tls: None, gauge, empty };
+        let line = server.line()?;
+        let mut addresses = line.split(' ').map(str::parse);
+        server.address = addresses.next().ok_or("no address")??;
+        server.tls = addresses.next().transpose()?;
         server.empty = gauge.read()?;
         server.warm_up()?;
         Ok(server)

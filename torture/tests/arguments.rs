@@ -36,5 +36,5 @@ fn wrong_arguments_are_named_and_end_with_2() {
 #[test]
 fn each_fault_is_listed() {
     let (code, stdout, _) = run(&["--list"]);
-    assert_eq!((code, stdout.lines().count()), (Some(0), 20));
+    assert_eq!((code, stdout.lines().count()), (Some(0), 22));
 }
