@@ -12,6 +12,9 @@ const ATTACKS: &str = include_str!("../docs/ATTACKS.md");
 const HTTP: &str = include_str!("../docs/HTTP.md");
 const EMBEDDING: &str = include_str!("../docs/EMBEDDING.md");
 const README: &str = include_str!("../README.md");
+const SECURITY: &str = include_str!("../SECURITY.md");
+const DEPLOY: &str = include_str!("../docs/DEPLOY.md");
+const TESTING: &str = include_str!("../docs/TESTING.md");
 
 /// The cells of the rows of all tables, without the rules between head and rows.
 fn rows(document: &str) -> impl Iterator<Item = Vec<&str>> {
@@ -51,17 +54,22 @@ fn assert_exists(test: &str) {
     let source = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
     // With its attributes above it.
     let (above, _) = source.split_once(&format!("fn {name}()")).unwrap_or_default();
-    assert!(above.rsplit("\n\n").next().unwrap().contains("#[test]"), "{test}");
+    let attributes = above.rsplit("\n\n").next().unwrap();
+    assert!(attributes.contains("#[test]") || attributes.contains("#[tokio::test"), "{test}");
+}
+
+/// Whether it names a file of tests, or a unit test of the library.
+fn is_of_tests(code: &str) -> bool {
+    ["tests/", "tokio/tests/"].iter().any(|it| code.starts_with(it))
+        || code.starts_with("src/") && code.contains(".rs::")
 }
 
 #[test]
 fn each_promise_names_a_test_that_exists() {
     let mut checked = 0;
-    let documents =
-        [include_str!("../SECURITY.md"), include_str!("../docs/DEPLOY.md"), EMBEDDING, HTTP];
-    for document in documents {
+    for document in [SECURITY, DEPLOY, EMBEDDING, HTTP, TESTING] {
         // A line at a time: what stands between the backticks of a program is none.
-        for test in document.lines().flat_map(code).filter(|it| it.starts_with("tests/")) {
+        for test in document.lines().flat_map(code).filter(|it| is_of_tests(it)) {
             if test.contains("::") {
                 assert_exists(test);
             }
@@ -70,7 +78,69 @@ fn each_promise_names_a_test_that_exists() {
             checked += 1;
         }
     }
-    assert!(checked >= 15, "only {checked}");
+    assert!(checked >= 60, "only {checked}");
+}
+
+/// The paragraphs, list items and rows of tables, each in one line, without programs.
+fn items(document: &str) -> Vec<String> {
+    let prose = document.split("\n```").step_by(2);
+    let mut items = vec![String::new()];
+    for line in prose.flat_map(str::lines) {
+        let numbered = line.split_once(". ").is_some_and(|it| it.0.parse::<u32>().is_ok());
+        if line.is_empty() || numbered || line.starts_with(['-', '|', '#']) {
+            items.push(String::new());
+        }
+        let item = items.last_mut().unwrap();
+        *item = format!("{item} {}", line.trim());
+    }
+    items
+}
+
+/// Whether it says how much or how long: a number with its unit.
+fn has_an_amount(item: &str) -> bool {
+    const UNITS: [&str; 14] = [
+        "ns", "ms", "s", "second", "seconds", "minutes", "bytes", "kB", "KB", "KiB", "MiB", "GiB",
+        "Pings", "times",
+    ];
+    let words: Vec<_> =
+        item.split(' ').map(|it| it.trim_matches(['(', ')', ',', '.', ':', ';'])).collect();
+    words.windows(2).any(|pair| {
+        let number = pair[0].replace(',', "").parse::<f64>().is_ok() || pair[0] == "a";
+        number && UNITS.contains(&pair[1])
+    })
+}
+
+#[test]
+fn each_amount_names_its_test() {
+    for item in [SECURITY, DEPLOY, EMBEDDING].into_iter().flat_map(items) {
+        let is_tested = item.contains("tests/") || item.contains("cargo bench");
+        assert!(!has_an_amount(&item) || is_tested, "which test shows it?{item}");
+    }
+}
+
+/// Also those of the rules of embedding, which are numbered.
+#[test]
+fn each_rule_of_embedding_names_its_test() {
+    let rules: Vec<_> = items(EMBEDDING)
+        .into_iter()
+        .filter(|it| it.trim().split_once(". **").is_some_and(|it| it.0.parse::<u32>().is_ok()))
+        .collect();
+    assert_eq!(rules.len(), 22, "two lists of eleven");
+    for rule in rules {
+        assert!(code(&rule).any(is_of_tests), "which test shows it?{rule}");
+    }
+}
+
+/// What happens at each limit of the README stands beside its test.
+#[test]
+fn each_limit_of_the_readme_has_its_test() {
+    let tested: Vec<_> =
+        rows(TESTING).filter(|row| row.len() == 2).flat_map(|row| code(row[0])).collect();
+    let limits = table(1);
+    assert!(limits.len() >= 18);
+    for limit in limits.keys() {
+        assert!(tested.contains(&limit.as_str()), "{limit}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use sansock::frame::Opcode;
 use sansock::handshake::{
     Answer, HandshakeError, HeadLimits, Incomplete, ResponseError, UsageError,
 };
-use sansock::net::{CancelConnect, Client, Error, Transport, client};
+use sansock::net::{Client, Error, Transport, client};
 use sansock::{Event, Message, Timeouts};
 
 /// A server that reads one request and calls a function with it and its stream.
@@ -93,69 +93,6 @@ fn a_refused_tcp_connection_is_a_connect_error() {
     let Error::Connect(error) = error else { panic!("{error:?}") };
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     assert_eq!((error.host(), error.attempts()[0].0), ("127.0.0.1", address));
-}
-
-/// Another thread cancels the wait for a server that accepts and never answers.
-#[test]
-fn connecting_can_be_cancelled() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    let cancel = CancelConnect::new();
-    let client = Client::new(&url).unwrap().cancel(&cancel);
-    let again = client.clone();
-    let connecting = std::thread::spawn(move || client.connect().unwrap_err());
-    // The handshake waits for the answer.
-    let (mut stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-    read_head(&mut stream);
-    cancel.cancel();
-    let error = within(TIMEOUT / 2, move || connecting.join().unwrap());
-    assert!(matches!(error, Error::Cancelled), "{error:?}");
-    assert!(matches!(again.connect(), Err(Error::Cancelled)), "what comes later too");
-    assert!(cancel.is_cancelled());
-}
-
-/// All handshakes with one handle end, in whatever order they began, and also after another one has
-/// ended by itself.
-#[test]
-fn all_that_connect_with_one_handle_are_cancelled() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    let cancel = CancelConnect::new();
-    let client = Client::new(&url).unwrap().cancel(&cancel);
-    let connect = || {
-        let client = client.clone();
-        let connecting = thread::spawn(move || client.connect().unwrap_err());
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-        read_head(&mut stream);
-        (connecting, stream)
-    };
-    let (first, first_stream) = connect();
-    let (second, second_stream) = connect();
-    let (third, third_stream) = connect();
-    drop(second_stream);
-    let error = within(TIMEOUT / 2, move || second.join().unwrap());
-    assert!(matches!(error, Error::Handshake(_)), "{error:?}");
-    cancel.cancel();
-    for connecting in [first, third] {
-        let error = within(TIMEOUT / 2, move || connecting.join().unwrap());
-        assert!(matches!(error, Error::Cancelled), "{error:?}");
-    }
-    drop((first_stream, third_stream));
-}
-
-/// A later cancellation does not affect an established connection.
-#[test]
-fn a_connection_outlives_its_cancel_handle() {
-    let server = Running::start(|server| server, echo);
-    let cancel = CancelConnect::new();
-    let mut socket = Client::new(&server.url()).unwrap().cancel(&cancel).connect().unwrap();
-    cancel.cancel();
-    socket.send("x").unwrap();
-    assert_eq!(next_message(&mut socket), b"x");
-    drop(socket);
-    server.stop();
 }
 
 #[cfg(not(feature = "rustls"))]

@@ -5,6 +5,7 @@
 mod client;
 mod closing;
 mod common;
+mod connecting;
 mod places;
 mod server;
 mod shutdown;

@@ -15,6 +15,7 @@ use sansock::{
     SendError, Timeout,
 };
 use testkit::transport::{Turn, Wire};
+use testkit::wire;
 
 const fn is_send<T: Send>() {}
 const fn is_sync<T: Sync>() {}
@@ -65,6 +66,19 @@ fn what_is_queued_is_one_write() {
     assert_eq!(socket.buffered_amount(), 300);
     socket.send("y").unwrap();
     assert_eq!(socket.get_ref().writes, [[&b"\x81\x01x".repeat(100)[..], b"\x81\x01y"].concat()]);
+}
+
+#[test]
+fn the_answers_to_all_messages_of_one_read_are_one_write() {
+    let read = wire::frame(Role::Server, 0x81, b"x").repeat(100);
+    let wire = Wire { incoming: [Ok(read)].into(), ..Wire::default() };
+    let mut socket = over(wire, Role::Server, Config::new());
+    while let Ok(Some((event, outgoing))) = socket.exchange() {
+        if let Event::Message(message) = event {
+            outgoing.queue(message).unwrap();
+        }
+    }
+    assert_eq!(socket.get_ref().writes, [b"\x81\x01x".repeat(100)]);
 }
 
 #[test]
