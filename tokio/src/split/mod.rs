@@ -2,11 +2,11 @@
 
 mod reader;
 mod shared;
+mod sync;
 mod wakers;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use sansock::buffer::Buffers;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,6 +15,7 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 use self::shared::{Shared, lock};
+use self::sync::Ordering;
 use crate::server::Remains;
 use crate::{WebSocket, pool};
 

@@ -2,8 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
@@ -12,6 +11,7 @@ use sansock::split::{Receiver, SendQueue, Sender};
 use sansock::{Outcome, SendBuffer, SendError, State, Teardown, WritePace};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::sync::{AtomicUsize, Mutex, MutexGuard, PoisonError};
 use super::wakers::Wakers;
 use crate::Error;
 use crate::clock::{Clock, now};
@@ -47,6 +47,8 @@ pub(super) struct Core {
     failure: Option<(io::ErrorKind, String)>,
     /// Whether the last write was flushed.
     unflushed: bool,
+    /// Whether a task found that another one writes, and waits for it.
+    is_awaited: bool,
     /// Whether nothing more is written.
     pub(super) ended: bool,
 }
@@ -74,6 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             pace,
             failure: None,
             unflushed: true,
+            is_awaited: false,
             ended: false,
         };
         let wakers = Arc::new(Wakers::default());
@@ -151,7 +154,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             if core.failure.is_some() || (core.queue.is_done(ticket) && !core.unflushed) {
                 return Poll::Ready(());
             }
-            let Some(mut batch) = core.queue.take() else { return Poll::Pending };
+            let Some(mut batch) = core.queue.take() else {
+                core.is_awaited = true;
+                return Poll::Pending;
+            };
             core.unflushed |= !batch.is_empty();
             drop(core);
             let written = self.write_once(cx, &mut batch);
@@ -159,11 +165,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             core.queue.put_back(batch);
             let is_pending = written.is_pending();
             core.record(written);
+            let is_awaited = std::mem::take(&mut core.is_awaited);
             drop(core);
+            // Those who waited for this task meanwhile have missed it if the transport took bytes
+            // again, and this task may be dropped before it is polled again.
+            if is_awaited || !is_pending {
+                self.wakers.wake_all();
+            }
             if is_pending {
                 return Poll::Pending;
             }
-            self.wakers.wake_all();
         }
     }
 

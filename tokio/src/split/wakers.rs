@@ -1,7 +1,9 @@
 //! One waker for all tasks that hold a half of a connection.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
+
+use super::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The tasks that wait for the connection. A transport and a timer keep one waker each, so both are
 /// polled with one that wakes all. The list has a lock of its own, because a runtime may wake from
@@ -18,15 +20,15 @@ impl Wakers {
         }
     }
 
-    /// Wakes all tasks that wait.
+    /// Wakes all tasks that wait now. One that is woken may run and wait again before the next is
+    /// woken, so they are taken from the front, and no more than there were.
     pub(super) fn wake_all(&self) {
         let mut wakers = self.lock();
-        // Usually there is one, and its memory stays for the next time.
-        while let Some(waker) = wakers.pop() {
+        for _ in 0..wakers.len() {
             if wakers.is_empty() {
-                drop(wakers);
-                return waker.wake();
+                return;
             }
+            let waker = wakers.remove(0);
             drop(wakers);
             waker.wake();
             wakers = self.lock();

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use futures_sink::Sink;
@@ -13,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::let_go;
 use super::shared::{Core, Shared};
+use super::sync::Ordering;
 use crate::stream::READY;
 use crate::{Error, Message, Stream};
 
