@@ -1,6 +1,8 @@
 """The end of Python's websockets: see src/main.rs for the arguments."""
 
+import os
 import random
+import ssl
 import sys
 
 from websockets.extensions.permessage_deflate import (
@@ -9,6 +11,17 @@ from websockets.extensions.permessage_deflate import (
 )
 from websockets.sync.client import connect
 from websockets.sync.server import serve
+
+
+def tls(purpose):
+    """What the files CERT and KEY make, if there are any."""
+    if "CERT" not in os.environ:
+        return None
+    if purpose is ssl.Purpose.SERVER_AUTH:
+        return ssl.create_default_context(cafile=os.environ["CERT"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.environ["CERT"], os.environ["KEY"])
+    return context
 
 
 def check(websocket, forbidden, bits):
@@ -32,7 +45,7 @@ def run_server(forbidden, bits):
             websocket.send(message)
 
     with serve(echo, "127.0.0.1", 0, compression=None, extensions=[extension],
-               max_size=None) as server:
+               max_size=None, ssl=tls(ssl.Purpose.CLIENT_AUTH)) as server:
         print(server.socket.getsockname()[1], flush=True)
         server.serve_forever()
 
@@ -42,7 +55,8 @@ def run_client(forbidden, bits, url):
         server_no_context_takeover=forbidden, client_no_context_takeover=forbidden,
         server_max_window_bits=bits, client_max_window_bits=bits)
     numbers = random.Random(7)
-    with connect(url, compression=None, extensions=[extension], max_size=None) as websocket:
+    with connect(url, compression=None, extensions=[extension], max_size=None,
+                 ssl=tls(ssl.Purpose.SERVER_AUTH)) as websocket:
         check(websocket, forbidden, bits)
         for length in [0, 1, 125, 126, 1_000, 65_535, 65_536, 1 << 20] * 2:
             text = "".join(f'{{"id": {i}}}, ' for i in range(length // 8 + 1))[:length]

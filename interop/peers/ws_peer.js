@@ -3,6 +3,9 @@
 
 const assert = require('node:assert');
 const crypto = require('node:crypto');
+const fs = require('node:fs');
+const http = require('node:http');
+const https = require('node:https');
 const { createRequire } = require('node:module');
 
 // It is installed below target, not beside this file.
@@ -18,17 +21,22 @@ const perMessageDeflate = {
   threshold: 0,
 };
 const maxPayload = 1 << 26;
+// With TLS, which all ends trust.
+const certificate = process.env.CERT && fs.readFileSync(process.env.CERT);
 
 if (mode === 'serve') {
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate, maxPayload });
-  server.on('listening', () => console.log(server.address().port));
+  const listener = certificate
+    ? https.createServer({ cert: certificate, key: fs.readFileSync(process.env.KEY) })
+    : http.createServer();
+  const server = new WebSocketServer({ server: listener, perMessageDeflate, maxPayload });
+  listener.listen(0, '127.0.0.1', () => console.log(listener.address().port));
   server.on('connection', (socket) => {
     assert.match(socket.extensions, /permessage-deflate/);
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
     socket.on('error', (error) => console.error('ws:', error));
   });
 } else {
-  const socket = new WebSocket(url, { perMessageDeflate, maxPayload });
+  const socket = new WebSocket(url, { perMessageDeflate, maxPayload, ca: certificate });
   const messages = [];
   for (let round = 0; round < 2; round++) {
     for (const length of [0, 1, 125, 126, 1000, 65535, 65536, 1 << 20]) {

@@ -372,6 +372,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.state.established.as_ref()?.subprotocol()
     }
 
+    /// Returns the negotiated parameters of permessage-deflate (RFC 7692); `None` if messages are
+    /// not compressed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(&self) -> Option<&sansock::deflate::NegotiatedDeflate> {
+        self.state.established.as_ref()?.deflate()
+    }
+
     /// Returns the result of the opening handshake, unless the connection was made of parts.
     #[must_use]
     pub fn established(&self) -> Option<&Established> {
