@@ -174,6 +174,20 @@ fn an_echo_through_halves_allocates_nothing() {
     }
 }
 
+/// A large message leaves from where it lies, through a half too.
+#[test]
+fn a_large_message_is_not_copied() {
+    let payload = vec![7; 4 << 20];
+    let (_reader, writer): (Reader<_>, Writer<_>) = socket(1).split();
+    now(writer.send("the buffers have found their size")).unwrap();
+    let encoded = sansock::EncodedMessage::new(&payload);
+    let count = allocations(|| {
+        now(writer.send(&payload)).unwrap();
+        now(writer.send_encoded(&encoded)).unwrap();
+    });
+    assert_eq!(count, 0);
+}
+
 #[test]
 fn an_owned_message_is_one_allocation() {
     for length in LENGTHS {

@@ -193,6 +193,25 @@ fn two_saturated_ends_do_not_hang() {
     });
 }
 
+/// Two tasks send payloads from where they lie, longer than the pipe, and a third one queues.
+#[test]
+fn large_payloads_of_several_tasks_stay_whole() {
+    check(|| async {
+        let [(here, to_there), (there, _from_there)] = ends(4_096);
+        let counts = [spawn(task(count(here))), spawn(task(count(there)))];
+        let senders = [1, 2].map(|n| {
+            let writer = to_there.clone();
+            spawn(task(async move { writer.send(vec![n; 9_000]).await.unwrap() }))
+        });
+        to_there.queue("between them, before or behind").unwrap();
+        for sender in senders {
+            sender.await.unwrap();
+        }
+        to_there.start_close(CloseCode::NORMAL, "").await.unwrap();
+        assert_eq!(sum(counts).await, 3);
+    });
+}
+
 /// Who queues does not write: the reader does, though it sleeps.
 #[test]
 fn what_is_queued_wakes_the_reader() {

@@ -1,5 +1,6 @@
 //! One connection for two tasks and more.
 
+mod in_place;
 mod reader;
 mod shared;
 mod sync;

@@ -20,7 +20,7 @@ use crate::server::Slot;
 #[derive(Debug)]
 pub(crate) struct Shared<S: AsyncRead + AsyncWrite + Unpin> {
     /// Locked for one poll at a time, and never together with `core`.
-    io: Mutex<S>,
+    pub(super) io: Mutex<S>,
     core: Mutex<Core>,
     wakers: Arc<Wakers>,
     /// Wakes `wakers`.
@@ -46,7 +46,7 @@ pub(super) struct Core {
     /// Why writing has failed.
     failure: Option<(io::ErrorKind, String)>,
     /// Whether the last write was flushed.
-    unflushed: bool,
+    pub(super) unflushed: bool,
     /// Whether a task found that another one writes, and waits for it.
     is_awaited: bool,
     /// Whether nothing more is written.
@@ -161,20 +161,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             core.unflushed |= !batch.is_empty();
             drop(core);
             let written = self.write_once(cx, &mut batch);
-            let mut core = self.lock();
-            core.queue.put_back(batch);
             let is_pending = written.is_pending();
-            core.record(written);
-            let is_awaited = std::mem::take(&mut core.is_awaited);
-            drop(core);
-            // Those who waited for this task meanwhile have missed it if the transport took bytes
-            // again, and this task may be dropped before it is polled again.
-            if is_awaited || !is_pending {
-                self.wakers.wake_all();
-            }
+            self.put_back(batch, written);
             if is_pending {
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// Gives back the right to write.
+    pub(super) fn put_back(&self, batch: SendBuffer, written: Poll<io::Result<usize>>) {
+        let is_pending = written.is_pending();
+        let mut core = self.lock();
+        core.queue.put_back(batch);
+        core.record(written);
+        let is_awaited = std::mem::take(&mut core.is_awaited);
+        drop(core);
+        // Those who waited for this task meanwhile have missed it if the transport took bytes
+        // again, and this task may be dropped before it is polled again.
+        if is_awaited || !is_pending {
+            self.wakers.wake_all();
         }
     }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_sink::Sink;
+use sansock::buffer::Unwritten;
 use sansock::split::Sender;
 use sansock::{AsMessage, CloseCode, EncodedMessage, Outcome, SendBuffer, SendError};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::in_place::Large;
 use super::let_go;
 use super::shared::{Core, Shared};
 use super::sync::Ordering;
@@ -66,14 +68,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.encode(|sender, output| sender.start_close(code, reason, output))
     }
 
-    /// Sends a message, and waits until it is written.
+    /// Sends a message, and waits until it is written. If nothing waits before it, a large payload is
+    /// written from where it lies, as far as the transport takes it at once; the rest is copied.
     ///
     /// # Errors
     ///
     /// [`Error::Send`]: nothing was sent. [`Error::Io`], [`Error::Timeout`], [`Error::Protocol`] and
     /// [`Error::Abnormal`]: the connection is over.
     pub async fn send(&self, message: impl AsMessage) -> Result<(), Error> {
-        self.send_with(|sender, output| sender.send(message.as_outgoing(), output)).await
+        let message = message.as_outgoing();
+        if message.len() < Unwritten::WORTH_A_PIECE {
+            return self.send_with(|sender, output| sender.send(message, output)).await;
+        }
+        self.send_in_place(Large::Message(message)).await
     }
 
     /// Sends the next fragment of a message; `fin` marks the last one. The fragments of several
@@ -87,13 +94,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.send_with(|sender, output| sender.send_fragment(fragment, fin, output)).await
     }
 
-    /// Sends a message that was encoded once for many connections.
+    /// Sends a message that was encoded once for many connections, as [`send`](Self::send) does.
     ///
     /// # Errors
     ///
     /// [`Error`], as [`send`](Self::send) returns it.
     pub async fn send_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
-        self.send_with(|sender, output| sender.send_encoded(message, output)).await
+        if message.as_bytes().len() < Unwritten::WORTH_A_PIECE {
+            return self.send_with(|sender, output| sender.send_encoded(message, output)).await;
+        }
+        self.send_in_place(Large::Encoded(message)).await
     }
 
     /// Sends a Ping with a payload of at most 125 bytes.
@@ -168,6 +178,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
             let Core { sender, queue, .. } = core;
             Ok(encode(sender, queue.queued())?)
         })
+    }
+
+    async fn send_in_place(&self, message: Large<'_>) -> Result<(), Error> {
+        match self.shared.send_in_place(message)? {
+            Some(ticket) => poll_fn(|cx| self.shared.poll_flush(cx, ticket)).await,
+            None => self.send_with(|sender, output| message.queue(sender, output)).await,
+        }
     }
 
     async fn send_with(

@@ -1,0 +1,94 @@
+//! Large payloads, which are written from where they lie.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use sansock::buffer::Unwritten;
+use sansock::split::Sender;
+use sansock::{EncodedMessage, OutgoingMessage, SendBuffer, SendError};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::shared::{Core, Locked, Shared, lock};
+use crate::Error;
+use crate::write::Waiting as _;
+
+/// A message with a large payload.
+#[derive(Clone, Copy)]
+pub(super) enum Large<'m> {
+    Message(OutgoingMessage<'m>),
+    Encoded(&'m EncodedMessage),
+}
+
+impl<'m> Large<'m> {
+    fn start<'b>(
+        self,
+        sender: &mut Sender,
+        batch: &'b mut SendBuffer,
+    ) -> Result<Unwritten<'b>, SendError>
+    where
+        'm: 'b,
+    {
+        match self {
+            Self::Message(message) => sender.send_in_place(message, batch),
+            Self::Encoded(message) => sender.send_encoded_in_place(message, batch),
+        }
+    }
+
+    /// Copies it.
+    pub(super) fn queue(
+        self,
+        sender: &mut Sender,
+        buffer: &mut SendBuffer,
+    ) -> Result<(), SendError> {
+        match self {
+            Self::Message(message) => sender.send(message, buffer),
+            Self::Encoded(message) => sender.send_encoded(message, buffer),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    /// Writes the message from where it lies, as far as the transport takes it at once; the rest is
+    /// queued, and the ticket is for all of it. `None` if bytes wait before it that another task
+    /// writes, or if it cannot be sent: then it is to be queued, which says why.
+    pub(super) fn send_in_place(&self, message: Large<'_>) -> Result<Option<u64>, Error> {
+        let mut core = self.lock();
+        core.check()?;
+        if core.queue.has_rest() {
+            return Ok(None);
+        }
+        let Some(mut batch) = core.queue.take() else { return Ok(None) };
+        let ticket = core.queue.ticket();
+        let written = self.write_in_place(core, &mut batch, message);
+        let is_sent = written.is_ok();
+        self.put_back(batch, written.unwrap_or(Poll::Pending));
+        Ok(is_sent.then_some(ticket))
+    }
+
+    /// Writes a payload behind the batch, for as long as the transport takes it; the rest is copied
+    /// into the batch. An error means that nothing was sent.
+    fn write_in_place(
+        &self,
+        mut core: Locked<'_>,
+        batch: &mut SendBuffer,
+        message: Large<'_>,
+    ) -> Result<Poll<io::Result<usize>>, SendError> {
+        let Core { sender, queue, unflushed, .. } = &mut *core;
+        let mut unwritten = message.start(sender, batch)?;
+        queue.set_in_flight(unwritten.remaining());
+        *unflushed = true;
+        drop(core);
+        let cx = &mut Context::from_waker(self.waker());
+        let mut io = lock(&self.io);
+        let mut written: usize = 0;
+        while !unwritten.is_empty() {
+            match unwritten.poll_write(Pin::new(&mut *io), cx) {
+                Poll::Ready(Ok(n)) => written = written.saturating_add(n),
+                Poll::Pending if written > 0 => break,
+                other => return Ok(other),
+            }
+        }
+        Ok(Poll::Ready(Ok(written)))
+    }
+}
