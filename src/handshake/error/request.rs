@@ -18,6 +18,8 @@ pub enum RequestError {
     Body,
     /// The request does not ask for WebSocket: it has no Upgrade header with `websocket` (4.2.1).
     UpgradeRequired,
+    /// The request is an extended CONNECT whose `:protocol` is not `websocket` (RFC 8441, 4).
+    UnsupportedProtocol,
     /// The WebSocket version is missing, or is not 13 (4.4).
     UnsupportedVersion,
     /// The [`OriginPolicy`](crate::handshake::OriginPolicy) does not allow the request's Origin
@@ -44,6 +46,9 @@ impl RequestError {
             // "the server MUST abort the WebSocket handshake [...] and instead send an appropriate
             // HTTP error code (such as 426 Upgrade Required)" (RFC 6455, 4.2.2)
             Self::UpgradeRequired | Self::UnsupportedVersion => 426,
+            // "the server SHOULD respond to the request with a 501 (Not Implemented) status code"
+            // (RFC 9220, 3)
+            Self::UnsupportedProtocol => 501,
         }
     }
 }
@@ -60,6 +65,7 @@ impl fmt::Display for RequestError {
             Self::UpgradeRequired => {
                 "this is a WebSocket endpoint (RFC 6455): the request needs Upgrade: websocket"
             }
+            Self::UnsupportedProtocol => "the :protocol of the extended CONNECT is not websocket",
             Self::UnsupportedVersion => "the WebSocket version (Sec-WebSocket-Version) is not 13",
             Self::HostDenied => {
                 "the server does not know the host in the Host header as its own (HostPolicy, \

@@ -21,6 +21,9 @@ pub enum ResponseError {
     /// The server's parameters of an extension are not valid, or do not answer what the client
     /// offered (RFC 7692, 7.1).
     ExtensionParameters,
+    /// The server of an HTTP/2 connection does not announce `SETTINGS_ENABLE_CONNECT_PROTOCOL` (RFC
+    /// 8441, 3): it serves no WebSocket over HTTP/2. Connect with HTTP/1.1.
+    NoExtendedConnect,
 }
 
 impl fmt::Display for ResponseError {
@@ -46,6 +49,10 @@ impl fmt::Display for ResponseError {
             }
             Self::ExtensionParameters => {
                 "the server's extension parameters do not answer what the client offered"
+            }
+            Self::NoExtendedConnect => {
+                "the server does not announce extended CONNECT \
+                 (SETTINGS_ENABLE_CONNECT_PROTOCOL): connect with HTTP/1.1"
             }
         })
     }
