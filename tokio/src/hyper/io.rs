@@ -1,25 +1,51 @@
-//! hyper's stream as one of tokio's.
+//! hyper's stream as one of tokio's, and the connection over it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use sansock::handshake::{Carrier, Established, Incomplete};
+use sansock::{Config, Deadline, ReceiveBuffer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::opening::in_time;
+use crate::server::WRITE_TIMEOUT;
+use crate::{Error, WebSocket};
+
+/// The largest number of bytes that one write hands to a stream of HTTP/2. hyper copies whatever it
+/// gets and takes two writes before it waits for the peer, so a write without a limit would hold all
+/// that is queued a second time, and count it as written.
+const PIECE: usize = 64 << 10;
+
 /// What hyper hands over: the connection of HTTP/1.1, or one stream of HTTP/2.
+///
+/// "Orderly TCP-level closures are represented as `END_STREAM` flags [...]. RST exceptions are
+/// represented with the `RST_STREAM` frame [...] with the CANCEL error code" (RFC 8441, 5). A reset
+/// is the error [`ConnectionReset`](io::ErrorKind::ConnectionReset), and so is the loss of the whole
+/// connection. For a reader a reset with CANCEL or `NO_ERROR` is the end of the stream.
 #[derive(Debug)]
-pub struct Upgraded(TokioIo<hyper::upgrade::Upgraded>);
+pub struct Upgraded {
+    io: TokioIo<hyper::upgrade::Upgraded>,
+    carrier: Carrier,
+}
 
 impl Upgraded {
-    pub(super) fn new(io: hyper::upgrade::Upgraded) -> Self {
-        Self(TokioIo::new(io))
-    }
-
     /// Returns hyper's stream.
     #[must_use]
     pub fn into_inner(self) -> hyper::upgrade::Upgraded {
-        self.0.into_inner()
+        self.io.into_inner()
+    }
+
+    /// Names an error of a stream of HTTP/2 as that of TCP would be named.
+    fn name<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        result.map_err(|error| match (self.carrier, error.kind()) {
+            (Carrier::ExtendedConnect, io::ErrorKind::Other) => {
+                io::Error::new(io::ErrorKind::ConnectionReset, error)
+            }
+            _ => error,
+        })
     }
 }
 
@@ -29,7 +55,8 @@ impl AsyncRead for Upgraded {
         cx: &mut Context<'_>,
         bytes: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, bytes)
+        let read = Pin::new(&mut self.io).poll_read(cx, bytes);
+        self.name(read)
     }
 }
 
@@ -39,7 +66,12 @@ impl AsyncWrite for Upgraded {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        let bytes = match self.carrier {
+            Carrier::Upgrade => bytes,
+            Carrier::ExtendedConnect => bytes.get(..PIECE).unwrap_or(bytes),
+        };
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.name(written)
     }
 
     fn poll_write_vectored(
@@ -47,18 +79,40 @@ impl AsyncWrite for Upgraded {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+        if self.carrier == Carrier::Upgrade {
+            return Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        }
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        self.poll_write(cx, first.map_or(&[], |slice| slice))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.name(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        let ended = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.name(ended)
     }
+}
+
+/// Waits for the stream, until the deadline at most, and makes the connection.
+pub(super) async fn take_over(
+    upgrade: OnUpgrade,
+    carrier: Carrier,
+    established: Established,
+    config: &Config,
+    deadline: &Deadline,
+) -> Result<WebSocket<Upgraded>, Error> {
+    let io = in_time(deadline, upgrade).await.ok_or(Incomplete::TimedOut)?;
+    let io = Upgraded { io: TokioIo::new(io.map_err(io::Error::other)?), carrier };
+    let input = ReceiveBuffer::with_read_size(config.read_size);
+    let mut socket = WebSocket::from_established(io, established, config, input);
+    socket.set_write_timeout(Some(WRITE_TIMEOUT));
+    Ok(socket)
 }

@@ -1,22 +1,20 @@
 //! A server's side: the answer to a request that hyper has parsed.
 
 use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
+use sansock::Config;
 use sansock::handshake::http::HttpServerHandshake;
 use sansock::handshake::{
-    Answer, Carrier, Established, HandshakeError, Incomplete, OriginPolicy, Rejection, Request,
+    Answer, Carrier, Established, HandshakeError, OriginPolicy, Rejection, Request, RequestError,
     UsageError,
 };
-use sansock::{Config, ReceiveBuffer};
 
-use super::Upgraded;
+use super::io::{Upgraded, take_over};
 use crate::clock::now;
-use crate::opening::in_time;
 use crate::{Error, WebSocket};
 
 /// Answers a request for WebSocket: returns the response, and a future of the connection, which a
@@ -56,7 +54,8 @@ pub fn upgrade<B>(
     answer: &Answer,
     config: &Config,
 ) -> Result<(http::Response<()>, Upgrade), http::Response<Vec<u8>>> {
-    let carrier = carrier(request.extensions());
+    // Another `:protocol` comes by extended CONNECT too.
+    let carrier = carrier(request.extensions()).unwrap_or(Carrier::ExtendedConnect);
     let accepted = ServerHandshake::new(request).and_then(|handshake| {
         OriginPolicy::SameHost.check(&handshake.request())?;
         handshake.accept(answer, config)
@@ -65,17 +64,18 @@ pub fn upgrade<B>(
 }
 
 /// How the request asks for WebSocket: by `:protocol` of HTTP/2, or by Upgrade of HTTP/1.1.
-fn carrier(extensions: &http::Extensions) -> Carrier {
+fn carrier(extensions: &http::Extensions) -> Result<Carrier, RequestError> {
     match extensions.get::<Protocol>() {
-        Some(protocol) if protocol.as_str() == "websocket" => Carrier::ExtendedConnect,
-        _ => Carrier::Upgrade,
+        None => Ok(Carrier::Upgrade),
+        Some(protocol) if protocol.as_str() == "websocket" => Ok(Carrier::ExtendedConnect),
+        Some(_) => Err(RequestError::UnsupportedProtocol),
     }
 }
 
 /// A client's request that hyper has parsed: accept it or reject it.
 ///
-/// A plain HTTP request is one too ([`Request::is_websocket`]); only [`accept`](Self::accept)
-/// refuses it.
+/// A plain HTTP/1.1 request is one too ([`Request::is_websocket`]); only [`accept`](Self::accept)
+/// refuses it. A plain request of HTTP/2 is not valid: route it before.
 #[derive(Debug)]
 pub struct ServerHandshake {
     handshake: HttpServerHandshake,
@@ -90,7 +90,7 @@ impl ServerHandshake {
     /// The request is not valid. Answer it with
     /// [`HandshakeError::to_http`](sansock::handshake::HandshakeError::to_http).
     pub fn new<B>(request: &mut http::Request<B>) -> Result<Self, HandshakeError> {
-        let handshake = HttpServerHandshake::new(request, carrier(request.extensions()))?;
+        let handshake = HttpServerHandshake::new(request, carrier(request.extensions())?)?;
         Ok(Self { handshake, upgrade: hyper::upgrade::on(request) })
     }
 
@@ -100,7 +100,7 @@ impl ServerHandshake {
     ///
     /// As [`new`](Self::new).
     pub fn from_parts(parts: &mut http::request::Parts) -> Result<Self, HandshakeError> {
-        let handshake = HttpServerHandshake::from_parts(parts, carrier(&parts.extensions))?;
+        let handshake = HttpServerHandshake::from_parts(parts, carrier(&parts.extensions)?)?;
         // hyper takes it from a whole request only.
         let mut request = http::Request::new(());
         std::mem::swap(request.extensions_mut(), &mut parts.extensions);
@@ -129,7 +129,8 @@ impl ServerHandshake {
         config: &Config,
     ) -> Result<(http::Response<()>, Upgrade), HandshakeError> {
         let (response, established) = self.handshake.accept(answer)?;
-        Ok((response, Upgrade::new(self.upgrade, established, *config)))
+        let carrier = self.request().carrier();
+        Ok((response, Upgrade::new(self.upgrade, carrier, established, *config)))
     }
 
     /// Makes the response that rejects the client, or the answer to a plain HTTP request.
@@ -153,15 +154,10 @@ impl ServerHandshake {
 pub struct Upgrade(Pin<Box<dyn Future<Output = Result<WebSocket<Upgraded>, Error>> + Send>>);
 
 impl Upgrade {
-    pub(super) fn new(upgrade: OnUpgrade, established: Established, config: Config) -> Self {
+    fn new(upgrade: OnUpgrade, carrier: Carrier, established: Established, config: Config) -> Self {
         Self(Box::pin(async move {
             let deadline = config.timeouts.opening(now());
-            let io = in_time(&deadline, upgrade).await.ok_or(Incomplete::TimedOut)?;
-            let io = Upgraded::new(io.map_err(io::Error::other)?);
-            let input = ReceiveBuffer::with_read_size(config.read_size);
-            let mut socket = WebSocket::from_established(io, established, &config, input);
-            socket.set_write_timeout(Some(crate::server::WRITE_TIMEOUT));
-            Ok(socket)
+            take_over(upgrade, carrier, established, &config, &deadline).await
         }))
     }
 }
