@@ -158,7 +158,7 @@ async fn a_response_that_is_never_written_times_out() {
         let _sending = tokio::spawn(async move { client.send(request(carrier)).await });
         let upgrade = upgrades.recv().await.unwrap();
         let start = tokio::time::Instant::now();
-        let error = upgrade.await.unwrap_err();
+        let error = soon(upgrade).await.unwrap_err();
         let timed_out = HandshakeError::Incomplete(Incomplete::TimedOut);
         assert!(matches!(&error, Error::Handshake(error) if *error == timed_out), "{error:?}");
         let limit = Config::new().timeouts.handshake.unwrap();
