@@ -1,37 +1,17 @@
-//! Where the servers listen, and how signals stop them.
+//! Servers that listen there, and how signals stop them.
 
 use std::error::Error;
-use std::ffi::OsString;
-use std::net::ToSocketAddrs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use lexopt::ValueExt as _;
 use sansock_tokio::Server;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The arguments `ADDR`, `--cert` and `--key`.
-#[derive(Default)]
-pub(crate) struct Listen {
-    pub(crate) address: Option<String>,
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-}
+pub(crate) use self::address::Listen;
+
+#[path = "address.rs"]
+mod address;
 
 impl Listen {
-    /// Parses the address: an invalid one is an error in the arguments, one that is in use is not.
-    pub(crate) fn at(&mut self, address: OsString) -> Result<(), lexopt::Error> {
-        address.parse_with(ToSocketAddrs::to_socket_addrs)?;
-        self.address = Some(address.string()?);
-        Ok(())
-    }
-
-    pub(crate) fn check(&self) -> Result<(), lexopt::Error> {
-        match (&self.cert, &self.key) {
-            (Some(_), Some(_)) | (None, None) => Ok(()),
-            _ => Err("--cert and --key must be given together".into()),
-        }
-    }
-
     /// Returns a listening server, and the letter that its URLs have after `ws`.
     pub(crate) async fn bind(
         &self,

@@ -43,4 +43,4 @@ mod server;
 pub use self::client::ClientHandshake;
 pub use self::http2::http2;
 pub use self::io::Upgraded;
-pub use self::server::{ServerHandshake, Upgrade, upgrade};
+pub use self::server::{ServerHandshake, Upgrade, refuse, upgrade};

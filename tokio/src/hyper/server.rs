@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use http::Version;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use sansock::Config;
@@ -54,13 +55,24 @@ pub fn upgrade<B>(
     answer: &Answer,
     config: &Config,
 ) -> Result<(http::Response<()>, Upgrade), http::Response<Vec<u8>>> {
-    // Another `:protocol` comes by extended CONNECT too.
-    let carrier = carrier(request.extensions()).unwrap_or(Carrier::ExtendedConnect);
+    let version = request.version();
     let accepted = ServerHandshake::new(request).and_then(|handshake| {
         OriginPolicy::SameHost.check(&handshake.request())?;
         handshake.accept(answer, config)
     });
-    accepted.map_err(|error| error.to_http(carrier))
+    accepted.map_err(|error| refuse(&error, version))
+}
+
+/// Makes the response to a request of this HTTP version that failed with this error:
+/// [`HandshakeError::to_http`].
+#[must_use]
+pub fn refuse(error: &HandshakeError, version: http::Version) -> http::Response<Vec<u8>> {
+    let carrier = match version {
+        Version::HTTP_09 | Version::HTTP_10 | Version::HTTP_11 => Carrier::Upgrade,
+        // Without the headers that HTTP/2 does not have.
+        _ => Carrier::ExtendedConnect,
+    };
+    error.to_http(carrier)
 }
 
 /// How the request asks for WebSocket: by `:protocol` of HTTP/2, or by Upgrade of HTTP/1.1.
@@ -87,8 +99,7 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// The request is not valid. Answer it with
-    /// [`HandshakeError::to_http`](sansock::handshake::HandshakeError::to_http).
+    /// The request is not valid. Answer it with [`refuse`].
     pub fn new<B>(request: &mut http::Request<B>) -> Result<Self, HandshakeError> {
         let handshake = HttpServerHandshake::new(request, carrier(request.extensions())?)?;
         Ok(Self { handshake, upgrade: hyper::upgrade::on(request) })
@@ -121,8 +132,7 @@ impl ServerHandshake {
     /// # Errors
     ///
     /// [`HandshakeError::Request`] for a plain HTTP request, and [`HandshakeError::Usage`] if the
-    /// answer does not fit the request. Answer it with
-    /// [`HandshakeError::to_http`](sansock::handshake::HandshakeError::to_http).
+    /// answer does not fit the request. Answer it with [`refuse`].
     pub fn accept(
         self,
         answer: &Answer,
