@@ -153,7 +153,8 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let acceptor = tls::acceptor(&options.listen)?;
     let s = if acceptor.is_some() { "s" } else { "" };
     let mut signals = Signals::new()?;
-    println!("listening on ws{s}://{}/", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    println!("listening on ws{s}://{address}/\na page that says so is at http{s}://{address}/");
     let (stop, stopping) = watch::channel(false);
     let server = Server { config: options.config(), subprotocols: options.subprotocols.into() };
     loop {
@@ -271,7 +272,9 @@ impl Server {
     ) -> Response<Full<Bytes>> {
         let is_plain = !request.headers().contains_key(header::UPGRADE);
         if is_plain && request.method() == Method::GET {
-            return Response::new(Full::from("This server echoes WebSocket messages.\n"));
+            let version = request.version();
+            let page = format!("This server echoes WebSocket messages. You speak {version:?}.\n");
+            return Response::new(Full::from(page));
         }
         match self.upgrade(&mut request) {
             Ok((response, upgrade)) => {

@@ -6,5 +6,6 @@
 mod chat;
 mod driver;
 mod echo;
+mod http2;
 mod proxy;
 mod server;

@@ -29,10 +29,14 @@ impl Server {
     }
 
     pub(crate) fn start_at(example: &str, over: Over, address: &str) -> Self {
+        Self::start_with(example, over, &[address])
+    }
+
+    pub(crate) fn start_with(example: &str, over: Over, arguments: &[&str]) -> Self {
         let examples = env::var("EXAMPLES").expect("EXAMPLES is not set: use interop/browser/run");
         let directory = fresh_directory();
         let mut command = Command::new(PathBuf::from(examples).join(example));
-        command.arg(address).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         if let Over::Https = over {
             let made = generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
             for (option, file, text) in [
