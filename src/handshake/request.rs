@@ -174,8 +174,8 @@ impl Received {
 fn host(line: &RequestLine, headers: Headers<'_>) -> Result<Authority, HandshakeError> {
     let of_target = line.authority.as_ref().map(|(authority, _)| authority);
     let may_lack_host = match line.carrier {
-        // HTTP/1.0 has no Host.
-        Carrier::Upgrade => line.is_http_1_0,
+        // HTTP/1.0 has no Host, and HTTP/2 has `:authority`.
+        Carrier::Upgrade => line.is_without_upgrade,
         // "The Host information is conveyed as part of the :authority pseudo-header field"
         // (RFC 8441, 5); a Host header may stand for it (RFC 9113, 8.3.1).
         Carrier::ExtendedConnect => of_target.is_some(),
@@ -223,12 +223,12 @@ fn confirm(
     headers: Headers<'_>,
 ) -> Result<Option<Confirmation>, HandshakeError> {
     if line.carrier == Carrier::Upgrade {
-        if !asks_for_websocket(headers, line.is_http_1_0) {
+        if !asks_for_websocket(headers, line.is_without_upgrade) {
             return Ok(None);
         }
         // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
         // (RFC 6455, 4.1)
-        if line.is_http_1_0 {
+        if line.is_without_upgrade {
             return Err(HeadError::HttpVersion.into());
         }
         if line.method != "GET" {
@@ -243,8 +243,8 @@ fn confirm(
 ///
 /// "A server that receives an Upgrade header field in an HTTP/1.0 request MUST ignore that Upgrade
 /// field." (RFC 9110, 7.8)
-fn asks_for_websocket(headers: Headers<'_>, is_http_1_0: bool) -> bool {
-    !is_http_1_0 && headers.list_has("Upgrade", "websocket")
+fn asks_for_websocket(headers: Headers<'_>, is_without_upgrade: bool) -> bool {
+    !is_without_upgrade && headers.list_has("Upgrade", "websocket")
         || headers.get("Sec-WebSocket-Key").is_some()
         || headers.get(VERSION).is_some()
 }

@@ -15,7 +15,8 @@ pub(super) const METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 pub(crate) struct RequestLine {
     pub(super) carrier: Carrier,
     pub(super) method: &'static str,
-    pub(super) is_http_1_0: bool,
+    /// Whether its version has no Upgrade: HTTP/1.0, 2 and 3.
+    pub(super) is_without_upgrade: bool,
     pub(super) target: String,
     /// If the target is a URL: its host and port, and its scheme's default port.
     pub(super) authority: Option<(Authority, u16)>,
@@ -44,7 +45,7 @@ impl StartLine for RequestLine {
         else {
             return Err(HeadError::StartLine.into());
         };
-        let is_http_1_0 = match version {
+        let is_without_upgrade = match version {
             b"HTTP/1.1" => false,
             b"HTTP/1.0" => true,
             [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
@@ -52,7 +53,7 @@ impl StartLine for RequestLine {
             }
             _ => return Err(HeadError::StartLine.into()),
         };
-        Ok(Self::new(Carrier::Upgrade, method, target, is_http_1_0)?)
+        Ok(Self::new(Carrier::Upgrade, method, target, is_without_upgrade)?)
     }
 }
 
@@ -83,7 +84,7 @@ impl RequestLine {
         carrier: Carrier,
         method: &[u8],
         target: &[u8],
-        is_http_1_0: bool,
+        is_without_upgrade: bool,
     ) -> Result<Self, RequestError> {
         let methods: &[&str] = match carrier {
             Carrier::Upgrade => &METHODS,
@@ -97,7 +98,7 @@ impl RequestLine {
         } else {
             split_target(target).ok_or(RequestError::Target)?
         };
-        Ok(Self { carrier, method, is_http_1_0, target, authority })
+        Ok(Self { carrier, method, is_without_upgrade, target, authority })
     }
 
     /// Whether the URL's "/host/, and /port/ [...] match" (4.1) the Host header, which may omit a

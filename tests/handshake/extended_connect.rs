@@ -112,9 +112,35 @@ fn version_method_and_target_fit_the_carrier() {
     let handshake = check(&without_authority).unwrap();
     assert_eq!((handshake.request().host(), handshake.request().port()), ("a", Some(1)));
 
-    // A request of HTTP/2 without `:protocol`.
+    // A request of HTTP/2 without `:protocol` is for a tunnel.
     let outcome = HttpServerHandshake::new(&request(), Carrier::Upgrade).unwrap_err();
-    assert_eq!(outcome, Head(HttpVersion));
+    assert_eq!(outcome, Request(RequestError::Method));
+}
+
+#[test]
+fn without_protocol_it_is_a_plain_request() {
+    for version in [Version::HTTP_2, Version::HTTP_3] {
+        let builder = http::Request::builder().version(version);
+        let mut request = builder.uri("https://server.example.com/health").body(()).unwrap();
+        // The HTTP library refuses connection-specific fields (RFC 9113, 8.2.2). Here they mean
+        // nothing.
+        for upgrade in [false, true] {
+            if upgrade {
+                request.headers_mut().insert("upgrade", HeaderValue::from_static("websocket"));
+            }
+            let handshake = HttpServerHandshake::new(&request, Carrier::Upgrade).unwrap();
+            let seen = handshake.request();
+            assert!(!seen.is_websocket());
+            assert_eq!((seen.method(), seen.target()), ("GET", "/health"));
+            assert_eq!((seen.host(), seen.port()), ("server.example.com", None));
+            let error = handshake.accept(&Answer::new()).unwrap_err();
+            assert_eq!(error, Request(RequestError::UpgradeRequired));
+        }
+        let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
+        request.headers_mut().insert("sec-websocket-key", key);
+        let outcome = HttpServerHandshake::new(&request, Carrier::Upgrade).unwrap_err();
+        assert_eq!(outcome, Head(HttpVersion), "a handshake of HTTP/1.1");
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn version_of(text: &str) -> Option<Version> {
         "HTTP/0.9" => Version::HTTP_09,
         "HTTP/1.0" => Version::HTTP_10,
         "HTTP/1.1" => Version::HTTP_11,
-        "HTTP/2.0" => Version::HTTP_2,
+        // HTTP/2 is never in this form.
         _ => return None,
     })
 }

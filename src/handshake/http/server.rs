@@ -53,7 +53,8 @@ impl HttpServerHandshake {
     /// Checks the request. The program says by which carrier it came:
     /// [`ExtendedConnect`](Carrier::ExtendedConnect) if the pseudo-header `:protocol` is
     /// `websocket`, which each HTTP library has somewhere else (hyper: `hyper::ext::Protocol` among
-    /// the request's extensions).
+    /// the request's extensions). With [`Upgrade`](Carrier::Upgrade) a request of HTTP/2 is a plain
+    /// one.
     ///
     /// # Errors
     ///
@@ -78,14 +79,15 @@ impl HttpServerHandshake {
         headers: &HeaderMap,
         carrier: Carrier,
     ) -> Result<Self, HandshakeError> {
-        let is_http_1_0 = match (carrier, version) {
-            (Carrier::Upgrade, Version::HTTP_10) => true,
+        // Versions without Upgrade: what does not come by extended CONNECT is a plain request.
+        let is_without_upgrade = match (carrier, version) {
+            (Carrier::Upgrade, Version::HTTP_10 | Version::HTTP_2 | Version::HTTP_3) => true,
             (Carrier::Upgrade, Version::HTTP_11)
             | (Carrier::ExtendedConnect, Version::HTTP_2 | Version::HTTP_3) => false,
             _ => return Err(HeadError::HttpVersion.into()),
         };
         let (method, target) = (method.as_str().as_bytes(), uri.to_string());
-        let start_line = RequestLine::new(carrier, method, target.as_bytes(), is_http_1_0)?;
+        let start_line = RequestLine::new(carrier, method, target.as_bytes(), is_without_upgrade)?;
         let received = Received::check(Head { start_line, fields: fields(headers) })?;
         Ok(Self { received })
     }
