@@ -148,7 +148,7 @@ pub use sansock::{
     AsMessage, CloseCode, Config, Delivery, EncodedMessage, Event, Keepalive, Limits, Outcome,
     Timeouts, handshake, uri,
 };
-pub use server::{Incoming, Server, ServerHandle};
+pub use server::{Connections, Incoming, Server, ServerHandle};
 pub use split::{Reader, Writer};
 pub use transport::Stream;
 pub use websocket::WebSocket;

@@ -431,7 +431,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for WebSocket<S> {
     fn drop(&mut self) {
         if let Some(slot) = self.state.link.slot.take() {
             // The server writes what waits, and closes the connection.
-            return slot.free(self.take_rest().map(|rest| Remains::Connection(Box::new(rest))));
+            return slot.let_go(self.take_rest().map(|rest| Remains::Connection(Box::new(rest))));
         }
         let Some(mut buffers) = self.state.buffers.take() else { return };
         if !self.state.link.is_finished() && !buffers.output.is_empty() {

@@ -30,6 +30,9 @@
 //! The second product is also what one client can make the server hold. The other direction has the
 //! windows that the client announces.
 //!
+//! [`Connections`](crate::Connections) spawns the tasks and closes all connections at a shutdown, of
+//! which those of HTTP servers know nothing.
+//!
 //! # A client
 //!
 //! [`ClientHandshake`] makes the request and takes the response, over any connection of hyper's.

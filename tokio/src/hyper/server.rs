@@ -86,23 +86,26 @@ fn carrier(extensions: &http::Extensions) -> Result<Carrier, RequestError> {
 
 /// A client's request that hyper has parsed: accept it or reject it.
 ///
-/// A plain HTTP/1.1 request is one too ([`Request::is_websocket`]); only [`accept`](Self::accept)
-/// refuses it. A plain request of HTTP/2 is not valid: route it before.
+/// A plain HTTP request is one too ([`Request::is_websocket`]); only [`accept`](Self::accept)
+/// refuses it.
 #[derive(Debug)]
 pub struct ServerHandshake {
     handshake: HttpServerHandshake,
-    upgrade: OnUpgrade,
+    /// `None` for a plain request, which keeps it.
+    upgrade: Option<OnUpgrade>,
 }
 
 impl ServerHandshake {
-    /// Checks the request, and takes its [`OnUpgrade`].
+    /// Checks the request, and takes its [`OnUpgrade`] if it asks for WebSocket.
     ///
     /// # Errors
     ///
     /// The request is not valid. Answer it with [`refuse`].
     pub fn new<B>(request: &mut http::Request<B>) -> Result<Self, HandshakeError> {
         let handshake = HttpServerHandshake::new(request, carrier(request.extensions())?)?;
-        Ok(Self { handshake, upgrade: hyper::upgrade::on(request) })
+        let is_websocket = handshake.request().is_websocket();
+        let upgrade = is_websocket.then(|| hyper::upgrade::on(request));
+        Ok(Self { handshake, upgrade })
     }
 
     /// Does the same as [`new`](Self::new), without the request's body.
@@ -112,11 +115,15 @@ impl ServerHandshake {
     /// As [`new`](Self::new).
     pub fn from_parts(parts: &mut http::request::Parts) -> Result<Self, HandshakeError> {
         let handshake = HttpServerHandshake::from_parts(parts, carrier(&parts.extensions)?)?;
-        // hyper takes it from a whole request only.
-        let mut request = http::Request::new(());
-        std::mem::swap(request.extensions_mut(), &mut parts.extensions);
-        let upgrade = hyper::upgrade::on(&mut request);
-        std::mem::swap(request.extensions_mut(), &mut parts.extensions);
+        let is_websocket = handshake.request().is_websocket();
+        let upgrade = is_websocket.then(|| {
+            // hyper takes it from a whole request only.
+            let mut request = http::Request::new(());
+            std::mem::swap(request.extensions_mut(), &mut parts.extensions);
+            let upgrade = hyper::upgrade::on(&mut request);
+            std::mem::swap(request.extensions_mut(), &mut parts.extensions);
+            upgrade
+        });
         Ok(Self { handshake, upgrade })
     }
 
@@ -140,7 +147,8 @@ impl ServerHandshake {
     ) -> Result<(http::Response<()>, Upgrade), HandshakeError> {
         let (response, established) = self.handshake.accept(answer)?;
         let carrier = self.request().carrier();
-        Ok((response, Upgrade::new(self.upgrade, carrier, established, *config)))
+        let upgrade = self.upgrade.ok_or(RequestError::UpgradeRequired)?;
+        Ok((response, Upgrade::new(upgrade, carrier, established, *config)))
     }
 
     /// Makes the response that rejects the client, or the answer to a plain HTTP request.

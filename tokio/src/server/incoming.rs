@@ -52,7 +52,7 @@ struct Guard<S: AsyncRead + AsyncWrite + Unpin>(Option<Arc<Slot<S>>>);
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Guard<S> {
     fn drop(&mut self) {
         if let Some(slot) = self.0.take() {
-            slot.free(None);
+            slot.let_go(None);
         }
     }
 }
@@ -225,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Incoming<S> {
         let Some(mut inner) = self.inner.take() else { return };
         let slot = inner.slot.as_mut().and_then(|guard| guard.0.take());
         if let Some(slot) = slot {
-            slot.free(Some(Remains::Request(Self { inner: Some(inner) })));
+            slot.let_go(Some(Remains::Request(Self { inner: Some(inner) })));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Accepting clients.
 
+mod connections;
+mod handle;
 mod incoming;
 mod options;
 mod registry;
@@ -20,10 +22,11 @@ use sansock::{Config, Keepalive};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::time::Instant;
 
+pub use self::connections::Connections;
+pub use self::handle::ServerHandle;
 pub use self::incoming::Incoming;
 #[cfg(feature = "hyper")]
 pub(crate) use self::options::WRITE_TIMEOUT;
-pub use self::registry::ServerHandle;
 pub(crate) use self::slot::{Remains, Slot};
 
 use self::options::Options;
@@ -53,6 +56,7 @@ use self::serve::{Task, serve};
 #[must_use]
 pub struct Server {
     listener: TcpListener,
+    address: SocketAddr,
     options: Options,
     registry: Arc<Registry>,
 }
@@ -73,8 +77,8 @@ impl Server {
     ///
     /// The error of the operating system.
     pub fn from_listener(listener: TcpListener) -> io::Result<Self> {
-        let registry = Arc::new(Registry::new(listener.local_addr()?));
-        Ok(Self { listener, options: Options::new(), registry })
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, options: Options::new(), registry: Arc::default() })
     }
 
     /// Sets limits, delivery and timeouts. [`Config::public_server`] has those for a server that
@@ -159,13 +163,13 @@ impl Server {
     /// Returns the address that the server listens on.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.registry.address()
+        self.address
     }
 
     /// Returns a handle that stops the server.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle { registry: Arc::clone(&self.registry) }
+        ServerHandle { address: self.address, registry: Arc::clone(&self.registry) }
     }
 
     #[cfg(feature = "rustls")]
@@ -194,7 +198,7 @@ impl Server {
         F: Fn(Incoming) -> H + Send + Sync + 'static,
         H: Future<Output = HandlerResult> + Send + 'static,
     {
-        let Self { listener, options, registry } = self;
+        let Self { listener, options, registry, .. } = self;
         let (options, handler) = (Arc::new(options), Arc::new(handler));
         let (connections, handshakes) = (options.max_connections, options.max_handshakes);
         while registry.wait_for_room(connections, handshakes).await {
@@ -215,7 +219,7 @@ impl Server {
                 }
             };
             let slot = Arc::new(Slot::new());
-            let Some(guard) = registry.register(&slot) else { break };
+            let Some(guard) = registry.register_handshake(slot.clone()) else { break };
             let number = guard.number;
             let task = Box::new(Task { peer, slot, guard, options: Arc::clone(&options) });
             let serving = serve(task, Box::new(tcp), Arc::clone(&handler));

@@ -1,7 +1,7 @@
-//! The connections of a server, and how they are ended.
+//! The places of connections that end together.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,36 +10,27 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::slot::Slot;
-use crate::Stream;
+use super::slot::Closing;
 
-/// Stops a [`Server`](crate::Server).
-#[derive(Clone, Debug)]
-pub struct ServerHandle {
-    pub(super) registry: Arc<Registry>,
-}
-
-#[derive(Debug)]
+#[derive(Default)]
 pub(super) struct Registry {
-    address: SocketAddr,
-    connections: Mutex<Connections>,
-    /// Notified when a connection ends and when the server shuts down.
+    places: Mutex<Places>,
+    /// Notified when a connection begins or ends, and at the shutdown.
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Connections {
+#[derive(Default)]
+struct Places {
     all: BTreeMap<u64, Entry>,
     /// Those in their handshake, each with its start, the oldest first.
     pending: VecDeque<(Instant, u64)>,
     next: u64,
-    /// The code with which the server shuts down.
+    /// The code of the shutdown.
     shutdown: Option<CloseCode>,
 }
 
-#[derive(Debug)]
 struct Entry {
-    slot: Arc<Slot<Stream>>,
+    slot: Arc<dyn Closing>,
     task: Option<AbortHandle>,
 }
 
@@ -49,54 +40,27 @@ const UNDISTURBED: Duration = Duration::from_secs(1);
 /// become free.
 pub(super) const RETRY: Duration = Duration::from_millis(20);
 
-impl ServerHandle {
-    /// Stops accepting clients, closes each connection with 1001 after its accepted messages, and
-    /// lets [`Server::run`](crate::Server::run) return when all have ended. Returns at once.
-    ///
-    /// A connection that waits for its client is closed at once; another one at its next wait or
-    /// flush. One that does neither within [`Timeouts::closing`](sansock::Timeouts::closing) and a
-    /// second is cut off.
-    pub fn shutdown(&self) {
-        self.shutdown_with(CloseCode::GOING_AWAY);
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// [`shutdown`](Self::shutdown) with another code, such as 1012 for a restart.
-    pub fn shutdown_with(&self, code: CloseCode) {
+    /// Asks every connection to close, those too that begin later.
+    pub(super) fn shutdown(&self, code: CloseCode) {
         let slots: Vec<_> = {
-            let mut connections = self.registry.lock();
-            connections.shutdown = Some(code);
-            connections.all.values().map(|entry| Arc::clone(&entry.slot)).collect()
+            let mut places = self.lock();
+            places.shutdown = Some(code);
+            places.all.values().map(|entry| Arc::clone(&entry.slot)).collect()
         };
         for slot in slots {
             slot.close(code);
         }
-        self.registry.changed.notify_waiters();
+        self.changed.notify_waiters();
     }
 
-    /// Returns how many connections there are, those in their handshake included.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.registry.lock().all.len()
-    }
-
-    /// Returns the address that the server listens at.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.registry.address
-    }
-}
-
-impl Registry {
-    pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, connections: Mutex::default(), changed: Notify::new() }
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Connections> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many connections there are.
+    pub(super) fn count(&self) -> usize {
+        self.lock().all.len()
     }
 
     /// Waits for a free place; `false` if the server shuts down. If there is none, the oldest
@@ -122,56 +86,82 @@ impl Registry {
         }
     }
 
-    /// Is done when the server shuts down.
+    /// Is done when the connections are to close.
     pub(super) async fn shut_down(&self) {
+        self.wait_until(|places| places.shutdown.is_some()).await;
+    }
+
+    /// Is done when there is a connection.
+    pub(super) async fn opened(&self) {
+        self.wait_until(|places| !places.all.is_empty()).await;
+    }
+
+    /// Is done when there is none.
+    pub(super) async fn closed(&self) {
+        self.wait_until(|places| places.all.is_empty()).await;
+    }
+
+    async fn wait_until(&self, condition: impl Fn(&Places) -> bool) {
         loop {
             let changed = self.changed.notified();
-            if self.lock().shutdown.is_some() {
+            if condition(&self.lock()) {
                 return;
             }
             changed.await;
         }
     }
 
-    /// Gives a connection its place; `None` if the server shuts down.
-    pub(super) fn register(self: &Arc<Self>, slot: &Arc<Slot<Stream>>) -> Option<Guard> {
-        let mut connections = self.lock();
-        if connections.shutdown.is_some() {
+    /// Gives a connection its place. After the shutdown it is asked to close at once.
+    pub(super) fn register(self: &Arc<Self>, slot: Arc<dyn Closing>) -> Guard {
+        let number = {
+            let mut places = self.lock();
+            if let Some(code) = places.shutdown {
+                slot.close(code);
+            }
+            places.insert(slot)
+        };
+        self.changed.notify_waiters();
+        Guard { registry: Arc::clone(self), number }
+    }
+
+    /// Gives a connection its place, in which it begins its handshake; `None` after the shutdown.
+    pub(super) fn register_handshake(self: &Arc<Self>, slot: Arc<dyn Closing>) -> Option<Guard> {
+        let mut places = self.lock();
+        if places.shutdown.is_some() {
             return None;
         }
-        let number = connections.next;
-        connections.next = number.wrapping_add(1);
-        connections.all.insert(number, Entry { slot: Arc::clone(slot), task: None });
-        connections.pending.push_back((Instant::now(), number));
+        let number = places.insert(slot);
+        places.pending.push_back((Instant::now(), number));
         Some(Guard { registry: Arc::clone(self), number })
     }
 
     /// Sets the task that serves the connection.
     pub(super) fn set_task(&self, number: u64, task: AbortHandle) {
-        if let Some(entry) = self.lock().all.get_mut(&number) {
-            entry.task = Some(task);
+        match self.lock().all.get_mut(&number) {
+            Some(entry) => entry.task = Some(task),
+            // It has ended, or was to be cut off before it was known.
+            None => task.abort(),
         }
     }
 
     /// Waits for the connections to end, until then at most; then cuts them off.
     pub(super) async fn close_all(&self, until: Instant) {
-        let ended = async {
-            loop {
-                let changed = self.changed.notified();
-                if self.lock().all.is_empty() {
-                    return;
-                }
-                changed.await;
-            }
-        };
-        if tokio::time::timeout_at(until, ended).await.is_err() {
+        if tokio::time::timeout_at(until, self.closed()).await.is_err() {
             let entries = std::mem::take(&mut self.lock().all);
             entries.into_values().filter_map(|entry| entry.task).for_each(|task| task.abort());
+            self.changed.notify_waiters();
         }
     }
 }
 
-impl Connections {
+impl Places {
+    fn insert(&mut self, slot: Arc<dyn Closing>) -> u64 {
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        self.all.insert(number, Entry { slot, task: None });
+        number
+    }
+
     /// Ends the oldest pending connection if it has had its time. Returns when to look again.
     fn displace(&mut self, now: Instant) -> Option<Instant> {
         let ends = self.pending.front()?.0 + UNDISTURBED;
@@ -186,6 +176,12 @@ impl Connections {
     }
 }
 
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("count", &self.count()).finish_non_exhaustive()
+    }
+}
+
 /// A connection's place, which is free when this is dropped.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -196,10 +192,10 @@ pub(super) struct Guard {
 impl Guard {
     /// Records that the client's request has arrived. `false` if the server shuts down.
     pub(super) fn opened(&self) -> bool {
-        let mut connections = self.registry.lock();
-        connections.pending.retain(|&(_, number)| number != self.number);
-        let goes_on = connections.shutdown.is_none();
-        drop(connections);
+        let mut places = self.registry.lock();
+        places.pending.retain(|&(_, number)| number != self.number);
+        let goes_on = places.shutdown.is_none();
+        drop(places);
         self.registry.changed.notify_waiters();
         goes_on
     }
@@ -207,10 +203,10 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let mut connections = self.registry.lock();
-        connections.all.remove(&self.number);
-        connections.pending.retain(|&(_, number)| number != self.number);
-        drop(connections);
+        let mut places = self.registry.lock();
+        places.all.remove(&self.number);
+        places.pending.retain(|&(_, number)| number != self.number);
+        drop(places);
         self.registry.changed.notify_waiters();
     }
 }

@@ -9,7 +9,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use sansock::CloseCode;
 use sansock::handshake::Rejection;
 use sansock::net::{HandlerResult, ServerError};
 use tokio::net::TcpStream;
@@ -71,46 +70,40 @@ impl Task {
         Incoming::open(stream, Some(self.peer), &self.options, Some(slot), deadline).await
     }
 
-    /// Closes a connection that the program has let go of before its end, after the queued
-    /// messages.
-    async fn end(&self, result: Result<HandlerResult, Box<dyn Any + Send>>) {
+    /// Reports how the handler ended, and closes what it has left.
+    async fn end(&self, result: Result<HandlerResult, Panic>) {
         let report = |error: &ServerError| self.options.report(error, Some(self.peer));
-        let failure = match result {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(ServerError::Handler(error)),
-            Err(panic) => Some(ServerError::Panic(text_of(&*panic))),
-        };
+        let failure = failure(result);
         failure.iter().for_each(report);
-        let remains = poll_fn(|cx| self.slot.poll_free(cx)).await;
-        let code = match failure {
-            None => self.slot.must_close().unwrap_or(CloseCode::NORMAL),
-            Some(_) => CloseCode::INTERNAL_ERROR,
-        };
-        match remains {
-            None => {}
-            Some(Remains::Request(incoming)) => {
-                if failure.is_none() {
-                    report(&ServerError::Unanswered);
-                }
-                // 500 is a valid rejection, and an error of the transport concerns only this client.
-                let _ = incoming.reject(&Rejection::new(500)).await;
-            }
-            // How it ends concerns only this client.
-            Some(Remains::Connection(mut socket)) => drop(socket.close(code, "").await),
-            Some(Remains::Split(mut reader)) => drop(reader.close(code, "").await),
+        let remains = self.slot.free().await;
+        if failure.is_none() && matches!(remains, Some(Remains::Request(_))) {
+            report(&ServerError::Unanswered);
         }
+        self.slot.close_rest(remains, failure.is_some()).await;
     }
 }
 
+/// What a handler panics with.
+pub(super) type Panic = Box<dyn Any + Send>;
+
 /// Runs the handler; the error is the panic.
-async fn run<H: Future<Output = HandlerResult>>(
+pub(super) async fn run<H: Future<Output = HandlerResult>>(
     mut handler: Pin<&mut H>,
-) -> Result<HandlerResult, Box<dyn Any + Send>> {
+) -> Result<HandlerResult, Panic> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
         Ok(polled) => polled.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
     })
     .await
+}
+
+/// Why the handler has failed; `None` if it has not.
+pub(super) fn failure(result: Result<HandlerResult, Panic>) -> Option<ServerError> {
+    match result {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(ServerError::Handler(error)),
+        Err(panic) => Some(ServerError::Panic(text_of(&*panic))),
+    }
 }
 
 /// Reports a handshake whose task was ended because another client needed its place.

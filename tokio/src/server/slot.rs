@@ -1,14 +1,31 @@
 //! A connection's place in the server that accepted it.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use sansock::CloseCode;
+use sansock::handshake::Rejection;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::incoming::Incoming;
 use crate::{Reader, WebSocket};
+
+/// What the registry needs of a slot, whatever the transport.
+pub(super) trait Closing: Send + Sync {
+    /// Asks the connection to close.
+    fn close(&self, code: CloseCode);
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
+    fn close(&self, code: CloseCode) {
+        self.code.store(code.get(), Ordering::Release);
+        if let Some(waker) = self.lock().holder.take() {
+            waker.wake();
+        }
+    }
+}
 
 /// Shared by the server's task and the connection, wherever the program holds it.
 #[derive(Debug)]
@@ -44,14 +61,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
         Self { code: AtomicU16::new(0), state: Mutex::new(state) }
     }
 
-    /// Asks the connection to close.
-    pub(super) fn close(&self, code: CloseCode) {
-        self.code.store(code.get(), Ordering::Release);
-        if let Some(waker) = self.lock().holder.take() {
-            waker.wake();
-        }
-    }
-
     /// The code with which the connection is to be closed.
     #[inline]
     pub(crate) fn must_close(&self) -> Option<CloseCode> {
@@ -67,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
     }
 
     /// Lets go of the connection.
-    pub(crate) fn free(&self, remains: Option<Remains<S>>) {
+    pub(crate) fn let_go(&self, remains: Option<Remains<S>>) {
         let mut state = self.lock();
         state.is_free = true;
         state.remains = remains;
@@ -77,8 +86,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
         }
     }
 
-    /// Is ready when the program has let go of the connection.
-    pub(super) fn poll_free(&self, cx: &mut Context<'_>) -> Poll<Option<Remains<S>>> {
+    /// Waits until the program has let go of the connection.
+    pub(super) async fn free(&self) -> Option<Remains<S>> {
+        poll_fn(|cx| self.poll_free(cx)).await
+    }
+
+    /// Closes what the program has dropped before its end, after the queued messages. How that ends
+    /// concerns only this client.
+    pub(super) async fn close_rest(&self, remains: Option<Remains<S>>, has_failed: bool) {
+        let code = if has_failed {
+            CloseCode::INTERNAL_ERROR
+        } else {
+            self.must_close().unwrap_or(CloseCode::NORMAL)
+        };
+        match remains {
+            None => {}
+            // 500 is a valid rejection.
+            Some(Remains::Request(incoming)) => drop(incoming.reject(&Rejection::new(500)).await),
+            Some(Remains::Connection(mut socket)) => drop(socket.close(code, "").await),
+            Some(Remains::Split(mut reader)) => drop(reader.close(code, "").await),
+        }
+    }
+
+    fn poll_free(&self, cx: &mut Context<'_>) -> Poll<Option<Remains<S>>> {
         let mut state = self.lock();
         if state.is_free {
             return Poll::Ready(state.remains.take());

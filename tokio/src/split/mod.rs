@@ -60,9 +60,9 @@ fn let_go<S: AsyncRead + AsyncWrite + Unpin>(shared: &Arc<Shared<S>>) {
         (Some(slot), Some((receiver, buffers))) => {
             shared.halves.store(1, Ordering::Relaxed);
             let rest = Reader::new(Arc::clone(shared), receiver, buffers);
-            slot.free(Some(Remains::Split(Box::new(rest))));
+            slot.let_go(Some(Remains::Split(Box::new(rest))));
         }
-        (Some(slot), None) => slot.free(None),
+        (Some(slot), None) => slot.let_go(None),
         (None, _) => {
             let ticket = shared.lock().queue.ticket();
             let _ = shared.poll_write(ticket);

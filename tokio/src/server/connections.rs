@@ -1,0 +1,163 @@
+//! Connections whose clients another server accepts, and that are closed together.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sansock::CloseCode;
+use sansock::net::{HandlerResult, ServerError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::registry::{Guard, Registry};
+use super::serve::{failure, run};
+use super::slot::Slot;
+use crate::{Error, WebSocket};
+
+/// Connections that are closed together, for a server that has an accept loop of its own, such as
+/// one of hyper or axum: their graceful shutdown knows nothing of a WebSocket. Clones are the same
+/// connections.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use sansock_tokio::hyper::Upgrade;
+/// use sansock_tokio::{CloseCode, Connections};
+///
+/// /// A service has answered the request.
+/// fn serve(connections: &Connections, upgrade: Upgrade) {
+///     connections.spawn(upgrade, |opened| async move {
+///         let mut socket = opened?;
+///         while let Some(message) = socket.next_message().await? {
+///             socket.send(message).await?;
+///         }
+///         Ok(())
+///     });
+/// }
+///
+/// /// `http` ends when the last request is answered.
+/// async fn shut_down(connections: &Connections, http: impl Future<Output = ()>) {
+///     connections.shutdown(CloseCode::GOING_AWAY);
+///     connections.drain(Duration::from_secs(11), http).await;
+/// }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Connections {
+    registry: Arc<Registry>,
+}
+
+impl Connections {
+    /// Creates a set without connections.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Spawns a task that waits for a connection and calls `handler` with it, or with the error of
+    /// its opening. The task returns the handler's error or panic.
+    ///
+    /// When the handler has returned and the connection is dropped, wherever it was moved to, the
+    /// task writes the queued messages, and then a Close frame with 1000 after `Ok`, or with 1011
+    /// after `Err` or a panic. This takes [`Timeouts::closing`](sansock::Timeouts::closing) at most.
+    ///
+    /// A connection that begins after the [`shutdown`](Self::shutdown) is closed too, at its first
+    /// wait.
+    pub fn spawn<S, O, F, H>(&self, opening: O, handler: F) -> JoinHandle<Result<(), ServerError>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        O: Future<Output = Result<WebSocket<S>, Error>> + Send + 'static,
+        F: FnOnce(Result<WebSocket<S>, Error>) -> H + Send + 'static,
+        H: Future<Output = HandlerResult> + Send + 'static,
+    {
+        let slot = Arc::new(Slot::new());
+        let guard = self.registry.register(Arc::<Slot<S>>::clone(&slot));
+        let number = guard.number;
+        let task = tokio::spawn(serve(slot, guard, opening, handler));
+        self.registry.set_task(number, task.abort_handle());
+        task
+    }
+
+    /// Closes each connection with this code after its accepted messages. Returns at once.
+    ///
+    /// A connection that waits for its client is closed at once; another one at its next wait or
+    /// flush.
+    pub fn shutdown(&self, code: CloseCode) {
+        self.registry.shutdown(code);
+    }
+
+    /// Returns how many connections there are, those that are being opened included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.registry.count()
+    }
+
+    /// Waits until there is no connection.
+    pub async fn closed(&self) {
+        self.registry.closed().await;
+    }
+
+    /// Waits for `server`, the end of the server that opens the connections, and then until all
+    /// connections have ended. From the [`shutdown`](Self::shutdown) on, connections that take
+    /// longer than `limit` are cut off, so a server may wait for its connections too.
+    ///
+    /// Before the shutdown nothing is cut off, and it may come while this waits.
+    pub async fn drain<T>(&self, limit: Duration, server: impl Future<Output = T>) -> T {
+        let mut cutting = pin!(async {
+            self.registry.shut_down().await;
+            loop {
+                self.registry.close_all(Instant::now() + limit).await;
+                self.registry.opened().await;
+            }
+        });
+        let output = beside(cutting.as_mut(), server).await;
+        beside(cutting, self.closed()).await;
+        output
+    }
+}
+
+/// Awaits `future`, and polls `background` meanwhile.
+async fn beside<T>(
+    mut background: Pin<&mut impl Future<Output = ()>>,
+    future: impl Future<Output = T>,
+) -> T {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending() {
+            // It has no end.
+            let _ = background.as_mut().poll(cx);
+        }
+        polled
+    })
+    .await
+}
+
+/// Serves one connection, in a task of its own.
+async fn serve<S, O, F, H>(
+    slot: Arc<Slot<S>>,
+    guard: Guard,
+    opening: O,
+    handler: F,
+) -> Result<(), ServerError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    O: Future<Output = Result<WebSocket<S>, Error>>,
+    F: FnOnce(Result<WebSocket<S>, Error>) -> H,
+    H: Future<Output = HandlerResult>,
+{
+    let opened = opening.await.map(|mut socket| {
+        socket.state.link.slot = Some(Arc::clone(&slot));
+        socket
+    });
+    let is_open = opened.is_ok();
+    let failure = failure(run(pin!(handler(opened))).await);
+    if is_open {
+        // Boxed, so that the task keeps no memory for it.
+        let end = async { slot.close_rest(slot.free().await, failure.is_some()).await };
+        Box::pin(end).await;
+    }
+    drop(guard);
+    failure.map_or(Ok(()), Err)
+}
