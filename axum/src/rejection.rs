@@ -1,0 +1,163 @@
+//! Why a request is rejected.
+
+use std::fmt;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, Version};
+use sansock_tokio::handshake::{Carrier, HandshakeError};
+
+/// Why [`WebSocketUpgrade`](crate::WebSocketUpgrade) rejects a request. As a response it has the
+/// status and the headers that tell the client what to change.
+///
+/// ```
+/// use axum::response::{IntoResponse, Response};
+/// use sansock_axum::WebSocketUpgrade;
+/// use sansock_axum::handshake::{HandshakeError, RequestError};
+/// use sansock_axum::rejection::WebSocketUpgradeRejection;
+///
+/// async fn handler(ws: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> Response {
+///     match ws {
+///         Ok(ws) => ws.on_upgrade(|_socket| async {}),
+///         Err(WebSocketUpgradeRejection::Handshake(rejection))
+///             if *rejection.error() == HandshakeError::Request(RequestError::UpgradeRequired) =>
+///         {
+///             "This is a WebSocket.".into_response()
+///         }
+///         Err(rejection) => rejection.into_response(),
+///     }
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/ws", axum::routing::any(handler));
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WebSocketUpgradeRejection {
+    /// The request does not ask for WebSocket, or its handshake is not valid.
+    Handshake(HandshakeRejection),
+    /// The server cannot hand over the connection.
+    ConnectionNotUpgradable(ConnectionNotUpgradable),
+}
+
+impl WebSocketUpgradeRejection {
+    /// Returns the status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Handshake(rejection) => rejection.status(),
+            Self::ConnectionNotUpgradable(rejection) => rejection.status(),
+        }
+    }
+
+    /// Returns what is wrong.
+    #[must_use]
+    pub fn body_text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl IntoResponse for WebSocketUpgradeRejection {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Handshake(rejection) => rejection.into_response(),
+            Self::ConnectionNotUpgradable(rejection) => rejection.into_response(),
+        }
+    }
+}
+
+impl fmt::Display for WebSocketUpgradeRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Handshake(rejection) => rejection.fmt(f),
+            Self::ConnectionNotUpgradable(rejection) => rejection.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for WebSocketUpgradeRejection {}
+
+impl From<ConnectionNotUpgradable> for WebSocketUpgradeRejection {
+    fn from(rejection: ConnectionNotUpgradable) -> Self {
+        Self::ConnectionNotUpgradable(rejection)
+    }
+}
+
+/// The request does not ask for WebSocket, or its handshake is not valid: 400, 405 or 426.
+#[derive(Debug)]
+pub struct HandshakeRejection {
+    error: HandshakeError,
+    refused: RefusedHandshake,
+}
+
+impl HandshakeRejection {
+    /// Returns what is wrong with the request.
+    #[must_use]
+    pub const fn error(&self) -> &HandshakeError {
+        &self.error
+    }
+
+    /// Returns the status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for HandshakeRejection {
+    fn into_response(self) -> Response {
+        self.error.to_http(self.refused.carrier).map(Body::from)
+    }
+}
+
+impl fmt::Display for HandshakeRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for HandshakeRejection {}
+
+/// The server cannot hand over the connection: it does not support upgrades, or a layer has removed
+/// hyper's `OnUpgrade` from the request's extensions. The status is 500, since the client can do
+/// nothing about it.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionNotUpgradable;
+
+impl ConnectionNotUpgradable {
+    /// Returns the status of the response.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        StatusCode::INTERNAL_SERVER_ERROR
+    }
+}
+
+impl IntoResponse for ConnectionNotUpgradable {
+    fn into_response(self) -> Response {
+        (self.status(), self.to_string()).into_response()
+    }
+}
+
+impl fmt::Display for ConnectionNotUpgradable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server runs HTTP connections without upgrades, which WebSocket needs")
+    }
+}
+
+impl std::error::Error for ConnectionNotUpgradable {}
+
+/// How a request is answered whose handshake is refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefusedHandshake {
+    carrier: Carrier,
+}
+
+impl RefusedHandshake {
+    /// A request of this version. The response of HTTP/2 has no Upgrade and Connection headers.
+    pub(crate) fn new(version: Version) -> Self {
+        let is_http_1 = version <= Version::HTTP_11;
+        Self { carrier: if is_http_1 { Carrier::Upgrade } else { Carrier::ExtendedConnect } }
+    }
+
+    pub(crate) fn with(self, error: HandshakeError) -> WebSocketUpgradeRejection {
+        WebSocketUpgradeRejection::Handshake(HandshakeRejection { error, refused: self })
+    }
+}
