@@ -26,6 +26,8 @@ CASES_OF_THE_SUITE = 517
 # Of the 18 cases in each group of sections 12 and 13 (permessage-deflate), --sample takes the smallest
 # message (16 bytes) and, from the middle, 8,192 bytes in fragments of 256.
 SAMPLE_OF_A_GROUP = (1, 11)
+# The adapters, and the roles that each has.
+ROLES = {"net": ("server", "client"), "tokio": ("server", "client"), "axum": ("server",)}
 COLUMNS = ("OK", "INFORMATIONAL", "NON-STRICT", "FAILED", "UNIMPLEMENTED", "MISSING")
 PASSED = ("OK", "INFORMATIONAL")
 
@@ -47,6 +49,15 @@ class Broken(Exception):
 def key(case):
     """The order of cases: 9.2.1 before 10.1.1."""
     return tuple(int(number) for number in case.split("."))
+
+
+def roles_of(adapter, role):
+    """The roles to run: those that the adapter has."""
+    if role == "all":
+        return ROLES[adapter]
+    if role not in ROLES[adapter]:
+        raise Broken(f"{adapter} has no {role}")
+    return (role,)
 
 
 def in_sample(case):
@@ -334,8 +345,9 @@ def arguments():
         description="Runs the Autobahn WebSocket test suite against this crate.")
     parser.add_argument("role", nargs="?", choices=("server", "client", "all"), default="all",
                         help="the role that the crate plays (default: all, one after the other)")
-    parser.add_argument("--of", choices=("net", "tokio"), default="net",
-                        help="the adapter whose programs are tested (default: net, the blocking one)")
+    parser.add_argument("--of", choices=tuple(ROLES), default="net",
+                        help="the adapter whose programs are tested (default: net, the blocking one); "
+                        "axum is a server only")
     parser.add_argument("--cases", action="append", metavar="PATTERNS",
                         help="only these, as 9.1.1 or '1.*'; comma-separated, may be repeated")
     parser.add_argument("--sample", action="store_true",
@@ -359,7 +371,7 @@ def run(options):
     chosen = [case for case in expand(patterns, runner.all_cases()) if not options.sample or in_sample(case)]
     if not chosen:
         raise Broken("no case is left to run")
-    roles = ("server", "client") if options.role == "all" else (options.role,)
+    roles = roles_of(options.of, options.role)
     outcomes = [runner.role(name, chosen) for name in roles]
     for outcome in outcomes:
         outcome.print_failures()

@@ -30,6 +30,17 @@ class Patterns(unittest.TestCase):
         self.assertEqual(sample, [*ALL[:5], "12.1.1", "12.1.11", "13.7.1", "13.7.11"])
 
 
+class Roles(unittest.TestCase):
+    def test_all_are_those_that_the_adapter_has(self):
+        self.assertEqual(runner.roles_of("tokio", "all"), ("server", "client"))
+        self.assertEqual(runner.roles_of("axum", "all"), ("server",))
+        self.assertEqual(runner.roles_of("tokio", "client"), ("client",))
+
+    def test_one_that_it_does_not_have_is_an_error(self):
+        with self.assertRaises(runner.Broken):
+            runner.roles_of("axum", "client")
+
+
 class Parts(unittest.TestCase):
     def test_every_case_is_in_exactly_one_part(self):
         parts = runner.cut(ALL)

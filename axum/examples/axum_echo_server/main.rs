@@ -1,0 +1,180 @@
+//! Sends every message back with its type, over HTTP/1.1 and HTTP/2.
+//!
+//! ```sh
+//! cargo run --release -p sansock-axum --example axum_echo_server
+//! cargo run --release -p sansock-axum --example axum_echo_server -- 127.0.0.1:9001 --threads 4
+//! cargo run --release -p sansock-axum --example axum_echo_server -- --cert cert.pem --key key.pem
+//! ```
+//!
+//! With `--features deflate` it compresses for clients that offer it.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::serve::{Listener, ListenerExt as _};
+use lexopt::{Arg, ValueExt as _};
+use sansock_axum::handshake::Offer;
+use sansock_axum::{Config, Event, Keepalive, Limits, Timeouts, WebSocket, WebSocketUpgrade};
+use tokio::net::TcpListener;
+
+use crate::listen::{Listen, TlsListener};
+use crate::values::value;
+
+#[path = "../../../examples/command_line/mod.rs"]
+mod command_line;
+mod listen;
+#[path = "../../../examples/command_line/values.rs"]
+mod values;
+
+const HELP: &str = "\
+A WebSocket server that sends every message back, over HTTP/1.1 and HTTP/2.
+
+Usage: axum_echo_server [ADDR] [OPTIONS]
+
+ADDR is HOST:PORT, default 127.0.0.1:9001; with port 0 the system chooses a port.
+
+Options:
+  --threads NUMBER             the threads of the runtime; default 1, which is the main thread
+  --max-message BYTES          largest message that is accepted; default 67108864 (64 MiB)
+  --handshake-timeout SECONDS  how long TLS may take, and then the response to a request; default 10
+  --subprotocol NAME           a subprotocol that the server supports; may be repeated
+  --cert PEM --key PEM         serve wss: with the certificate chain in the first file and its key
+                               in the second
+  --help                       show this
+
+Ctrl-C and SIGTERM close every connection with 1001; a second signal ends the program at once.
+";
+
+fn main() -> ExitCode {
+    command_line::main(HELP, Options::parse, run)
+}
+
+#[derive(Clone)]
+struct Options {
+    listen: Listen,
+    threads: NonZeroUsize,
+    max_message: u64,
+    handshake_timeout: Duration,
+    subprotocols: Vec<String>,
+}
+
+impl Options {
+    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
+        let mut options = Self {
+            listen: Listen::default(),
+            threads: NonZeroUsize::MIN,
+            max_message: 64 << 20,
+            handshake_timeout: Duration::from_secs(10),
+            subprotocols: Vec::new(),
+        };
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Arg::Long("threads") => options.threads = value(&mut arguments, "threads")?,
+                Arg::Long("max-message") => {
+                    options.max_message = value(&mut arguments, "max-message")?;
+                }
+                Arg::Long("handshake-timeout") => {
+                    let seconds: NonZeroU32 = value(&mut arguments, "handshake-timeout")?;
+                    options.handshake_timeout = Duration::from_secs(seconds.get().into());
+                }
+                Arg::Long("subprotocol") => {
+                    options.subprotocols.push(subprotocol(arguments.value()?.string()?)?);
+                }
+                Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
+                Arg::Long("key") => options.listen.key = Some(arguments.value()?.into()),
+                Arg::Long("help") | Arg::Short('h') => return Ok(None),
+                Arg::Value(address) if options.listen.address.is_none() => {
+                    options.listen.at(address)?;
+                }
+                argument => return Err(argument.unexpected()),
+            }
+        }
+        options.listen.check()?;
+        Ok(Some(options))
+    }
+
+    fn config(&self) -> Config {
+        let limits = Limits::new().message(self.max_message).frame(self.max_message);
+        let keepalive = Keepalive::every(Duration::from_secs(20));
+        let timeouts = Timeouts::new().handshake(self.handshake_timeout).keepalive(keepalive);
+        Config::new().limits(limits).timeouts(timeouts)
+    }
+}
+
+fn subprotocol(name: String) -> Result<String, lexopt::Error> {
+    let uri = "ws://localhost/".parse().map_err(|_| "the URL")?;
+    match Offer::new(uri).subprotocol(&name).check() {
+        Ok(()) => Ok(name),
+        Err(error) => Err(format!("--subprotocol: {error}").into()),
+    }
+}
+
+fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let runtime = match options.threads.get() {
+        1 => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+        threads => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(threads).enable_all().build()?
+        }
+    };
+    runtime.block_on(listen(options))
+}
+
+async fn listen(options: Options) -> Result<(), Box<dyn Error>> {
+    let tcp = options.listen.bind("127.0.0.1:9001").await?;
+    match options.listen.tls()? {
+        None => serve("ws", nodelay(tcp), options).await,
+        Some(config) => {
+            let limit = options.handshake_timeout;
+            serve("wss", TlsListener::new(nodelay(tcp), config, limit), options).await
+        }
+    }
+}
+
+/// Small messages leave at once.
+fn nodelay(tcp: TcpListener) -> impl Listener<Io = tokio::net::TcpStream, Addr = SocketAddr> {
+    tcp.tap_io(|tcp| {
+        if let Err(error) = tcp.set_nodelay(true) {
+            eprintln!("{error}");
+        }
+    })
+}
+
+async fn serve<L>(scheme: &str, listener: L, options: Options) -> Result<(), Box<dyn Error>>
+where
+    L: Listener<Addr = SocketAddr>,
+{
+    let signal = listen::signals()?;
+    println!("listening on {scheme}://{}/", listener.local_addr()?);
+    let options = &*Box::leak(Box::new(options));
+    let app = Router::new().fallback(handler).with_state(options);
+    sansock_axum::serve(listener, app.into_make_service()).with_graceful_shutdown(signal).await?;
+    Ok(())
+}
+
+async fn handler(State(options): State<&'static Options>, ws: WebSocketUpgrade) -> Response {
+    let ws = ws.config(options.config()).protocols(options.subprotocols.iter().map(String::as_str));
+    #[cfg(feature = "deflate")]
+    let ws = ws.deflate(sansock_axum::deflate::DeflateConfig::server());
+    ws.on_failed_upgrade(|error| eprintln!("{error}")).on_upgrade(|socket| async {
+        if let Err(error) = echo(socket).await {
+            eprintln!("{error}");
+        }
+    })
+}
+
+async fn echo(mut socket: WebSocket) -> Result<(), sansock_axum::Error> {
+    while let Some((event, mut outgoing)) = socket.exchange().await? {
+        if let Event::Message(message) = event {
+            // The answers to all messages of one read are written together.
+            outgoing.queue(message)?;
+        }
+    }
+    Ok(())
+}
