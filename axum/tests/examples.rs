@@ -93,8 +93,16 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocket<S>) {
 
 /// Reads to the end, and returns the code with which the connection ended.
 async fn code_of<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocket<S>) -> u16 {
-    while socket.recv().await.unwrap().is_some() {}
+    let drain = async { while socket.recv().await.unwrap().is_some() {} };
+    tokio::time::timeout(SOON, drain).await.unwrap();
     socket.outcome().map(Outcome::code).unwrap()
+}
+
+/// Receives until this text has come.
+async fn hear<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocket<S>, text: &str) {
+    let hear =
+        async { while socket.next_message().await.unwrap().unwrap().as_text() != Some(text) {} };
+    tokio::time::timeout(SOON, hear).await.unwrap();
 }
 
 /// Opens a WebSocket over HTTP/2 on a connection to the server.
@@ -237,14 +245,13 @@ async fn the_chat_has_a_page_and_tells_everybody_everything() {
     }
     // Who has come in hears itself.
     for (number, visitor) in visitors.iter_mut().enumerate() {
-        visitor.send(format!("I am {number}")).await.unwrap();
-        while visitor.next_message().await.unwrap().unwrap().as_text()
-            != Some(&format!("I am {number}"))
-        {}
+        let line = format!("I am {number}");
+        visitor.send(&*line).await.unwrap();
+        hear(visitor, &line).await;
     }
     visitors[0].send("<b>hello</b>").await.unwrap();
     for visitor in &mut visitors {
-        while visitor.next_message().await.unwrap().unwrap().as_text() != Some("<b>hello</b>") {}
+        hear(visitor, "<b>hello</b>").await;
     }
     visitors[1].send(&[1, 2, 3][..]).await.unwrap();
     assert_eq!(code_of(&mut visitors[1]).await, 1003);
