@@ -174,11 +174,52 @@ fn write_to_goes_on_until_all_is_written_or_the_transport_fails() {
     }
 }
 
+/// What one write may do: all, a part, with a Pong that waits, nothing, or fail.
+#[test]
+fn write_once_writes_once_and_what_was_not_taken_still_waits() {
+    use io::ErrorKind::{Interrupted, WouldBlock};
+
+    for (answer, outcome, rest) in [
+        (None, Ok(6), &b""[..]),
+        (Some(Ok(5)), Ok(5), b"f"),
+        (Some(Ok(1)), Ok(1), b"bcdef"),
+        (Some(Ok(0)), Ok(0), b"abcdef"),
+        (Some(Err(WouldBlock)), Err(WouldBlock), b"abcdef"),
+        (Some(Err(Interrupted)), Err(Interrupted), b"abcdef"),
+    ] {
+        for with_pong in [false, true] {
+            let mut buffer = SendBuffer::new();
+            buffer.extend_from_slice(b"abcdef");
+            let mut rest = rest.to_vec();
+            if with_pong {
+                pong(&mut buffer, b"p");
+                rest.extend_from_slice(b"\x8a\x01p");
+            }
+            let script = answer.map(|it| it.map_err(io::Error::from)).into_iter().collect();
+            let mut transport = Scripted(script, Vec::new());
+            let ended = buffer.write_once(&mut transport).map_err(|error| error.kind());
+            assert_eq!(ended, outcome);
+            assert_eq!(transport.1, b"abcdef"[..outcome.unwrap_or(0)]);
+            assert_eq!(buffer.check_written().0 as usize, transport.1.len());
+            assert_eq!(drain(&mut buffer, usize::MAX), rest);
+        }
+    }
+}
+
+/// Bytes are queued, then written, then queued again. Returns the position of the first waiting
+/// byte, and the room.
+fn grown((queued, written, then): (usize, usize, usize)) -> (usize, usize) {
+    let mut buffer = SendBuffer::new();
+    buffer.extend_from_slice(&vec![1; queued]);
+    buffer.consume(written);
+    buffer.extend_from_slice(&vec![2; then]);
+    assert!(buffer.as_slice() == [vec![1; queued - written], vec![2; then]].concat());
+    (buffer.bytes.start(), buffer.bytes.room())
+}
+
 #[test]
 fn memory_grows_by_doubling_and_bytes_move_over_those_that_were_written() {
-    // Bytes queued, then written, then queued again; the position of the first waiting byte, and
-    // the room.
-    for ((queued, written, then), (start, room)) in [
+    for (lengths, lies) in [
         ((0, 0, 1), (0, 256)),
         ((0, 0, 300), (0, 300)),
         // Just enough room, or one byte too few.
@@ -191,13 +232,55 @@ fn memory_grows_by_doubling_and_bytes_move_over_those_that_were_written() {
         ((200, 99, 57), (99, 512)),
         ((200, 50, 1000), (50, 1200)),
     ] {
+        assert_eq!(grown(lengths), lies, "{lengths:?}");
+    }
+}
+
+#[test]
+fn a_large_buffer_grows_by_an_eighth_and_bytes_move_over_an_eighth_of_them() {
+    const LARGE: usize = SendBuffer::LARGE;
+    let and_an_eighth = |length: usize| length + length / 8;
+
+    for (lengths, lies) in [
+        ((0, 0, LARGE), (0, LARGE)),
+        ((0, 0, LARGE + 8), (0, and_an_eighth(LARGE + 8))),
+        // Not large yet: they move over as many as they are.
+        ((LARGE + LARGE / 8, LARGE / 8, LARGE), (LARGE / 8, and_an_eighth(2 * LARGE + LARGE / 8))),
+        // An eighth of them, or one byte less.
+        ((9 * LARGE, LARGE, 2 * LARGE), (0, and_an_eighth(9 * LARGE))),
+        ((9 * LARGE, LARGE - 1, 2 * LARGE), (LARGE - 1, and_an_eighth(11 * LARGE))),
+        // Behind them there is room enough.
+        ((16 * LARGE, 4 * LARGE, 4 * LARGE), (0, and_an_eighth(16 * LARGE))),
+    ] {
+        assert_eq!(grown(lengths), lies, "{lengths:?}");
+    }
+}
+
+/// Memory that is given back: what a large buffer has above its waiting bytes and a quarter of them.
+#[test]
+fn a_large_buffer_shrinks_to_what_waits() {
+    const LARGE: usize = SendBuffer::LARGE;
+
+    for (waiting, capacity, left) in [
+        (0, LARGE, LARGE),
+        (0, LARGE + 1, 0),
+        (100, LARGE, LARGE),
+        (100, LARGE + 1, 100),
+        (LARGE, LARGE + LARGE / 4, LARGE + LARGE / 4),
+        (LARGE, LARGE + LARGE / 4 + 1, LARGE),
+    ] {
         let mut buffer = SendBuffer::new();
-        buffer.extend_from_slice(&vec![1; queued]);
-        buffer.consume(written);
-        buffer.extend_from_slice(&vec![2; then]);
-        let lies = (buffer.bytes.start(), buffer.bytes.room());
-        assert_eq!(lies, (start, room), "{queued}, {written}, {then}");
-        assert_eq!(buffer.as_slice(), [vec![1; queued - written], vec![2; then]].concat());
+        buffer.bytes.grow_exact(capacity);
+        // Ten bytes that were written lie before them, and a Pong waits between them.
+        buffer.extend_from_slice(&[0; 10]);
+        let half = vec![1; waiting / 2];
+        buffer.extend_from_slice(&half);
+        pong(&mut buffer, b"p");
+        buffer.extend_from_slice(&half);
+        buffer.consume(10);
+        buffer.shrink();
+        assert_eq!(buffer.capacity(), left, "{waiting} wait in {capacity}");
+        assert!(drain(&mut buffer, usize::MAX) == [&half[..], b"\x8a\x01p", &half].concat());
     }
 }
 
@@ -244,8 +327,8 @@ fn what_was_counted_outlives_the_memory() {
     buffer.extend_from_slice(b"12345");
     buffer.consume(5);
     buffer.set_ahead(10, 20);
+    assert_eq!(buffer.check_written(), (15, false));
     buffer.release();
     assert_eq!((buffer.capacity(), buffer.waiting()), (0, 20));
-    assert_eq!(buffer.check_written().0, 15);
     assert_eq!(buffer.check_written(), (15, true));
 }
