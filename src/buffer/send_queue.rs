@@ -65,10 +65,8 @@ impl SendQueue {
 
     /// Returns the buffer into which frames are encoded.
     pub fn queued(&mut self) -> &mut SendBuffer {
-        if self.batch.capacity() > SendBuffer::LARGE {
-            // Both together must not take much more memory than what waits.
-            self.batch.shrink();
-        }
+        // Both together must not take much more memory than what waits.
+        self.batch.shrink();
         &mut self.queued
     }
 
@@ -254,6 +252,28 @@ mod tests {
         assert!(queue.batch.capacity() >= 1_000);
         queue.release();
         assert_eq!((queue.batch.capacity(), queue.queued.capacity()), (0, 0));
+    }
+
+    /// A large batch keeps its memory while nothing else is queued: its rest is written next.
+    #[test]
+    fn a_large_batch_gives_memory_back_when_it_is_written_or_more_is_queued() {
+        const LARGE: usize = 2 * SendBuffer::LARGE;
+
+        for (rest, queued, left) in
+            [(0, false, 0), (0, true, 0), (100, false, LARGE + LARGE / 8), (100, true, 100)]
+        {
+            let mut queue = SendQueue::new();
+            queue.queued().extend_from_slice(&vec![0; LARGE]);
+            let mut batch = queue.take().unwrap();
+            if queued {
+                queue.queued().extend_from_slice(b"more");
+            }
+            batch.consume(LARGE - rest);
+            queue.put_back(batch);
+            assert_eq!(queue.batch.capacity(), left, "{rest} left, more is queued: {queued}");
+            queue.queued();
+            assert_eq!(queue.batch.capacity(), rest, "more is about to be queued");
+        }
     }
 
     #[test]
