@@ -124,7 +124,7 @@ mod tests {
     fn the_deadline_moves_with_what_is_taken() {
         let start = Instant::now();
         let mut pace = WritePace::new(TIMEOUT);
-        assert_eq!(pace.deadline(), None, "nothing waits");
+        assert_eq!((pace.timeout(), pace.deadline()), (Some(TIMEOUT), None), "nothing waits");
         assert!(pace.took(1, start).is_ok());
         assert_eq!(pace.deadline(), Some(start + TIMEOUT));
         // As much as must be taken, at the last moment.
