@@ -2,7 +2,7 @@
 #![cfg(all(unix, feature = "rand"))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::io::{Read, Write, pipe};
+use std::io::{PipeReader, Read, Write, pipe};
 
 use sansock::handshake::random_nonce;
 use sansock::mask::{MaskSource, RandomMasks};
@@ -45,26 +45,34 @@ mod system {
     }
 }
 
-/// Forks, and returns what the child and this process draw.
-fn drawn_by_both() -> [Vec<u8>; 2] {
-    let (mut read, mut write) = pipe().unwrap();
-    let child = system::in_child(|| write.write_all(&draw()).unwrap());
-    drop(write);
+/// Forks, and returns the child and what it draws.
+fn child() -> (i32, PipeReader) {
+    let (read, mut write) = pipe().unwrap();
+    (system::in_child(|| write.write_all(&draw()).unwrap()), read)
+}
+
+/// Forks twice, and returns what both children and this process draw.
+fn drawn_by_all() -> [Vec<u8>; 3] {
+    // Both children have the same state of the generator.
+    let children = [child(), child()];
     let mine = draw();
-    let mut theirs = Vec::new();
-    read.read_to_end(&mut theirs).unwrap();
-    assert_eq!((system::wait(child), theirs.len()), (0, mine.len()));
-    [mine, theirs]
+    let [one, other] = children.map(|(process, mut read)| {
+        let mut theirs = Vec::new();
+        read.read_to_end(&mut theirs).unwrap();
+        assert_eq!((system::wait(process), theirs.len()), (0, mine.len()));
+        theirs
+    });
+    [one, other, mine]
 }
 
 #[test]
-fn both_processes_draw_their_own_numbers() {
+fn each_process_draws_its_own_numbers() {
     // The generator has its seed before the fork.
     let before = draw();
     let mut all = vec![before];
-    // The second child has the generator that was seeded anew in this process.
-    all.extend(drawn_by_both());
-    all.extend(drawn_by_both());
+    // The next children have the generator that was seeded anew in this process.
+    all.extend(drawn_by_all());
+    all.extend(drawn_by_all());
     for (i, one) in all.iter().enumerate() {
         for other in &all[i + 1..] {
             let same = one.chunks(4).filter(|key| other.chunks(4).any(|other| other == *key));
