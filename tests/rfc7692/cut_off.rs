@@ -61,3 +61,21 @@ fn a_message_that_ends_inside_a_block_fails_with_1007() {
     }
     assert!(cut_off > 10_000 && whole >= 80, "{cut_off}, {whole}");
 }
+
+/// The tail that a sender did not remove ends a payload. The same bytes may be data of a block.
+#[test]
+fn the_bytes_of_the_tail_do_not_end_a_message_inside_a_block() {
+    // A stored block with twice the bytes of the tail.
+    let block = [&[0, 8, 0, 0xF7, 0xFF], &TAIL[..], &TAIL].concat();
+    for takeover in [KEPT, FORGOTTEN] {
+        for (payload, expected) in [
+            (&block[..9], Some(ProtocolError::InvalidDeflate)),
+            (&[&block[..], &[0]].concat(), None),
+            (&[&block[..], &[0], &TAIL].concat(), None),
+        ] {
+            let mut receiver = End::new(Role::Client, &Config::new(), takeover);
+            let outcome = receiver.receive(&binary_frame(payload), usize::MAX);
+            assert_eq!(outcome.err(), expected, "{payload:02x?}");
+        }
+    }
+}
