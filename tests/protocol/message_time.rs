@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sansock::{Role, Teardown, Timeout, Timeouts};
+use sansock::{Outcome, Role, Teardown, Timeout, Timeouts};
 use testkit::pair::clean;
 
 use crate::pair::{End, SECOND_LOOK, seconds};
@@ -130,20 +130,26 @@ fn a_stream_of_messages_is_not_one_slow_message() {
     }
 }
 
-/// A message that was cut off by Close never arrives completely, and has no deadline.
+/// A message that was cut off never arrives completely, and has no deadline.
 #[test]
 fn a_message_that_was_cut_off_is_not_waited_for() {
-    let (ends, start) = ends(Timeouts::new().message(seconds(3)).closing(seconds(5)));
-    for (mut end, role) in ends {
-        end.receive(&frame(role, TEXT, b"part"));
-        end.receive(&close_frame(role, 1000, b""));
-        end.tell(start + seconds(1));
-        assert_eq!(end.connection.poll_timeout(), Some(start + seconds(6)));
-        end.tell_twice(start + seconds(5));
-        assert_ne!(end.teardown(), Teardown::Drop { until: None });
-        end.tell_twice(start + seconds(6));
-        assert_eq!(end.teardown(), Teardown::Drop { until: None });
-        assert_eq!((end.timeout, end.outcome()), (None, Some(clean(1000))));
+    for (by_close, outcome) in [(true, clean(1000)), (false, Outcome::Abnormal)] {
+        let (ends, start) = ends(Timeouts::new().message(seconds(3)).closing(seconds(5)));
+        for (mut end, role) in ends {
+            end.receive(&frame(role, TEXT, b"part"));
+            if by_close {
+                end.receive(&close_frame(role, 1000, b""));
+            } else {
+                end.connection.receive_eof();
+            }
+            end.tell(start + seconds(1));
+            assert_eq!(end.connection.poll_timeout(), Some(start + seconds(6)));
+            end.tell_twice(start + seconds(5));
+            assert_ne!(end.teardown(), Teardown::Drop { until: None });
+            end.tell_twice(start + seconds(6));
+            assert_eq!(end.teardown(), Teardown::Drop { until: None });
+            assert_eq!((end.timeout, end.outcome()), (None, Some(outcome.clone())));
+        }
     }
 }
 

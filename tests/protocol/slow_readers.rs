@@ -103,6 +103,18 @@ fn small_messages_that_leave_whole_are_no_sign_of_life() {
     }
 }
 
+/// Neither is a large one for what is written after it.
+#[test]
+fn a_message_that_left_whole_is_no_sign_of_life_at_the_next() {
+    for role in BOTH {
+        let (mut end, start) = sending(role);
+        end.output.consume(end.output.buffered_amount());
+        end.tell(start);
+        end.send(vec![0; MESSAGE]).unwrap();
+        assert_eq!(timed_out(&mut end, start, 60, |_| 0), Some(25), "{role:?}");
+    }
+}
+
 /// A connection that has nothing to write gives its buffer back, and gets one that others have used: what
 /// they wrote, more or less, says nothing of this peer.
 #[test]

@@ -201,6 +201,23 @@ fn a_connection_whose_transport_has_ended_has_no_deadlines() {
     assert_eq!((server.timeout, server.connection.poll_timeout()), (None, None));
 }
 
+/// What waits to be written has ten seconds even if nothing is timed: they begin with the check of
+/// the timers that is due at the end of the transport.
+#[test]
+fn the_last_write_is_timed_if_nothing_else_is() {
+    let (ends, start) = ends(Timeouts::none());
+    for (mut end, _) in ends {
+        end.tell(start + seconds(1));
+        assert_eq!(end.connection.poll_timeout(), None);
+        end.connection.receive_eof();
+        assert_eq!(end.teardown(), Teardown::HalfClose, "until the timers are checked");
+        assert_eq!(end.connection.poll_timeout(), Some(start + seconds(1)), "now");
+        end.tell(start + seconds(5));
+        assert_eq!(end.teardown(), Teardown::Drop { until: Some(start + seconds(15)) });
+        assert_eq!(end.connection.poll_timeout(), None);
+    }
+}
+
 /// Each deadline for the peer takes effect at the second check, unless it was met in between.
 #[test]
 fn every_deadline_waits_for_a_second_check() {
