@@ -200,6 +200,7 @@ pub mod deflate;
 #[cfg(not(feature = "deflate"))]
 #[path = "deflate/stub.rs"]
 mod deflate;
+pub mod dial;
 mod error;
 mod event;
 pub mod frame;

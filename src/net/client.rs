@@ -1,14 +1,17 @@
 //! Connecting to a server.
 
-use std::net::TcpStream;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cancel::CancelConnect;
-use super::connect::connect as connect_tcp;
+use super::connect::{Dialler, Resolver};
 use super::linger::{until, write_until};
 use super::opening::read_head;
 use super::tls::Connector;
 use super::{Error, Stream, Transport, WebSocket};
+use crate::dial::{AddressOrder, HappyEyeballs};
 use crate::handshake::{
     ClientHandshake, Established, HandshakeError, HeadLimits, Incomplete, Offer, Response,
     random_nonce,
@@ -46,7 +49,7 @@ pub struct Client {
     offer: Offer,
     config: Config,
     head_limits: HeadLimits,
-    connect_timeout: Option<Duration>,
+    dialler: Dialler,
     write_timeout: Option<Duration>,
     cancel: Option<CancelConnect>,
     /// The TLS settings, if not the default.
@@ -69,7 +72,12 @@ impl Client {
             offer,
             config: Config::new(),
             head_limits: HeadLimits::new(),
-            connect_timeout: Some(Duration::from_secs(10)),
+            dialler: Dialler {
+                connect_timeout: Some(Duration::from_secs(10)),
+                order: AddressOrder::Interleaved,
+                delay: HappyEyeballs::DELAY,
+                resolver: None,
+            },
             write_timeout: Some(Duration::from_secs(30)),
             cancel: None,
             tls: None,
@@ -125,7 +133,32 @@ impl Client {
     /// `None` uses only TCP's own timeout. DNS resolution is not covered by this timeout, nor is
     /// the opening handshake, which has [`Timeouts::handshake`](crate::Timeouts::handshake).
     pub fn connect_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.connect_timeout = time.into();
+        self.dialler.connect_timeout = time.into();
+        self
+    }
+
+    /// Sets how long an attempt to connect goes on alone before that to the host's next address
+    /// begins (RFC 8305, 5). Default [`HappyEyeballs::DELAY`], 250 ms. The address that answers
+    /// first wins. Each attempt of a host with several addresses has a thread, which ends with the
+    /// connect timeout at the latest.
+    pub const fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.dialler.delay = delay;
+        self
+    }
+
+    /// Sets in which order the host's addresses are tried. By default the families take turns.
+    pub const fn address_order(mut self, order: AddressOrder) -> Self {
+        self.dialler.order = order;
+        self
+    }
+
+    /// Looks hosts up with this function instead of the system's: it gets the host (an IPv6 address
+    /// without brackets) and the port, and returns the addresses. [`CancelConnect`] ends the wait for it.
+    pub fn resolver(
+        mut self,
+        resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        self.dialler.resolver = Some(Resolver(Arc::new(resolve)));
         self
     }
 
@@ -193,8 +226,8 @@ impl Client {
     fn dial(&self) -> Result<TcpStream, Error> {
         let uri = self.offer.uri();
         let (host, port) = (uri.dial_host().into_owned(), uri.port());
-        let timeout = self.connect_timeout;
-        let dial = move || Ok(connect_tcp(&host, port, timeout)?);
+        let dialler = self.dialler.clone();
+        let dial = move || Ok(dialler.connect(&host, port)?);
         match &self.cancel {
             None => dial(),
             Some(cancel) => cancel.dial(dial),

@@ -1,10 +1,13 @@
 //! Connects TCP to one of a host's addresses.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use super::blocking::time_until;
+use crate::dial::{AddressOrder, HappyEyeballs, Next};
 
 /// No address of the host could be connected to.
 #[derive(Debug)]
@@ -83,46 +86,113 @@ impl std::error::Error for ConnectError {
     }
 }
 
-/// Connects to the first address of the host that answers. `timeout` covers all attempts, but not
-/// the DNS lookup.
-pub(super) fn connect(
-    host: &str,
-    port: u16,
-    timeout: Option<Duration>,
-) -> Result<TcpStream, ConnectError> {
-    let failed = |attempts, lookup| ConnectError::new(host, port, attempts, lookup);
-    // An IPv6 address in brackets, as in a URL.
-    let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host);
-    match (name, port).to_socket_addrs() {
-        Ok(addresses) => connect_to_any(&addresses.collect::<Vec<_>>(), timeout)
-            .map_err(|attempts| failed(attempts, None)),
-        Err(error) => Err(failed(Vec::new(), Some(error))),
+/// How a client finds its way to a host.
+#[derive(Clone, Debug)]
+pub(super) struct Dialler {
+    /// For all attempts together, but not for the DNS lookup.
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) order: AddressOrder,
+    pub(super) delay: Duration,
+    pub(super) resolver: Option<Resolver>,
+}
+
+/// A lookup of the program's own.
+#[derive(Clone)]
+pub(super) struct Resolver(pub(super) Arc<Resolve>);
+
+type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
     }
 }
 
-/// Connects to the first address that answers. Each address gets an equal share of the remaining
-/// time.
-fn connect_to_any(
-    addresses: &[SocketAddr],
-    timeout: Option<Duration>,
-) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
-    let until = timeout.and_then(|time| Instant::now().checked_add(time));
-    let mut attempts = Vec::new();
-    for (address, untried) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let connected = match until {
-            None => TcpStream::connect(address),
-            Some(until) => {
-                let untried = u32::try_from(untried).unwrap_or(u32::MAX);
-                let share = time_until(until).checked_div(untried).unwrap_or_default();
-                TcpStream::connect_timeout(address, share.max(Duration::from_millis(1)))
-            }
+impl Dialler {
+    /// Connects to the address of the host that answers first.
+    pub(super) fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        let failed = |attempts, lookup| ConnectError::new(host, port, attempts, lookup);
+        // An IPv6 address in brackets, as in a URL.
+        let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host);
+        let addresses = match &self.resolver {
+            Some(resolver) => (resolver.0)(name, port),
+            None => (name, port).to_socket_addrs().map(Iterator::collect),
         };
-        match connected {
-            Ok(stream) => return Ok(stream),
-            Err(error) => attempts.push((*address, error)),
+        match addresses {
+            Ok(addresses) => self.race(&addresses).map_err(|attempts| failed(attempts, None)),
+            Err(error) => Err(failed(Vec::new(), Some(error))),
         }
     }
-    Err(attempts)
+
+    /// Connects to one address after the other, each in a thread, until one answers. The threads of
+    /// the others end with their attempts, when the timeout has passed at the latest, and close what
+    /// they have.
+    fn race(&self, addresses: &[SocketAddr]) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
+        let until = self.connect_timeout.and_then(|time| Instant::now().checked_add(time));
+        if let [address] = addresses {
+            return connect_one(*address, until).map_err(|error| vec![(*address, error)]);
+        }
+        let mut plan = HappyEyeballs::new(addresses.iter().copied(), self.order, self.delay);
+        let (give, results) = mpsc::channel();
+        let (mut attempts, mut running) = (Vec::new(), Vec::new());
+        loop {
+            if until.is_some_and(|until| until <= Instant::now()) {
+                let late = running.into_iter().chain(plan.untried());
+                attempts.extend(late.map(|it| (it, io::ErrorKind::TimedOut.into())));
+                return Err(attempts);
+            }
+            let result = match plan.poll(Instant::now()) {
+                Next::Connect(address) => match spawn(address, until, give.clone()) {
+                    Ok(()) => {
+                        running.push(address);
+                        continue;
+                    }
+                    Err(error) => Ok((address, Err(error))),
+                },
+                Next::Wait(at) => wait(&results, [at, until].into_iter().flatten().min()),
+                _ => return Err(attempts),
+            };
+            match result {
+                Ok((_, Ok(stream))) => return Ok(stream),
+                Ok((address, Err(error))) => {
+                    if let Some(index) = running.iter().position(|it| *it == address) {
+                        running.remove(index);
+                    }
+                    attempts.push((address, error));
+                    plan.failed();
+                }
+                // It is time to look at the plan again.
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+type Attempt = (SocketAddr, io::Result<TcpStream>);
+
+fn spawn(address: SocketAddr, until: Option<Instant>, give: Sender<Attempt>) -> io::Result<()> {
+    let connect = move || {
+        // Nobody listens if another attempt has won.
+        let _ = give.send((address, connect_one(address, until)));
+    };
+    thread::Builder::new().name("sansock-dial".into()).spawn(connect).map(drop)
+}
+
+fn wait(results: &Receiver<Attempt>, until: Option<Instant>) -> Result<Attempt, RecvTimeoutError> {
+    match until {
+        Some(until) => results.recv_timeout(time_until(until)),
+        None => results.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    }
+}
+
+fn connect_one(address: SocketAddr, until: Option<Instant>) -> io::Result<TcpStream> {
+    match until {
+        None => TcpStream::connect(address),
+        Some(until) => {
+            let time = time_until(until).max(Duration::from_millis(1));
+            TcpStream::connect_timeout(&address, time)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -134,35 +204,44 @@ mod tests {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
 
+    fn dialler(connect_timeout: Option<Duration>) -> Dialler {
+        let (order, delay) = (AddressOrder::AsResolved, HappyEyeballs::DELAY);
+        Dialler { connect_timeout, order, delay, resolver: None }
+    }
+
+    fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        dialler(None).connect(host, port)
+    }
+
     #[test]
     fn every_address_is_tried_and_each_error_kept() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
         let closed = closed();
         for timeout in [None, Some(Duration::from_secs(10))] {
-            let stream = connect_to_any(&[closed, closed, open, closed], timeout).unwrap();
+            let stream = dialler(timeout).race(&[closed, closed, open, closed]).unwrap();
             assert_eq!(stream.peer_addr().unwrap(), open);
-            let attempts = connect_to_any(&[closed, closed], timeout).unwrap_err();
+            let attempts = dialler(timeout).race(&[closed, closed]).unwrap_err();
             for (address, error) in &attempts {
                 let refused = io::ErrorKind::ConnectionRefused;
                 assert_eq!((*address, error.kind()), (closed, refused));
             }
             assert_eq!(attempts.len(), 2);
-            assert!(connect_to_any(&[], timeout).unwrap_err().is_empty());
+            assert!(dialler(timeout).race(&[]).unwrap_err().is_empty());
         }
     }
 
     #[test]
     fn the_error_names_the_host_and_each_address() {
         let closed = closed();
-        let error = connect("127.0.0.1", closed.port(), None).unwrap_err();
+        let error = connect("127.0.0.1", closed.port()).unwrap_err();
         let text = error.to_string();
         let refused = &error.attempts()[0].1;
         assert_eq!(text, format!("cannot connect to {closed}: {refused}"));
         assert_eq!((error.host(), error.port()), ("127.0.0.1", closed.port()));
         assert_eq!((error.attempts().len(), error.kind()), (1, io::ErrorKind::ConnectionRefused));
 
-        let error = connect("no host", 80, None).unwrap_err();
+        let error = connect("no host", 80).unwrap_err();
         // The system's text says that it was the lookup.
         let lookup = error.lookup.as_ref().unwrap();
         assert_eq!(error.to_string(), format!("cannot connect to no host:80: {lookup}"));
@@ -182,7 +261,7 @@ mod tests {
     fn an_address_of_version_6_may_have_its_brackets() {
         let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
         let port = listener.local_addr().unwrap().port();
-        assert!(connect("[::1]", port, None).is_ok());
-        assert!(connect("::1", port, None).is_ok());
+        assert!(connect("[::1]", port).is_ok());
+        assert!(connect("::1", port).is_ok());
     }
 }

@@ -15,7 +15,7 @@ use crate::graph::Graph;
 /// The modules of the crate, the lowest layer first: a file imports from its own layer and from
 /// those before it.
 const LAYERS: &[&[&str]] = &[
-    &["close", "config", "mask", "utf8", "pace", "timeouts", "timer", "uri", "deflate"],
+    &["close", "config", "mask", "utf8", "pace", "timeouts", "timer", "uri", "dial", "deflate"],
     &["error", "message", "event"],
     &["frame", "buffer"],
     &["closing"],

@@ -1,16 +1,25 @@
 //! Connecting: how long it may take, and how it is cancelled.
 
 use std::io::ErrorKind;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::common::*;
-use sansock::net::{CancelConnect, Client, Error};
+use sansock::dial::AddressOrder;
+use sansock::net::{CancelConnect, Client, ConnectError, Error};
 
-/// A listener whose backlog is full, so that the system answers nothing, is given up in time.
-#[test]
-fn a_host_that_does_not_answer_is_given_up_in_the_time_that_was_set() {
+/// What a busy machine may take besides.
+const SLACK: Duration = ms(1_500);
+
+/// A listener whose backlog is full: the system answers nothing.
+struct Silent {
+    address: SocketAddr,
+    _listener: TcpListener,
+    _backlog: Vec<TcpStream>,
+}
+
+fn silent() -> Silent {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut backlog = Vec::new();
@@ -18,14 +27,86 @@ fn a_host_that_does_not_answer_is_given_up_in_the_time_that_was_set() {
         backlog.push(stream);
         assert!(backlog.len() < 20_000);
     }
-    let client = Client::new(&format!("ws://{address}/")).unwrap().connect_timeout(ms(300));
+    Silent { address, _listener: listener, _backlog: backlog }
+}
+
+/// A client of a host with these addresses.
+fn client_of(addresses: Vec<SocketAddr>) -> Client {
+    let client = Client::new("ws://host.example/").unwrap();
+    client.resolver(move |host, port| {
+        assert_eq!((host, port), ("host.example", 80));
+        Ok(addresses.clone())
+    })
+}
+
+/// The error, and how long it took.
+fn failed(client: Client) -> (ConnectError, Duration) {
     let start = Instant::now();
     let error = within(TIMEOUT, move || client.connect().unwrap_err());
-    let took = start.elapsed();
     let Error::Connect(error) = error else { panic!("{error:?}") };
+    (error, start.elapsed())
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_given_up_in_the_time_that_was_set() {
+    let silent = silent();
+    let (error, took) = failed(client_of(vec![silent.address]).connect_timeout(ms(300)));
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    assert_eq!(error.attempts()[0].0, address);
+    assert_eq!(error.attempts()[0].0, silent.address);
     assert!(ms(300) <= took && took < TIMEOUT / 2, "{took:?}");
+}
+
+/// The next address is tried after 250 ms (RFC 8305, 5).
+#[test]
+fn an_address_that_does_not_answer_costs_a_quarter_of_a_second() {
+    let server = Running::start(|server| server, echo);
+    let silent = silent();
+    let open = server.address();
+    // Of six addresses the first does not answer. One more that is refused costs nothing.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for addresses in [
+        vec![silent.address, open, silent.address, silent.address, silent.address, silent.address],
+        vec![closed, silent.address, open],
+    ] {
+        let start = Instant::now();
+        let mut socket = client_of(addresses).connect().unwrap();
+        let took = start.elapsed();
+        assert!(ms(240) < took && took < ms(300) + SLACK, "{took:?}");
+        socket.send("x").unwrap();
+        assert_eq!(next_message(&mut socket), b"x");
+    }
+    // The delay and the order are settings.
+    let start = Instant::now();
+    let client = client_of(vec![silent.address, open]).attempt_delay(ms(20));
+    drop(client.address_order(AddressOrder::AsResolved).connect().unwrap());
+    assert!(start.elapsed() < ms(200) + SLACK, "{:?}", start.elapsed());
+    server.stop();
+}
+
+/// The time is for all addresses together, and the error names every one.
+#[test]
+fn if_no_address_answers_the_error_names_all() {
+    let silent = silent();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let addresses = vec![closed, silent.address, silent.address, silent.address, closed];
+    let (error, took) = failed(client_of(addresses).connect_timeout(ms(400)));
+    assert!(ms(400) <= took && took < ms(500) + SLACK, "{took:?}");
+    let attempts: Vec<_> = error.attempts().iter().map(|it| (it.0, it.1.kind())).collect();
+    let late = (silent.address, ErrorKind::TimedOut);
+    let refused = (closed, ErrorKind::ConnectionRefused);
+    // The last one is tried after 500 ms, and so not at all.
+    assert_eq!(attempts, [refused, late, late, late, (closed, ErrorKind::TimedOut)]);
+    assert!(error.to_string().contains(&silent.address.to_string()), "{error}");
+}
+
+#[test]
+fn a_lookup_of_the_programs_own_may_fail() {
+    let client = Client::new("ws://[::1]/").unwrap().resolver(|host, _| {
+        assert_eq!(host, "::1", "without brackets");
+        Err(ErrorKind::NotFound.into())
+    });
+    let (error, _) = failed(client);
+    assert_eq!((error.kind(), error.attempts().len()), (ErrorKind::NotFound, 0));
 }
 
 /// Another thread cancels the wait for a server that accepts and never answers.
