@@ -1,18 +1,20 @@
 //! Connecting to a server.
 
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use sansock::dial::AddressOrder;
 use sansock::handshake::{
     ClientHandshake, HandshakeError, HeadLimits, Incomplete, Offer, Response, random_nonce,
 };
-use sansock::net::ConnectError;
 use sansock::uri::Uri;
 use sansock::{Config, Deadline, ReceiveBuffer, SendBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, timeout_at};
 
 use crate::clock::now;
+use crate::dialler::{Dialler, Resolver};
 use crate::opening::{read_head, write_until};
 use crate::tls::{Connector, connect_tls, platform};
 use crate::{Error, Stream, WebSocket};
@@ -49,7 +51,7 @@ pub struct Client {
     offer: Offer,
     config: Config,
     head_limits: HeadLimits,
-    connect_timeout: Option<Duration>,
+    dialler: Dialler,
     write_timeout: Option<Duration>,
     /// The TLS settings, if not the default.
     pub(crate) tls: Option<Connector>,
@@ -71,7 +73,7 @@ impl Client {
             offer,
             config: Config::new(),
             head_limits: HeadLimits::new(),
-            connect_timeout: Some(Duration::from_secs(10)),
+            dialler: Dialler::new(),
             write_timeout: Some(Duration::from_secs(30)),
             tls: None,
         }
@@ -125,7 +127,39 @@ impl Client {
     /// Default 10 seconds; `None` uses only TCP's own timeout. The opening handshake has
     /// [`Timeouts::handshake`](sansock::Timeouts::handshake).
     pub fn connect_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.connect_timeout = time.into();
+        self.dialler.connect_timeout = time.into();
+        self
+    }
+
+    /// Sets how long an attempt to connect goes on alone before that to the host's next address
+    /// begins (RFC 8305, 5). Default [`HappyEyeballs::DELAY`](sansock::dial::HappyEyeballs::DELAY),
+    /// 250 ms. The address that answers first wins.
+    pub const fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.dialler.delay = delay;
+        self
+    }
+
+    /// Sets in which order the host's addresses are tried. By default the families take turns.
+    pub const fn address_order(mut self, order: AddressOrder) -> Self {
+        self.dialler.order = order;
+        self
+    }
+
+    /// Looks hosts up with this function instead of the system's: it gets the host (an IPv6 address
+    /// without brackets) and the port, and returns the addresses.
+    ///
+    /// ```
+    /// use sansock_tokio::Client;
+    /// let client = Client::new("ws://chat.example/")?
+    ///     .resolver(|_host, port| async move { Ok(vec![([127, 0, 0, 1], port).into()]) });
+    /// # Ok::<(), sansock_tokio::Error>(())
+    /// ```
+    pub fn resolver<F>(mut self, resolve: impl Fn(String, u16) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+    {
+        self.dialler.resolver =
+            Some(Resolver(Arc::new(move |host, port| Box::pin(resolve(host, port)))));
         self
     }
 
@@ -166,7 +200,7 @@ impl Client {
             Some(connector) => Some(connector.clone()),
             None => Some(platform()?),
         };
-        let tcp = Box::pin(self.dial()).await?;
+        let tcp = Box::pin(self.dialler.connect(&uri.dial_host(), uri.port())).await?;
         tcp.set_nodelay(true)?;
         let deadline = self.config.timeouts.opening(now());
         let stream = match tls {
@@ -218,44 +252,5 @@ impl Client {
         let mut socket = WebSocket::from_established(io, established, &self.config, input);
         socket.set_write_timeout(self.write_timeout);
         Ok((socket, response))
-    }
-
-    /// Connects to the first address that answers. Each gets an equal share of the remaining time.
-    async fn dial(&self) -> Result<TcpStream, ConnectError> {
-        let uri = self.offer.uri();
-        let (host, port) = (uri.dial_host().into_owned(), uri.port());
-        let until = self.connect_timeout.and_then(|time| Instant::now().checked_add(time));
-        let failed = |attempts, lookup| ConnectError::new(&*host, port, attempts, lookup);
-        let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-        let lookup = lookup_host((name.unwrap_or(&host), port));
-        let addresses = match within(until, lookup).await {
-            Ok(addresses) => addresses.collect::<Vec<_>>(),
-            Err(error) => return Err(failed(Vec::new(), Some(error))),
-        };
-        let mut attempts = Vec::new();
-        for (address, untried) in addresses.iter().zip((1..=addresses.len()).rev()) {
-            let share = until.map(|until| {
-                let now = Instant::now();
-                let untried = u32::try_from(untried).unwrap_or(u32::MAX);
-                let left = until.saturating_duration_since(now);
-                now + left.checked_div(untried).unwrap_or_default()
-            });
-            match within(share, TcpStream::connect(address)).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => attempts.push((*address, error)),
-            }
-        }
-        Err(failed(attempts, None))
-    }
-}
-
-/// Awaits `future` until then at most.
-async fn within<T>(
-    until: Option<Instant>,
-    future: impl Future<Output = std::io::Result<T>>,
-) -> std::io::Result<T> {
-    match until {
-        Some(at) => timeout_at(at, future).await.map_err(std::io::Error::from)?,
-        None => future.await,
     }
 }

@@ -118,6 +118,7 @@
 
 mod client;
 mod clock;
+mod dialler;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod link;
@@ -146,7 +147,7 @@ pub use sansock::deflate;
 pub use sansock::net::{Error, HandlerResult, ServerError};
 pub use sansock::{
     AsMessage, CloseCode, Config, Delivery, EncodedMessage, Event, Keepalive, Limits, Outcome,
-    Timeouts, handshake, uri,
+    Timeouts, dial, handshake, uri,
 };
 pub use server::{Connections, Incoming, Server, ServerHandle};
 pub use split::{Reader, Writer};

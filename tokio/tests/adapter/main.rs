@@ -3,6 +3,7 @@
 
 mod client;
 mod common;
+mod dialling;
 mod fairness;
 mod server;
 mod shutdown;

@@ -1,0 +1,136 @@
+//! Connects TCP to the address of a host that answers first.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use sansock::dial::{AddressOrder, HappyEyeballs, Next};
+use sansock::net::ConnectError;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout_at;
+
+use crate::clock::{Clock, now};
+
+type Boxed<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
+/// How a client finds its way to a host.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialler {
+    /// For the lookup and all attempts together.
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) order: AddressOrder,
+    pub(crate) delay: Duration,
+    pub(crate) resolver: Option<Resolver>,
+}
+
+/// A lookup of the program's own.
+#[derive(Clone)]
+pub(crate) struct Resolver(pub(crate) Arc<Resolve>);
+
+type Resolve = dyn Fn(String, u16) -> Boxed<Vec<SocketAddr>> + Send + Sync;
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+impl Dialler {
+    pub(crate) const fn new() -> Self {
+        Self {
+            connect_timeout: Some(Duration::from_secs(10)),
+            order: AddressOrder::Interleaved,
+            delay: HappyEyeballs::DELAY,
+            resolver: None,
+        }
+    }
+
+    pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        let until = self.connect_timeout.and_then(|time| now().checked_add(time));
+        let failed = |attempts, lookup| ConnectError::new(host, port, attempts, lookup);
+        // An IPv6 address in brackets, as in a URL.
+        let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host);
+        let addresses = match until {
+            Some(at) => match timeout_at(at.into(), self.resolve(name, port)).await {
+                Ok(addresses) => addresses,
+                Err(late) => Err(late.into()),
+            },
+            None => self.resolve(name, port).await,
+        };
+        match addresses {
+            Ok(addresses) => {
+                let plan = HappyEyeballs::new(addresses, self.order, self.delay);
+                let (running, attempts, clock) = (Vec::new(), Vec::new(), Clock::default());
+                let mut race = Race { plan, until, running, attempts, clock };
+                let stream = poll_fn(|cx| race.poll(cx)).await;
+                stream.ok_or_else(|| failed(race.attempts, None))
+            }
+            Err(error) => Err(failed(Vec::new(), Some(error))),
+        }
+    }
+
+    async fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        match &self.resolver {
+            Some(resolver) => (resolver.0)(name.to_owned(), port).await,
+            None => lookup_host((name, port)).await.map(Iterator::collect),
+        }
+    }
+}
+
+/// Connects to one address after the other until one answers. Dropped, it closes what it has.
+struct Race {
+    plan: HappyEyeballs,
+    until: Option<Instant>,
+    running: Vec<(SocketAddr, Boxed<TcpStream>)>,
+    attempts: Vec<(SocketAddr, io::Error)>,
+    clock: Clock,
+}
+
+impl Race {
+    /// Is ready with a connection, or with `None` if no address answers.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<TcpStream>> {
+        loop {
+            if self.until.is_some_and(|until| until <= now()) {
+                let running = self.running.drain(..).map(|(address, _)| address);
+                let late = running.chain(self.plan.untried());
+                self.attempts.extend(late.map(|it| (it, io::ErrorKind::TimedOut.into())));
+                return Poll::Ready(None);
+            }
+            match self.plan.poll(now()) {
+                Next::Connect(address) => {
+                    self.running.push((address, Box::pin(TcpStream::connect(address))));
+                }
+                Next::Wait(at) => match self.poll_attempts(cx) {
+                    Poll::Ready(Some(stream)) => return Poll::Ready(Some(stream)),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => {
+                        let at = [at, self.until].into_iter().flatten().min();
+                        ready!(self.clock.poll_until(cx, at));
+                    }
+                },
+                _ => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Is ready with a connection, or with `None` if an attempt has failed.
+    fn poll_attempts(&mut self, cx: &mut Context<'_>) -> Poll<Option<TcpStream>> {
+        for (index, (address, attempt)) in self.running.iter_mut().enumerate() {
+            match attempt.as_mut().poll(cx) {
+                Poll::Ready(Ok(stream)) => return Poll::Ready(Some(stream)),
+                Poll::Ready(Err(error)) => {
+                    self.attempts.push((*address, error));
+                    drop(self.running.remove(index));
+                    self.plan.failed();
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    }
+}
