@@ -21,26 +21,31 @@ use crate::{Error, WebSocket};
 /// connections.
 ///
 /// ```
+/// use std::io;
 /// use std::time::Duration;
 ///
-/// use sansock_tokio::hyper::Upgrade;
-/// use sansock_tokio::{CloseCode, Connections};
+/// use sansock_tokio::{CloseCode, Config, Connections, Incoming};
+/// use tokio::net::TcpListener;
 ///
-/// /// A service has answered the request.
-/// fn serve(connections: &Connections, upgrade: Upgrade) {
-///     connections.spawn(upgrade, |opened| async move {
-///         let mut socket = opened?;
-///         while let Some(message) = socket.next_message().await? {
-///             socket.send(message).await?;
-///         }
-///         Ok(())
-///     });
+/// async fn accept(listener: TcpListener, connections: &Connections) -> io::Result<()> {
+///     loop {
+///         let (tcp, _) = listener.accept().await?;
+///         let opening =
+///             async { Incoming::read(tcp, &Config::public_server()).await?.accept().await };
+///         connections.spawn(opening, |opened| async move {
+///             let mut socket = opened?;
+///             while let Some(message) = socket.next_message().await? {
+///                 socket.send(message).await?;
+///             }
+///             Ok(())
+///         });
+///     }
 /// }
 ///
-/// /// `http` ends when the last request is answered.
-/// async fn shut_down(connections: &Connections, http: impl Future<Output = ()>) {
+/// /// `server` ends when it has answered its last request.
+/// async fn shut_down(connections: &Connections, server: impl Future<Output = ()>) {
 ///     connections.shutdown(CloseCode::GOING_AWAY);
-///     connections.drain(Duration::from_secs(11), http).await;
+///     connections.drain(Duration::from_secs(11), server).await;
 /// }
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -93,6 +98,11 @@ impl Connections {
         self.registry.count()
     }
 
+    /// Waits for the [`shutdown`](Self::shutdown).
+    pub async fn shut_down(&self) {
+        self.registry.shut_down().await;
+    }
+
     /// Waits until there is no connection.
     pub async fn closed(&self) {
         self.registry.closed().await;
@@ -105,7 +115,7 @@ impl Connections {
     /// Before the shutdown nothing is cut off, and it may come while this waits.
     pub async fn drain<T>(&self, limit: Duration, server: impl Future<Output = T>) -> T {
         let mut cutting = pin!(async {
-            self.registry.shut_down().await;
+            self.shut_down().await;
             loop {
                 self.registry.close_all(Instant::now() + limit).await;
                 self.registry.opened().await;
