@@ -94,6 +94,8 @@
 //! - A peer that reads nothing for 30 seconds is given up.
 //! - When the callback has returned, the queued messages are written and the connection is closed
 //!   with 1000; with 1011 if it has panicked.
+//! - The HTTP server is axum's: it limits neither the number of connections nor the time that the
+//!   head of a request takes. A proxy in front does, or another server.
 //! - One task per connection, which [`on_upgrade`](WebSocketUpgrade::on_upgrade) spawns.
 //!
 //! # Shutdown

@@ -90,8 +90,10 @@ impl<L: Listener, M, S> Serve<L, M, S> {
     /// all of them have ended.
     ///
     /// A WebSocket that begins after the signal is closed too. One that takes longer than
-    /// [`shutdown_timeout`](WithGracefulShutdown::shutdown_timeout) is cut off. HTTP requests in
-    /// progress have no deadline, as with axum.
+    /// [`shutdown_timeout`](WithGracefulShutdown::shutdown_timeout) is cut off.
+    ///
+    /// HTTP requests have no deadline, as with axum: one whose head never ends holds the server up.
+    /// [`http_timeout`](WithGracefulShutdown::http_timeout) sets one.
     pub fn with_graceful_shutdown<F>(self, signal: F) -> WithGracefulShutdown<L, M, S, F>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -101,6 +103,7 @@ impl<L: Listener, M, S> Serve<L, M, S> {
             signal,
             code: CloseCode::GOING_AWAY,
             timeout: SHUTDOWN_TIMEOUT,
+            http_timeout: None,
         }
     }
 
@@ -148,6 +151,7 @@ pub struct WithGracefulShutdown<L, M, S, F> {
     signal: F,
     code: CloseCode,
     timeout: Duration,
+    http_timeout: Option<Duration>,
 }
 
 impl<L: Listener, M, S, F> WithGracefulShutdown<L, M, S, F> {
@@ -162,6 +166,14 @@ impl<L: Listener, M, S, F> WithGracefulShutdown<L, M, S, F> {
     /// which is a second more than their closing handshake takes at most.
     pub const fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets how long after the signal the server waits for HTTP connections. Then it returns, and
+    /// the end of the program cuts them off. Default `None`: it waits until the last request is
+    /// answered, as axum does.
+    pub fn http_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.http_timeout = timeout.into();
         self
     }
 
@@ -189,14 +201,33 @@ where
     type IntoFuture = Running;
 
     fn into_future(self) -> Running {
-        let Self { serve: Serve { common, .. }, signal, code, timeout } = self;
+        let Self { serve: Serve { common, .. }, signal, code, timeout, http_timeout } = self;
         let (connections, closed) = (common.connections.clone(), common.connections.clone());
         let signal = async move {
             signal.await;
             closed.shutdown(code);
         };
         let http = common.into_axum().with_graceful_shutdown(signal).into_future();
-        Box::pin(async move { connections.drain(timeout, http).await })
+        Box::pin(async move {
+            let http = async {
+                tokio::select! {
+                    ended = http => ended,
+                    () = passed(&connections, http_timeout) => Ok(()),
+                }
+            };
+            connections.drain(timeout, http).await
+        })
+    }
+}
+
+/// Is done when this time has passed since the shutdown.
+async fn passed(connections: &Connections, time: Option<Duration>) {
+    match time {
+        None => std::future::pending().await,
+        Some(time) => {
+            connections.shut_down().await;
+            tokio::time::sleep(time).await;
+        }
     }
 }
 
@@ -214,6 +245,7 @@ impl<L, M, S, F> fmt::Debug for WithGracefulShutdown<L, M, S, F> {
             .field("serve", &self.serve)
             .field("close_code", &self.code)
             .field("shutdown_timeout", &self.timeout)
+            .field("http_timeout", &self.http_timeout)
             .finish_non_exhaustive()
     }
 }

@@ -18,7 +18,7 @@ use sansock_tokio::handshake::{Carrier, Offer};
 use sansock_tokio::{Error, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// A generous bound for what takes no time.
@@ -113,6 +113,8 @@ pub(crate) type OverHttp2 = sansock_tokio::WebSocket<TokioIo<hyper::upgrade::Upg
 /// A client of HTTP/2 with prior knowledge.
 pub(crate) struct Http2 {
     sender: SendRequest<Body>,
+    /// The task of the connection, which reads and writes as long as this is set.
+    runs: watch::Sender<bool>,
     address: SocketAddr,
 }
 
@@ -122,11 +124,27 @@ impl Http2 {
         let executor = TokioExecutor::new();
         let (sender, connection) =
             hyper::client::conn::http2::handshake(executor, io).await.unwrap();
-        tokio::spawn(connection);
-        let mut client = Self { sender, address };
+        let (runs, mut running) = watch::channel(true);
+        tokio::spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            let frozen = async { drop(running.wait_for(|it| !it).await) };
+            tokio::select! {
+                _ = &mut connection => {}
+                // It stays open.
+                () = frozen => std::future::pending().await,
+            }
+        });
+        let mut client = Self { sender, runs, address };
         // The settings of the server have arrived with its first answer.
         client.get("/").await;
         client
+    }
+
+    /// Opens a WebSocket, and then neither reads nor writes any more.
+    pub(crate) async fn freeze(mut self, path: &str) -> (Self, OverHttp2) {
+        let socket = self.open(path, |offer| offer).await.unwrap();
+        self.runs.send(false).unwrap();
+        (self, socket)
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> http::Response<hyper::body::Incoming> {

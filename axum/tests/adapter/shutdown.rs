@@ -9,7 +9,7 @@ use sansock_axum::{CloseCode, Connections, WebSocket, WebSocketUpgrade};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::common::{Http2, Running, SOON, code_of, echo, echo_socket, ended, talk};
+use crate::common::{Graceful, Http2, Running, SOON, code_of, echo, echo_socket, ended, talk};
 
 /// Does not look at its connection.
 async fn deaf(ws: WebSocketUpgrade) -> Response {
@@ -78,7 +78,7 @@ async fn sockets_of_http_2_are_closed_too() {
 async fn one_that_does_not_answer_is_cut_off_at_the_deadline() {
     const LIMIT: Duration = Duration::from_millis(700);
     for version in ["1.1", "2"] {
-        let limited = |server: crate::common::Graceful| server.shutdown_timeout(LIMIT);
+        let limited = |server: Graceful| server.shutdown_timeout(LIMIT);
         let running = Running::start_with(app(), limited).await;
         let mut http2 = Http2::connect(running.address).await;
         let (mut of_http_1, mut of_http_2) = (None, None);
@@ -120,6 +120,33 @@ async fn requests_in_progress_are_answered_and_their_sockets_closed() {
     page.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
     ended(task).await;
+}
+
+/// Nothing reads from its HTTP/2 connection any more, which is not closed either.
+#[tokio::test]
+async fn a_client_of_http_2_that_is_frozen_is_cut_off_at_the_deadline() {
+    const LIMIT: Duration = Duration::from_millis(300);
+    for path in ["/ws", "/deaf"] {
+        let limited = |server: Graceful| server.shutdown_timeout(LIMIT);
+        let running = Running::start_with(app(), limited).await;
+        let _client = Http2::connect(running.address).await.freeze(path).await;
+        let start = Instant::now();
+        ended(running.stop()).await;
+        assert!(start.elapsed() >= LIMIT, "{path}");
+    }
+}
+
+/// It would hold up the shutdown of axum as long as it likes.
+#[tokio::test]
+async fn a_request_that_never_ends_holds_the_server_up_until_the_http_timeout() {
+    const LIMIT: Duration = Duration::from_millis(500);
+    let running = Running::start_with(app(), |server| server.http_timeout(LIMIT)).await;
+    let mut half = TcpStream::connect(running.address).await.unwrap();
+    half.write_all(b"GET /ws HTTP/1.1\r\nHost:").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let start = Instant::now();
+    ended(running.stop()).await;
+    assert!(start.elapsed() >= LIMIT);
 }
 
 #[tokio::test]
