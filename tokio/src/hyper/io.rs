@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use sansock::handshake::{Carrier, Established, Incomplete};
-use sansock::{Config, Deadline, ReceiveBuffer};
+use sansock::{Config, Deadline, ReceiveBuffer, Role};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::opening::in_time;
@@ -24,11 +24,15 @@ const PIECE: usize = 64 << 10;
 /// "Orderly TCP-level closures are represented as `END_STREAM` flags [...]. RST exceptions are
 /// represented with the `RST_STREAM` frame [...] with the CANCEL error code" (RFC 8441, 5). A reset
 /// is the error [`ConnectionReset`](io::ErrorKind::ConnectionReset), and so is the loss of the whole
-/// connection. For a reader a reset with CANCEL or `NO_ERROR` is the end of the stream.
+/// connection. For a reader a reset with CANCEL or `NO_ERROR` is the end of the stream. A server
+/// that ends a stream reads no more of it, and does not wait for the client's end.
 #[derive(Debug)]
 pub struct Upgraded {
     io: TokioIo<hyper::upgrade::Upgraded>,
     carrier: Carrier,
+    role: Role,
+    /// Whether our end of the stream was the end of both.
+    is_over: bool,
 }
 
 impl Upgraded {
@@ -55,6 +59,9 @@ impl AsyncRead for Upgraded {
         cx: &mut Context<'_>,
         bytes: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_over {
+            return Poll::Ready(Ok(()));
+        }
         let read = Pin::new(&mut self.io).poll_read(cx, bytes);
         self.name(read)
     }
@@ -97,6 +104,13 @@ impl AsyncWrite for Upgraded {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ended = Pin::new(&mut self.io).poll_shutdown(cx);
+        // "A server MAY request that the client abort transmission of a request without error by
+        // sending a RST_STREAM with an error code of NO_ERROR after sending a complete response
+        // [...]. Clients MUST NOT discard responses as a result of receiving such a RST_STREAM" (RFC
+        // 9113, 8.1). h2 sends it when the stream is dropped, so nothing is lost that would have to
+        // be waited for, as with TCP; and a proxy may never pass the client's end on.
+        self.is_over = (self.carrier, self.role) == (Carrier::ExtendedConnect, Role::Server)
+            && matches!(ended, Poll::Ready(Ok(())));
         self.name(ended)
     }
 }
@@ -110,7 +124,12 @@ pub(super) async fn take_over(
     deadline: &Deadline,
 ) -> Result<WebSocket<Upgraded>, Error> {
     let io = in_time(deadline, upgrade).await.ok_or(Incomplete::TimedOut)?;
-    let io = Upgraded { io: TokioIo::new(io.map_err(io::Error::other)?), carrier };
+    let io = Upgraded {
+        io: TokioIo::new(io.map_err(io::Error::other)?),
+        carrier,
+        role: established.role(),
+        is_over: false,
+    };
     let input = ReceiveBuffer::with_read_size(config.read_size);
     let mut socket = WebSocket::from_established(io, established, config, input);
     socket.set_write_timeout(Some(WRITE_TIMEOUT));

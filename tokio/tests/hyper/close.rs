@@ -1,5 +1,7 @@
 //! The end of a connection, and of the stream of HTTP/2 below it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use sansock_tokio::handshake::{Answer, Carrier};
@@ -9,6 +11,9 @@ use tokio::io::duplex;
 use tokio::time::Instant;
 
 use crate::common::{CARRIERS, Pair, Socket, accepting, offer, pass, serve, soon};
+
+/// Less than any deadline.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// Receives to the end.
 async fn drain(socket: &mut Socket) -> Result<(), Error> {
@@ -111,10 +116,14 @@ struct Raw {
 
 impl Raw {
     async fn new() -> Self {
+        Self::with(&h2::client::Builder::new()).await
+    }
+
+    async fn with(builder: &h2::client::Builder) -> Self {
         let (a, b) = duplex(1 << 20);
         let (service, mut sockets) = accepting(Answer::new(), Config::new());
         serve(b, Carrier::ExtendedConnect, service);
-        let (http, connection) = h2::client::handshake(a).await.unwrap();
+        let (http, connection) = builder.handshake(a).await.unwrap();
         tokio::spawn(connection);
         let mut http = http.ready().await.unwrap();
         while !http.is_extended_connect_protocol_enabled() {
@@ -158,42 +167,52 @@ async fn the_end_of_the_stream_is_the_end_of_the_transport() {
     assert_eq!(raw.rest().await, Ok(Vec::new()));
 }
 
+/// "with an error code of `NO_ERROR` after sending a complete response" (RFC 9113, 8.1)
 #[tokio::test]
-async fn after_the_closing_handshake_the_server_ends_the_stream_first() {
-    let Raw { mut send, mut receive, mut server, _http } = Raw::new().await;
-    // Close with 1000, masked with 0.
-    send.send_data(Bytes::from_static(b"\x88\x82\0\0\0\0\x03\xe8"), false).unwrap();
-    let server = tokio::spawn(async move { drain(&mut server).await });
-    let close = soon(receive.data()).await.unwrap().unwrap();
-    assert_eq!(&*close, b"\x88\x02\x03\xe8");
-    while let Some(data) = soon(receive.data()).await {
-        assert_eq!(data.unwrap(), Bytes::new());
+async fn the_server_ends_the_stream_first_and_does_not_wait_for_the_clients_end() {
+    for (frame, answer) in [
+        // Close with 1000, masked with 0; a frame that is not masked.
+        (&b"\x88\x82\0\0\0\0\x03\xe8"[..], b"\x88\x02\x03\xe8"),
+        (b"\x81\x00", b"\x88\x02\x03\xea"),
+    ] {
+        let mut raw = Raw::new().await;
+        raw.send.send_data(Bytes::from_static(frame), false).unwrap();
+        let end = tokio::time::timeout(SHORT, drain(&mut raw.server)).await.unwrap();
+        assert_eq!(matches!(end, Err(Error::Protocol(_))), answer[3] == 0xea, "{end:?}");
+        let Raw { mut send, server, .. } = raw;
+        drop(server);
+        let mut bytes = Vec::new();
+        while let Some(data) = soon(raw.receive.data()).await {
+            bytes.extend_from_slice(&data.unwrap());
+        }
+        assert_eq!(bytes, answer);
+        let reset = soon(std::future::poll_fn(|cx| send.poll_reset(cx))).await.unwrap();
+        assert_eq!(reset, Reason::NO_ERROR);
     }
-    send.send_data(Bytes::new(), true).unwrap();
-    tokio::time::timeout(std::time::Duration::from_secs(5), server)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
 }
 
+/// What the server has sent before its end arrives, however small the client's window is.
 #[tokio::test]
-async fn a_protocol_error_is_answered_with_a_close_frame_and_the_end_of_the_stream() {
-    let Raw { mut send, mut receive, mut server, _http } = Raw::new().await;
-    // A frame that is not masked.
-    send.send_data(Bytes::from_static(b"\x81\x00"), false).unwrap();
+async fn the_end_of_the_server_takes_nothing_away() {
+    let mut builder = h2::client::Builder::new();
+    let mut raw = Raw::with(builder.initial_window_size(1_000)).await;
+    let message = vec![7; 50_000];
+    raw.server.queue(&message).unwrap();
+    let close = Bytes::from_static(b"\x88\x82\0\0\0\0\x03\xe8");
+    raw.send.send_data(close, false).unwrap();
+    let Raw { mut receive, mut server, send: _send, _http } = raw;
     let server = tokio::spawn(async move { drain(&mut server).await });
     let mut bytes = Vec::new();
     while let Some(data) = soon(receive.data()).await {
-        if bytes.is_empty() {
-            // The server reads until then.
-            send.send_data(Bytes::new(), true).unwrap();
-        }
-        bytes.extend_from_slice(&data.unwrap());
+        let data = data.unwrap();
+        receive.flow_control().release_capacity(data.len()).unwrap();
+        bytes.extend_from_slice(&data);
+        tokio::task::yield_now().await;
     }
-    assert_eq!(bytes, b"\x88\x02\x03\xea");
-    let end = soon(server).await.unwrap();
-    assert!(matches!(end, Err(Error::Protocol(_))), "{end:?}");
+    // The headers of the message and of the Close frame.
+    assert_eq!(bytes.len(), 4 + message.len() + 4);
+    assert!(bytes.ends_with(b"\x88\x02\x03\xe8"));
+    soon(server).await.unwrap().unwrap();
 }
 
 /// "RST exceptions are represented with the `RST_STREAM` frame" (RFC 8441, 5).
@@ -218,7 +237,7 @@ async fn a_reset_of_the_stream_ends_a_write() {
         let mut raw = Raw::new().await;
         let large = vec![0; 1 << 20];
         let (sent, ()) = tokio::join!(soon(raw.server.send(&large)), async {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             raw.send.send_reset(reason);
         });
         let error = sent.unwrap_err();
@@ -237,7 +256,7 @@ async fn what_the_peer_does_not_take_waits_here_and_is_counted() {
     let mut raw = Raw::new().await;
     let large = vec![0; 8 << 20];
     raw.server.queue(&large).unwrap();
-    let flushed = tokio::time::timeout(std::time::Duration::from_millis(50), raw.server.flush());
+    let flushed = tokio::time::timeout(Duration::from_millis(50), raw.server.flush());
     assert!(flushed.await.is_err());
     let taken = large.len() - raw.server.buffered_amount();
     assert!(taken <= 512 << 10, "{taken} bytes lie with hyper, where the window is 64 KiB");

@@ -143,6 +143,24 @@ async fn another_protocol_and_a_plain_request_have_their_error() {
     assert_eq!(error, RequestError::UpgradeRequired.into());
 }
 
+#[test]
+fn a_refusal_has_no_headers_that_its_version_has_not() {
+    use http::Version;
+    let error = HandshakeError::from(RequestError::UnsupportedVersion);
+    for (version, has_upgrade) in [
+        (Version::HTTP_10, true),
+        (Version::HTTP_11, true),
+        (Version::HTTP_2, false),
+        (Version::HTTP_3, false),
+    ] {
+        let response = sansock_tokio::hyper::refuse(&error, version);
+        assert_eq!(response.status(), 426);
+        for name in ["Upgrade", "Connection"] {
+            assert_eq!(response.headers().contains_key(name), has_upgrade, "{version:?} {name}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_response_that_is_never_written_times_out() {
     for carrier in CARRIERS {

@@ -1,5 +1,7 @@
 //! `HAProxy` and nghttpx between a client and our server.
 
+use std::time::{Duration, Instant};
+
 use sansock_tokio::Error;
 use sansock_tokio::handshake::Carrier;
 
@@ -75,7 +77,10 @@ async fn ends_with_1001(server: &mut Program, address: &str) {
             })
         })
         .collect();
+    let start = Instant::now();
     tokio::task::block_in_place(|| server.terminate());
+    // It waits for no deadline: that of the closing handshake is 10 seconds.
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     for receiving in receiving {
         assert_eq!(receiving.await.unwrap(), 1001);
     }
