@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use hyper::upgrade::OnUpgrade;
@@ -28,7 +29,9 @@ const PIECE: usize = 64 << 10;
 /// that ends a stream reads no more of it, and does not wait for the client's end.
 #[derive(Debug)]
 pub struct Upgraded {
-    io: TokioIo<hyper::upgrade::Upgraded>,
+    /// hyper's is not `Sync`. The lock is never taken: each access is exclusive.
+    io: Mutex<TokioIo<hyper::upgrade::Upgraded>>,
+    is_vectored: bool,
     carrier: Carrier,
     role: Role,
     /// Whether our end of the stream was the end of both.
@@ -39,7 +42,11 @@ impl Upgraded {
     /// Returns hyper's stream.
     #[must_use]
     pub fn into_inner(self) -> hyper::upgrade::Upgraded {
-        self.io.into_inner()
+        self.io.into_inner().unwrap_or_else(PoisonError::into_inner).into_inner()
+    }
+
+    fn io(&mut self) -> Pin<&mut TokioIo<hyper::upgrade::Upgraded>> {
+        Pin::new(self.io.get_mut().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Names an error of a stream of HTTP/2 as that of TCP would be named.
@@ -62,7 +69,7 @@ impl AsyncRead for Upgraded {
         if self.is_over {
             return Poll::Ready(Ok(()));
         }
-        let read = Pin::new(&mut self.io).poll_read(cx, bytes);
+        let read = self.io().poll_read(cx, bytes);
         self.name(read)
     }
 }
@@ -77,7 +84,7 @@ impl AsyncWrite for Upgraded {
             Carrier::Upgrade => bytes,
             Carrier::ExtendedConnect => bytes.get(..PIECE).unwrap_or(bytes),
         };
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        let written = self.io().poll_write(cx, bytes);
         self.name(written)
     }
 
@@ -87,23 +94,23 @@ impl AsyncWrite for Upgraded {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.carrier == Carrier::Upgrade {
-            return Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+            return self.io().poll_write_vectored(cx, slices);
         }
         let first = slices.iter().find(|slice| !slice.is_empty());
         self.poll_write(cx, first.map_or(&[], |slice| slice))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.is_vectored
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        let flushed = self.io().poll_flush(cx);
         self.name(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = Pin::new(&mut self.io).poll_shutdown(cx);
+        let ended = self.io().poll_shutdown(cx);
         // "A server MAY request that the client abort transmission of a request without error by
         // sending a RST_STREAM with an error code of NO_ERROR after sending a complete response
         // [...]. Clients MUST NOT discard responses as a result of receiving such a RST_STREAM" (RFC
@@ -124,8 +131,10 @@ pub(super) async fn take_over(
     deadline: &Deadline,
 ) -> Result<WebSocket<Upgraded>, Error> {
     let io = in_time(deadline, upgrade).await.ok_or(Incomplete::TimedOut)?;
+    let io = TokioIo::new(io.map_err(io::Error::other)?);
     let io = Upgraded {
-        io: TokioIo::new(io.map_err(io::Error::other)?),
+        is_vectored: io.is_write_vectored(),
+        io: Mutex::new(io),
         carrier,
         role: established.role(),
         is_over: false,

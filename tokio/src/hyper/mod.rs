@@ -30,8 +30,9 @@
 //! The second product is also what one client can make the server hold. The other direction has the
 //! windows that the client announces.
 //!
-//! [`Connections`](crate::Connections) spawns the tasks and closes all connections at a shutdown, of
-//! which those of HTTP servers know nothing.
+//! [`Connections`](crate::Connections) spawns the tasks and closes all connections at a shutdown.
+//! hyper's `graceful_shutdown` waits for those of HTTP/2, and knows nothing of those of HTTP/1.1,
+//! which have left its hands.
 //!
 //! # A client
 //!

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use sansock::Role;
 use sansock_tokio::handshake::{Answer, Carrier};
-use sansock_tokio::hyper::{ClientHandshake, ServerHandshake};
-use sansock_tokio::{Config, Message};
+use sansock_tokio::hyper::{ClientHandshake, ServerHandshake, Upgrade, Upgraded};
+use sansock_tokio::{Config, Message, Reader, Writer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-use crate::common::{Body, CARRIERS, Client, Pair, accepting, offer, pass, serve, soon};
+use crate::common::{Body, CARRIERS, Client, Pair, Socket, accepting, offer, pass, serve, soon};
 
 #[tokio::test]
 async fn messages_pass_both_ways_with_what_was_negotiated() {
@@ -48,6 +48,18 @@ async fn the_response_has_the_headers_of_the_answer() {
             assert_eq!(response.headers().contains_key(name), is_upgrade, "{carrier:?}: {name}");
         }
     }
+}
+
+#[test]
+fn connections_and_handshakes_are_send_and_sync() {
+    fn check<T: Send + Sync>() {}
+    fn is_send<T: Send>() {}
+    check::<Socket>();
+    check::<Reader<Upgraded>>();
+    check::<Writer<Upgraded>>();
+    check::<ServerHandshake>();
+    check::<ClientHandshake>();
+    is_send::<Upgrade>();
 }
 
 /// The program looks at the request, also without its body.

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansock_tokio::handshake::{Answer, Carrier};
 use sansock_tokio::hyper::ClientHandshake;
 use sansock_tokio::{CloseCode, Config, Error, Message, Outcome};
 use tokio::io::duplex;
 use tokio::time::Instant;
 
-use crate::common::{CARRIERS, Pair, Socket, accepting, offer, pass, serve, soon};
+use crate::common::{CARRIERS, Client, Pair, Socket, accepting, offer, pass, serve, soon};
 
 /// Less than any deadline.
 const SHORT: Duration = Duration::from_secs(5);
@@ -57,7 +59,7 @@ async fn over_http_1_the_connection_ends_with_it_and_over_http_2_it_serves_the_n
     let (a, b) = duplex(64 << 10);
     let (service, mut sockets) = accepting(Answer::new(), Config::new());
     let serving = serve(b, Carrier::ExtendedConnect, service);
-    let (mut http, driving) = crate::common::Client::new(a, Carrier::ExtendedConnect).await;
+    let (mut http, driving) = Client::new(a, Carrier::ExtendedConnect).await;
     for _ in 0..3 {
         let carrier = Carrier::ExtendedConnect;
         let mut client = http.open(&offer(), carrier, &Config::new()).await.unwrap();
@@ -70,6 +72,42 @@ async fn over_http_1_the_connection_ends_with_it_and_over_http_2_it_serves_the_n
     assert!(!serving.is_finished());
     drop(http);
     soon(driving).await.unwrap().unwrap();
+    soon(serving).await.unwrap().unwrap();
+}
+
+/// With HTTP/1.1 the `WebSocket` has left the connection that is shut down.
+#[tokio::test]
+async fn a_graceful_shutdown_of_http_2_waits_for_its_sockets() {
+    let (a, b) = duplex(64 << 10);
+    let (service, mut sockets) = accepting(Answer::new(), Config::new());
+    let service = service_fn(move |request| {
+        let response = service(request);
+        async move { Ok::<_, std::convert::Infallible>(response.await) }
+    });
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let connection =
+            builder.enable_connect_protocol().serve_connection(TokioIo::new(b), service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = &mut connection => return ended,
+            _ = &mut stopped => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    });
+    let carrier = Carrier::ExtendedConnect;
+    let (mut http, _driving) = Client::new(a, carrier).await;
+    let mut client = http.open(&offer(), carrier, &Config::new()).await.unwrap();
+    let mut server = sockets.recv().await.unwrap().unwrap();
+    stop.send(()).unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    pass(&mut client, &mut server, "still here").await;
+    assert!(!serving.is_finished());
+    let (closed, drained) =
+        tokio::join!(server.close(CloseCode::GOING_AWAY, ""), drain(&mut client));
+    assert!(closed.is_ok() && drained.is_ok());
+    drop((client, server));
     soon(serving).await.unwrap().unwrap();
 }
 
