@@ -241,6 +241,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_up_is_counted_and_not_queued() {
+        let payload = vec![7; 200_000];
+        for (masking_key, taken) in [(None, 1_000), (Some([1, 2, 3, 4]), Unwritten::MASK_STEP)] {
+            let header = FrameHeader { masking_key, ..FrameHeader::new(Opcode::Binary, 200_000) };
+            let mut buffer = SendBuffer::new();
+            let mut unwritten = buffer.unwritten_frame(&header, &payload);
+            unwritten.consume(header.encode().len());
+            // Of a payload that is masked, the step that was begun waits in the buffer.
+            unwritten.slices();
+            unwritten.consume(1_000);
+            assert_eq!(unwritten.discard(), 200_000 - taken, "{masking_key:?}");
+            assert_eq!(buffer.buffered_amount(), taken - 1_000);
+        }
+    }
+
+    #[test]
     fn a_payload_that_leaves_whole_is_not_copied() {
         let payload = vec![7; 1 << 20];
         let mut buffer = SendBuffer::new();
