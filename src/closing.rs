@@ -211,7 +211,7 @@ impl Closing {
         if is_sign || !is_rest {
             self.taken = written;
         }
-        self.observed.taken |= is_sign;
+        self.observed.taken = is_sign;
         self.incomplete = is_rest;
     }
 
@@ -309,8 +309,7 @@ impl Closing {
         }
         self.note_written(written);
         let due = self.timers.handle(now, &self.observed, room);
-        let Observed { heard, used, taken, .. } = &mut self.observed;
-        (*heard, *used, *taken) = (false, false, false);
+        (self.observed.heard, self.observed.used) = (false, false);
         let Some(Due::Expired(timeout)) = due else { return due };
         self.peer = Peer::GivenUp;
         let is_over = self.outcome.is_some();
