@@ -77,6 +77,24 @@ fn a_message_under_way_keeps_a_connection_in_use() {
     }
 }
 
+/// Also what came or was sent before the last wait, if the reader has waited since the last check.
+#[test]
+fn messages_since_the_last_check_are_use() {
+    for sends in [false, true] {
+        let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
+        for (mut end, role) in ends {
+            if sends {
+                end.send("message").unwrap();
+            } else {
+                end.receive(&frame(role, FIN | TEXT, b"message"));
+            }
+            end.receive(b"");
+            end.tell(start + seconds(20));
+            assert_eq!(end.connection.poll_timeout(), Some(start + seconds(50)), "sends: {sends}");
+        }
+    }
+}
+
 /// A refused message does not count as use.
 #[test]
 fn a_refused_message_does_not_keep_a_connection_in_use() {

@@ -46,6 +46,9 @@ fn a_peer_that_does_not_answer_is_told_with_1011() {
         end.tell_twice(start + seconds(25));
         timed_out(&end, Timeout::Keepalive);
         assert_eq!(end.take_output(), close_frame(peer(role), 1011, b""));
+        // The end of the transport, which the program brings about, gives it no time to write.
+        end.connection.receive_eof();
+        timed_out(&end, Timeout::Keepalive);
     }
 }
 
@@ -68,6 +71,18 @@ fn any_bytes_are_a_sign_of_life() {
         end.receive(b"");
         end.tell_twice(start + seconds(49));
         timed_out(&end, Timeout::Keepalive);
+    }
+}
+
+/// Also those that came before the last wait, if the reader has waited twice since the last check.
+#[test]
+fn bytes_since_the_last_check_are_a_sign_of_life() {
+    let (ends, start) = ends(keepalive());
+    for (mut end, role) in ends {
+        end.receive(&frame(role, PONG, b""));
+        end.receive(b"");
+        end.tell(start + seconds(19));
+        assert_eq!(end.connection.poll_timeout(), Some(start + seconds(39)));
     }
 }
 

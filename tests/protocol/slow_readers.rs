@@ -215,6 +215,28 @@ fn a_ping_without_room_is_sent_later() {
     }
 }
 
+/// Nor is it needed any more once the peer has been heard.
+#[test]
+fn a_ping_without_room_is_not_sent_to_a_peer_that_was_heard() {
+    let config = Config::new()
+        .timeouts(Timeouts::new().keepalive(Keepalive::every(seconds(20))))
+        .limits(Limits::new().buffered(100_000));
+    for role in BOTH {
+        let start = Instant::now();
+        let mut end = End::new(role, &config);
+        end.tell(start);
+        end.send(vec![0; MESSAGE]).unwrap();
+        assert_eq!(timed_out(&mut end, start, 22, |_| 0), None);
+        end.receive(&frame(role, PONG, b"unsolicited"));
+        end.tell(start + seconds(22));
+        end.output.consume(end.output.buffered_amount());
+        end.tell(start + seconds(23));
+        assert!(end.output.is_empty(), "{role:?}");
+        end.tell(start + seconds(43));
+        assert!(!end.output.is_empty(), "20 seconds after the peer took the rest");
+    }
+}
+
 /// The same with a queue that is written outside a lock.
 #[test]
 fn what_is_taken_of_a_batch_in_flight_counts_too() {

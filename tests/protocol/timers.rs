@@ -251,6 +251,24 @@ fn every_deadline_waits_for_a_second_check() {
     assert_eq!((end.timeout, end.outcome()), (None, Some(clean(1000))));
 }
 
+/// A program that checks late finds two deadlines passed: the first look is at the earlier one only.
+#[test]
+fn a_look_at_one_deadline_is_none_at_another() {
+    let (ends, start) = ends(keepalive().idle(seconds(26)));
+    for (mut end, role) in ends {
+        end.tell(start + seconds(20));
+        end.take_output();
+        let late = start + seconds(27);
+        end.tell(late);
+        // The Pong was unread; no message was.
+        end.receive(&frame(role, PONG, &1_u64.to_be_bytes()));
+        end.tell(late + SECOND_LOOK);
+        assert_eq!((end.timeout, end.state()), (None, State::Open), "the first look at the other");
+        end.tell(late + 2 * SECOND_LOOK);
+        assert_eq!((end.timeout, end.state()), (None, State::Closing), "idle");
+    }
+}
+
 /// One deadline from our Close frame to the drop: the peer's answer starts no second one.
 #[test]
 fn the_end_has_one_deadline() {
