@@ -170,6 +170,7 @@ fn write_to_goes_on_until_all_is_written_or_the_transport_fails() {
         let ended = buffer.write_to(&mut transport).map_err(|error| error.kind());
         assert_eq!(ended, outcome, "{answers:?}");
         assert_eq!(transport.1, b"abcdef"[..written], "{answers:?}");
+        assert_eq!(buffer.check_written().0 as usize, written, "{answers:?}");
         assert_eq!(buffer.as_slice(), &b"abcdef"[written..], "what was not written still waits");
     }
 }
