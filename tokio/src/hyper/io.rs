@@ -4,12 +4,14 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use sansock::handshake::{Carrier, Established, Incomplete};
 use sansock::{Config, Deadline, ReceiveBuffer, Role};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::opening::in_time;
 use crate::server::WRITE_TIMEOUT;
@@ -20,22 +22,31 @@ use crate::{Error, WebSocket};
 /// that is queued a second time, and count it as written.
 const PIECE: usize = 64 << 10;
 
+/// How long a client that sends nothing is waited for, once a server has ended the stream. Proxies
+/// may never pass the client's end on. "A server MAY request that the client abort transmission of a
+/// request without error by sending a `RST_STREAM` with an error code of `NO_ERROR` after sending a
+/// complete response [...]. Clients MUST NOT discard responses as a result of receiving such a
+/// `RST_STREAM`" (RFC 9113, 8.1); h2 sends it when the stream is dropped. A client that still sends
+/// would have an error of its write instead of our Close frame.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// What hyper hands over: the connection of HTTP/1.1, or one stream of HTTP/2.
 ///
 /// "Orderly TCP-level closures are represented as `END_STREAM` flags [...]. RST exceptions are
 /// represented with the `RST_STREAM` frame [...] with the CANCEL error code" (RFC 8441, 5). A reset
 /// is the error [`ConnectionReset`](io::ErrorKind::ConnectionReset), and so is the loss of the whole
 /// connection. For a reader a reset with CANCEL or `NO_ERROR` is the end of the stream. A server
-/// that ends a stream reads no more of it, and does not wait for the client's end.
+/// that has ended a stream waits for the client's end only as long as something arrives.
 #[derive(Debug)]
 pub struct Upgraded {
     /// hyper's is not `Sync`. The lock is never taken: each access is exclusive.
     io: Mutex<TokioIo<hyper::upgrade::Upgraded>>,
     is_vectored: bool,
     carrier: Carrier,
-    role: Role,
-    /// Whether our end of the stream was the end of both.
-    is_over: bool,
+    /// Whether our end of the stream becomes the end of both.
+    ends_when_quiet: bool,
+    /// After our end: the time until which nothing has to arrive.
+    quiet: Option<Pin<Box<Sleep>>>,
 }
 
 impl Upgraded {
@@ -66,10 +77,14 @@ impl AsyncRead for Upgraded {
         cx: &mut Context<'_>,
         bytes: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_over {
-            return Poll::Ready(Ok(()));
-        }
         let read = self.io().poll_read(cx, bytes);
+        if let Some(quiet) = &mut self.quiet {
+            if read.is_pending() {
+                // No bytes: the end.
+                return quiet.as_mut().poll(cx).map(Ok);
+            }
+            quiet.as_mut().reset(Instant::now() + QUIET);
+        }
         self.name(read)
     }
 }
@@ -111,13 +126,9 @@ impl AsyncWrite for Upgraded {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ended = self.io().poll_shutdown(cx);
-        // "A server MAY request that the client abort transmission of a request without error by
-        // sending a RST_STREAM with an error code of NO_ERROR after sending a complete response
-        // [...]. Clients MUST NOT discard responses as a result of receiving such a RST_STREAM" (RFC
-        // 9113, 8.1). h2 sends it when the stream is dropped, so nothing is lost that would have to
-        // be waited for, as with TCP; and a proxy may never pass the client's end on.
-        self.is_over = (self.carrier, self.role) == (Carrier::ExtendedConnect, Role::Server)
-            && matches!(ended, Poll::Ready(Ok(())));
+        if self.ends_when_quiet && ended.is_ready() {
+            self.quiet.get_or_insert_with(|| Box::pin(sleep(QUIET)));
+        }
         self.name(ended)
     }
 }
@@ -136,8 +147,11 @@ pub(super) async fn take_over(
         is_vectored: io.is_write_vectored(),
         io: Mutex::new(io),
         carrier,
-        role: established.role(),
-        is_over: false,
+        // Without that deadline there may be no timer in the runtime.
+        ends_when_quiet: carrier == Carrier::ExtendedConnect
+            && established.role() == Role::Server
+            && config.timeouts.closing.is_some(),
+        quiet: None,
     };
     let input = ReceiveBuffer::with_read_size(config.read_size);
     let mut socket = WebSocket::from_established(io, established, config, input);

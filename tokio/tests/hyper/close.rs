@@ -8,7 +8,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansock_tokio::handshake::{Answer, Carrier};
 use sansock_tokio::hyper::ClientHandshake;
-use sansock_tokio::{CloseCode, Config, Error, Message, Outcome};
+use sansock_tokio::{CloseCode, Config, Error, Limits, Message, Outcome};
 use tokio::io::duplex;
 use tokio::time::Instant;
 
@@ -226,6 +226,22 @@ async fn the_server_ends_the_stream_first_and_does_not_wait_for_the_clients_end(
         assert_eq!(bytes, answer);
         let reset = soon(std::future::poll_fn(|cx| send.poll_reset(cx))).await.unwrap();
         assert_eq!(reset, Reason::NO_ERROR);
+    }
+}
+
+/// The server takes what the client still sends, so that it finds the Close frame.
+#[tokio::test]
+async fn a_message_that_is_too_large_is_answered_and_its_send_does_not_fail() {
+    let config = Config::new().limits(Limits::new().message(1_000));
+    for carrier in CARRIERS {
+        for _ in 0..20 {
+            let mut pair = Pair::with(carrier, &offer(), Answer::new(), &config).await;
+            let serving = tokio::spawn(async move { drain(&mut pair.server).await });
+            soon(pair.client.send(vec![0; 4 << 20])).await.unwrap();
+            assert_eq!(soon(pair.client.next_message()).await.unwrap(), None);
+            assert_eq!(pair.client.outcome().map(Outcome::code), Some(1009), "{carrier:?}");
+            assert!(matches!(soon(serving).await.unwrap(), Err(Error::Protocol(_))));
+        }
     }
 }
 
