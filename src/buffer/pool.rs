@@ -43,8 +43,9 @@ pub struct BufferPool {
 }
 
 impl BufferPool {
-    /// The largest capacity that a buffer in the pool keeps, in bytes. A larger one is freed.
-    const KEPT: usize = 64 << 10;
+    /// The largest capacity that a buffer in the pool keeps, in bytes: that of one through which
+    /// messages of 64 KiB go. A larger one is freed.
+    const KEPT: usize = 128 << 10;
 
     /// Creates an empty pool that keeps up to `most` pairs of buffers.
     #[must_use]
@@ -137,10 +138,10 @@ mod tests {
     fn the_memory_of_a_large_message_is_freed() {
         let mut pool = BufferPool::new(1);
         let mut buffers = pool.take();
-        buffers.output.extend_from_slice(&vec![0; 100_000]);
-        buffers.output.consume(100_000);
-        buffers.input.extend_from_slice(&vec![0; 100_000]);
-        buffers.input.consume(100_000);
+        buffers.output.extend_from_slice(&vec![0; 200_000]);
+        buffers.output.consume(200_000);
+        buffers.input.extend_from_slice(&vec![0; 200_000]);
+        buffers.input.consume(200_000);
         assert!(pool.put_back(buffers).is_none());
         let buffers = pool.take();
         assert_eq!((buffers.input.capacity(), buffers.output.capacity()), (0, 0));

@@ -20,6 +20,9 @@ static ALLOCATOR: Counting = Counting;
 struct Endless {
     frame: Vec<u8>,
     at: usize,
+    /// Whether it brings nothing once behind each frame.
+    pauses: bool,
+    has_paused: bool,
 }
 
 impl AsyncRead for Endless {
@@ -28,6 +31,11 @@ impl AsyncRead for Endless {
         _: &mut Context<'_>,
         bytes: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.pauses && self.at == 0 && !self.has_paused {
+            self.has_paused = true;
+            return Poll::Pending;
+        }
+        self.has_paused = false;
         let n = bytes.remaining().min(self.frame.len() - self.at);
         bytes.put_slice(&self.frame[self.at..self.at + n]);
         self.at = (self.at + n) % self.frame.len();
@@ -54,8 +62,12 @@ impl AsyncWrite for Endless {
 }
 
 fn socket(length: usize) -> WebSocket<Endless> {
+    with(length, false)
+}
+
+fn with(length: usize, pauses: bool) -> WebSocket<Endless> {
     let frame = Frame { first: FIN | BINARY, key: Some([1, 2, 3, 4]), payload: vec![7; length] };
-    let io = Endless { frame: frame.bytes(), at: 0 };
+    let io = Endless { frame: frame.bytes(), at: 0, pauses, has_paused: false };
     let connection = Connection::server(&Config::new());
     WebSocket::new(io, connection, ReceiveBuffer::new(), SendBuffer::new())
 }
@@ -170,6 +182,24 @@ fn an_echo_through_halves_allocates_nothing() {
             let event = now(reader.recv()).unwrap().unwrap();
             let Event::Message(message) = event else { panic!("{event:?}") };
             writer.queue(message).unwrap();
+        });
+    }
+}
+
+/// A connection that waits for each message gives its buffers back in between.
+#[test]
+fn a_pause_before_each_message_allocates_nothing() {
+    for length in LENGTHS {
+        let mut socket = with(length, true);
+        assert_steady(length, 0, || {
+            let mut exchange = pin!(async {
+                let (event, mut outgoing) = socket.exchange().await.unwrap().unwrap();
+                let Event::Message(message) = event else { panic!("{event:?}") };
+                outgoing.send(message).await.unwrap();
+            });
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(exchange.as_mut().poll(&mut cx).is_pending(), "it is idle");
+            assert!(exchange.as_mut().poll(&mut cx).is_ready());
         });
     }
 }
