@@ -5,7 +5,8 @@ use std::fmt;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Version};
-use sansock_tokio::handshake::{Carrier, HandshakeError};
+use sansock_tokio::handshake::HandshakeError;
+use sansock_tokio::hyper::refuse;
 
 /// Why [`WebSocketUpgrade`](crate::WebSocketUpgrade) rejects a request. As a response it has the
 /// status and the headers that tell the client what to change.
@@ -85,10 +86,15 @@ impl From<ConnectionNotUpgradable> for WebSocketUpgradeRejection {
 #[derive(Debug)]
 pub struct HandshakeRejection {
     error: HandshakeError,
-    refused: RefusedHandshake,
+    version: Version,
 }
 
 impl HandshakeRejection {
+    /// The request was of this version: a response of HTTP/2 has no Upgrade and Connection headers.
+    pub(crate) const fn new(error: HandshakeError, version: Version) -> Self {
+        Self { error, version }
+    }
+
     /// Returns what is wrong with the request.
     #[must_use]
     pub const fn error(&self) -> &HandshakeError {
@@ -104,7 +110,7 @@ impl HandshakeRejection {
 
 impl IntoResponse for HandshakeRejection {
     fn into_response(self) -> Response {
-        self.error.to_http(self.refused.carrier).map(Body::from)
+        refuse(&self.error, self.version).map(Body::from)
     }
 }
 
@@ -143,21 +149,3 @@ impl fmt::Display for ConnectionNotUpgradable {
 }
 
 impl std::error::Error for ConnectionNotUpgradable {}
-
-/// How a request is answered whose handshake is refused.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RefusedHandshake {
-    carrier: Carrier,
-}
-
-impl RefusedHandshake {
-    /// A request of this version. The response of HTTP/2 has no Upgrade and Connection headers.
-    pub(crate) fn new(version: Version) -> Self {
-        let is_http_1 = version <= Version::HTTP_11;
-        Self { carrier: if is_http_1 { Carrier::Upgrade } else { Carrier::ExtendedConnect } }
-    }
-
-    pub(crate) fn with(self, error: HandshakeError) -> WebSocketUpgradeRejection {
-        WebSocketUpgradeRejection::Handshake(HandshakeRejection { error, refused: self })
-    }
-}

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse as _, Response};
+use http::Version;
 use http::header::{HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
 use hyper::ext::Protocol;
@@ -16,7 +17,7 @@ use sansock_tokio::hyper::{ServerHandshake, Upgrade};
 use sansock_tokio::{Config, Connections, Error, Timeouts};
 
 use crate::WebSocket;
-use crate::rejection::{ConnectionNotUpgradable, RefusedHandshake, WebSocketUpgradeRejection};
+use crate::rejection::{ConnectionNotUpgradable, HandshakeRejection, WebSocketUpgradeRejection};
 
 /// What connections belong to that no [`serve`](crate::serve) closes.
 static OF_NO_SERVER: LazyLock<Connections> = LazyLock::new(Connections::new);
@@ -47,7 +48,7 @@ struct State {
     selected: Option<HeaderValue>,
     /// `None` if the request did not come through [`serve`](crate::serve).
     connections: Option<Connections>,
-    refused: RefusedHandshake,
+    version: Version,
 }
 
 impl<F> WebSocketUpgrade<F> {
@@ -201,10 +202,10 @@ impl<F> WebSocketUpgrade<F> {
     {
         let Self { mut state, on_failed_upgrade } = self;
         let connections = state.connections.take();
-        let refused = state.refused;
+        let version = state.version;
         let (response, upgrade) = match state.accept() {
             Ok(accepted) => accepted,
-            Err(error) => return refused.with(error).into_response(),
+            Err(error) => return HandshakeRejection::new(error, version).into_response(),
         };
         let connections = connections.as_ref().unwrap_or_else(|| &OF_NO_SERVER);
         connections.spawn(upgrade, |opened| async {
@@ -235,11 +236,13 @@ impl State {
 impl WebSocketUpgrade {
     fn extract(parts: &mut Parts) -> Result<Self, WebSocketUpgradeRejection> {
         let is_upgradable = parts.extensions.get::<OnUpgrade>().is_some();
-        let refused = RefusedHandshake::new(parts.version);
-        let handshake = ServerHandshake::from_parts(parts).map_err(|error| refused.with(error))?;
+        let version = parts.version;
+        let refused =
+            |error| WebSocketUpgradeRejection::Handshake(HandshakeRejection::new(error, version));
+        let handshake = ServerHandshake::from_parts(parts).map_err(refused)?;
         let request = handshake.request();
         if !request.is_websocket() {
-            return Err(refused.with(RequestError::UpgradeRequired.into()));
+            return Err(refused(RequestError::UpgradeRequired.into()));
         }
         if !is_upgradable {
             return Err(ConnectionNotUpgradable.into());
@@ -255,7 +258,7 @@ impl WebSocketUpgrade {
             hosts: HostPolicy::Any,
             selected: None,
             connections: parts.extensions.get().cloned(),
-            refused,
+            version,
         };
         Ok(Self { state: Box::new(state), on_failed_upgrade: DefaultOnFailedUpgrade })
     }
