@@ -86,6 +86,19 @@
 //! (`Bytes`, and [`ByteString`] for text). The combinators of futures-rs work: `forward`, `next`,
 //! `send_all`.
 //!
+//! # hyper and axum
+//!
+//! The feature `hyper` takes over streams of hyper, of HTTP/1.1 and of HTTP/2 (RFC 8441), in both
+//! roles; see `hyper`. The package `sansock-axum` is an extractor for axum on top of it.
+//! [`Connections`] closes at a shutdown what another server has accepted.
+//!
+//! # Getting there
+//!
+//! A [`Client`] tries the addresses of a host one after the other, each 250 ms after the last or at
+//! once when that has failed (RFC 8305), and takes the one that answers first.
+//! [`Client::resolver`] takes another lookup, and [`Client::handshake`] a transport that is already
+//! connected, such as a proxy's or a Unix socket.
+//!
 //! # What is lost, and when
 //!
 //! - Every future of this crate can be dropped at every await: `select!` and `timeout` lose no
