@@ -240,6 +240,16 @@ mod tests {
         assert_eq!((queue.written(), queue.buffered_amount()), (60, 40));
     }
 
+    /// A program may say anything.
+    #[test]
+    fn more_in_flight_than_any_memory_holds_leaves_no_room() {
+        let mut queue = SendQueue::new();
+        queue.set_in_flight(usize::MAX);
+        queue.queued().extend_from_slice(b"ab");
+        assert!(queue.queued().waiting() >= isize::MAX.unsigned_abs());
+        assert_eq!(queue.buffered_amount(), usize::MAX);
+    }
+
     #[test]
     fn memory_is_given_back_when_nothing_waits() {
         let mut queue = SendQueue::new();

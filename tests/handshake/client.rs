@@ -338,6 +338,16 @@ fn limits_are_exact_and_configurable() {
             || ClientHandshake::start(&offer, NONCE, limits, &mut SendBuffer::new()).unwrap();
         assert_eq!(feed_at_every_cut(client, RESPONSE.as_bytes()), outcome, "{limits:?}");
     }
+    // Each head may have as many headers.
+    let limits = HeadLimits::new().headers(4);
+    let client = || ClientHandshake::start(&offer, NONCE, limits, &mut SendBuffer::new()).unwrap();
+    for (lines, outcome) in [
+        (4, Ok((true, vec![]))),
+        (5, Err(HandshakeError::Head(HeadError::TooManyHeaders { limit: 4 }))),
+    ] {
+        let bytes = format!("HTTP/1.1 103 Early\r\n{}\r\n{RESPONSE}", "A: b\r\n".repeat(lines));
+        assert_eq!(feed_at_every_cut(client, bytes.as_bytes()), outcome, "{lines}");
+    }
 }
 
 /// In a line: bytes that are no text are escaped.

@@ -161,6 +161,20 @@ fn a_long_read_takes_no_memory_for_what_is_only_announced() {
     }
 }
 
+/// A message that no memory can hold is refused at the header that shows it.
+#[test]
+fn the_largest_allocation_limits_a_message_that_is_delivered_whole() {
+    let limit = isize::MAX as u64;
+    for role in BOTH {
+        let header = header(role, CONTINUATION, limit);
+        let bytes = [&frame(role, BINARY, b"x")[..], &header].concat();
+        let [whole, pieces] = limited(Limits::new().frame(u64::MAX).message(u64::MAX));
+        let too_large = Some(ProtocolError::MessageTooLarge { limit });
+        assert_eq!(receive(role, &whole, [&bytes[..]]).1, too_large);
+        assert_eq!(receive(role, &pieces, [&bytes[..]]).1, None);
+    }
+}
+
 #[test]
 fn pieces_of_an_endless_message_take_the_memory_of_one_read() {
     let config = limited(Limits::new().frame(u64::MAX).message(u64::MAX))[1];

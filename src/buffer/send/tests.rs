@@ -215,7 +215,9 @@ fn grown((queued, written, then): (usize, usize, usize)) -> (usize, usize) {
     buffer.consume(written);
     buffer.extend_from_slice(&vec![2; then]);
     assert!(buffer.as_slice() == [vec![1; queued - written], vec![2; then]].concat());
-    (buffer.bytes.start(), buffer.bytes.room())
+    let room = buffer.bytes.room();
+    assert!(room <= SendBuffer::LARGE || buffer.capacity() == room, "{}", buffer.capacity());
+    (buffer.bytes.start(), room)
 }
 
 #[test]
