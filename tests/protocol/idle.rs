@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sansock::{Delivery, SendError, State, Timeouts};
+use sansock::{Delivery, EncodedMessage, Role, SendError, State, Timeouts};
 use testkit::pair::clean;
 
 use crate::pair::{End, Pair, SECOND_LOOK, seconds};
@@ -77,20 +77,36 @@ fn a_message_under_way_keeps_a_connection_in_use() {
     }
 }
 
-/// Also what came or was sent before the last wait, if the reader has waited since the last check.
+/// One way to send a message or to receive one.
+type Use<'a> = &'a dyn Fn(&mut End, Role);
+
+/// However it is sent or comes, and also if the reader has waited since.
 #[test]
-fn messages_since_the_last_check_are_use() {
-    for sends in [false, true] {
+fn every_message_since_the_last_check_is_use() {
+    let long = vec![0; 200_000];
+    let encoded = [EncodedMessage::new("short"), EncodedMessage::new(&long)];
+    let ways: [Use<'_>; 7] = [
+        &|end, role| end.receive(&frame(role, FIN | TEXT, b"message")),
+        &|end, _| end.send("message").unwrap(),
+        &|end, _| end.connection.send_fragment("part", false, &mut end.output).unwrap(),
+        &|end, _| end.connection.send_encoded(&encoded[0], &mut end.output).unwrap(),
+        &|end, _| {
+            let _ = end.connection.send_in_place(&long, &mut end.output).unwrap();
+        },
+        &|end, _| {
+            let _ = end.connection.send_encoded_in_place(&encoded[0], &mut end.output).unwrap();
+        },
+        &|end, _| {
+            let _ = end.connection.send_encoded_in_place(&encoded[1], &mut end.output).unwrap();
+        },
+    ];
+    for (i, uses) in ways.into_iter().enumerate() {
         let (ends, start) = ends(Timeouts::none().idle(seconds(30)));
         for (mut end, role) in ends {
-            if sends {
-                end.send("message").unwrap();
-            } else {
-                end.receive(&frame(role, FIN | TEXT, b"message"));
-            }
+            uses(&mut end, role);
             end.receive(b"");
             end.tell(start + seconds(20));
-            assert_eq!(end.connection.poll_timeout(), Some(start + seconds(50)), "sends: {sends}");
+            assert_eq!(end.connection.poll_timeout(), Some(start + seconds(50)), "{role:?}, {i}");
         }
     }
 }

@@ -278,13 +278,12 @@ fn what_waits_for_a_peer_that_does_not_read_is_limited() {
     }
 }
 
-/// Each header counts with the longest length, 14 bytes.
 /// What a `SendQueue` has given out for writing waits too, and its payload in place.
 #[test]
 fn what_is_in_flight_counts_against_the_limit() {
     let config = Config::new().limits(Limits::new().buffered(10_000));
     let full = SendError::BufferFull { limit: 10_000 };
-    let news = EncodedMessage::new([0; 3_000]);
+    let news = EncodedMessage::new([0; 8_192]);
     let long = vec![0; 100_000];
     for in_place in [false, true] {
         let (mut sender, mut queue) = (Sender::server(&config), SendQueue::new());
@@ -304,6 +303,8 @@ fn what_is_in_flight_counts_against_the_limit() {
         sender.send([0; 486], queue.queued()).unwrap();
         assert_eq!(sender.send([0; 497], queue.queued()), Err(full));
         assert_eq!(sender.send_encoded(&news, queue.queued()), Err(full));
+        assert_eq!(sender.send_encoded_in_place(&news, queue.queued()).err(), Some(full));
+        assert_eq!(sender.send_in_place(&long[..8_192], queue.queued()).err(), Some(full));
         assert_eq!(sender.send_fragment([0; 497], false, queue.queued()), Err(full));
         sender.send([0; 486], queue.queued()).unwrap();
         assert_eq!(sender.ping(&[0; 30], queue.queued()), Err(full));
@@ -320,6 +321,7 @@ fn what_is_in_flight_counts_against_the_limit() {
     }
 }
 
+/// Each header counts with the longest length, 14 bytes.
 #[test]
 fn what_waits_may_reach_the_limit_to_the_byte() {
     let config = Config::new().limits(Limits::new().buffered(1_000));

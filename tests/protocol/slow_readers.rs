@@ -215,7 +215,30 @@ fn a_ping_without_room_is_sent_later() {
     }
 }
 
-/// Nor is it needed any more once the peer has been heard.
+/// What is in flight outside the lock takes room too.
+#[test]
+fn a_ping_waits_for_the_room_that_a_batch_in_flight_takes() {
+    let keepalive = Keepalive { interval: seconds(20), timeout: seconds(5) };
+    let config = Config::new()
+        .timeouts(Timeouts::new().keepalive(keepalive))
+        .limits(Limits::new().buffered(10_000));
+    for role in BOTH {
+        let (_, mut sender) = End::new(role, &config).connection.split();
+        let (mut queue, start) = (SendQueue::new(), Instant::now());
+        sender.handle_timeout(start, queue.queued()).unwrap();
+        sender.send([0; 9_980], queue.queued()).unwrap();
+        let mut batch = queue.take().unwrap();
+        sender.handle_timeout(start + seconds(20), queue.queued()).unwrap();
+        assert!(queue.queued().is_empty(), "{role:?}");
+        batch.consume(batch.as_slice().len());
+        queue.put_back(batch);
+        sender.handle_timeout(start + seconds(21), queue.queued()).unwrap();
+        let ping = frame(peer(role), PING, &[0; 8]).len();
+        assert_eq!(queue.queued().buffered_amount(), ping, "{role:?}");
+    }
+}
+
+/// A Ping that waits is not needed any more once the peer has been heard.
 #[test]
 fn a_ping_without_room_is_not_sent_to_a_peer_that_was_heard() {
     let config = Config::new()
