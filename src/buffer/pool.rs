@@ -39,18 +39,24 @@ pub struct BufferPool {
     free: Vec<Box<Buffers>>,
     /// The largest number of pairs that are kept.
     most: usize,
+    /// The memory of the kept buffers that are larger than [`KEPT`](Self::KEPT), in bytes.
+    large: usize,
     read_size: Option<usize>,
 }
 
 impl BufferPool {
-    /// The largest capacity that a buffer in the pool keeps, in bytes: that of one through which
-    /// messages of 64 KiB go. A larger one is freed.
+    /// The largest capacity that each buffer in the pool keeps, in bytes: that of one through which
+    /// messages of 64 KiB go.
     const KEPT: usize = 128 << 10;
+    /// How much memory larger buffers keep, all together, in bytes. The system needs longer to give
+    /// fresh memory for a message of 1 MiB than to copy it. What is more is freed.
+    const LARGE: usize = 8 << 20;
 
-    /// Creates an empty pool that keeps up to `most` pairs of buffers.
+    /// Creates an empty pool that keeps up to `most` pairs of buffers: each buffer with 128 KiB at most,
+    /// and larger ones with 8 MiB all together.
     #[must_use]
     pub const fn new(most: usize) -> Self {
-        Self { free: Vec::new(), most, read_size: None }
+        Self { free: Vec::new(), most, large: 0, read_size: None }
     }
 
     /// Sets the largest number of bytes that one read asks for ([`ReceiveBuffer::with_read_size`]).
@@ -62,11 +68,15 @@ impl BufferPool {
 
     /// Returns empty buffers: the pair that was put back last, or a new one.
     pub fn take(&mut self) -> Box<Buffers> {
-        self.free.pop().unwrap_or_else(|| {
-            let input =
-                self.read_size.map_or_else(ReceiveBuffer::new, ReceiveBuffer::with_read_size);
-            Box::new(Buffers { input, output: SendBuffer::new() })
-        })
+        if let Some(buffers) = self.free.pop() {
+            let Buffers { input, output } = &*buffers;
+            for capacity in [input.capacity(), output.capacity()] {
+                self.large = self.large.saturating_sub(Self::beyond_kept(capacity));
+            }
+            return buffers;
+        }
+        let input = self.read_size.map_or_else(ReceiveBuffer::new, ReceiveBuffer::with_read_size);
+        Box::new(Buffers { input, output: SendBuffer::new() })
     }
 
     /// Takes the buffers back and returns `None` if they are idle; otherwise returns them, because
@@ -79,15 +89,30 @@ impl BufferPool {
         }
         if self.free.len() < self.most {
             buffers.input.forget();
-            if buffers.input.capacity() > Self::KEPT {
+            if !self.keeps(buffers.input.capacity()) {
                 buffers.input.release();
             }
-            if buffers.output.capacity() > Self::KEPT {
+            if !self.keeps(buffers.output.capacity()) {
                 buffers.output.release();
             }
             self.free.push(buffers);
         }
         None
+    }
+
+    /// Whether a buffer of this capacity is kept, which is then counted.
+    fn keeps(&mut self, capacity: usize) -> bool {
+        let large = self.large.saturating_add(Self::beyond_kept(capacity));
+        let keeps = large <= Self::LARGE;
+        if keeps {
+            self.large = large;
+        }
+        keeps
+    }
+
+    /// What a buffer of this capacity counts against [`LARGE`](Self::LARGE).
+    const fn beyond_kept(capacity: usize) -> usize {
+        if capacity > Self::KEPT { capacity } else { 0 }
     }
 }
 
@@ -134,14 +159,37 @@ mod tests {
         assert_eq!((buffers.input.capacity(), buffers.output.capacity()), before);
     }
 
-    #[test]
-    fn the_memory_of_a_large_message_is_freed() {
-        let mut pool = BufferPool::new(1);
+    /// Buffers through which a message of this length has gone both ways.
+    fn used(pool: &mut BufferPool, length: usize) -> Box<Buffers> {
         let mut buffers = pool.take();
-        buffers.output.extend_from_slice(&vec![0; 200_000]);
-        buffers.output.consume(200_000);
-        buffers.input.extend_from_slice(&vec![0; 200_000]);
-        buffers.input.consume(200_000);
+        buffers.output.extend_from_slice(&vec![0; length]);
+        buffers.output.consume(length);
+        buffers.input.extend_from_slice(&vec![0; length]);
+        buffers.input.consume(length);
+        buffers
+    }
+
+    #[test]
+    fn large_memory_is_kept_for_a_few_and_freed_for_others() {
+        const MESSAGE: usize = 1 << 20;
+        let mut pool = BufferPool::new(100);
+        for round in 0..3 {
+            let busy: Vec<_> = (0..20).map(|_| used(&mut pool, MESSAGE)).collect();
+            assert_eq!(pool.large, 0, "they are in use: round {round}");
+            for buffers in busy {
+                assert!(pool.put_back(buffers).is_none());
+            }
+            let capacities = |it: &Buffers| it.input.capacity() + it.output.capacity();
+            let kept: usize = pool.free.iter().map(|it| capacities(it)).sum();
+            assert_eq!(kept, pool.large);
+            assert!((BufferPool::LARGE / 2..=BufferPool::LARGE).contains(&kept), "{kept}");
+        }
+    }
+
+    #[test]
+    fn the_memory_of_a_very_large_message_is_freed() {
+        let mut pool = BufferPool::new(1);
+        let buffers = used(&mut pool, BufferPool::LARGE + 1);
         assert!(pool.put_back(buffers).is_none());
         let buffers = pool.take();
         assert_eq!((buffers.input.capacity(), buffers.output.capacity()), (0, 0));
