@@ -28,6 +28,8 @@ use crate::listen::Listen;
 use crate::room::Room;
 use crate::values::value;
 
+#[path = "../command_line/address.rs"]
+mod address;
 mod bucket;
 #[path = "../command_line/mod.rs"]
 mod command_line;

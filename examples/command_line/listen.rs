@@ -1,37 +1,14 @@
 //! Where the servers listen, and how signals stop them.
 
 use std::error::Error;
-use std::ffi::OsString;
-use std::net::ToSocketAddrs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::exit;
 
-use lexopt::ValueExt as _;
 use sansock::net::Server;
 
-/// The arguments `ADDR`, `--cert` and `--key`.
-#[derive(Default)]
-pub(crate) struct Listen {
-    pub(crate) address: Option<String>,
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-}
+pub(crate) use crate::address::Listen;
 
 impl Listen {
-    /// Parses the address: an invalid one is an error in the arguments, one that is in use is not.
-    pub(crate) fn at(&mut self, address: OsString) -> Result<(), lexopt::Error> {
-        address.parse_with(ToSocketAddrs::to_socket_addrs)?;
-        self.address = Some(address.string()?);
-        Ok(())
-    }
-
-    pub(crate) fn check(&self) -> Result<(), lexopt::Error> {
-        match (&self.cert, &self.key) {
-            (Some(_), Some(_)) | (None, None) => Ok(()),
-            _ => Err("--cert and --key must be given together".into()),
-        }
-    }
-
     /// Returns a listening server, and the letter that its URLs have after `ws` and `http`.
     pub(crate) fn bind(&self, default: &str) -> Result<(Server, &'static str), Box<dyn Error>> {
         let address = self.address.as_deref().unwrap_or(default);

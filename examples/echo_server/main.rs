@@ -9,21 +9,20 @@
 //! With `--features deflate` it compresses for clients that offer it.
 
 use std::error::Error;
-use std::num::NonZeroU32;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use lexopt::{Arg, ValueExt as _};
-use sansock::handshake::{Answer, Offer, Rejection, random_nonce};
+use sansock::handshake::{self, Answer, Rejection, random_nonce};
 use sansock::net::{self, Incoming};
-use sansock::uri::Uri;
 use sansock::{Config, Event, Limits, Timeouts};
 
-use crate::listen::Listen;
-use crate::values::value;
+use crate::echo_options::EchoOptions;
 
+#[path = "../command_line/address.rs"]
+mod address;
 #[path = "../command_line/mod.rs"]
 mod command_line;
+#[path = "../command_line/echo_options.rs"]
+mod echo_options;
 #[path = "../command_line/listen.rs"]
 mod listen;
 #[path = "../command_line/values.rs"]
@@ -48,64 +47,10 @@ Ctrl-C and SIGTERM close every connection with 1001; a second signal ends the pr
 ";
 
 fn main() -> ExitCode {
-    command_line::main(HELP, Options::parse, run)
+    command_line::main(HELP, |it| EchoOptions::parse(it, |_, _| Ok(false)), run)
 }
 
-struct Options {
-    listen: Listen,
-    max_message: u64,
-    handshake_timeout: Duration,
-    subprotocols: Vec<String>,
-}
-
-impl Options {
-    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let mut options = Self {
-            listen: Listen::default(),
-            max_message: 64 << 20,
-            handshake_timeout: Duration::from_secs(10),
-            subprotocols: Vec::new(),
-        };
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Arg::Long("max-message") => {
-                    options.max_message = value(&mut arguments, "max-message")?;
-                }
-                Arg::Long("handshake-timeout") => {
-                    let seconds: NonZeroU32 = value(&mut arguments, "handshake-timeout")?;
-                    options.handshake_timeout = Duration::from_secs(seconds.get().into());
-                }
-                Arg::Long("subprotocol") => {
-                    options.subprotocols.push(subprotocol(arguments.value()?.string()?)?);
-                }
-                Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
-                Arg::Long("key") => options.listen.key = Some(arguments.value()?.into()),
-                Arg::Long("help") | Arg::Short('h') => return Ok(None),
-                Arg::Value(address) if options.listen.address.is_none() => {
-                    options.listen.at(address)?;
-                }
-                argument => return Err(argument.unexpected()),
-            }
-        }
-        options.listen.check()?;
-        Ok(Some(options))
-    }
-
-    fn config(&self) -> Config {
-        let limits = Limits::new().message(self.max_message).frame(self.max_message);
-        Config::new().limits(limits).timeouts(Timeouts::new().handshake(self.handshake_timeout))
-    }
-}
-
-fn subprotocol(name: String) -> Result<String, lexopt::Error> {
-    let uri = "ws://localhost/".parse::<Uri>().map_err(|error| error.to_string())?;
-    match Offer::new(uri).subprotocol(&name).check() {
-        Ok(()) => Ok(name),
-        Err(error) => Err(format!("--subprotocol: {error}").into()),
-    }
-}
-
-fn run(options: Options) -> Result<(), Box<dyn Error>> {
+fn run(options: EchoOptions) -> Result<(), Box<dyn Error>> {
     let (server, s) = options.listen.bind("127.0.0.1:9001")?;
     let server = server.config(options.config());
     #[cfg(feature = "deflate")]

@@ -12,7 +12,6 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::pending;
-use std::num::NonZeroU32;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,10 +24,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use lexopt::{Arg, ValueExt as _};
-use sansock_tokio::handshake::{Answer, HandshakeError, Offer, OriginPolicy};
+use sansock_tokio::handshake::{self, Answer, HandshakeError, OriginPolicy};
 use sansock_tokio::hyper::{ServerHandshake, Upgrade, refuse};
-use sansock_tokio::uri::Uri;
 use sansock_tokio::{CloseCode, Config, Event, Keepalive, Limits, Timeouts};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,13 +33,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::address::Listen;
-use crate::values::value;
+use crate::echo_options::EchoOptions;
 
-#[path = "command_line/address.rs"]
+#[path = "../../examples/command_line/address.rs"]
 mod address;
 #[path = "../../examples/command_line/mod.rs"]
 mod command_line;
+#[path = "../../examples/command_line/echo_options.rs"]
+mod echo_options;
 #[path = "../../examples/command_line/values.rs"]
 mod values;
 
@@ -78,74 +76,20 @@ const STREAMS: u32 = 1_000;
 /// How many bytes each of them may hold that are not read yet.
 const WINDOW: u32 = 64 << 10;
 
+/// How long a client may be silent before a Ping, and how long its answer may take.
+const PING: Duration = Duration::from_secs(20);
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    command_line::main(HELP, Options::parse, run)
+    command_line::main(HELP, |it| EchoOptions::parse(it, |_, _| Ok(false)), run)
 }
 
-struct Options {
-    listen: Listen,
-    max_message: u64,
-    handshake_timeout: Duration,
-    subprotocols: Vec<String>,
-}
-
-impl Options {
-    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let mut options = Self {
-            listen: Listen::default(),
-            max_message: 64 << 20,
-            handshake_timeout: Duration::from_secs(10),
-            subprotocols: Vec::new(),
-        };
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Arg::Long("max-message") => {
-                    options.max_message = value(&mut arguments, "max-message")?;
-                }
-                Arg::Long("handshake-timeout") => {
-                    let seconds: NonZeroU32 = value(&mut arguments, "handshake-timeout")?;
-                    options.handshake_timeout = Duration::from_secs(seconds.get().into());
-                }
-                Arg::Long("subprotocol") => {
-                    options.subprotocols.push(subprotocol(arguments.value()?.string()?)?);
-                }
-                Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
-                Arg::Long("key") => options.listen.key = Some(arguments.value()?.into()),
-                Arg::Long("help") | Arg::Short('h') => return Ok(None),
-                Arg::Value(address) if options.listen.address.is_none() => {
-                    options.listen.at(address)?;
-                }
-                argument => return Err(argument.unexpected()),
-            }
-        }
-        options.listen.check()?;
-        Ok(Some(options))
-    }
-
-    fn config(&self) -> Config {
-        let limits = Limits::new().message(self.max_message).frame(self.max_message);
-        let timeouts = Timeouts::new()
-            .handshake(self.handshake_timeout)
-            .keepalive(Keepalive::every(Duration::from_secs(20)));
-        Config::new().limits(limits).timeouts(timeouts)
-    }
-}
-
-fn subprotocol(name: String) -> Result<String, lexopt::Error> {
-    let uri = "ws://localhost/".parse::<Uri>().map_err(|error| error.to_string())?;
-    match Offer::new(uri).subprotocol(&name).check() {
-        Ok(()) => Ok(name),
-        Err(error) => Err(format!("--subprotocol: {error}").into()),
-    }
-}
-
-fn run(options: Options) -> Result<(), Box<dyn Error>> {
+fn run(options: EchoOptions) -> Result<(), Box<dyn Error>> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(options))
 }
 
-async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+async fn serve(options: EchoOptions) -> Result<(), Box<dyn Error>> {
     let address = options.listen.address.as_deref().unwrap_or("127.0.0.1:9001");
     let listener = TcpListener::bind(address)
         .await
@@ -156,7 +100,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     println!("listening on ws{s}://{address}/\na page that says so is at http{s}://{address}/");
     let (stop, stopping) = watch::channel(false);
-    let server = Server { config: options.config(), subprotocols: options.subprotocols.into() };
+    let config = options.config();
+    let config = config.timeouts(config.timeouts.keepalive(Keepalive::every(PING)));
+    let server = Server { config, subprotocols: options.subprotocols.into() };
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -10,22 +10,23 @@
 //! With `--features deflate` it compresses for clients that offer it.
 
 use std::error::Error;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use lexopt::{Arg, ValueExt as _};
-use sansock_tokio::handshake::{Answer, Offer};
-use sansock_tokio::uri::Uri;
+use sansock_tokio::handshake::{self, Answer};
 use sansock_tokio::{Config, Event, Incoming, Limits, Timeouts, WebSocket};
 
-use crate::listen::Listen;
+use crate::echo_options::EchoOptions;
 use crate::values::value;
 
+#[path = "../../examples/command_line/address.rs"]
+mod address;
 #[path = "../../examples/command_line/mod.rs"]
 mod command_line;
+#[path = "../../examples/command_line/echo_options.rs"]
+mod echo_options;
 #[path = "command_line/listen.rs"]
 mod listen;
 #[path = "../../examples/command_line/values.rs"]
@@ -57,12 +58,9 @@ fn main() -> ExitCode {
 }
 
 struct Options {
-    listen: Listen,
+    echo: EchoOptions,
     mode: Mode,
     threads: NonZeroUsize,
-    max_message: u64,
-    handshake_timeout: Duration,
-    subprotocols: Vec<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -86,53 +84,17 @@ impl FromStr for Mode {
 }
 
 impl Options {
-    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let mut options = Self {
-            listen: Listen::default(),
-            mode: Mode::Lend,
-            threads: NonZeroUsize::MIN,
-            max_message: 64 << 20,
-            handshake_timeout: Duration::from_secs(10),
-            subprotocols: Vec::new(),
-        };
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Arg::Long("mode") => options.mode = value(&mut arguments, "mode")?,
-                Arg::Long("threads") => options.threads = value(&mut arguments, "threads")?,
-                Arg::Long("max-message") => {
-                    options.max_message = value(&mut arguments, "max-message")?;
-                }
-                Arg::Long("handshake-timeout") => {
-                    let seconds: NonZeroU32 = value(&mut arguments, "handshake-timeout")?;
-                    options.handshake_timeout = Duration::from_secs(seconds.get().into());
-                }
-                Arg::Long("subprotocol") => {
-                    options.subprotocols.push(subprotocol(arguments.value()?.string()?)?);
-                }
-                Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
-                Arg::Long("key") => options.listen.key = Some(arguments.value()?.into()),
-                Arg::Long("help") | Arg::Short('h') => return Ok(None),
-                Arg::Value(address) if options.listen.address.is_none() => {
-                    options.listen.at(address)?;
-                }
-                argument => return Err(argument.unexpected()),
+    fn parse(arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
+        let (mut mode, mut threads) = (Mode::Lend, NonZeroUsize::MIN);
+        let echo = EchoOptions::parse(arguments, |name, arguments| {
+            match name {
+                "mode" => mode = value(arguments, name)?,
+                "threads" => threads = value(arguments, name)?,
+                _ => return Ok(false),
             }
-        }
-        options.listen.check()?;
-        Ok(Some(options))
-    }
-
-    fn config(&self) -> Config {
-        let limits = Limits::new().message(self.max_message).frame(self.max_message);
-        Config::new().limits(limits).timeouts(Timeouts::new().handshake(self.handshake_timeout))
-    }
-}
-
-fn subprotocol(name: String) -> Result<String, lexopt::Error> {
-    let uri = "ws://localhost/".parse::<Uri>().map_err(|error| error.to_string())?;
-    match Offer::new(uri).subprotocol(&name).check() {
-        Ok(()) => Ok(name),
-        Err(error) => Err(format!("--subprotocol: {error}").into()),
+            Ok(true)
+        })?;
+        Ok(echo.map(|echo| Self { echo, mode, threads }))
     }
 }
 
@@ -148,8 +110,8 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
-    let (server, s) = options.listen.bind("127.0.0.1:9001").await?;
-    let server = server.config(options.config());
+    let (server, s) = options.echo.listen.bind("127.0.0.1:9001").await?;
+    let server = server.config(options.echo.config());
     #[cfg(feature = "deflate")]
     let server = server.deflate(sansock_tokio::deflate::DeflateConfig::server());
     let server = server.on_error(|error, peer| match peer {
@@ -158,7 +120,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     });
     listen::end_with_signals(&server)?;
     println!("listening on ws{s}://{}/", server.local_addr());
-    let (mode, subprotocols) = (options.mode, &*options.subprotocols.leak());
+    let (mode, subprotocols) = (options.mode, &*options.echo.subprotocols.leak());
     server
         .run(move |incoming| async move {
             let socket = accept(incoming, subprotocols).await?;

@@ -1,15 +1,12 @@
 //! Where the server listens, with TLS or without, and how signals stop it.
 
 use std::error::Error;
-use std::ffi::OsString;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, process};
 
 use axum::serve::Listener;
-use lexopt::ValueExt as _;
 use sansock_tokio::tls::Acceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,29 +15,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
-/// The arguments `ADDR`, `--cert` and `--key`.
-#[derive(Clone, Default)]
-pub(crate) struct Listen {
-    pub(crate) address: Option<String>,
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-}
+use crate::address::Listen;
 
 impl Listen {
-    /// Parses the address: an invalid one is an error in the arguments, one that is in use is not.
-    pub(crate) fn at(&mut self, address: OsString) -> Result<(), lexopt::Error> {
-        address.parse_with(ToSocketAddrs::to_socket_addrs)?;
-        self.address = Some(address.string()?);
-        Ok(())
-    }
-
-    pub(crate) fn check(&self) -> Result<(), lexopt::Error> {
-        match (&self.cert, &self.key) {
-            (Some(_), Some(_)) | (None, None) => Ok(()),
-            _ => Err("--cert and --key must be given together".into()),
-        }
-    }
-
     pub(crate) async fn bind(&self, default: &str) -> Result<TcpListener, String> {
         let address = self.address.as_deref().unwrap_or(default);
         let bound = TcpListener::bind(address).await;

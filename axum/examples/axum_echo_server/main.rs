@@ -10,7 +10,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,16 +18,21 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::serve::{Listener, ListenerExt as _};
-use lexopt::{Arg, ValueExt as _};
-use sansock_axum::handshake::Offer;
-use sansock_axum::{Config, Event, Keepalive, Limits, Timeouts, WebSocket, WebSocketUpgrade};
+use sansock_axum::{
+    Config, Event, Keepalive, Limits, Timeouts, WebSocket, WebSocketUpgrade, handshake,
+};
 use tokio::net::TcpListener;
 
-use crate::listen::{Listen, TlsListener};
+use crate::echo_options::EchoOptions;
+use crate::listen::TlsListener;
 use crate::values::value;
 
+#[path = "../../../examples/command_line/address.rs"]
+mod address;
 #[path = "../../../examples/command_line/mod.rs"]
 mod command_line;
+#[path = "../../../examples/command_line/echo_options.rs"]
+mod echo_options;
 mod listen;
 #[path = "../../../examples/command_line/values.rs"]
 mod values;
@@ -55,63 +60,28 @@ fn main() -> ExitCode {
     command_line::main(HELP, Options::parse, run)
 }
 
-#[derive(Clone)]
 struct Options {
-    listen: Listen,
+    echo: EchoOptions,
     threads: NonZeroUsize,
-    max_message: u64,
-    handshake_timeout: Duration,
-    subprotocols: Vec<String>,
 }
 
 impl Options {
-    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let mut options = Self {
-            listen: Listen::default(),
-            threads: NonZeroUsize::MIN,
-            max_message: 64 << 20,
-            handshake_timeout: Duration::from_secs(10),
-            subprotocols: Vec::new(),
-        };
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Arg::Long("threads") => options.threads = value(&mut arguments, "threads")?,
-                Arg::Long("max-message") => {
-                    options.max_message = value(&mut arguments, "max-message")?;
-                }
-                Arg::Long("handshake-timeout") => {
-                    let seconds: NonZeroU32 = value(&mut arguments, "handshake-timeout")?;
-                    options.handshake_timeout = Duration::from_secs(seconds.get().into());
-                }
-                Arg::Long("subprotocol") => {
-                    options.subprotocols.push(subprotocol(arguments.value()?.string()?)?);
-                }
-                Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
-                Arg::Long("key") => options.listen.key = Some(arguments.value()?.into()),
-                Arg::Long("help") | Arg::Short('h') => return Ok(None),
-                Arg::Value(address) if options.listen.address.is_none() => {
-                    options.listen.at(address)?;
-                }
-                argument => return Err(argument.unexpected()),
+    fn parse(arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
+        let mut threads = NonZeroUsize::MIN;
+        let echo = EchoOptions::parse(arguments, |name, arguments| {
+            let is_known = name == "threads";
+            if is_known {
+                threads = value(arguments, name)?;
             }
-        }
-        options.listen.check()?;
-        Ok(Some(options))
+            Ok(is_known)
+        })?;
+        Ok(echo.map(|echo| Self { echo, threads }))
     }
 
     fn config(&self) -> Config {
-        let limits = Limits::new().message(self.max_message).frame(self.max_message);
+        let config = self.echo.config();
         let keepalive = Keepalive::every(Duration::from_secs(20));
-        let timeouts = Timeouts::new().handshake(self.handshake_timeout).keepalive(keepalive);
-        Config::new().limits(limits).timeouts(timeouts)
-    }
-}
-
-fn subprotocol(name: String) -> Result<String, lexopt::Error> {
-    let uri = "ws://localhost/".parse().map_err(|_| "the URL")?;
-    match Offer::new(uri).subprotocol(&name).check() {
-        Ok(()) => Ok(name),
-        Err(error) => Err(format!("--subprotocol: {error}").into()),
+        config.timeouts(config.timeouts.keepalive(keepalive))
     }
 }
 
@@ -127,11 +97,11 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
 }
 
 async fn listen(options: Options) -> Result<(), Box<dyn Error>> {
-    let tcp = options.listen.bind("127.0.0.1:9001").await?;
-    match options.listen.tls()? {
+    let tcp = options.echo.listen.bind("127.0.0.1:9001").await?;
+    match options.echo.listen.tls()? {
         None => serve("ws", nodelay(tcp), options).await,
         Some(config) => {
-            let limit = options.handshake_timeout;
+            let limit = options.echo.handshake_timeout;
             serve("wss", TlsListener::new(nodelay(tcp), config, limit), options).await
         }
     }
@@ -159,7 +129,8 @@ where
 }
 
 async fn handler(State(options): State<&'static Options>, ws: WebSocketUpgrade) -> Response {
-    let ws = ws.config(options.config()).protocols(options.subprotocols.iter().map(String::as_str));
+    let ws =
+        ws.config(options.config()).protocols(options.echo.subprotocols.iter().map(String::as_str));
     #[cfg(feature = "deflate")]
     let ws = ws.deflate(sansock_axum::deflate::DeflateConfig::server());
     ws.on_failed_upgrade(|error| eprintln!("{error}")).on_upgrade(|socket| async {

@@ -6,10 +6,7 @@ use std::path::Path;
 use sansock_tokio::Server;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) use self::address::Listen;
-
-#[path = "address.rs"]
-mod address;
+pub(crate) use crate::address::Listen;
 
 impl Listen {
     /// Returns a listening server, and the letter that its URLs have after `ws`.

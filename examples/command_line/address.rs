@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use lexopt::ValueExt as _;
 
 /// The arguments `ADDR`, `--cert` and `--key`.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Listen {
     pub(crate) address: Option<String>,
     pub(crate) cert: Option<PathBuf>,
