@@ -22,6 +22,7 @@ pub mod http;
 mod key;
 mod limits;
 mod offer;
+mod opening;
 mod origin;
 mod random;
 mod request;
@@ -39,6 +40,7 @@ pub use host::{Host, HostPolicy, InvalidHost};
 pub use key::accept_key;
 pub use limits::HeadLimits;
 pub use offer::Offer;
+pub use opening::Opening;
 pub use origin::{InvalidOrigin, Origin, OriginPolicy};
 #[cfg(feature = "rand")]
 pub use random::random_nonce;

@@ -5,34 +5,8 @@ use std::time::Instant;
 
 use super::blocking::{is_would_block, time_until};
 use super::{Error, Transport};
-use crate::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
+use crate::handshake::Opening;
 use crate::{Deadline, ReceiveBuffer};
-
-/// The common operations of a client's and a server's handshake.
-pub(super) trait Opening {
-    fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError>;
-    fn receive_eof(&mut self) -> Result<(), HandshakeError>;
-    fn time_out(&mut self) -> Result<(), HandshakeError>;
-}
-
-macro_rules! opening {
-    ($type:ty) => {
-        impl Opening for $type {
-            fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
-                <$type>::advance(self, input)
-            }
-            fn receive_eof(&mut self) -> Result<(), HandshakeError> {
-                <$type>::receive_eof(self)
-            }
-            fn time_out(&mut self) -> Result<(), HandshakeError> {
-                <$type>::time_out(self)
-            }
-        }
-    };
-}
-
-opening!(ClientHandshake);
-opening!(ServerHandshake);
 
 /// Reads until the handshake is complete. The deadline covers the whole handshake: a peer that
 /// sends its head byte by byte does not extend it.

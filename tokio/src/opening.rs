@@ -4,38 +4,12 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 
-use sansock::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
+use sansock::handshake::Opening;
 use sansock::{Deadline, ReceiveBuffer, SendBuffer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Error;
-
-/// The common operations of a client's and a server's handshake.
-pub(crate) trait Opening {
-    fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError>;
-    fn receive_eof(&mut self) -> Result<(), HandshakeError>;
-    fn time_out(&mut self) -> Result<(), HandshakeError>;
-}
-
-macro_rules! opening {
-    ($type:ty) => {
-        impl Opening for $type {
-            fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
-                <$type>::advance(self, input)
-            }
-            fn receive_eof(&mut self) -> Result<(), HandshakeError> {
-                <$type>::receive_eof(self)
-            }
-            fn time_out(&mut self) -> Result<(), HandshakeError> {
-                <$type>::time_out(self)
-            }
-        }
-    };
-}
-
-opening!(ClientHandshake);
-opening!(ServerHandshake);
 
 /// Runs `future` until the deadline; `None` if that has passed.
 pub(crate) async fn in_time<T>(deadline: &Deadline, future: impl Future<Output = T>) -> Option<T> {
