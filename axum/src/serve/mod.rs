@@ -225,7 +225,7 @@ async fn passed(connections: &Connections, time: Option<Duration>) {
     match time {
         None => std::future::pending().await,
         Some(time) => {
-            connections.shut_down().await;
+            connections.shutdown_started().await;
             tokio::time::sleep(time).await;
         }
     }

@@ -98,9 +98,9 @@ impl Connections {
         self.registry.count()
     }
 
-    /// Waits for the [`shutdown`](Self::shutdown).
-    pub async fn shut_down(&self) {
-        self.registry.shut_down().await;
+    /// Waits until [`shutdown`](Self::shutdown) is called.
+    pub async fn shutdown_started(&self) {
+        self.registry.shutdown_started().await;
     }
 
     /// Waits until there is no connection.
@@ -115,7 +115,7 @@ impl Connections {
     /// Before the shutdown nothing is cut off, and it may come while this waits.
     pub async fn drain<T>(&self, limit: Duration, server: impl Future<Output = T>) -> T {
         let mut cutting = pin!(async {
-            self.shut_down().await;
+            self.shutdown_started().await;
             loop {
                 self.registry.close_all(Instant::now() + limit).await;
                 self.registry.opened().await;

@@ -202,7 +202,7 @@ impl Server {
         let (options, handler) = (Arc::new(options), Arc::new(handler));
         let (connections, handshakes) = (options.max_connections, options.max_handshakes);
         while registry.wait_for_room(connections, handshakes).await {
-            let Some(accepted) = until(registry.shut_down(), listener.accept()).await else {
+            let Some(accepted) = until(registry.shutdown_started(), listener.accept()).await else {
                 break;
             };
             let (tcp, peer) = match accepted {

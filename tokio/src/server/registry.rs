@@ -87,7 +87,7 @@ impl Registry {
     }
 
     /// Is done when the connections are to close.
-    pub(super) async fn shut_down(&self) {
+    pub(super) async fn shutdown_started(&self) {
         self.wait_until(|places| places.shutdown.is_some()).await;
     }
 
