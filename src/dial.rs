@@ -91,7 +91,7 @@ impl HappyEyeballs {
     /// Returns what to do next. Call it again after each [`Next::Connect`], after each failure, and
     /// when the time of [`Next::Wait`] has come.
     pub fn poll(&mut self, now: Instant) -> Next {
-        let due = self.last.filter(|_| self.running > 0 && !self.must_hurry);
+        let due = self.last.filter(|_| !self.must_hurry);
         // A time beyond the clock never comes.
         let due = due.map(|last| last.checked_add(self.delay));
         let is_due = due.is_none_or(|due| due.is_some_and(|due| due <= now));

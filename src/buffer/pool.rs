@@ -157,6 +157,18 @@ mod tests {
         assert!(pool.put_back(buffers).is_none());
         let buffers = pool.take();
         assert_eq!((buffers.input.capacity(), buffers.output.capacity()), before);
+        assert_eq!(before.0, 128 << 10);
+    }
+
+    /// However many there are: only larger ones are limited all together.
+    #[test]
+    fn buffers_up_to_128_kib_are_not_counted() {
+        let mut pool = BufferPool::new(100);
+        let busy: Vec<_> = (0..100).map(|_| used(&mut pool, 128 << 10)).collect();
+        for buffers in busy {
+            assert!(pool.put_back(buffers).is_none());
+        }
+        assert!(pool.free.iter().all(|it| it.output.capacity() == 128 << 10));
     }
 
     /// Buffers through which a message of this length has gone both ways.
