@@ -23,7 +23,7 @@ use shuttle::sync::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How many schedules each test goes through.
-const SCHEDULES: usize = 1_000;
+const SCHEDULES: usize = 500;
 
 /// One direction: so many bytes fit in, and one waker is kept on each side, as of a socket.
 struct Way {
