@@ -172,7 +172,7 @@ type Attempt = (SocketAddr, io::Result<TcpStream>);
 
 fn spawn(address: SocketAddr, until: Option<Instant>, give: Sender<Attempt>) -> io::Result<()> {
     let connect = move || {
-        // Nobody listens if another attempt has won.
+        // It fails if another attempt has won; then this stream is closed.
         let _ = give.send((address, connect_one(address, until)));
     };
     thread::Builder::new().name("sansock-dial".into()).spawn(connect).map(drop)

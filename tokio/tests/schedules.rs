@@ -1,5 +1,5 @@
 //! A split connection under the schedules of shuttle, which decides at each lock which task goes on
-//! and reports tasks that wait for ever:
+//! and reports deadlocks:
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg shuttle" cargo test -p sansock-tokio --test schedules --target-dir target/shuttle
@@ -170,8 +170,8 @@ async fn count(mut reader: Reader<End>) -> usize {
     messages
 }
 
-/// Two tasks at each end. Both ends send more than the pipe holds, Pings included, and read: none
-/// waits for the other for ever, and everything arrives.
+/// Two tasks at each end. Both ends read, and send more than the pipe holds, Pings included.
+/// Everything arrives.
 #[test]
 fn two_saturated_ends_do_not_hang() {
     check(|| async {

@@ -86,7 +86,7 @@ pub(crate) fn serve(options: &Options) -> Fallible {
     thread::scope(|scope| {
         let running: Vec<_> =
             servers.into_iter().map(|it| scope.spawn(|| it.run(handle_one))).collect();
-        // Whoever reads it counts the threads.
+        // After the threads have started, because the reader of this line counts them.
         println!("{}", addresses.join(" "));
         running.into_iter().try_for_each(|it| {
             it.join().unwrap_or_else(|_| Err(io::Error::other("a server panicked")))

@@ -1,4 +1,4 @@
-//! A chat: one page, one WebSocket for each tab, and everybody reads what somebody writes.
+//! A chat: a page with a WebSocket. Each message goes to all visitors.
 //!
 //! ```sh
 //! cargo run -p sansock-axum --example axum_chat
@@ -53,7 +53,7 @@ async fn stay(mut socket: WebSocket, lines: &Lines) -> Result<(), Error> {
         // Both futures can be dropped at any time without losing anything.
         tokio::select! {
             message = socket.next_message() => match message? {
-                // Fails only if nobody listens, and this visitor does.
+                // Cannot fail: this visitor listens.
                 Some(Message::Text(line)) => drop(lines.send(line)),
                 Some(Message::Binary(_)) => {
                     socket.close(CloseCode::UNSUPPORTED_DATA, "this chat is for text").await?;

@@ -177,8 +177,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         core.record(written);
         let is_awaited = std::mem::take(&mut core.is_awaited);
         drop(core);
-        // Those who waited for this task meanwhile have missed it if the transport took bytes
-        // again, and this task may be dropped before it is polled again.
+        // Others have found the right to write taken, and the transport may have become ready
+        // meanwhile. This task would try again, but it may be dropped first: so all are woken.
         if is_awaited || !is_pending {
             self.wakers.wake_all();
         }
