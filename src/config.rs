@@ -111,9 +111,10 @@ pub struct Config {
     pub delivery: Delivery,
     /// The timeouts of the connection.
     pub timeouts: Timeouts,
-    /// Largest number of bytes that one read asks the transport for; at least 4 KiB. Default 32
-    /// KiB: small enough that the bytes are still in the processor's fast cache when they are
-    /// unmasked.
+    /// Largest number of bytes that one read asks the transport for; at least 4 KiB. Default
+    /// [`READ_SIZE`](Self::READ_SIZE), 128 KiB. Reads are that long only for long messages; while
+    /// messages are short, or delivered in pieces, one asks for 32 KiB at most, so that the bytes
+    /// are still in the processor's fast cache when they are unmasked.
     pub read_size: usize,
     /// Whether a [`Connection`](crate::Connection) delivers messages that arrive after our own
     /// Close frame. Default `false`: it discards them, as browsers do, so a loop that answers
@@ -122,6 +123,9 @@ pub struct Config {
 }
 
 impl Config {
+    /// The default of [`read_size`](Self::read_size): 128 KiB.
+    pub const READ_SIZE: usize = 128 << 10;
+
     /// Returns the defaults.
     #[must_use]
     pub const fn new() -> Self {
@@ -129,7 +133,7 @@ impl Config {
             limits: Limits::new(),
             delivery: Delivery::Messages,
             timeouts: Timeouts::new(),
-            read_size: 32 << 10,
+            read_size: Self::READ_SIZE,
             messages_after_close: false,
         }
     }
@@ -176,6 +180,7 @@ impl Config {
         self.timeouts = timeouts;
         self
     }
+
     /// Sets [`read_size`](Self::read_size).
     #[must_use]
     pub const fn read_size(mut self, bytes: usize) -> Self {

@@ -80,15 +80,14 @@ impl BufferPool {
     }
 
     /// Takes the buffers back and returns `None` if they are idle; otherwise returns them, because
-    /// the connection still needs them. Ends the loan of an event, and forgets what the buffers
-    /// have learnt about the connection's messages.
+    /// the connection still needs them. Ends the loan of an event.
     pub fn put_back(&mut self, mut buffers: Box<Buffers>) -> Option<Box<Buffers>> {
         buffers.input.reclaim();
         if !buffers.is_idle() {
             return Some(buffers);
         }
         if self.free.len() < self.most {
-            buffers.input.forget();
+            buffers.input.hand_over();
             if !self.keeps(buffers.input.capacity()) {
                 buffers.input.release();
             }

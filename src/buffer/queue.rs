@@ -181,6 +181,15 @@ impl ByteQueue {
         &mut self.memory[self.end..self.end + n]
     }
 
+    /// As many bytes to fill as the allocation has left, up to `most`. With less than `least` left,
+    /// it doubles at least.
+    pub(super) fn spare_allocated(&mut self, least: usize, most: usize) -> &mut [u8] {
+        if self.memory.capacity() - self.end < least {
+            self.memory.reserve(self.end + least - self.memory.len());
+        }
+        self.spare_of(most.min(self.memory.capacity() - self.end))
+    }
+
     /// Records that the first `n` bytes of [`spare_mut`](Self::spare_mut) were filled.
     #[inline]
     pub(super) fn filled(&mut self, n: usize) {

@@ -24,7 +24,7 @@ impl Receiver {
         }
         buffer.lend_in_place(kind)?;
         self.message = None;
-        buffer.expect_another(self.long_header(), length);
+        buffer.expect_another(self.long_header(length), length);
         Ok(Step::Lent)
     }
 
@@ -33,11 +33,13 @@ impl Receiver {
         self.fragments == 1
     }
 
-    /// The length of a header whose payload has 126 to 65,535 bytes: the key is a client's.
-    const fn long_header(&self) -> usize {
-        match self.role {
-            Role::Server => 8,
-            Role::Client => 4,
+    /// The length of the header of a payload of `length` bytes, 126 or more: the key is a client's.
+    const fn long_header(&self, length: usize) -> usize {
+        match (self.role, length > 0xFFFF) {
+            (Role::Server, false) => 8,
+            (Role::Server, true) => 14,
+            (Role::Client, false) => 4,
+            (Role::Client, true) => 10,
         }
     }
 
@@ -99,8 +101,11 @@ impl Receiver {
         }
         buffer.lend_assembled(kind)?;
         self.message = None;
+        let length = to_usize(self.length);
         if self.is_first_frame() {
-            buffer.expect_another(self.long_header(), to_usize(self.length));
+            buffer.expect_another(self.long_header(length), length);
+        } else {
+            buffer.expect_fragments(to_usize(self.fragments.into()), length, direct > 0);
         }
         Ok(Step::Lent)
     }

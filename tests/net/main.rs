@@ -7,6 +7,7 @@ mod closing;
 mod common;
 mod connecting;
 mod places;
+mod read_timeouts;
 mod server;
 mod shutdown;
 mod slow_readers;

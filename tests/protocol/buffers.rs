@@ -1,5 +1,7 @@
 //! A receive buffer belongs to the program, which may give it to another connection.
 
+use std::ops::RangeInclusive;
+
 use sansock::handshake::Established;
 use sansock::split::{Receiver, Sender};
 use sansock::{Config, Delivery, Event, Message, ReceiveBuffer, Role, SendBuffer};
@@ -84,7 +86,7 @@ fn arrives(receiver: &mut Receiver, buffer: &mut ReceiveBuffer, bytes: &mut &[u8
         if bytes.is_empty() {
             return false;
         }
-        assert!(buffer.spare_mut().len() <= 32 << 10, "more than the first cache holds");
+        assert!(buffer.spare_mut().len() <= Config::READ_SIZE);
         buffer.read_from(bytes).unwrap();
     }
 }
@@ -93,6 +95,7 @@ fn arrives(receiver: &mut Receiver, buffer: &mut ReceiveBuffer, bytes: &mut &[u8
 /// around it, so that it need not be moved; or, if that is too long, little more than its header.
 #[test]
 fn a_read_is_as_long_as_what_is_expected_next() {
+    // The header of a length of 16 bits, which one of 64 bits exceeds by 6 bytes.
     for (role, header) in [(Role::Server, 8), (Role::Client, 4)] {
         for (length, expected) in [
             (0, None),
@@ -100,8 +103,10 @@ fn a_read_is_as_long_as_what_is_expected_next() {
             (4_096, None),
             (4_097, Some(4_097 + 2 * header)),
             (20_000, Some(20_000 + 2 * header)),
-            (32_736, Some(32_736 + 2 * header)),
-            (32_737, Some(256)),
+            (65_535, Some(65_535 + 2 * header)),
+            (65_536, Some(65_536 + 2 * (header + 6))),
+            (131_040, Some(131_040 + 2 * (header + 6))),
+            (131_041, Some(256)),
             (1 << 20, Some(256)),
         ] {
             let (mut receiver, mut buffer) =
@@ -121,6 +126,38 @@ fn a_read_is_as_long_as_what_is_expected_next() {
             assert!(arrives(&mut receiver, &mut buffer, &mut &short[..]));
             assert!(!receiver.advance(&mut buffer).unwrap());
             assert!(buffer.spare_mut().len() >= 4_092, "{length}");
+        }
+    }
+}
+
+/// A message in fragments is followed by a read for one alike; or, if that is too long for one read
+/// and its fragments are long, by reads for little more than their headers.
+#[test]
+fn a_read_is_as_long_as_the_fragments_that_are_expected_next() {
+    const MOST: usize = 32 << 10;
+    const MANY: RangeInclusive<usize> = 4_000..=MOST;
+    for (length, count, within, after) in [
+        (1_000, 3, MANY, MANY),
+        (30_000, 3, MANY, 30_042..=30_042),
+        (100_000, 3, 256..=256, 100_042..=100_042),
+        (1 << 20, 3, 256..=256, 256..=256),
+        (1 << 20, 512, MANY, MANY),
+    ] {
+        for role in BOTH {
+            let (mut receiver, mut buffer) =
+                (Receiver::new(role, &Config::new()), ReceiveBuffer::new());
+            let payload = vec![7; length];
+            let fragments: Vec<&[u8]> = payload.chunks(length.div_ceil(count)).collect();
+            for (i, fragment) in fragments.iter().enumerate() {
+                let first = if i == 0 { BINARY } else { CONTINUATION };
+                let is_last = i + 1 == fragments.len();
+                let frame = frame(role, if is_last { FIN | first } else { first }, fragment);
+                assert_eq!(arrives(&mut receiver, &mut buffer, &mut &frame[..]), is_last);
+                assert!(!receiver.advance(&mut buffer).unwrap());
+                let (read, expected) =
+                    (buffer.spare_mut().len(), if is_last { &after } else { &within });
+                assert!(expected.contains(&read), "{length}, fragment {i}: {read}");
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use self::lent::Lent;
 use self::next_read::NextRead;
 use self::text::{Place, Text};
 use super::queue::ByteQueue;
+use crate::config::Config;
 use crate::event::Event;
 use crate::message::OwnedMessage;
 
@@ -49,14 +50,16 @@ impl ReceiveBuffer {
     /// directly before the rest of their text.
     const HEADROOM: usize = 4;
 
-    /// Creates an empty buffer; it allocates when bytes arrive. A read asks for 32 KiB at most.
+    /// Creates an empty buffer; it allocates when bytes arrive. A read asks for [`Config::READ_SIZE`]
+    /// at most.
     #[must_use]
     pub const fn new() -> Self {
-        Self::with(NextRead::new())
+        Self::with_read_size(Config::READ_SIZE)
     }
 
     /// Creates an empty buffer whose reads ask for `bytes` at most, such as
-    /// [`Config::read_size`](crate::Config::read_size); for 4 KiB if that is less.
+    /// [`Config::read_size`]; for 4 KiB if that is less. Reads are long only for long messages:
+    /// while messages are short, one asks for 32 KiB at most.
     #[must_use]
     pub const fn with_read_size(bytes: usize) -> Self {
         Self::with(NextRead::of_at_most(bytes))
@@ -197,7 +200,7 @@ impl ReceiveBuffer {
         self.message.restart(0);
         self.clean = 0;
         self.text = Text::new();
-        self.next_read.forget();
+        self.next_read = self.next_read.fresh();
     }
 
     /// Frees the memory if the buffer is idle. Ends the loan of [`event`](Self::event).
@@ -256,9 +259,9 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Forgets what was learnt about the connection's messages, so that another can use the buffer.
-    pub(crate) fn forget(&mut self) {
-        self.next_read.forget();
+    /// Lets another connection use the buffer. What was learnt about the length of messages stays: a
+    /// guess, which a wrong read or two correct.
+    pub(crate) fn hand_over(&mut self) {
         self.fresh = false;
     }
 }

@@ -1,7 +1,7 @@
 //! The memory for the next read.
 
 use super::ReceiveBuffer;
-use super::next_read::NextRead;
+use crate::buffer::queue::ByteQueue;
 
 impl ReceiveBuffer {
     /// The first allocation. A handshake and small messages fit.
@@ -13,6 +13,12 @@ impl ReceiveBuffer {
         self.next_read.expect_another(header, length, Self::HEADROOM);
     }
 
+    /// Records that a message in fragments has arrived ([`NextRead::expect_fragments`]).
+    #[inline]
+    pub(crate) fn expect_fragments(&mut self, count: usize, length: usize, direct: bool) {
+        self.next_read.expect_fragments(count, length, direct);
+    }
+
     /// A payload up to this length waits until it is complete. A longer one that has not completely
     /// arrived is moved to the message, so the buffer does not grow for it.
     #[inline]
@@ -20,9 +26,10 @@ impl ReceiveBuffer {
         self.next_read.holds() as u64
     }
 
-    /// Lets the next reads put the next `n` payload bytes straight into the message.
+    /// Lets the next reads put the next `n` payload bytes straight into the message
+    /// ([`NextRead::expect_direct`]).
     pub(crate) fn expect_direct(&mut self, n: usize) {
-        self.next_read.direct = n;
+        self.next_read.expect_direct(n);
     }
 
     #[inline(never)]
@@ -56,20 +63,24 @@ impl ReceiveBuffer {
         let (room, spare) = (self.wire.room(), self.wire.spare());
         let larger = if needed == 0 {
             // The last read filled all the room: larger reads are worth their memory.
-            room < self.next_read.most || spare == 0
+            room < self.next_read.most_short() || spare == 0
         } else {
             spare < needed
         };
         if larger {
+            if needed > 0 && self.message.end() == 0 {
+                // The next message waits in `wire`; the last one lay here.
+                self.message = ByteQueue::new();
+            }
             self.wire.grow(room.saturating_mul(2).max(self.wire.end().saturating_add(needed)));
         }
     }
 
     pub(super) fn spare_message(&mut self) -> &mut [u8] {
-        // Grows with what has arrived, never with the announced length: a long read comes after
-        // as many bytes.
-        let arrived = self.message.end().max(NextRead::MOST);
-        self.message.spare_of(self.next_read.direct.min(self.next_read.most).min(arrived))
+        // The memory grows with what has arrived, never with the announced length: a long read
+        // comes after as many bytes, or into memory that is there.
+        let rest = self.next_read.direct.min(self.next_read.most);
+        self.message.spare_allocated(rest.min(self.next_read.most_short()), rest)
     }
 }
 
@@ -121,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_filled_its_room_makes_the_next_one_larger_up_to_32_kib() {
+    fn a_full_read_makes_the_next_one_larger_up_to_32_kib() {
         for ((room, start, len), then) in [
             // The first allocation: 4 KiB.
             ((0, 0, 0), (4096, 4, 4092)),
@@ -167,9 +178,12 @@ mod tests {
 
     #[test]
     fn the_program_sets_how_long_a_read_is() {
-        for (most, wire, message) in
-            [(0, 4096, 4096), (4096, 4096, 4096), (1 << 18, 1 << 18, 1 << 18)]
-        {
+        for (most, wire, message) in [
+            (0, 4096, 4096),
+            (4096, 4096, 4096),
+            (1 << 16, 1 << 15, 1 << 16),
+            (1 << 18, 1 << 15, 1 << 18),
+        ] {
             let mut buffer = ReceiveBuffer::with_read_size(most);
             for _ in 0..10 {
                 let read = buffer.spare_mut().len();
@@ -180,7 +194,8 @@ mod tests {
             }
             assert!(buffer.spare_mut().len() > wire / 2, "{most}");
             buffer.expect_direct(usize::MAX);
-            // The first read into a message is no longer than the default; the next ones double.
+            // The first read into a message is as long as one of short messages; the next ones
+            // double.
             let mut longest = 0;
             for _ in 0..5 {
                 let read = buffer.spare_mut().len();
@@ -193,13 +208,41 @@ mod tests {
     }
 
     #[test]
-    fn a_read_into_the_message_is_as_long_as_its_rest_up_to_32_kib() {
-        for (rest, read) in [(1, 1), (32768, 32768), (32769, 32768), (usize::MAX, 32768)] {
+    fn a_read_into_the_message_is_as_long_as_its_rest_and_the_memory_that_is_there() {
+        for (memory, rest, read) in [
+            (0, 1, 1),
+            (0, 32768, 32768),
+            (0, 32769, 32768),
+            (0, usize::MAX, 32768),
+            // From an earlier message.
+            (100_000, 1, 1),
+            (100_000, 99_999, 99_999),
+            (100_000, usize::MAX, 100_000),
+            (1 << 20, usize::MAX, 128 << 10),
+        ] {
             let mut buffer = laid_out(4096, 4, 0, 0);
+            buffer.message.grow_exact(memory);
             buffer.expect_direct(rest);
-            assert_eq!(buffer.spare_mut().len(), read, "{rest}");
+            assert_eq!(buffer.spare_mut().len(), read, "{memory}, {rest}");
             buffer.filled(read);
             assert_eq!((buffer.message.len(), buffer.next_read.direct), (read, rest - read));
         }
+    }
+
+    #[test]
+    fn a_message_that_will_wait_in_the_buffer_needs_no_second_memory() {
+        let mut buffer = laid_out(4096, 4, 0, 100_000);
+        buffer.message.grow(100_000);
+        assert_eq!(next_read(buffer).0, 100_004);
+        let mut buffer = laid_out(4096, 4, 0, 100_000);
+        buffer.message.grow(100_000);
+        let _ = buffer.spare_mut();
+        assert_eq!(buffer.message.capacity(), 0);
+        // Not while a part of a message is in it.
+        let mut buffer = laid_out(4096, 4, 0, 100_000);
+        buffer.message.grow(100_000);
+        buffer.message.filled(1);
+        let _ = buffer.spare_mut();
+        assert_eq!(buffer.message.as_slice(), [0]);
     }
 }

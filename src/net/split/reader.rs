@@ -119,7 +119,8 @@ impl Reader {
     /// Lets the next read time out if there is memory to free.
     #[inline]
     fn release_when_quiet(&mut self) -> io::Result<()> {
-        let large = self.input.capacity() > WORTH_RELEASE && self.input.is_idle();
+        // Also while a message is arriving: not a system call more for each large message.
+        let large = self.input.capacity() > WORTH_RELEASE;
         if large != self.is_timed {
             self.stream.set_read_timeout(large.then_some(QUIET))?;
             self.is_timed = large;

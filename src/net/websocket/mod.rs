@@ -55,7 +55,7 @@ pub struct WebSocket<S = Stream> {
     control: Option<Control<S>>,
     /// The read timeout that the transport has now.
     read_timeout: Option<Duration>,
-    /// When the timers were last checked; used only while a read timeout is set.
+    /// When the timers were last checked, while a read timeout is set and has not passed since.
     last_check: Option<Instant>,
     /// The error of a failed write. Bytes that the peer sent before can still be read.
     broken: Option<io::Error>,

@@ -156,7 +156,7 @@ impl<S: Read + Write> WebSocket<S> {
             return Ok(());
         }
         if is_would_block(&error) {
-            let waited = self.last_check.map_or(Duration::ZERO, |at| at.elapsed());
+            let waited = self.last_check.take().map_or(Duration::ZERO, |at| at.elapsed());
             if !self.read_timeout.is_some_and(|timeout| was_our_timeout(waited, timeout)) {
                 // The stream is non-blocking, or the program has set a timeout.
                 return Err(error.into());
@@ -203,7 +203,7 @@ impl<S: Read + Write> WebSocket<S> {
             return Ok(Check::Write);
         }
         let now = Instant::now();
-        self.last_check = Some(now);
+        let has_passed = self.last_check.replace(now).is_none();
         let Outgoing { core: Core { connection, buffer, .. }, stream, .. } = &mut self.outgoing;
         let before = (connection.teardown(), buffer.buffered_amount());
         // An error is the outcome, and shows in `teardown`.
@@ -215,10 +215,12 @@ impl<S: Read + Write> WebSocket<S> {
         let deadline = [connection.poll_timeout(), until, quiet].into_iter().flatten().min();
         let timeout =
             deadline.map(|at| at.saturating_duration_since(now).max(Duration::from_millis(1)));
-        // A timeout that ends somewhat early costs one more round; setting it costs a system call.
+        // A timeout that ends early costs one more round; setting it costs a system call. So a
+        // longer one is set when a shorter one has passed, and not before each message.
         let keep = match (self.read_timeout, timeout) {
             (None, None) => true,
-            (Some(set), Some(next)) => set <= next && next <= set.saturating_mul(2),
+            (Some(set), Some(next)) if set <= next => !has_passed || next <= set.saturating_mul(2),
+            (Some(_), None) => !has_passed,
             _ => false,
         };
         if !keep {
