@@ -25,7 +25,8 @@ PLOT = HERE / "results.svg"
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 OURS = "sansock"
-OTHERS = ["tungstenite", "fastwebsockets", "tokio-websockets", "yawc", "wtx"]
+ASYNC = "sansock-tokio"
+OTHERS = ["tungstenite", "fastwebsockets", "tokio-websockets", "yawc", "wtx", "sockudo-ws"]
 PLOTTED = [
     "receive binary as server",
     "receive ASCII as server",
@@ -40,6 +41,8 @@ MARKS = {
     "tokio-websockets": ("#cc79a7", "D"),
     "yawc": ("#d55e00", "X"),
     "wtx": ("#0072b2", "v"),
+    "sockudo-ws": ("#999999", "P"),
+    "sansock-tokio": ("#f0e442", "*"),
 }
 
 

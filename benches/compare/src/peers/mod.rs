@@ -2,6 +2,8 @@
 
 mod fastwebsockets;
 mod sansock;
+mod sansock_tokio;
+mod sockudo_ws;
 mod tokio_websockets;
 mod tungstenite;
 mod wtx;
@@ -23,13 +25,15 @@ pub(crate) struct Peer {
     pub(crate) send: fn(Role, Memory, Vec<u8>) -> Run,
 }
 
-pub(crate) const ALL: [Peer; 7] = [
+pub(crate) const ALL: [Peer; 9] = [
     sansock::BLOCKING,
     sansock::CORE,
+    sansock_tokio::PEER,
     tungstenite::PEER,
     fastwebsockets::PEER,
     tokio_websockets::PEER,
     yawc::PEER,
+    sockudo_ws::PEER,
     wtx::PEER,
 ];
 
