@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Error;
 use super::blocking::is_would_block;
 use super::core::Core;
-use super::write::{Waited, check_timers, wait_for_peer, write_while_taken};
+use super::write::{Waited, check_timers, wait_for_peer, write_and_wait, write_if_worth_it};
 use crate::WritePace;
 use crate::buffer::Unwritten;
 use crate::{AsMessage, CloseCode, Connection, EncodedMessage, OutgoingMessage, SendBuffer};
@@ -74,7 +74,7 @@ impl<S: Write> Outgoing<S> {
         let message = message.as_outgoing();
         self.make_room(message.len())?;
         if message.len() >= Unwritten::WORTH_A_WRITE {
-            return self.send_in_place(message, false);
+            return self.queue_in_place(message);
         }
         Ok(self.core.connection.send(message, &mut self.core.buffer)?)
     }
@@ -107,7 +107,7 @@ impl<S: Write> Outgoing<S> {
         let message = message.as_outgoing();
         self.make_room(message.len())?;
         if message.len() >= Unwritten::WORTH_A_PIECE {
-            self.send_in_place(message, true)?;
+            self.send_in_place(message)?;
         } else {
             self.core.connection.send(message, &mut self.core.buffer)?;
         }
@@ -131,7 +131,11 @@ impl<S: Write> Outgoing<S> {
     ///
     /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`send`](Self::send) returns them.
     pub fn send_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
-        self.queue_encoded(message)?;
+        self.make_room(message.as_bytes().len())?;
+        let Core { connection, buffer, .. } = &mut self.core;
+        let unwritten = connection.send_encoded_in_place(message, buffer)?;
+        let written = write_and_wait(unwritten, &mut self.stream, connection, self.pace);
+        self.wrote_and_waited(written)?;
         self.flush()
     }
 
@@ -145,13 +149,10 @@ impl<S: Write> Outgoing<S> {
         self.make_room(message.as_bytes().len())?;
         let Core { connection, buffer, .. } = &mut self.core;
         let unwritten = connection.send_encoded_in_place(message, buffer)?;
-        if !unwritten.is_worth_a_write() {
-            return Ok(());
+        match write_if_worth_it(unwritten, &mut self.stream) {
+            Some(written) => self.wrote_in_place(written),
+            None => Ok(()),
         }
-        let mut unwritten = unwritten;
-        let written = write_while_taken(&mut unwritten, &mut self.stream);
-        drop(unwritten);
-        self.wrote_in_place(written)
     }
 
     /// Sends a Ping with a payload of at most 125 bytes. The answer is an
@@ -277,40 +278,42 @@ impl<S: Write> Outgoing<S> {
         Err(error.into())
     }
 
-    /// Writes a payload from where it lies, without a flush of the transport. One that is
-    /// compressed is queued, unless it is to be written `at_once`.
+    /// Writes a payload from where it lies, without a flush of the transport. What the transport
+    /// does not take within about 100 milliseconds is queued, and so is one that is compressed.
     #[inline(never)]
-    fn send_in_place(&mut self, message: OutgoingMessage<'_>, at_once: bool) -> Result<(), Error> {
+    fn queue_in_place(&mut self, message: OutgoingMessage<'_>) -> Result<(), Error> {
         let Core { connection, buffer, .. } = &mut self.core;
         let unwritten = connection.send_in_place(message, buffer)?;
-        if !at_once && !unwritten.is_worth_a_write() {
-            return Ok(());
+        match write_if_worth_it(unwritten, &mut self.stream) {
+            Some(written) => self.wrote_in_place(written),
+            None => Ok(()),
         }
+    }
+
+    /// Writes a payload from where it lies, without a flush of the transport.
+    #[inline(never)]
+    fn send_in_place(&mut self, message: OutgoingMessage<'_>) -> Result<(), Error> {
+        let Core { connection, buffer, .. } = &mut self.core;
+        let unwritten = connection.send_in_place(message, buffer)?;
+        let written = write_and_wait(unwritten, &mut self.stream, connection, self.pace);
+        self.wrote_and_waited(written)
+    }
+
+    /// Continues after [`write_and_wait`].
+    fn wrote_and_waited(
+        &mut self,
+        written: Option<(io::Result<Waited>, usize)>,
+    ) -> Result<(), Error> {
         self.unflushed = true;
-        let mut unwritten = unwritten;
-        let written = write_while_taken(&mut unwritten, &mut self.stream);
-        if unwritten.is_empty() && written.is_ok() {
-            return Ok(());
-        }
-        if !at_once {
-            // The part that the transport did not take is queued, so there is no need to wait.
-            drop(unwritten);
-            return self.wrote_in_place(written);
-        }
+        let Some((waited, lost)) = written else { return Ok(()) };
         self.write_waited = true;
-        let mut pace = self.pace;
-        let waited =
-            wait_for_peer(&mut unwritten, &mut self.stream, connection, &mut pace, written);
-        if let Ok(Waited::TooSlow(error)) = waited {
-            // A copy would take as much memory again, for nothing.
-            self.lost = unwritten.discard();
-            return self.too_slow(error);
-        }
-        // Nothing is lost: what is left is queued now.
-        drop(unwritten);
         match waited? {
+            Waited::Done => Ok(()),
             Waited::Due(_) => self.write_out(),
-            _ => Ok(()),
+            Waited::TooSlow(error) => {
+                self.lost = lost;
+                self.too_slow(error)
+            }
         }
     }
 

@@ -35,9 +35,7 @@ impl Waiting for Unwritten<'_> {
     }
 
     fn write_once(&mut self, stream: &mut impl Write) -> io::Result<usize> {
-        let written = stream.write_vectored(&self.slices())?;
-        self.consume(written);
-        Ok(written)
+        Self::write_once(self, stream)
     }
 }
 
@@ -122,6 +120,34 @@ pub(super) fn check_timers(
     }
 }
 
+/// Writes from where the payload lies if that costs less than a copy, and returns the result of the
+/// last write. What the transport does not take is queued.
+pub(super) fn write_if_worth_it(
+    mut unwritten: Unwritten<'_>,
+    stream: &mut impl Write,
+) -> Option<io::Result<usize>> {
+    unwritten.is_worth_a_write().then(|| write_while_taken(&mut unwritten, stream))
+}
+
+/// Writes from where the payload lies, and waits for the peer if it must; then it returns why the
+/// wait has ended, and how many bytes were given up. After an error and when a deadline has passed,
+/// the rest is queued.
+pub(super) fn write_and_wait(
+    mut unwritten: Unwritten<'_>,
+    stream: &mut impl Write,
+    connection: &mut Connection,
+    mut pace: Option<WritePace>,
+) -> Option<(io::Result<Waited>, usize)> {
+    let written = write_while_taken(&mut unwritten, stream);
+    if unwritten.is_empty() && written.is_ok() {
+        return None;
+    }
+    let waited = wait_for_peer(&mut unwritten, stream, connection, &mut pace, written);
+    // A copy would take as much memory again, for nothing.
+    let lost = if let Ok(Waited::TooSlow(_)) = waited { unwritten.discard() } else { 0 };
+    Some((waited, lost))
+}
+
 /// Writes while the transport takes everything it is offered, for about a [`STEP`]; the rest is
 /// still unwritten. Returns the result of the last write.
 pub(super) fn write_while_taken(
@@ -130,13 +156,11 @@ pub(super) fn write_while_taken(
 ) -> io::Result<usize> {
     let started = Instant::now();
     loop {
-        let slices = unwritten.slices();
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        let written = stream.write_vectored(&slices)?;
+        let offered: usize = unwritten.slices().iter().map(|slice| slice.len()).sum();
+        let written = unwritten.write_once(stream)?;
         if written == 0 && offered > 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        unwritten.consume(written);
         if written < offered || unwritten.is_empty() || started.elapsed() > STEP {
             return Ok(written);
         }

@@ -45,8 +45,9 @@ impl Sender {
         Ok(buffer.unwritten_frame(&header, message.as_bytes()))
     }
 
-    /// Queues a message that was encoded once for many connections, without copying a long payload,
-    /// as [`send_in_place`](Self::send_in_place) does.
+    /// Queues a message that was encoded once for many connections, as
+    /// [`send_in_place`](Self::send_in_place) does. If nothing waits, a short one is not copied
+    /// either: it is a single slice.
     ///
     /// # Errors
     ///
@@ -64,7 +65,7 @@ impl Sender {
         self.check_room(message.as_bytes().len(), buffer.waiting())?;
         let frame = self.deflated(message).unwrap_or(message.as_bytes());
         self.closing.mark_used();
-        if Unwritten::is_worth_it(frame.len(), self.role()) {
+        if buffer.is_empty() || Unwritten::is_worth_it(frame.len(), self.role()) {
             return Ok(buffer.unwritten_bytes(frame));
         }
         buffer.extend_from_slice(frame);

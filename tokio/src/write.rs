@@ -46,7 +46,12 @@ impl Waiting for Unwritten<'_> {
         stream: Pin<&mut S>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let n = ready!(stream.poll_write_vectored(cx, &self.slices()))?;
+        // A plain write costs the kernel less than a vectored one.
+        let n = ready!(match self.slices() {
+            [waiting, payload] if payload.is_empty() => stream.poll_write(cx, &waiting),
+            [waiting, payload] if waiting.is_empty() => stream.poll_write(cx, &payload),
+            both => stream.poll_write_vectored(cx, &both),
+        })?;
         self.consume(n);
         Poll::Ready(not_zero(n))
     }

@@ -1,0 +1,151 @@
+//! One message to many connections, encoded once: what each receiver costs beside a bare write of
+//! the same bytes to the same socket.
+//!
+//! `cargo bench -p sansock-benches --bench broadcast [-- CONNECTIONS]`
+//!
+//! Both ends are in one thread, and the receivers read between the measurements: nothing waits, and
+//! nothing else runs. A connection takes two descriptors.
+#![expect(clippy::unwrap_used, reason = "a bench that fails stops")]
+#![expect(clippy::print_stdout, reason = "it prints its result")]
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Instant;
+
+use sansock::handshake::Established;
+use sansock::net::{Stream, WebSocket};
+use sansock::{Config, Connection, EncodedMessage, ReceiveBuffer, Role, SendBuffer};
+use tokio::runtime::Runtime;
+
+fn main() {
+    let given = std::env::args().skip(1).find_map(|word| word.parse().ok());
+    println!(
+        "{:>11} {:>6} {:>11} {:>9} {:>9} {:>6}",
+        "connections", "bytes", "", "bare, ns", "ns", "ratio"
+    );
+    for connections in given.map_or(vec![1_000, 9_000], |given| vec![given]) {
+        for size in [125, 1 << 10, 16 << 10] {
+            let message = EncodedMessage::new(&vec![7; size][..]);
+            for (name, least) in [
+                ("blocking", blocking(connections, &message)),
+                ("event loop", event_loop(connections, &message)),
+                ("tokio", tokio(connections, &message)),
+            ] {
+                let [bare, ours] = least;
+                let ratio = ours / bare;
+                println!(
+                    "{connections:>11} {size:>6} {name:>11} {bare:>9.0} {ours:>9.0} {ratio:>6.3}"
+                );
+            }
+        }
+    }
+}
+
+fn connection() -> Connection {
+    Established::after_handshake(Role::Server, None).connection(&Config::new())
+}
+
+fn blocking(connections: u16, message: &EncodedMessage) -> [f64; 2] {
+    let (streams, peers) = pairs(connections);
+    let mut sockets: Vec<_> = streams
+        .map(|stream| {
+            let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
+            WebSocket::new(Stream::from(stream), connection(), input, output).unwrap()
+        })
+        .collect();
+    least(peers, message, |bare| {
+        for socket in &mut sockets {
+            if bare {
+                write(socket.get_ref().get_ref(), message);
+            } else {
+                socket.send_encoded(black_box(message)).unwrap();
+            }
+        }
+    })
+}
+
+fn event_loop(connections: u16, message: &EncodedMessage) -> [f64; 2] {
+    let (streams, peers) = pairs(connections);
+    let mut sockets: Vec<_> = streams.map(|stream| (connection(), stream)).collect();
+    let mut output = SendBuffer::new();
+    least(peers, message, |bare| {
+        for (connection, stream) in &mut sockets {
+            if bare {
+                write(stream, message);
+            } else {
+                let unwritten = connection.send_encoded_in_place(black_box(message), &mut output);
+                unwritten.unwrap().write_to(stream).unwrap();
+            }
+        }
+    })
+}
+
+fn tokio(connections: u16, message: &EncodedMessage) -> [f64; 2] {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (streams, peers) = pairs(connections);
+    let mut sockets: Vec<_> = streams.map(|stream| adopt(&runtime, stream)).collect();
+    least(peers, message, |bare| {
+        runtime.block_on(async {
+            for socket in &mut sockets {
+                if bare {
+                    let written = socket.get_ref().try_write(black_box(message.as_bytes()));
+                    assert_eq!(written.unwrap(), message.as_bytes().len());
+                } else {
+                    socket.send_encoded(black_box(message)).await.unwrap();
+                }
+            }
+        });
+    })
+}
+
+fn adopt(runtime: &Runtime, stream: TcpStream) -> sansock_tokio::WebSocket<tokio::net::TcpStream> {
+    let established = Established::after_handshake(Role::Server, None);
+    stream.set_nonblocking(true).unwrap();
+    let _guard = runtime.enter();
+    let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+    // Lets the runtime learn that the socket takes bytes.
+    runtime.block_on(stream.writable()).unwrap();
+    let (config, input) = (Config::new(), ReceiveBuffer::new());
+    sansock_tokio::WebSocket::from_established(stream, established, &config, input)
+}
+
+fn write(mut stream: &TcpStream, message: &EncodedMessage) {
+    let bytes = black_box(message.as_bytes());
+    assert_eq!(stream.write(bytes).unwrap(), bytes.len());
+}
+
+/// Connections over loopback: our ends, and those of the receivers.
+fn pairs(connections: u16) -> (impl Iterator<Item = TcpStream>, Vec<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let pair = |_| {
+        let ours = TcpStream::connect(address).unwrap();
+        ours.set_nodelay(true).unwrap();
+        (ours, listener.accept().unwrap().0)
+    };
+    let (ours, theirs): (Vec<_>, Vec<_>) = (0..connections).map(pair).unzip();
+    (ours.into_iter(), theirs)
+}
+
+/// The least nanoseconds per receiver, of bare writes and of ours.
+fn least(
+    mut peers: Vec<TcpStream>,
+    message: &EncodedMessage,
+    mut send: impl FnMut(bool),
+) -> [f64; 2] {
+    let receivers = f64::from(u16::try_from(peers.len()).unwrap());
+    let mut least = [f64::INFINITY; 2];
+    let mut sink = vec![0; message.as_bytes().len()];
+    for _ in 0..(60_000 / peers.len()).clamp(5, 50) {
+        for (bare, least) in [true, false].into_iter().zip(&mut least) {
+            let start = Instant::now();
+            send(bare);
+            *least = least.min(start.elapsed().as_secs_f64() * 1e9 / receivers);
+            for peer in &mut peers {
+                peer.read_exact(&mut sink).unwrap();
+            }
+        }
+    }
+    least
+}
