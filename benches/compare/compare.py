@@ -1,7 +1,8 @@
 """Compares with other libraries, and puts the result into the table of docs/BENCHMARKS.md and a plot.
 
-Takes a few minutes, most of them to build the libraries. Writes results.json and results.svg beside
-this script, and the document between its marks. --render draws again what was measured before.
+Takes a few minutes, most of them to build the libraries. Writes results/PROCESSOR.json and results.svg
+beside this script, and the document between its marks: a table for each processor that was measured,
+this one's first, which is also drawn. --render draws again what was measured before.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from matplotlib import ticker
 
 HERE = Path(__file__).resolve().parent
 DOCUMENT = HERE.parent.parent / "docs" / "BENCHMARKS.md"
-RESULTS = HERE / "results.json"
+RESULTS = HERE / "results"
 PLOT = HERE / "results.svg"
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
@@ -54,17 +55,31 @@ def measure(rounds):
         for row in csv.DictReader(printed.splitlines())
     ]
     results = {"machine": machine(), "rounds": rounds, "versions": versions(), "rows": rows}
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    file = RESULTS / f"{slug(processor())}.json"
+    file.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def cpuinfo():
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+
+
+def processor():
+    found = re.search(r"model name\s*: (.+)", cpuinfo())
+    return found[1] if found else platform.machine()
+
+
+def slug(name):
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def machine():
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        flags = ""
+    flags = cpuinfo()
     vectors = next((f" with {n}" for f, n in [("avx512bw", "AVX-512"), ("avx2", "AVX2")] if f in flags), "")
     kind = "a virtual machine" if "hypervisor" in flags else "a machine"
-    return f"{kind} with {os.cpu_count()} cores, {platform.machine()}{vectors}, {platform.system()}"
+    return f"{kind} with {os.cpu_count()} cores ({processor()}), {platform.machine()}{vectors}, {platform.system()}"
 
 
 def versions():
@@ -103,12 +118,14 @@ def time_name(nanoseconds):
 
 
 def table(results, figures):
-    names = [OURS, *(f"{name} {results['versions'][name]}" for name in OTHERS)]
+    versions = results["versions"]
+    columns = [name for name in [ASYNC, *OTHERS] if any(r["library"] == name for r in results["rows"])]
+    names = [OURS, *(f"{name} {versions[name]}" if name in versions else name for name in columns)]
     lines = [f"| | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
     ends = figures.sizes[0], figures.sizes[-1]
     for bench in figures.benches:
         cells = [", ".join(time_name(figures.least[bench, size, OURS]) for size in ends)]
-        for library in OTHERS:
+        for library in columns:
             ratios = figures.ratios(bench, library)
             if ratios:
                 mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
@@ -122,7 +139,19 @@ def table(results, figures):
         f"they take, as the geometric mean over messages of {', '.join(sizes[:-1])} and {sizes[-1]} (least "
         f"to most). The least of {results['rounds']} rounds, all in one run on {results['machine']}."
     )
-    return "\n".join([*lines, "", note])
+    return "\n".join([*lines, "", note, "", behind(figures)])
+
+
+def behind(figures):
+    """Where another library takes less time, by more than what a run differs from the next."""
+    cells = [
+        f"{bench}, {size_name(size)}: {library} {ratio:.2f}"
+        for bench in figures.benches
+        for library in OTHERS
+        for size, ratio in zip(figures.sizes, figures.ratios(bench, library))
+        if ratio < 0.97
+    ]
+    return "Behind: " + ("; ".join(cells) if cells else "nowhere") + "."
 
 
 def write_document(text):
@@ -164,9 +193,11 @@ def main():
     arguments = parser.parse_args()
     if not arguments.render:
         measure(arguments.rounds)
-    results = json.loads(RESULTS.read_text())
-    figures = Figures(results["rows"])
-    text = table(results, figures)
+    here = slug(processor())
+    files = sorted(RESULTS.glob("*.json"), key=lambda file: (file.stem != here, file.stem))
+    all_results = [json.loads(file.read_text()) for file in files]
+    figures = Figures(all_results[0]["rows"])
+    text = "\n\n".join(table(results, Figures(results["rows"])) for results in all_results)
     write_document(text)
     plot(figures)
     print(text)

@@ -154,14 +154,18 @@ pub(super) fn write_while_taken(
     unwritten: &mut Unwritten<'_>,
     stream: &mut impl Write,
 ) -> io::Result<usize> {
-    let started = Instant::now();
+    // Nearly always one write takes all, and needs no clock.
+    let mut started = None;
     loop {
         let offered: usize = unwritten.slices().iter().map(|slice| slice.len()).sum();
         let written = unwritten.write_once(stream)?;
         if written == 0 && offered > 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        if written < offered || unwritten.is_empty() || started.elapsed() > STEP {
+        if written < offered
+            || unwritten.is_empty()
+            || started.get_or_insert_with(Instant::now).elapsed() > STEP
+        {
             return Ok(written);
         }
     }

@@ -99,10 +99,11 @@ fn masking(rounds: usize) {
     mask::check();
     for size in SIZES {
         let mut data = Content::Binary.payload(size);
-        let mut least = Least::new(mask::ALL.iter().map(|(name, _)| *name));
+        let kernels = mask::all(size);
+        let mut least = Least::new(kernels.iter().map(|(name, _)| *name));
         let calls = messages(size);
         for _ in 0..rounds {
-            for (index, (_, kernel)) in mask::ALL.into_iter().enumerate() {
+            for (index, (_, kernel)) in kernels.iter().enumerate() {
                 least.time(index, calls, || {
                     for _ in 0..calls {
                         kernel(black_box(&mut data), black_box([0x37, 0xfa, 0x21, 0x3d]));
