@@ -201,6 +201,7 @@ pub mod deflate;
 #[path = "deflate/stub.rs"]
 mod deflate;
 pub mod dial;
+pub mod drain;
 mod error;
 mod event;
 pub mod frame;

@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["receiver", "sender"],
     &["connection", "split"],
     &["handshake"],
+    &["drain"],
     &["net"],
     &["web"],
 ];
