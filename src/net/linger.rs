@@ -56,21 +56,22 @@ pub(super) fn write_until<T: Transport>(
 }
 
 /// Reads and discards until the peer has ended its side, the deadline passes, or `most` bytes have
-/// arrived. If a transport is dropped while bytes of the peer are unread, TCP sends a reset, and
+/// arrived; `true` in the first case. If a transport is dropped while bytes of the peer are unread, TCP sends a reset, and
 /// the peer may lose the response or the Close frame that was written last.
-pub(super) fn discard<T: Transport>(transport: &mut T, deadline: &Deadline, most: usize) {
+pub(super) fn discard<T: Transport>(transport: &mut T, deadline: &Deadline, most: usize) -> bool {
     let until = until(deadline);
     let mut discarded: usize = 0;
     let mut bytes = [0; 4 << 10];
     while discarded < most && Instant::now() < until {
         if transport.set_read_timeout(Some(time_until(until))).is_err() {
-            return;
+            return false;
         }
         match transport.read(&mut bytes) {
-            Ok(0) => return,
+            Ok(0) => return true,
             Ok(n) => discarded = discarded.saturating_add(n),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return,
+            Err(_) => return false,
         }
     }
+    false
 }

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use std::time::Instant;
 use super::Stream;
 use super::lock::{lock, wait};
 use crate::split::Sender;
-use crate::{CloseCode, Config, SendBuffer};
+use crate::{CloseCode, Config, Outcome, SendBuffer};
 
 /// What the connection's thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,12 @@ pub(super) struct Slot {
     close_code: AtomicU16,
     /// Number of bytes of the Close frame that the server's thread has written.
     close_written: AtomicUsize,
+    /// Whether the client was accepted: it has a connection.
+    accepted: AtomicBool,
+    /// Whether the server has told the connection to close before its end.
+    told: AtomicBool,
+    /// Whether the server has cut it off.
+    cut_off: AtomicBool,
     stream: Stream,
     start_close: Mutex<Option<StartClose>>,
     end: Mutex<End>,
@@ -77,6 +83,8 @@ pub(super) struct Slot {
 struct End {
     /// Whether the connection has ended on the wire.
     settled: bool,
+    /// Whether that was by a completed closing handshake.
+    clean: bool,
     /// `Some` if the connection was dropped before its end.
     remains: Option<Remains>,
 }
@@ -87,6 +95,9 @@ impl Slot {
             phase: AtomicU8::new(Phase::Opening as u8),
             close_code: AtomicU16::new(CloseCode::GOING_AWAY.get()),
             close_written: AtomicUsize::new(0),
+            accepted: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            cut_off: AtomicBool::new(false),
             stream,
             start_close: Mutex::new(None),
             end: Mutex::default(),
@@ -107,6 +118,35 @@ impl Slot {
     /// Records that the client's request has arrived; `false` if the server shuts down.
     pub(super) fn open(&self) -> bool {
         self.change(Phase::Opening, Phase::Running)
+    }
+
+    /// Records that the client was accepted.
+    pub(super) fn accept(&self) {
+        self.accepted.store(true, Ordering::Release);
+    }
+
+    /// Whether there is a connection, which was not cut off.
+    pub(super) fn is_connection(&self) -> bool {
+        self.accepted.load(Ordering::Acquire) && !self.cut_off.load(Ordering::Acquire)
+    }
+
+    /// Whether the server has told the connection to close before its end.
+    pub(super) fn was_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
+    }
+
+    /// Tells the connection to close: the server drains or shuts down.
+    pub(super) fn tell(&self, code: CloseCode) {
+        if !self.is_settled() {
+            self.told.store(true, Ordering::Release);
+        }
+        self.close(code);
+    }
+
+    /// Ends the transport at once, because the connection has taken too long to close.
+    pub(super) fn cut_off(&self) {
+        self.cut_off.store(true, Ordering::Release);
+        let _ = self.stream.abort();
     }
 
     /// Whether the connection must close now. Called while its thread is busy; returns a notice
@@ -223,8 +263,24 @@ impl Slot {
 
     /// Records that the connection has ended on the wire.
     pub(super) fn settle(&self) {
-        lock(&self.end).settled = true;
+        self.settle_with(false);
+    }
+
+    /// Records that the connection has ended on the wire, and how.
+    pub(super) fn settle_as(&self, outcome: Option<&Outcome>) {
+        self.settle_with(matches!(outcome, Some(Outcome::Clean { .. })));
+    }
+
+    /// Records that the connection has ended on the wire, cleanly or not.
+    pub(super) fn settle_with(&self, clean: bool) {
+        let mut end = lock(&self.end);
+        (end.settled, end.clean) = (true, clean);
         self.ended.notify_all();
+    }
+
+    /// Whether the connection has ended by a completed closing handshake.
+    pub(super) fn was_clean(&self) -> bool {
+        lock(&self.end).clean
     }
 
     pub(super) fn is_settled(&self) -> bool {

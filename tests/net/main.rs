@@ -6,6 +6,7 @@ mod client;
 mod closing;
 mod common;
 mod connecting;
+mod drain;
 mod places;
 mod read_timeouts;
 mod server;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::options::Options;
+use super::registry::Guard;
 use crate::handshake::{Answer, HandshakeError, Incomplete, Rejection, Request, ServerHandshake};
 use crate::net::linger::write_and_end;
 use crate::net::lock::lock;
@@ -47,10 +48,11 @@ impl Incoming {
     /// Reads the client's request. A wrong request gets an error response, and is returned as an
     /// error.
     pub(super) fn open(
-        slot: Arc<Slot>,
+        guard: &Guard,
         peer: SocketAddr,
         options: &Arc<Options>,
     ) -> Result<Self, Error> {
+        let slot = Arc::clone(&guard.slot);
         let mut handshake = ServerHandshake::new(options.head_limits);
         let mut input = ReceiveBuffer::with_read_size(options.config().read_size);
         let mut stream = slot.stream().clone();
@@ -87,12 +89,14 @@ impl Incoming {
                 incoming.refuse::<()>(error)?;
             }
             Err(error) => return Err(error),
-            Ok(()) if !incoming.slot.open() => {
-                incoming.reject(&Rejection::new(503))?;
-                let kind = io::ErrorKind::ConnectionAborted;
-                return Err(io::Error::new(kind, "the server shuts down").into());
-            }
             Ok(()) => {
+                let goes_on = incoming.slot.open();
+                let is_websocket = incoming.request().is_websocket();
+                if let Some(rejection) = guard.refusal(goes_on, is_websocket) {
+                    incoming.reject(&rejection)?;
+                    let kind = io::ErrorKind::ConnectionAborted;
+                    return Err(io::Error::new(kind, "the server shuts down").into());
+                }
                 if let Err(error) = options.hosts.check(&incoming.request()) {
                     return incoming.refuse(error.into());
                 }
@@ -152,6 +156,7 @@ impl Incoming {
             Err(error) => return self.refuse(error),
         };
         self.claim(Answered::Accepted)?;
+        self.slot.accept();
         let (config, input) = self.take_parts();
         let connection = established.connection(&config);
         let mut socket = WebSocket::new(self.stream(), connection, input, output)?;

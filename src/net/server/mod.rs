@@ -1,13 +1,15 @@
 //! Accepting clients.
 
+mod drain;
+mod handle;
 mod incoming;
 mod options;
 mod registry;
 mod report;
 mod serve;
 
+pub use handle::ServerHandle;
 pub use incoming::Incoming;
-pub use registry::ServerHandle;
 pub use report::{HandlerResult, ServerError};
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -197,7 +199,8 @@ impl Server {
         ServerHandle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Accepts clients until [`ServerHandle::shutdown`], and calls `handler` for each valid request
+    /// Accepts clients until [`ServerHandle::shutdown`] or the end of a drain
+    /// ([`ServerHandle::start_drain`]), and calls `handler` for each valid request
     /// on a separate thread. Wrong requests get an error response ([`on_error`](Self::on_error)).
     ///
     /// When the handler returns, its connection ends, even if another thread holds it. The server
@@ -217,9 +220,12 @@ impl Server {
     where
         F: Fn(&Incoming) -> HandlerResult + Send + Sync + 'static,
     {
-        let (handler, options) = (Arc::new(handler), Arc::new(self.options));
-        let result = accept_all(&self.listener, &self.shared, &options, &handler);
-        self.shared.close_all(&options);
+        let Self { listener, options, shared } = self;
+        let (handler, options) = (Arc::new(handler), Arc::new(options));
+        let result = accept_all(&listener, &shared, &options, &handler);
+        // Clients in the backlog learn at once that nobody serves them.
+        drop(listener);
+        shared.close_all(&options);
         result
     }
 }

@@ -1,41 +1,60 @@
 //! The connections of a server, and how they are ended.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::options::Options;
-use crate::CloseCode;
+use crate::drain::{Drain, DrainReport};
+use crate::handshake::Rejection;
 use crate::net::Stream;
 use crate::net::linger::until;
 use crate::net::lock::{lock, wait};
 use crate::net::slot::Slot;
 
-/// Stops a [`Server`](super::Server) from another thread.
-#[derive(Clone, Debug)]
-pub struct ServerHandle {
-    pub(super) shared: Arc<Shared>,
-}
-
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) address: SocketAddr,
     state: Mutex<Registry>,
-    /// Notified when a connection ends and when the server shuts down.
-    changed: Condvar,
+    /// Notified when a connection begins or ends, and when the server drains or shuts down.
+    pub(super) changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Registry {
-    slots: Vec<Arc<Slot>>,
+pub(super) struct Registry {
+    pub(super) slots: Vec<Arc<Slot>>,
     /// Connections in their handshake and of refused clients, each with its start, the oldest
     /// first.
     pending: VecDeque<(Instant, Arc<Slot>)>,
     /// Whether the server's thread may wait for a client.
     accepting: bool,
-    shutting_down: bool,
+    /// Whether no more clients are accepted.
+    pub(super) shutting_down: bool,
+    /// Set at the start of a drain or a shutdown.
+    pub(super) drain: Option<Draining>,
+}
+
+/// The end of a server, once it has begun.
+#[derive(Debug)]
+pub(super) struct Draining {
+    pub(super) settings: Drain,
+    pub(super) progress: Progress,
+    pub(super) report: DrainReport,
+}
+
+/// How far the end of a server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Everything goes on; only the health check fails.
+    Grace,
+    /// Requests for WebSocket are refused, and connections are told to close.
+    Closing,
+    /// All were told, or a shutdown has taken over.
+    Told,
+    /// The deadline has passed, and what was open was cut off.
+    CutOff,
 }
 
 /// How long to wait when the operating system has run out of a resource.
@@ -45,56 +64,12 @@ const WAKE_TIME: Duration = Duration::from_secs(2);
 /// How long a handshake keeps its place when another client needs it.
 const UNDISTURBED: Duration = Duration::from_secs(1);
 
-impl ServerHandle {
-    /// Stops accepting clients, closes each connection with 1001 after its accepted messages, and
-    /// lets [`Server::run`](super::Server::run) return when all have ended. A client whose request
-    /// has not completely arrived is not served. This method returns at once.
-    ///
-    /// A split connection, and one that waits for its client, is closed at once. Another one learns
-    /// of it at its next wait, or after its next send; then what it sends is refused with
-    /// [`SendError::Closed`](crate::SendError::Closed). A handler that does neither within
-    /// [`Timeouts::closing`](crate::Timeouts::closing) and a second is cut off, and its client sees
-    /// 1006. If messages accepted before cannot be written, because a client does not read,
-    /// [`WebSocket::buffered_amount`](crate::net::WebSocket::buffered_amount) and
-    /// [`Writer::buffered_amount`](crate::net::Writer::buffered_amount) show it after the end of
-    /// the connection.
-    pub fn shutdown(&self) {
-        let slots = {
-            let mut registry = self.shared.lock();
-            registry.shutting_down = true;
-            registry.slots.clone()
-        };
-        self.shared.changed.notify_all();
-        for slot in slots {
-            slot.close(CloseCode::GOING_AWAY);
-        }
-        let shared = Arc::clone(&self.shared);
-        // Connecting may take a while, for example if the backlog is full.
-        let wake = thread::Builder::new().name("sansock-shutdown".into());
-        if wake.spawn(move || shared.wake_accept()).is_err() {
-            self.shared.wake_accept();
-        }
-    }
-
-    /// Returns how many connections there are, those in their handshake included.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.shared.lock().slots.len()
-    }
-
-    /// Returns the address that the server listens at.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.shared.address
-    }
-}
-
 impl Shared {
     pub(super) fn new(address: SocketAddr) -> Self {
         Self { address, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Registry> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Registry> {
         lock(&self.state)
     }
 
@@ -133,7 +108,7 @@ impl Shared {
     }
 
     /// Interrupts `accept` by connecting to the listener.
-    fn wake_accept(&self) {
+    pub(super) fn wake_accept(&self) {
         let until = Instant::now().checked_add(WAKE_TIME);
         while self.lock().accepting && until.is_some_and(|until| Instant::now() < until) {
             if TcpStream::connect_timeout(&reachable(self.address), WAKE_TIME).is_ok() {
@@ -148,12 +123,24 @@ impl Shared {
     /// transports are aborted.
     pub(super) fn close_all(&self, options: &Options) {
         self.lock().accepting = false;
-        self.wait_until_empty(until(&options.ending()));
-        for slot in &self.lock().slots {
-            let _ = slot.stream().get_ref().shutdown(Shutdown::Both);
+        if self.wait_until_told() != Some(Progress::CutOff) {
+            self.wait_until_empty(until(&options.ending()));
+            self.lock().cut_off();
         }
         let a_second = Instant::now().checked_add(Duration::from_secs(1));
         self.wait_until_empty(a_second.unwrap_or_else(Instant::now));
+    }
+
+    /// Waits until a drain that has begun has told every connection to close.
+    fn wait_until_told(&self) -> Option<Progress> {
+        let mut registry = self.lock();
+        loop {
+            let progress = registry.drain.as_ref().map(|drain| drain.progress);
+            if !matches!(progress, Some(Progress::Grace | Progress::Closing)) {
+                return progress;
+            }
+            registry = wait(&self.changed, registry, None);
+        }
     }
 
     fn wait_until_empty(&self, until: Instant) {
@@ -168,6 +155,22 @@ impl Shared {
 }
 
 impl Registry {
+    /// The connections of clients that were accepted, and that were not cut off.
+    pub(super) fn connections(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.slots.iter().filter(|slot| slot.is_connection())
+    }
+
+    /// Ends every transport at once.
+    pub(super) fn cut_off(&mut self) {
+        if let Some(drain) = &mut self.drain {
+            let open = self.slots.iter().filter(|slot| slot.is_connection()).count();
+            drain.report.forced = drain.report.forced.saturating_add(open);
+        }
+        for slot in &self.slots {
+            slot.cut_off();
+        }
+    }
+
     /// Ends the oldest pending connection if it has had its time. Returns when to look again.
     fn displace(&mut self, now: Instant) -> Option<Instant> {
         let ends = self.pending.front()?.0.checked_add(UNDISTURBED)?;
@@ -209,6 +212,18 @@ impl Guard {
         has_place
     }
 
+    /// Returns the response to a client that is not served, because the server drains or its slot
+    /// was told to close (`goes_on`).
+    pub(super) fn refusal(&self, goes_on: bool, is_websocket: bool) -> Option<Rejection> {
+        let mut registry = self.shared.lock();
+        let drain = registry.drain.as_mut()?;
+        if goes_on && !(is_websocket && drain.progress != Progress::Grace) {
+            return None;
+        }
+        drain.report.refused = drain.report.refused.saturating_add(usize::from(is_websocket));
+        Some(drain.settings.rejection())
+    }
+
     /// Whether the client's handshake has not yet given its place to another client.
     pub(super) fn has_place(&self) -> bool {
         self.shared.lock().is_pending(&self.slot)
@@ -229,6 +244,11 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let mut registry = self.shared.lock();
         registry.slots.retain(|slot| !Arc::ptr_eq(slot, &self.slot));
+        if self.slot.is_connection()
+            && let Some(drain) = &mut registry.drain
+        {
+            drain.report.count(self.slot.was_told(), self.slot.was_clean());
+        }
         registry.remove_pending(&self.slot);
         drop(registry);
         self.shared.changed.notify_all();

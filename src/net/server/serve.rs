@@ -18,7 +18,7 @@ where
     F: Fn(&Incoming) -> HandlerResult,
 {
     let report = |error: &ServerError| options.report.report(error, Some(peer));
-    let incoming = match Incoming::open(Arc::clone(&guard.slot), peer, options) {
+    let incoming = match Incoming::open(guard, peer, options) {
         Ok(incoming) if guard.opened() => incoming,
         Err(error) if guard.has_place() => {
             report(&ServerError::Opening(error));
@@ -66,10 +66,10 @@ fn end(guard: &Guard, options: &Options, code: CloseCode) {
         remains = slot.take_remains(code);
     }
     let mut stream = slot.stream().clone();
-    if let Some(mut output) = remains
-        && write_and_end(&mut stream, &mut output, &deadline)
-    {
-        discard(&mut stream, &deadline, usize::MAX);
+    if let Some(mut output) = remains {
+        let is_clean = write_and_end(&mut stream, &mut output, &deadline)
+            && discard(&mut stream, &deadline, usize::MAX);
+        slot.settle_with(is_clean);
     }
     // A thread that still holds it gets the end of the stream.
     let _ = stream.abort();
