@@ -160,7 +160,7 @@ pub use sansock::deflate;
 pub use sansock::net::{Error, HandlerResult, ServerError};
 pub use sansock::{
     AsMessage, CloseCode, Config, Delivery, EncodedMessage, Event, Keepalive, Limits, Outcome,
-    ReceiveBuffer, Timeouts, dial, handshake, uri,
+    ReceiveBuffer, Timeouts, dial, drain, handshake, uri,
 };
 pub use server::{Connections, Incoming, Server, ServerHandle};
 pub use split::{Reader, Writer};

@@ -328,6 +328,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             ready!(self.clock.poll_until(cx, until));
         }
         self.end = End::Finished;
+        if let Some(slot) = &self.slot {
+            slot.settle(self.connection.outcome());
+        }
         let is_abnormal = matches!(self.connection.outcome(), Some(Outcome::Abnormal));
         Poll::Ready(match self.broken.take_if(|error| is_abnormal && !is_reset(error)) {
             // Returned once; later calls return `Abnormal`.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sansock::CloseCode;
+use sansock::drain::{Drain, DrainReport};
+use sansock::handshake::Rejection;
 use sansock::net::{HandlerResult, ServerError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
@@ -89,7 +91,58 @@ impl Connections {
     /// A connection that waits for its client is closed at once; another one at its next wait or
     /// flush.
     pub fn shutdown(&self, code: CloseCode) {
-        self.registry.shutdown(code);
+        self.registry.shutdown(Some(code));
+    }
+
+    /// Starts to close the connections gradually, as [`Drain`] says, in a task of the runtime.
+    /// Returns at once.
+    ///
+    /// The server refuses new clients with [`refusal`](Self::refusal), and answers health checks by
+    /// [`is_draining`](Self::is_draining). It goes on until [`shutdown_started`](Self::shutdown_started),
+    /// which is at the end of the drain, or after [`Drain::grace`] without
+    /// [`Drain::keep_listening`]. A drain that has begun keeps its settings;
+    /// [`shutdown`](Self::shutdown) ends it early.
+    ///
+    /// ```no_run
+    /// # async fn example(connections: &sansock_tokio::Connections) {
+    /// use std::time::Duration;
+    ///
+    /// use sansock_tokio::drain::Drain;
+    ///
+    /// let seconds = Duration::from_secs;
+    /// connections.start_drain(Drain::new().grace(seconds(10)).spread(seconds(30)));
+    /// connections.shutdown_started().await;
+    /// // Now the server ends, and then:
+    /// connections.closed().await;
+    /// println!("{}", connections.drain_report().unwrap_or_default());
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn start_drain(&self, drain: Drain) {
+        self.registry.start_drain(drain);
+    }
+
+    /// Whether a drain or a shutdown has begun: a health check should fail.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.registry.is_draining()
+    }
+
+    /// Returns the response to a new request for WebSocket, if a drain or a shutdown refuses those
+    /// now, and counts it in the [report](Self::drain_report).
+    #[must_use]
+    pub fn refusal(&self) -> Option<Rejection> {
+        self.registry.refusal(true)
+    }
+
+    /// Returns how the connections have ended since the start of the drain or the shutdown; `None`
+    /// before.
+    #[must_use]
+    pub fn drain_report(&self) -> Option<DrainReport> {
+        self.registry.drain_report()
     }
 
     /// Returns how many connections there are, those that are being opened included.
@@ -98,7 +151,8 @@ impl Connections {
         self.registry.count()
     }
 
-    /// Waits until [`shutdown`](Self::shutdown) is called.
+    /// Waits until [`shutdown`](Self::shutdown) is called, or a [drain](Self::start_drain) has come
+    /// so far that the server ends too.
     pub async fn shutdown_started(&self) {
         self.registry.shutdown_started().await;
     }
@@ -112,10 +166,12 @@ impl Connections {
     /// connections have ended. From the [`shutdown`](Self::shutdown) on, connections that take
     /// longer than `limit` are cut off, so a server may wait for its connections too.
     ///
-    /// Before the shutdown nothing is cut off, and it may come while this waits.
+    /// Before the shutdown nothing is cut off, and it may come while this waits. A
+    /// [drain](Self::start_drain) cuts off by its own deadline.
     pub async fn drain<T>(&self, limit: Duration, server: impl Future<Output = T>) -> T {
         let mut cutting = pin!(async {
             self.shutdown_started().await;
+            self.registry.told().await;
             loop {
                 self.registry.close_all(Instant::now() + limit).await;
                 self.registry.opened().await;
@@ -158,6 +214,7 @@ where
     H: Future<Output = HandlerResult>,
 {
     let opened = opening.await.map(|mut socket| {
+        slot.accept();
         socket.state.link.slot = Some(Arc::clone(&slot));
         socket
     });

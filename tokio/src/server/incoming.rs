@@ -201,6 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         let mut socket = WebSocket::from_established(io, established, &config, input);
         socket.set_write_timeout(options.write_timeout);
         socket.state.link.slot = slot.and_then(|mut guard| guard.0.take());
+        socket.state.link.slot.iter().for_each(|slot| slot.accept());
         Ok(socket)
     }
 

@@ -1,6 +1,7 @@
 //! Accepting clients.
 
 mod connections;
+mod drain;
 mod handle;
 mod incoming;
 mod options;
@@ -177,7 +178,8 @@ impl Server {
         &mut self.options
     }
 
-    /// Accepts clients until [`ServerHandle::shutdown`], and calls `handler` for each valid
+    /// Accepts clients until [`ServerHandle::shutdown`] or the end of a drain
+    /// ([`ServerHandle::start_drain`]), and calls `handler` for each valid
     /// request, in a task of its own. Wrong requests get an error response
     /// ([`on_error`](Self::on_error)).
     ///
@@ -226,6 +228,7 @@ impl Server {
             registry.set_task(number, tokio::spawn(serving).abort_handle());
         }
         drop(listener);
+        registry.told().await;
         let closing = options.config.timeouts.ending(crate::clock::now()).poll_timeout();
         let until = closing.map_or_else(|| Instant::now() + FALLBACK, Instant::from_std);
         registry.close_all(until + Duration::from_secs(1)).await;

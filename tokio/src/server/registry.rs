@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sansock::CloseCode;
+use sansock::drain::{Drain, DrainReport};
+use sansock::handshake::Rejection;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -15,23 +17,43 @@ use super::slot::Closing;
 #[derive(Default)]
 pub(super) struct Registry {
     places: Mutex<Places>,
-    /// Notified when a connection begins or ends, and at the shutdown.
-    changed: Notify,
+    /// Notified when a connection begins or ends, and when the connections drain or shut down.
+    pub(super) changed: Notify,
 }
 
 #[derive(Default)]
-struct Places {
-    all: BTreeMap<u64, Entry>,
+pub(super) struct Places {
+    pub(super) all: BTreeMap<u64, Entry>,
     /// Those in their handshake, each with its start, the oldest first.
     pending: VecDeque<(Instant, u64)>,
     next: u64,
     /// The code of the shutdown.
-    shutdown: Option<CloseCode>,
+    pub(super) shutdown: Option<CloseCode>,
+    /// Set at the start of a drain or a shutdown.
+    pub(super) drain: Option<Draining>,
 }
 
-struct Entry {
-    slot: Arc<dyn Closing>,
-    task: Option<AbortHandle>,
+/// The end of a server, once it has begun.
+pub(super) struct Draining {
+    pub(super) settings: Drain,
+    pub(super) progress: Progress,
+    pub(super) report: DrainReport,
+}
+
+/// How far the end of a server has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Everything goes on; only the health check fails.
+    Grace,
+    /// Requests for WebSocket are refused, and connections are told to close.
+    Closing,
+    /// All were told, or cut off.
+    Told,
+}
+
+pub(super) struct Entry {
+    pub(super) slot: Arc<dyn Closing>,
+    pub(super) task: Option<AbortHandle>,
 }
 
 /// How long a handshake keeps its place when another client needs it.
@@ -41,16 +63,21 @@ const UNDISTURBED: Duration = Duration::from_secs(1);
 pub(super) const RETRY: Duration = Duration::from_millis(20);
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, Places> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks every connection to close, those too that begin later.
-    pub(super) fn shutdown(&self, code: CloseCode) {
-        let slots: Vec<_> = {
+    /// Asks every connection to close, those too that begin later. Without a code it takes that of
+    /// a drain, or 1001.
+    pub(super) fn shutdown(&self, code: Option<CloseCode>) {
+        let (slots, code) = {
             let mut places = self.lock();
+            let drain = places.begin_drain(Drain::new());
+            drain.progress = Progress::Told;
+            let code = code.unwrap_or(drain.settings.code);
             places.shutdown = Some(code);
-            places.all.values().map(|entry| Arc::clone(&entry.slot)).collect()
+            let slots: Vec<_> = places.all.values().map(|entry| Arc::clone(&entry.slot)).collect();
+            (slots, code)
         };
         for slot in slots {
             slot.close(code);
@@ -71,7 +98,7 @@ impl Registry {
             let changed = self.changed.notified();
             let again = {
                 let mut all = self.lock();
-                if all.shutdown.is_some() {
+                if all.stops() {
                     return false;
                 }
                 if all.all.len() < connections && all.pending.len() < handshakes {
@@ -86,9 +113,15 @@ impl Registry {
         }
     }
 
-    /// Is done when the connections are to close.
+    /// Is done when no more clients are to be accepted.
     pub(super) async fn shutdown_started(&self) {
-        self.wait_until(|places| places.shutdown.is_some()).await;
+        self.wait_until(Places::stops).await;
+    }
+
+    /// Is done when a drain that has begun has told every connection to close.
+    pub(super) async fn told(&self) {
+        let is_told = |drain: &Draining| drain.progress == Progress::Told;
+        self.wait_until(|places| places.drain.as_ref().is_none_or(is_told)).await;
     }
 
     /// Is done when there is a connection.
@@ -127,7 +160,7 @@ impl Registry {
     /// Gives a connection its place, in which it begins its handshake; `None` after the shutdown.
     pub(super) fn register_handshake(self: &Arc<Self>, slot: Arc<dyn Closing>) -> Option<Guard> {
         let mut places = self.lock();
-        if places.shutdown.is_some() {
+        if places.stops() {
             return None;
         }
         let number = places.insert(slot);
@@ -147,7 +180,7 @@ impl Registry {
     /// Waits for the connections to end, until then at most; then cuts them off.
     pub(super) async fn close_all(&self, until: Instant) {
         if tokio::time::timeout_at(until, self.closed()).await.is_err() {
-            let entries = std::mem::take(&mut self.lock().all);
+            let entries = self.lock().take_all();
             entries.into_values().filter_map(|entry| entry.task).for_each(|task| task.abort());
             self.changed.notify_waiters();
         }
@@ -155,6 +188,34 @@ impl Registry {
 }
 
 impl Places {
+    /// Whether no more clients are accepted.
+    fn stops(&self) -> bool {
+        let closes = |drain: &Draining| {
+            drain.progress == Progress::Closing && !drain.settings.keep_listening
+        };
+        self.shutdown.is_some() || self.drain.as_ref().is_some_and(closes)
+    }
+
+    /// Begins a drain, unless one has begun.
+    pub(super) fn begin_drain(&mut self, settings: Drain) -> &mut Draining {
+        let report = DrainReport::default();
+        self.drain.get_or_insert(Draining { settings, progress: Progress::Grace, report })
+    }
+
+    /// The connections of clients that were accepted.
+    pub(super) fn connections(&self) -> impl Iterator<Item = &Arc<dyn Closing>> {
+        self.all.values().map(|entry| &entry.slot).filter(|slot| slot.is_connection())
+    }
+
+    /// Takes out all that is to be cut off, and counts it.
+    pub(super) fn take_all(&mut self) -> BTreeMap<u64, Entry> {
+        let open = self.connections().count();
+        if let Some(drain) = &mut self.drain {
+            drain.report.forced = drain.report.forced.saturating_add(open);
+        }
+        std::mem::take(&mut self.all)
+    }
+
     fn insert(&mut self, slot: Arc<dyn Closing>) -> u64 {
         let number = self.next;
         self.next = number.wrapping_add(1);
@@ -190,21 +251,28 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Records that the client's request has arrived. `false` if the server shuts down.
-    pub(super) fn opened(&self) -> bool {
+    /// Records that the client's request has arrived.
+    pub(super) fn opened(&self) {
         let mut places = self.registry.lock();
         places.pending.retain(|&(_, number)| number != self.number);
-        let goes_on = places.shutdown.is_none();
         drop(places);
         self.registry.changed.notify_waiters();
-        goes_on
+    }
+
+    /// Returns the response to a client that is not served any more.
+    pub(super) fn refusal(&self, is_websocket: bool) -> Option<Rejection> {
+        self.registry.refusal(is_websocket)
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         let mut places = self.registry.lock();
-        places.all.remove(&self.number);
+        if let Some(Entry { slot, .. }) = places.all.remove(&self.number)
+            && let Some(drain) = places.drain.as_mut().filter(|_| slot.is_connection())
+        {
+            drain.report.count(slot.was_told(), slot.was_clean());
+        }
         places.pending.retain(|&(_, number)| number != self.number);
         drop(places);
         self.registry.changed.notify_waiters();

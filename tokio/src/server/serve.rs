@@ -9,7 +9,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use sansock::handshake::Rejection;
 use sansock::net::{HandlerResult, ServerError};
 use tokio::net::TcpStream;
 
@@ -47,9 +46,12 @@ async fn begin(task: &Task, tcp: TcpStream) -> Option<Incoming> {
     let opened = task.open(tcp).await;
     displaced.options = None;
     let error = match opened {
-        Ok(incoming) if task.guard.opened() => return Some(incoming),
         Ok(incoming) => {
-            let _ = incoming.reject(&Rejection::new(503)).await;
+            task.guard.opened();
+            let Some(rejection) = task.guard.refusal(incoming.request().is_websocket()) else {
+                return Some(incoming);
+            };
+            let _ = incoming.reject(&rejection).await;
             io::Error::new(io::ErrorKind::ConnectionAborted, "the server shuts down").into()
         }
         Err(error) => error,

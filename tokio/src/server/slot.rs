@@ -1,12 +1,12 @@
 //! A connection's place in the server that accepted it.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use sansock::CloseCode;
 use sansock::handshake::Rejection;
+use sansock::{CloseCode, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::incoming::Incoming;
@@ -16,14 +16,35 @@ use crate::{Reader, WebSocket};
 pub(super) trait Closing: Send + Sync {
     /// Asks the connection to close.
     fn close(&self, code: CloseCode);
+    /// Whether the client was accepted.
+    fn is_connection(&self) -> bool;
+    /// Whether the connection was asked to close before its end.
+    fn was_told(&self) -> bool;
+    /// Whether the connection has ended by a completed closing handshake.
+    fn was_clean(&self) -> bool;
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
     fn close(&self, code: CloseCode) {
+        if !self.ended.load(Ordering::Acquire) {
+            self.told.store(true, Ordering::Release);
+        }
         self.code.store(code.get(), Ordering::Release);
         if let Some(waker) = self.lock().holder.take() {
             waker.wake();
         }
+    }
+
+    fn is_connection(&self) -> bool {
+        self.accepted.load(Ordering::Acquire)
+    }
+
+    fn was_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
+    }
+
+    fn was_clean(&self) -> bool {
+        self.clean.load(Ordering::Acquire)
     }
 }
 
@@ -32,6 +53,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
 pub(crate) struct Slot<S: AsyncRead + AsyncWrite + Unpin> {
     /// The code with which the connection is to be closed; 0 while it goes on.
     code: AtomicU16,
+    accepted: AtomicBool,
+    told: AtomicBool,
+    /// Whether the connection has ended on the wire.
+    ended: AtomicBool,
+    /// Whether that was by a completed closing handshake.
+    clean: AtomicBool,
     state: Mutex<State<S>>,
 }
 
@@ -58,7 +85,25 @@ pub(crate) enum Remains<S: AsyncRead + AsyncWrite + Unpin> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
     pub(super) fn new() -> Self {
         let state = State { holder: None, server: None, is_free: false, remains: None };
-        Self { code: AtomicU16::new(0), state: Mutex::new(state) }
+        Self {
+            code: AtomicU16::new(0),
+            accepted: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            clean: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Records that the client was accepted.
+    pub(super) fn accept(&self) {
+        self.accepted.store(true, Ordering::Release);
+    }
+
+    /// Records that the connection has ended on the wire, and how.
+    pub(crate) fn settle(&self, outcome: Option<&Outcome>) {
+        self.clean.store(matches!(outcome, Some(Outcome::Clean { .. })), Ordering::Release);
+        self.ended.store(true, Ordering::Release);
     }
 
     /// The code with which the connection is to be closed.
@@ -99,13 +144,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
         } else {
             self.must_close().unwrap_or(CloseCode::NORMAL)
         };
-        match remains {
-            None => {}
+        let ended = match remains {
+            None => return,
             // 500 is a valid rejection.
-            Some(Remains::Request(incoming)) => drop(incoming.reject(&Rejection::new(500)).await),
-            Some(Remains::Connection(mut socket)) => drop(socket.close(code, "").await),
-            Some(Remains::Split(mut reader)) => drop(reader.close(code, "").await),
-        }
+            Some(Remains::Request(incoming)) => {
+                return drop(incoming.reject(&Rejection::new(500)).await);
+            }
+            Some(Remains::Connection(mut socket)) => socket.close(code, "").await,
+            Some(Remains::Split(mut reader)) => reader.close(code, "").await,
+        };
+        self.settle(ended.ok().as_ref());
     }
 
     fn poll_free(&self, cx: &mut Context<'_>) -> Poll<Option<Remains<S>>> {

@@ -251,6 +251,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     fn end(&mut self) {
         self.finished = true;
         self.shared.update(|core| core.ended = true);
+        if let Some(slot) = &*lock(&self.shared.slot) {
+            slot.settle(self.shared.lock().sender.outcome());
+        }
     }
 
     fn result(&self) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 mod client;
 mod common;
 mod dialling;
+mod drain;
 mod fairness;
 mod server;
 mod shutdown;
