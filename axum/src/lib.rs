@@ -107,6 +107,9 @@
 //! look at its connection is cut off after the [timeout](WithGracefulShutdown::shutdown_timeout).
 //! HTTP requests in progress are answered.
 //!
+//! [`drain`](WithGracefulShutdown::drain) closes them gradually: the health check fails first, new
+//! requests are refused with 503, and the Close frames are spread over a time.
+//!
 //! With another server, such as one with TLS, the program has [`Connections`] among the requests'
 //! extensions, and ends them itself:
 //!
@@ -159,7 +162,7 @@ mod upgrade;
 pub use sansock_tokio::deflate;
 pub use sansock_tokio::{
     AsMessage, ByteString, CloseCode, Config, Connections, Delivery, EncodedMessage, Error, Event,
-    Keepalive, Limits, Message, Outcome, Reader, Timeouts, Writer, handshake,
+    Keepalive, Limits, Message, Outcome, Reader, Timeouts, Writer, drain, handshake,
 };
 
 pub use self::serve::{Serve, WithGracefulShutdown, serve};

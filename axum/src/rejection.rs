@@ -5,8 +5,8 @@ use std::fmt;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Version};
-use sansock_tokio::handshake::HandshakeError;
-use sansock_tokio::hyper::refuse;
+use sansock_tokio::handshake::{HandshakeError, Rejection};
+use sansock_tokio::hyper::{ServerHandshake, refuse};
 
 /// Why [`WebSocketUpgrade`](crate::WebSocketUpgrade) rejects a request. As a response it has the
 /// status and the headers that tell the client what to change.
@@ -37,6 +37,8 @@ pub enum WebSocketUpgradeRejection {
     Handshake(HandshakeRejection),
     /// The server cannot hand over the connection.
     ConnectionNotUpgradable(ConnectionNotUpgradable),
+    /// The server drains or shuts down.
+    Draining(Draining),
 }
 
 impl WebSocketUpgradeRejection {
@@ -46,6 +48,7 @@ impl WebSocketUpgradeRejection {
         match self {
             Self::Handshake(rejection) => rejection.status(),
             Self::ConnectionNotUpgradable(rejection) => rejection.status(),
+            Self::Draining(rejection) => rejection.status(),
         }
     }
 
@@ -61,6 +64,7 @@ impl IntoResponse for WebSocketUpgradeRejection {
         match self {
             Self::Handshake(rejection) => rejection.into_response(),
             Self::ConnectionNotUpgradable(rejection) => rejection.into_response(),
+            Self::Draining(rejection) => rejection.into_response(),
         }
     }
 }
@@ -70,6 +74,7 @@ impl fmt::Display for WebSocketUpgradeRejection {
         match self {
             Self::Handshake(rejection) => rejection.fmt(f),
             Self::ConnectionNotUpgradable(rejection) => rejection.fmt(f),
+            Self::Draining(rejection) => rejection.fmt(f),
         }
     }
 }
@@ -81,6 +86,42 @@ impl From<ConnectionNotUpgradable> for WebSocketUpgradeRejection {
         Self::ConnectionNotUpgradable(rejection)
     }
 }
+
+/// The server drains or shuts down: 503, with Retry-After if
+/// [`Drain`](sansock_tokio::drain::Drain) has it.
+#[derive(Debug)]
+pub struct Draining {
+    /// Boxed, because a rejection is an error that is rarely returned.
+    response: Box<http::Response<Vec<u8>>>,
+}
+
+impl Draining {
+    pub(crate) fn new(handshake: &ServerHandshake, rejection: &Rejection) -> Self {
+        let response = handshake.reject(rejection);
+        let response = response.unwrap_or_else(|error| refuse(&error.into(), Version::HTTP_11));
+        Self { response: Box::new(response) }
+    }
+
+    /// Returns the status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+}
+
+impl IntoResponse for Draining {
+    fn into_response(self) -> Response {
+        (*self.response).map(Body::from)
+    }
+}
+
+impl fmt::Display for Draining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server shuts down")
+    }
+}
+
+impl std::error::Error for Draining {}
 
 /// The request does not ask for WebSocket, or its handshake is not valid: 400, 405 or 426.
 #[derive(Debug)]

@@ -17,7 +17,9 @@ use sansock_tokio::hyper::{ServerHandshake, Upgrade};
 use sansock_tokio::{Config, Connections, Error, Timeouts};
 
 use crate::WebSocket;
-use crate::rejection::{ConnectionNotUpgradable, HandshakeRejection, WebSocketUpgradeRejection};
+use crate::rejection::{
+    ConnectionNotUpgradable, Draining, HandshakeRejection, WebSocketUpgradeRejection,
+};
 
 /// What connections belong to that no [`serve`](crate::serve) closes.
 static OF_NO_SERVER: LazyLock<Connections> = LazyLock::new(Connections::new);
@@ -247,6 +249,11 @@ impl WebSocketUpgrade {
         if !is_upgradable {
             return Err(ConnectionNotUpgradable.into());
         }
+        let connections: Option<Connections> = parts.extensions.get().cloned();
+        if let Some(rejection) = connections.as_ref().and_then(Connections::refusal) {
+            let draining = Draining::new(&handshake, &rejection);
+            return Err(WebSocketUpgradeRejection::Draining(draining));
+        }
         let requested = request.subprotocols().map(HeaderValue::from_str).filter_map(Result::ok);
         let state = State {
             requested: requested.collect(),
@@ -257,7 +264,7 @@ impl WebSocketUpgrade {
             origins: OriginPolicy::SameHost,
             hosts: HostPolicy::Any,
             selected: None,
-            connections: parts.extensions.get().cloned(),
+            connections,
             version,
         };
         Ok(Self { state: Box::new(state), on_failed_upgrade: DefaultOnFailedUpgrade })

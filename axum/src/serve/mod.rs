@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
+use sansock_tokio::drain::Drain;
 use sansock_tokio::{CloseCode, Connections};
 use tower_service::Service;
 
@@ -89,8 +90,10 @@ impl<L: Listener, M, S> Serve<L, M, S> {
     /// their accepted messages, and HTTP requests in progress are answered. The future returns when
     /// all of them have ended.
     ///
-    /// A WebSocket that begins after the signal is closed too. One that takes longer than
+    /// A request for WebSocket after the signal is refused with 503, and one that was accepted
+    /// before is closed when it begins. A connection that takes longer than
     /// [`shutdown_timeout`](WithGracefulShutdown::shutdown_timeout) is cut off.
+    /// [`drain`](WithGracefulShutdown::drain) closes them gradually.
     ///
     /// HTTP requests have no deadline, as with axum: one whose head never ends holds the server up.
     /// [`http_timeout`](WithGracefulShutdown::http_timeout) sets one.
@@ -104,6 +107,7 @@ impl<L: Listener, M, S> Serve<L, M, S> {
             code: CloseCode::GOING_AWAY,
             timeout: SHUTDOWN_TIMEOUT,
             http_timeout: None,
+            drain: None,
         }
     }
 
@@ -152,6 +156,7 @@ pub struct WithGracefulShutdown<L, M, S, F> {
     code: CloseCode,
     timeout: Duration,
     http_timeout: Option<Duration>,
+    drain: Option<Drain>,
 }
 
 impl<L: Listener, M, S, F> WithGracefulShutdown<L, M, S, F> {
@@ -169,7 +174,49 @@ impl<L: Listener, M, S, F> WithGracefulShutdown<L, M, S, F> {
         self
     }
 
-    /// Sets how long after the signal the server waits for HTTP connections. Then it returns, and
+    /// Closes the WebSocket connections gradually, as [`Drain`] says, instead of all at the signal:
+    /// then [`close_code`](Self::close_code) and [`shutdown_timeout`](Self::shutdown_timeout) do not
+    /// count. HTTP requests are answered as before, until the listener closes at the end of the drain, or
+    /// after [`Drain::grace`] without [`Drain::keep_listening`].
+    ///
+    /// ```no_run
+    /// # async fn example(ws: axum::routing::MethodRouter, signal: impl Future<Output = ()> + Send + 'static)
+    /// #     -> std::io::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// use axum::http::StatusCode;
+    /// use axum::routing::get;
+    /// use axum::{Extension, Router};
+    /// use sansock_axum::Connections;
+    /// use sansock_axum::drain::Drain;
+    ///
+    /// /// For the load balancer.
+    /// async fn health(Extension(connections): Extension<Connections>) -> StatusCode {
+    ///     match connections.is_draining() {
+    ///         true => StatusCode::SERVICE_UNAVAILABLE,
+    ///         false => StatusCode::OK,
+    ///     }
+    /// }
+    ///
+    /// let app = Router::new().route("/healthz", get(health)).route("/ws", ws);
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    /// let connections = Connections::new();
+    /// let seconds = Duration::from_secs;
+    /// sansock_axum::serve(listener, app)
+    ///     .connections(connections.clone())
+    ///     .with_graceful_shutdown(signal)
+    ///     .drain(Drain::new().grace(seconds(10)).spread(seconds(30)))
+    ///     .await?;
+    /// println!("{}", connections.drain_report().unwrap_or_default());
+    /// # Ok(()) }
+    /// ```
+    pub const fn drain(mut self, drain: Drain) -> Self {
+        self.drain = Some(drain);
+        self
+    }
+
+    /// Sets how long after the signal, or after the end of a [drain](Self::drain), the server waits
+    /// for HTTP connections. Then it returns, and
     /// the end of the program cuts them off. Default `None`: it waits until the last request is
     /// answered, as axum does.
     pub fn http_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -201,11 +248,15 @@ where
     type IntoFuture = Running;
 
     fn into_future(self) -> Running {
-        let Self { serve: Serve { common, .. }, signal, code, timeout, http_timeout } = self;
+        let Self { serve: Serve { common, .. }, signal, code, timeout, http_timeout, drain } = self;
         let (connections, closed) = (common.connections.clone(), common.connections.clone());
         let signal = async move {
             signal.await;
-            closed.shutdown(code);
+            match drain {
+                None => closed.shutdown(code),
+                Some(drain) => closed.start_drain(drain),
+            }
+            closed.shutdown_started().await;
         };
         let http = common.into_axum().with_graceful_shutdown(signal).into_future();
         Box::pin(async move {
@@ -246,6 +297,7 @@ impl<L, M, S, F> fmt::Debug for WithGracefulShutdown<L, M, S, F> {
             .field("close_code", &self.code)
             .field("shutdown_timeout", &self.timeout)
             .field("http_timeout", &self.http_timeout)
+            .field("drain", &self.drain)
             .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,9 @@ use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansock::ReceiveBuffer;
-use sansock_axum::{Config, Event, WebSocket, WebSocketUpgrade, WithGracefulShutdown, handshake};
+use sansock_axum::{
+    Config, Connections, Event, WebSocket, WebSocketUpgrade, WithGracefulShutdown, handshake,
+};
 use sansock_tokio::handshake::http::HttpClientHandshake;
 use sansock_tokio::handshake::{Carrier, Offer};
 use sansock_tokio::{Error, Outcome};
@@ -41,12 +43,21 @@ impl Running {
     }
 
     pub(crate) async fn start_with(app: Router, change: impl FnOnce(Graceful) -> Graceful) -> Self {
+        Self::start_with_connections(app, &Connections::new(), change).await
+    }
+
+    pub(crate) async fn start_with_connections(
+        app: Router,
+        connections: &Connections,
+        change: impl FnOnce(Graceful) -> Graceful,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let signal: Pin<Box<dyn Future<Output = ()> + Send>> =
             Box::pin(async { drop(stopped.await) });
-        let server = sansock_axum::serve(listener, app).with_graceful_shutdown(signal);
+        let server = sansock_axum::serve(listener, app).connections(connections.clone());
+        let server = server.with_graceful_shutdown(signal);
         let task = tokio::spawn(change(server).into_future());
         Self { address, task, stop }
     }

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use axum::Router;
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{any, get};
+use axum::{Extension, Router};
+use sansock_axum::drain::{Drain, DrainReport};
 use sansock_axum::{CloseCode, Connections, WebSocket, WebSocketUpgrade};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -182,4 +184,66 @@ async fn connections_among_the_extensions_are_enough() {
     connections.shutdown(CloseCode::GOING_AWAY);
     assert_eq!(code_of(&mut socket).await, 1001);
     server.abort();
+}
+
+fn health(connections: &Connections) -> StatusCode {
+    if connections.is_draining() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+}
+
+/// A response, and what the client must know.
+async fn response(address: std::net::SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    tokio::time::timeout(SOON, stream.read_to_string(&mut text)).await.unwrap().unwrap();
+    text
+}
+
+#[tokio::test]
+async fn a_drain_turns_the_health_check_red_refuses_and_counts() {
+    const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let ms = Duration::from_millis;
+    let connections = Connections::new();
+    let check =
+        |Extension(connections): Extension<Connections>| async move { health(&connections) };
+    let app = app().route("/healthz", get(check));
+    let drain = Drain::new().code(CloseCode::SERVICE_RESTART).grace(ms(500)).spread(ms(500));
+    let drain = drain.closing(ms(1500)).retry_after(ms(3000));
+    let running = Running::start_with_connections(app, &connections, |it| it.drain(drain)).await;
+    let address = running.address;
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        sockets.push(sansock_tokio::connect(&running.url("/ws")).await.unwrap());
+    }
+    let _deaf = sansock_tokio::connect(&running.url("/deaf")).await.unwrap();
+    let mut http2 = Http2::connect(address).await;
+    let mut of_http_2 = http2.open("/ws", |offer| offer).await.unwrap();
+    assert!(response(address, HEALTH).await.starts_with("HTTP/1.1 200"));
+
+    let start = Instant::now();
+    let task = running.stop();
+    while !connections.is_draining() {
+        tokio::task::yield_now().await;
+    }
+    assert!(response(address, HEALTH).await.starts_with("HTTP/1.1 503"));
+    sockets.push(sansock_tokio::connect(&format!("ws://{address}/ws")).await.unwrap());
+    for socket in &mut sockets {
+        assert_eq!(code_of(socket).await, 1012);
+        assert!(start.elapsed() >= drain.grace);
+    }
+    assert_eq!(code_of(&mut of_http_2).await, 1012);
+    let text = response(address, UPGRADE).await;
+    assert!(text.starts_with("HTTP/1.1 503") && text.contains("retry-after: 3\r\n"), "{text}");
+    let refused = http2.open("/ws", |offer| offer).await;
+    assert!(refused.is_err_and(|error| error.to_string().contains("503")));
+    assert!(response(address, HEALTH).await.starts_with("HTTP/1.1 503"));
+    assert!(!task.is_finished());
+    drop(http2);
+    ended(task).await;
+    assert!(start.elapsed() >= drain.total());
+    let DrainReport { closed, failed, forced, ended, refused, open, .. } =
+        connections.drain_report().unwrap();
+    assert_eq!([closed, failed, forced, ended, refused, open], [22, 0, 1, 0, 2, 0]);
 }
