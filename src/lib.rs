@@ -166,6 +166,7 @@
 //!   the peer is a protocol error. Brings the crate `flate2` with zlib-rs.
 //! - `http`: `handshake::http`, the opening handshake with the types of the crate `http`, for
 //!   requests that hyper, axum and others have parsed, of HTTP/2 too (RFC 8441).
+//! - `proxy-protocol`: `proxy_protocol`, the PROXY header of a proxy in front of a `net::Server`.
 //! - `rand`: `mask::RandomMasks` and `handshake::random_nonce`, from a CSPRNG. Without it a client
 //!   must implement [`MaskSource`].
 //!
@@ -211,6 +212,8 @@ mod message;
 #[cfg(feature = "net")]
 pub mod net;
 mod pace;
+#[cfg(feature = "proxy-protocol")]
+pub mod proxy_protocol;
 mod receiver;
 mod sender;
 pub mod split;

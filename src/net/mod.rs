@@ -17,6 +17,11 @@ mod linger;
 pub(crate) mod lock;
 mod opening;
 mod outgoing;
+#[cfg(feature = "proxy-protocol")]
+mod proxy;
+#[cfg(not(feature = "proxy-protocol"))]
+#[path = "no_proxy.rs"]
+mod proxy;
 mod server;
 mod slot;
 mod split;

@@ -15,7 +15,19 @@ use crate::graph::Graph;
 /// The modules of the crate, the lowest layer first: a file imports from its own layer and from
 /// those before it.
 const LAYERS: &[&[&str]] = &[
-    &["close", "config", "mask", "utf8", "pace", "timeouts", "timer", "uri", "dial", "deflate"],
+    &[
+        "close",
+        "config",
+        "mask",
+        "utf8",
+        "pace",
+        "timeouts",
+        "timer",
+        "uri",
+        "dial",
+        "deflate",
+        "proxy_protocol",
+    ],
     &["error", "message", "event"],
     &["frame", "buffer"],
     &["closing"],

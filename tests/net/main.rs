@@ -8,6 +8,8 @@ mod common;
 mod connecting;
 mod drain;
 mod places;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 mod read_timeouts;
 mod server;
 mod shutdown;

@@ -127,6 +127,7 @@
 //!
 //! - `rustls`: TLS; see `tls`. `webpki-roots`: Mozilla's roots, for programs that ask for them.
 //! - `hyper`: WebSocket on hyper's HTTP/1.1 and HTTP/2; see `hyper`.
+//! - `proxy-protocol`: the PROXY header of a proxy in front of a [`Server`].
 //! - `deflate`: permessage-deflate (RFC 7692), where the program asks for it.
 
 mod client;
@@ -139,6 +140,11 @@ mod message;
 mod opening;
 mod outgoing;
 mod pool;
+#[cfg(not(feature = "proxy-protocol"))]
+#[path = "no_proxy.rs"]
+mod proxy;
+#[cfg(feature = "proxy-protocol")]
+mod proxy;
 mod server;
 mod split;
 mod stream;
@@ -158,6 +164,8 @@ pub use outgoing::Outgoing;
 #[cfg(feature = "deflate")]
 pub use sansock::deflate;
 pub use sansock::net::{Error, HandlerResult, ServerError};
+#[cfg(feature = "proxy-protocol")]
+pub use sansock::proxy_protocol;
 pub use sansock::{
     AsMessage, CloseCode, Config, Delivery, EncodedMessage, Event, Keepalive, Limits, Outcome,
     ReceiveBuffer, Timeouts, dial, drain, handshake, uri,

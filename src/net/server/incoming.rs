@@ -11,6 +11,7 @@ use crate::handshake::{Answer, HandshakeError, Incomplete, Rejection, Request, S
 use crate::net::linger::write_and_end;
 use crate::net::lock::lock;
 use crate::net::opening::read_head;
+use crate::net::proxy::{self, Proxied};
 use crate::net::slot::Slot;
 use crate::net::{Error, Stream, WebSocket};
 use crate::{Config, ReceiveBuffer, SendBuffer};
@@ -23,6 +24,7 @@ use crate::{Config, ReceiveBuffer, SendBuffer};
 pub struct Incoming {
     pub(in crate::net) slot: Arc<Slot>,
     peer: SocketAddr,
+    pub(in crate::net) proxied: Proxied,
     handshake: ServerHandshake,
     pending: Mutex<Pending>,
     options: Arc<Options>,
@@ -59,6 +61,14 @@ impl Incoming {
         stream.get_ref().set_nodelay(true)?;
         let timeouts = options.config().timeouts;
         let deadline = timeouts.opening(Instant::now());
+        let proxied = match proxy::read(options.proxy.as_ref(), stream.get_ref(), peer, &deadline) {
+            Ok(proxied) => proxied,
+            Err(error) => {
+                // No response is possible: TLS would come before it.
+                slot.settle();
+                return Err(error);
+            }
+        };
         if let Err(error) = stream.open(&deadline) {
             if matches!(error, Error::Tls(_)) {
                 stream.linger_without_tls(&timeouts.ending(Instant::now()));
@@ -70,6 +80,7 @@ impl Incoming {
         let incoming = Self {
             slot,
             peer,
+            proxied,
             handshake,
             pending: Mutex::new(Pending { input, config: options.config(), answer: None }),
             options: Arc::clone(options),
@@ -103,6 +114,14 @@ impl Incoming {
             }
         }
         Ok(incoming)
+    }
+
+    /// Returns the address of the client: the one that a trusted proxy has sent in a PROXY header
+    /// (`Server::proxy_protocol`, feature `proxy-protocol`), or that of the
+    /// [TCP peer](Self::peer_addr).
+    #[must_use]
+    pub fn client_addr(&self) -> SocketAddr {
+        self.proxied.source().unwrap_or(self.peer)
     }
 
     /// Returns the address of the TCP peer: the client, or a proxy in front of the server.

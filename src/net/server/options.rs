@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::report::Report;
 use crate::handshake::{Answer, HeadLimits, HostPolicy, OriginPolicy};
+use crate::net::proxy::ProxyProtocol;
 use crate::net::tls::Acceptor;
 use crate::{Config, Deadline, Keepalive};
 
@@ -22,6 +23,8 @@ pub(in crate::net) struct Options {
     pub(super) write_timeout: Option<Duration>,
     pub(super) stack_size: Option<usize>,
     pub(in crate::net) tls: Option<Acceptor>,
+    /// Which peers send PROXY headers.
+    pub(in crate::net) proxy: Option<ProxyProtocol>,
     pub(super) report: Report,
 }
 
@@ -39,6 +42,7 @@ impl Options {
             write_timeout: Some(Duration::from_secs(30)),
             stack_size: None,
             tls: None,
+            proxy: None,
             report: Report::default(),
         }
     }

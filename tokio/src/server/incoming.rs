@@ -14,6 +14,7 @@ use super::options::Options;
 use super::slot::{Remains, Slot};
 use crate::clock::now;
 use crate::opening::{read_head, refuse, write_until};
+use crate::proxy::Proxied;
 use crate::{Error, Stream, WebSocket};
 
 /// A client whose request has arrived and is valid HTTP: accept it or reject it.
@@ -31,12 +32,20 @@ where
     inner: Option<Box<Inner<S>>>,
 }
 
+/// Who is at the other end of the transport.
+#[derive(Default)]
+pub(super) struct Peer {
+    /// `None` for a transport that other code has accepted.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) proxied: Proxied,
+}
+
 struct Inner<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     io: S,
-    peer: Option<SocketAddr>,
+    peer: Peer,
     handshake: ServerHandshake,
     /// What has arrived behind the request.
     input: ReceiveBuffer,
@@ -70,12 +79,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         let mut options = Options::new();
         (options.config, options.keepalive) = (*config, None);
         let deadline = config.timeouts.opening(now());
-        Box::pin(Self::open(io, None, &Arc::new(options), None, deadline)).await
+        Box::pin(Self::open(io, Peer::default(), &Arc::new(options), None, deadline)).await
     }
 
     pub(super) async fn open(
         io: S,
-        peer: Option<SocketAddr>,
+        peer: Peer,
         options: &Arc<Options>,
         slot: Option<Arc<Slot<S>>>,
         deadline: Deadline,
@@ -121,7 +130,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     /// for a transport that other code has accepted.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.inner().peer
+        self.inner().peer.address
+    }
+
+    /// Returns the address of the client: the one that a trusted proxy has sent in a PROXY header
+    /// (`Server::proxy_protocol`, feature `proxy-protocol`), or that of the
+    /// [TCP peer](Self::peer_addr).
+    #[must_use]
+    pub fn client_addr(&self) -> Option<SocketAddr> {
+        self.inner().peer.proxied.source().or(self.inner().peer.address)
+    }
+
+    #[cfg(feature = "proxy-protocol")]
+    pub(crate) fn proxied(&self) -> &Proxied {
+        &self.inner().peer.proxied
     }
 
     /// Returns the transport.

@@ -173,7 +173,7 @@ impl Server {
         ServerHandle { address: self.address, registry: Arc::clone(&self.registry) }
     }
 
-    #[cfg(feature = "rustls")]
+    #[cfg(any(feature = "rustls", feature = "proxy-protocol"))]
     pub(crate) fn options_mut(&mut self) -> &mut Options {
         &mut self.options
     }

@@ -8,6 +8,7 @@ use sansock::net::ServerError;
 use sansock::{Config, Keepalive};
 use std::net::SocketAddr;
 
+use crate::proxy::ProxyProtocol;
 use crate::tls::Acceptor;
 
 /// The write timeout, unless the program sets another.
@@ -30,6 +31,8 @@ pub(crate) struct Options {
     pub(super) max_handshakes: usize,
     pub(super) write_timeout: Option<Duration>,
     pub(crate) tls: Option<Acceptor>,
+    /// Which peers send PROXY headers.
+    pub(crate) proxy: Option<ProxyProtocol>,
     pub(super) report: Option<Arc<Report>>,
 }
 
@@ -46,6 +49,7 @@ impl Options {
             max_handshakes: 2_500,
             write_timeout: Some(WRITE_TIMEOUT),
             tls: None,
+            proxy: None,
             report: None,
         }
     }

@@ -12,11 +12,12 @@ use std::task::Poll;
 use sansock::net::{HandlerResult, ServerError};
 use tokio::net::TcpStream;
 
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Peer};
 use super::options::Options;
 use super::registry::Guard;
 use super::slot::{Remains, Slot};
 use crate::clock::now;
+use crate::proxy;
 use crate::tls::accept_tls;
 use crate::{Error, Stream};
 
@@ -61,15 +62,18 @@ async fn begin(task: &Task, tcp: TcpStream) -> Option<Incoming> {
 }
 
 impl Task {
-    async fn open(&self, tcp: TcpStream) -> Result<Incoming, Error> {
+    async fn open(&self, mut tcp: TcpStream) -> Result<Incoming, Error> {
         tcp.set_nodelay(true)?;
         let deadline = self.options.config().timeouts.opening(now());
+        let settings = self.options.proxy.as_ref();
+        let proxied = proxy::read(settings, &mut tcp, self.peer, &deadline).await?;
         let stream = match &self.options.tls {
             None => Stream::from(tcp),
             Some(acceptor) => accept_tls(acceptor.clone(), tcp, &deadline).await?,
         };
         let slot = Arc::clone(&self.slot);
-        Incoming::open(stream, Some(self.peer), &self.options, Some(slot), deadline).await
+        let peer = Peer { address: Some(self.peer), proxied };
+        Incoming::open(stream, peer, &self.options, Some(slot), deadline).await
     }
 
     /// Reports how the handler ended, and closes what it has left.

@@ -6,6 +6,8 @@ mod common;
 mod dialling;
 mod drain;
 mod fairness;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 mod server;
 mod shutdown;
 mod sinks;
