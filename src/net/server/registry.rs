@@ -59,8 +59,10 @@ pub(super) enum Progress {
 
 /// How long to wait when the operating system has run out of a resource.
 pub(super) const RETRY: Duration = Duration::from_millis(20);
-/// How long to try to interrupt `accept`.
+/// How long one attempt to interrupt `accept` may take.
 const WAKE_TIME: Duration = Duration::from_secs(2);
+/// The longest time between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long a handshake keeps its place when another client needs it.
 const UNDISTURBED: Duration = Duration::from_secs(1);
 
@@ -107,15 +109,15 @@ impl Shared {
         Some(Guard { shared: Arc::clone(self), slot })
     }
 
-    /// Interrupts `accept` by connecting to the listener.
+    /// Interrupts `accept` by connecting to the listener, until it has succeeded: with `SO_REUSEPORT`
+    /// another program may get the connection.
     pub(super) fn wake_accept(&self) {
-        let until = Instant::now().checked_add(WAKE_TIME);
-        while self.lock().accepting && until.is_some_and(|until| Instant::now() < until) {
-            if TcpStream::connect_timeout(&reachable(self.address), WAKE_TIME).is_ok() {
-                return;
-            }
-            // For example no descriptors: connections that end now free some.
-            thread::sleep(RETRY);
+        let mut pause = RETRY;
+        while self.lock().accepting {
+            // It may fail, for example without descriptors: connections that end now free some.
+            drop(TcpStream::connect_timeout(&reachable(self.address), WAKE_TIME));
+            thread::sleep(pause);
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 
