@@ -6,6 +6,8 @@ mod client;
 mod echo_server;
 mod event_loop;
 mod program;
+#[cfg(all(unix, feature = "proxy-protocol"))]
+mod service;
 #[cfg(feature = "web")]
 mod web;
 
