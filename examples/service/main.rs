@@ -36,6 +36,7 @@ Options:
   --reuse-port             several of these programs may listen at ADDR (SO_REUSEPORT)
   --proxy-from NETWORK     peers that send PROXY headers, such as 10.0.0.0/8; may be repeated
   --forwarded-from NETWORK peers whose X-Forwarded-For is believed; may be repeated
+  --keepalive SECONDS      the silence after which a Ping is sent; default 20
   --grace SECONDS          how long the health check fails before the first client is closed; default 0
   --spread SECONDS         over which time the clients are closed; default 0
   --closing SECONDS        how long after that the last one is cut off; default 11
@@ -54,13 +55,13 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let listener = listener::open(options)?;
-    let mut server =
-        Server::from_listener(listener)?.config(Config::public_server()).on_error(|error, peer| {
-            match peer {
-                Some(peer) => eprintln!("{peer}: {error}"),
-                None => eprintln!("{error}"),
-            }
-        });
+    let config = Config::public_server();
+    let config = config.timeouts(config.timeouts.keepalive(options.keepalive));
+    let server = Server::from_listener(listener)?.config(config);
+    let mut server = server.on_error(|error, peer| match peer {
+        Some(peer) => eprintln!("{peer}: {error}"),
+        None => eprintln!("{error}"),
+    });
     if !options.proxies.is_empty() {
         let networks = options.proxies.iter().map(String::as_str);
         server = server.proxy_protocol(ProxyProtocol::from_networks(networks)?);

@@ -4,8 +4,8 @@ use std::net::ToSocketAddrs;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
-use sansock::CloseCode;
 use sansock::drain::Drain;
+use sansock::{CloseCode, Keepalive};
 
 use crate::values::value;
 
@@ -16,6 +16,7 @@ pub(crate) struct Options {
     pub(crate) proxies: Vec<String>,
     /// The networks of proxies that set X-Forwarded-For.
     pub(crate) forwarders: Vec<String>,
+    pub(crate) keepalive: Keepalive,
     pub(crate) drain: Drain,
 }
 
@@ -27,6 +28,7 @@ impl Options {
             reuse_port: false,
             proxies: Vec::new(),
             forwarders: Vec::new(),
+            keepalive: Keepalive::every(Duration::from_secs(20)),
             drain: Drain::new().code(CloseCode::SERVICE_RESTART),
         };
         while let Some(argument) = arguments.next()? {
@@ -35,6 +37,9 @@ impl Options {
                 Arg::Long("proxy-from") => options.proxies.push(arguments.value()?.string()?),
                 Arg::Long("forwarded-from") => {
                     options.forwarders.push(arguments.value()?.string()?);
+                }
+                Arg::Long("keepalive") => {
+                    options.keepalive = Keepalive::every(seconds(&mut arguments, "keepalive")?);
                 }
                 Arg::Long("grace") => options.drain.grace = seconds(&mut arguments, "grace")?,
                 Arg::Long("spread") => options.drain.spread = seconds(&mut arguments, "spread")?,

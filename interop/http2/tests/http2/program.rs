@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -43,10 +43,23 @@ impl Program {
         Self { child, address, directory }
     }
 
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end. Returns the last line that it has printed.
+    pub(crate) fn ended(&mut self) -> String {
+        let mut text = String::new();
+        let stdout = self.child.stdout.as_mut().unwrap();
+        std::io::Read::read_to_string(stdout, &mut text).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        text.lines().last().unwrap_or_default().to_owned()
+    }
+
     /// Ends it as a service manager does.
     pub(crate) fn terminate(&mut self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("-TERM");
         assert!(self.child.wait().unwrap().success());
     }
 }
@@ -80,6 +93,31 @@ fn free_address() -> String {
 
 fn variable(name: &str) -> PathBuf {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: use interop/http2/run")).into()
+}
+
+/// Where the example `service` is.
+pub(crate) fn service_path() -> PathBuf {
+    variable("EXAMPLES").join("service")
+}
+
+/// The example `service`, with these arguments.
+pub(crate) fn service(arguments: &[&str]) -> Program {
+    let mut command = Command::new(service_path());
+    command.args(arguments);
+    Program::that_says_where(command, fresh_directory())
+}
+
+/// A directory of the test.
+pub(crate) fn directory_of() -> PathBuf {
+    fresh_directory()
+}
+
+/// A program with a configuration that `command` writes into this directory, and that listens at this
+/// address.
+pub(crate) fn configured(command: impl FnOnce(&Path, &str) -> Command) -> Program {
+    let (directory, address) = (fresh_directory(), free_address());
+    let command = command(&directory, &address);
+    Program::that_is_told_where(command, address, directory)
 }
 
 /// `hyper_echo_server`.
