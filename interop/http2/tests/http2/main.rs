@@ -8,3 +8,4 @@ mod deploy;
 mod node;
 mod program;
 mod proxies;
+mod proxy_headers;
