@@ -12,6 +12,7 @@ pub mod inflate;
 pub mod mask;
 pub mod model;
 pub mod offer;
+pub mod proxy_header;
 pub mod receive;
 pub mod request;
 pub mod response;

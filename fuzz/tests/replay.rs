@@ -7,7 +7,7 @@ use sansock_fuzz as fuzz;
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 12] = [
+const TARGETS: [(&str, Check); 13] = [
     ("connection", fuzz::connection::check),
     ("deflate_offer", fuzz::deflate_offer::check),
     ("differential", fuzz::differential::check),
@@ -15,6 +15,7 @@ const TARGETS: [(&str, Check); 12] = [
     ("inflate", fuzz::inflate::check),
     ("mask", fuzz::mask::check),
     ("offer", fuzz::offer::check),
+    ("proxy_header", fuzz::proxy_header::check),
     ("receive", fuzz::receive::check),
     ("request", fuzz::request::check),
     ("response", fuzz::response::check),
