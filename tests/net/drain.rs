@@ -87,7 +87,7 @@ fn two_hundred_clients_are_told_over_the_time_and_the_report_counts_them() {
     let leaving: Vec<_> = (0..20).map(|_| raw_client(address)).collect();
     assert_eq!((health(address).as_str(), handle.drain_report()), ("HTTP/1.1 200 OK", None));
 
-    let drain = Drain::new().code(CloseCode::SERVICE_RESTART).grace(ms(700)).spread(ms(1500));
+    let drain = Drain::new().code(CloseCode::SERVICE_RESTART).grace(ms(1500)).spread(ms(1500));
     let drain = drain.closing(ms(1000)).retry_after(ms(1500));
     let began = start.elapsed();
     handle.start_drain(drain);
@@ -111,14 +111,14 @@ fn two_hundred_clients_are_told_over_the_time_and_the_report_counts_them() {
     let mut told: Vec<_> = times.iter().map(|(_, told, _)| told.saturating_sub(began)).collect();
     told.sort_unstable();
     assert!(told[0] >= drain.grace, "{told:?}");
-    // Even, within half a second.
+    // Even, within what a busy machine needs.
     for (n, at) in (0..).zip(&told) {
         let due = drain.grace + drain.spread * n / 181;
-        assert!(*at + ms(100) > due && *at < due + ms(500), "{n} at {at:?}: {told:?}");
+        assert!(*at + ms(100) > due && *at < due + ms(800), "{n} at {at:?}: {told:?}");
     }
     for (_, _, end) in times.iter().filter(|(kind, ..)| *kind == Kind::Mute) {
         let end = end.saturating_sub(began);
-        assert!(end >= drain.total() && end < drain.total() + ms(1000), "{end:?}");
+        assert!(end >= drain.total() && end < drain.total() + TIMEOUT / 2, "{end:?}");
     }
     server.join();
     let report = handle.drain_report().unwrap();

@@ -209,8 +209,8 @@ async fn a_drain_turns_the_health_check_red_refuses_and_counts() {
     let check =
         |Extension(connections): Extension<Connections>| async move { health(&connections) };
     let app = app().route("/healthz", get(check));
-    let drain = Drain::new().code(CloseCode::SERVICE_RESTART).grace(ms(500)).spread(ms(500));
-    let drain = drain.closing(ms(1500)).retry_after(ms(3000));
+    let drain = Drain::new().code(CloseCode::SERVICE_RESTART).grace(ms(1500)).spread(ms(500));
+    let drain = drain.closing(ms(2500)).retry_after(ms(3000));
     let running = Running::start_with_connections(app, &connections, |it| it.drain(drain)).await;
     let address = running.address;
     let mut sockets = Vec::new();

@@ -194,7 +194,7 @@ async fn a_server_refuses_new_clients_while_its_health_check_fails() {
     half.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     assert!(response(address, HEALTH).await.starts_with("HTTP/1.1 200"));
     let start = Instant::now();
-    let drain = Drain::new().grace(ms(500)).closing(ms(1500)).retry_after(ms(7000));
+    let drain = Drain::new().grace(ms(1500)).closing(ms(2500)).retry_after(ms(7000));
     running.handle.start_drain(drain);
     assert!(response(address, HEALTH).await.starts_with("HTTP/1.1 503"));
     let mut late = sansock_tokio::connect(&running.url).await.unwrap();
