@@ -30,7 +30,8 @@
 //! The second product is also what one client can make the server hold. The other direction has the
 //! windows that the client announces.
 //!
-//! [`Connections`](crate::Connections) spawns the tasks and closes all connections at a shutdown.
+//! [`Connections`](crate::Connections) spawns the tasks and closes all connections at a shutdown, or
+//! gradually; then its [`refusal`](crate::Connections::refusal) is the response to new requests.
 //! hyper's `graceful_shutdown` waits for those of HTTP/2, and knows nothing of those of HTTP/1.1,
 //! which have left its hands.
 //!

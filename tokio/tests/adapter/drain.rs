@@ -130,6 +130,32 @@ async fn a_closing_handshake_that_takes_too_long_is_a_failure() {
     assert_eq!(counts(connections.drain_report().unwrap()), [0, 1, 0, 0, 0, 0]);
 }
 
+/// Whoever waits with [`Connections::drain`] has the deadline of the drain, and not its own.
+#[tokio::test(start_paused = true)]
+async fn a_server_without_its_listener_waits_for_the_deadline_of_the_drain() {
+    let connections = Connections::new();
+    let (server, _pipe) = server_over(&Config::new(), 64 << 10);
+    drop(connections.spawn(async { Ok(server) }, |opened| async move {
+        let _deaf: WebSocket<_> = opened?;
+        std::future::pending().await
+    }));
+    tokio::time::sleep(ms(1)).await;
+    let start = Instant::now();
+    let drain = Drain::new().grace(ms(2000)).spread(ms(3000)).closing(ms(5000));
+    connections.start_drain(drain.keep_listening(false));
+    let stopped = async {
+        connections.shutdown_started().await;
+        start.elapsed()
+    };
+    assert_eq!(connections.drain(ms(1), stopped).await, ms(2000));
+    assert_eq!(start.elapsed(), drain.total());
+    assert_eq!(counts(connections.drain_report().unwrap()), [0, 0, 1, 0, 0, 0]);
+    // What begins later is told at once.
+    let late = client_of(Kind::Answers, spawn(&connections, false), 1001);
+    late.await.unwrap();
+    connections.closed().await;
+}
+
 /// A second signal.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_ends_a_drain_early() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sansock_tokio::handshake::Carrier;
 use sansock_tokio::{Client, Outcome, WebSocket};
@@ -183,6 +183,55 @@ fn nginx(directory: &Path, http: &str, other: &str) -> Command {
     command
 }
 
+fn nginx_stream(servers: &[Program; 2]) -> Program {
+    configured(|directory, own| {
+        let module = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n";
+        nginx(directory, "", &format!("{module}{}", block("nginx-stream", servers, own)))
+    })
+}
+
+fn nghttpx(servers: &[Program; 2]) -> Program {
+    configured(|directory, own| {
+        let file = directory.join("nghttpx.conf");
+        fs::write(&file, block("nghttpx", servers, own)).unwrap();
+        let mut command = Command::new("nghttpx");
+        command.args(["--single-process", "--log-level=ERROR", "--accesslog-file=/dev/null"]);
+        command.arg(format!("--conf={}", file.display()));
+        command
+    })
+}
+
+/// Without Pings the proxy's read timeout ends a silent connection. So the tests below do not only
+/// seem to show that Pings are enough.
+async fn ends_silent_connections(proxy: &Program) {
+    let mut socket = connect("127.0.0.1", &proxy.address, "/").await.unwrap();
+    let start = Instant::now();
+    let ended = tokio::time::timeout(READ_TIMEOUT * 4, socket.next_message()).await;
+    assert!(!matches!(ended, Ok(Ok(Some(_)))), "{ended:?}");
+    let time = start.elapsed();
+    assert!(time > READ_TIMEOUT / 2 && time < READ_TIMEOUT * 3, "{time:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_pings_the_documented_timeouts_end_a_silent_connection() {
+    let silent = || [(); 2].map(|()| service(&["127.0.0.1:0", "--keepalive", "600"]));
+    let trusting = || {
+        let options = ["127.0.0.1:0", "--keepalive", "600", "--proxy-from", "127.0.0.1"];
+        [(); 2].map(|()| service(&options))
+    };
+    let (one, two, three, four, five) = (silent(), trusting(), silent(), trusting(), silent());
+    let proxies = [
+        configured(|directory, own| nginx(directory, &block("nginx", &one, own), "")),
+        nginx_stream(&two),
+        haproxy("haproxy", &three),
+        haproxy("haproxy-tcp", &four),
+        nghttpx(&five),
+    ];
+    for proxy in &proxies {
+        ends_silent_connections(proxy).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nginx_as_documented() {
     let servers = servers("--forwarded-from");
@@ -193,10 +242,7 @@ async fn nginx_as_documented() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nginx_with_proxy_headers_as_documented() {
     let servers = servers("--proxy-from");
-    let proxy = configured(|directory, own| {
-        let module = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n";
-        nginx(directory, "", &format!("{module}{}", block("nginx-stream", &servers, own)))
-    });
+    let proxy = nginx_stream(&servers);
     all(&proxy, servers, Traits { http2: false, avoids_draining: false }).await;
 }
 
@@ -227,14 +273,7 @@ async fn haproxy_with_proxy_headers_as_documented() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nghttpx_as_documented() {
     let servers = servers("--forwarded-from");
-    let proxy = configured(|directory, own| {
-        let file = directory.join("nghttpx.conf");
-        fs::write(&file, block("nghttpx", &servers, own)).unwrap();
-        let mut command = Command::new("nghttpx");
-        command.args(["--single-process", "--log-level=ERROR", "--accesslog-file=/dev/null"]);
-        command.arg(format!("--conf={}", file.display()));
-        command
-    });
+    let proxy = nghttpx(&servers);
     all(&proxy, servers, Traits { http2: true, avoids_draining: false }).await;
 }
 
