@@ -1,8 +1,8 @@
-//! A server as service managers and proxies want it: socket activation, readiness, health checks, PROXY
-//! headers and a gradual end. `docs/DEPLOY.md` has its unit files.
+//! A server as service managers and proxies want it: socket activation, readiness, health checks,
+//! PROXY headers and a gradual end. `docs/DEPLOY.md` has its unit files.
 //!
 //! ```sh
-//! cargo run --release --features proxy-protocol --example service -- 127.0.0.1:9001 --grace 1 --spread 5
+//! cargo run --release --features proxy-protocol --example service -- --grace 1 --spread 5
 //! systemd-socket-activate -l 9001 target/release/examples/service
 //! ```
 
@@ -29,24 +29,24 @@ A WebSocket server that sends every message back, for service managers and proxi
 
 Usage: service [ADDR] [OPTIONS]
 
-ADDR is HOST:PORT, default 127.0.0.1:9001; with port 0 the system chooses a port. A socket that systemd has
-opened (LISTEN_FDS) comes first.
+ADDR is HOST:PORT, default 127.0.0.1:9001; with port 0 the system chooses a port. A socket that
+systemd has opened (LISTEN_FDS) comes first.
 
 Options:
   --reuse-port             several of these programs may listen at ADDR (SO_REUSEPORT)
   --proxy-from NETWORK     peers that send PROXY headers, such as 10.0.0.0/8; may be repeated
   --forwarded-from NETWORK peers whose X-Forwarded-For is believed; may be repeated
   --keepalive SECONDS      the silence after which a Ping is sent; default 20
-  --grace SECONDS          how long the health check fails before the first client is closed; default 0
+  --grace SECONDS          how long the health check fails before the first close; default 0
   --spread SECONDS         over which time the clients are closed; default 0
   --closing SECONDS        how long after that the last one is cut off; default 11
   --help                   show this
 
-GET /healthz is answered with 200, and with 503 as soon as a signal was received. A WebSocket at /address
-gets its client's address first.
+GET /healthz is answered with 200, and with 503 as soon as a signal was received. A WebSocket at
+/address gets its client's address first.
 
-Ctrl-C and SIGTERM close every connection with 1012, as --grace and --spread say; a second signal ends the
-program at once.
+Ctrl-C and SIGTERM close every connection with 1012, as --grace and --spread say; a second signal
+ends the program at once.
 ";
 
 fn main() -> ExitCode {
@@ -111,8 +111,8 @@ fn serve(incoming: &Incoming, handle: &ServerHandle, forwarders: &ProxyProtocol)
     Ok(())
 }
 
-/// The client's address: of X-Forwarded-For the last entry, which the proxy next to us has added. What
-/// stands before it, the client may have made up.
+/// The client's address: of X-Forwarded-For the last entry, which the proxy next to us has added.
+/// What stands before it, the client may have made up.
 fn client(incoming: &Incoming, forwarders: &ProxyProtocol) -> String {
     let address = incoming.client_addr();
     let request = incoming.request();

@@ -1,5 +1,5 @@
-//! `proxy_header`: a PROXY header is the same however it is cut, its reader takes not a byte of what
-//! follows, and what it takes is a line of version 1 or a whole header of version 2.
+//! `proxy_header`: a PROXY header is the same however it is cut, its reader takes not a byte of
+//! what follows, and what it takes is a line of version 1 or a whole header of version 2.
 
 use sansock::proxy_protocol::{HeaderReader, ProxyHeader, ProxyProtocolError};
 

@@ -55,9 +55,10 @@ pub(super) fn write_until<T: Transport>(
     transport.flush().map(|()| true)
 }
 
-/// Reads and discards until the peer has ended its side, the deadline passes, or `most` bytes have
-/// arrived; `true` in the first case. If a transport is dropped while bytes of the peer are unread, TCP sends a reset, and
-/// the peer may lose the response or the Close frame that was written last.
+/// Reads and discards until the peer has ended its side (then it returns `true`), the deadline
+/// passes, or `most` bytes have arrived. If a transport is dropped while bytes of the peer are
+/// unread, TCP sends a reset, and the peer may lose the response or the Close frame that was written
+/// last.
 pub(super) fn discard<T: Transport>(transport: &mut T, deadline: &Deadline, most: usize) -> bool {
     let until = until(deadline);
     let mut discarded: usize = 0;

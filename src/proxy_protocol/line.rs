@@ -13,8 +13,8 @@ pub(super) const LONGEST: usize = 107;
 /// `PROXY UNKNOWN` with its line end.
 pub(super) const SHORTEST: usize = 15;
 
-/// Reads a line without its line end. "Any sequence which does not exactly match the protocol must be
-/// discarded and cause the receiver to abort the connection."
+/// Reads a line without its line end. "Any sequence which does not exactly match the protocol must
+/// be discarded and cause the receiver to abort the connection."
 pub(super) fn parse(line: &[u8]) -> Result<ProxyHeader, ProxyProtocolError> {
     let line = std::str::from_utf8(line).map_err(|_| ProxyProtocolError::Line)?;
     // "the receiver must ignore anything presented before the CRLF is found"

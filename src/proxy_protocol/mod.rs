@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2 (feature `proxy-protocol`): how a proxy that passes bytes on
-//! tells a server whose connection it is.
+//! The PROXY protocol, versions 1 and 2 (feature `proxy-protocol`): how a proxy that passes bytes
+//! on tells a server whose connection it is.
 //!
 //! The header comes before everything else on the connection, TLS included. Whoever sends one can
 //! claim any address, so a server believes only the peers that the program trusts:

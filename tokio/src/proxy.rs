@@ -26,8 +26,8 @@ impl Proxied {
 
 impl Server {
     /// Reads the PROXY header of the peers that these settings trust, before TLS and within
-    /// [`Timeouts::handshake`](sansock::Timeouts::handshake). A header that is wrong or missing ends the
-    /// connection with an [`Error::Io`] of a
+    /// [`Timeouts::handshake`](sansock::Timeouts::handshake). A header that is wrong or missing ends
+    /// the connection with an [`Error::Io`] of a
     /// [`ProxyProtocolError`](sansock::proxy_protocol::ProxyProtocolError). Other peers are served
     /// without a header; one of theirs is refused as no valid request.
     ///

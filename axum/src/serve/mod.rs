@@ -175,13 +175,15 @@ impl<L: Listener, M, S, F> WithGracefulShutdown<L, M, S, F> {
     }
 
     /// Closes the WebSocket connections gradually, as [`Drain`] says, instead of all at the signal:
-    /// then [`close_code`](Self::close_code) and [`shutdown_timeout`](Self::shutdown_timeout) do not
-    /// count. HTTP requests are answered as before, until the listener closes at the end of the drain, or
-    /// after [`Drain::grace`] without [`Drain::keep_listening`].
+    /// then [`close_code`](Self::close_code) and [`shutdown_timeout`](Self::shutdown_timeout) do
+    /// not count. HTTP requests are answered as before, until the listener closes at the end of the
+    /// drain, or after [`Drain::grace`] without [`Drain::keep_listening`].
     ///
     /// ```no_run
-    /// # async fn example(ws: axum::routing::MethodRouter, signal: impl Future<Output = ()> + Send + 'static)
-    /// #     -> std::io::Result<()> {
+    /// # async fn example<F>(ws: axum::routing::MethodRouter, signal: F) -> std::io::Result<()>
+    /// # where
+    /// #     F: Future<Output = ()> + Send + 'static,
+    /// # {
     /// use std::time::Duration;
     ///
     /// use axum::http::StatusCode;

@@ -202,7 +202,8 @@ async fn response(address: std::net::SocketAddr, request: &str) -> String {
 #[tokio::test]
 async fn a_drain_turns_the_health_check_red_refuses_and_counts() {
     const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\
+    const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade, close\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     let ms = Duration::from_millis;
     let connections = Connections::new();

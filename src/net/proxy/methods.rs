@@ -5,10 +5,10 @@ use crate::proxy_protocol::{ProxyHeader, ProxyProtocol};
 
 impl Server {
     /// Reads the PROXY header of the peers that these settings trust, before TLS and within
-    /// [`Timeouts::handshake`](crate::Timeouts::handshake). A header that is wrong or missing ends the
-    /// connection with an [`Error::Io`](crate::net::Error::Io) of a
-    /// [`ProxyProtocolError`](crate::proxy_protocol::ProxyProtocolError). Other peers are served without
-    /// a header; one of theirs is refused as no valid request.
+    /// [`Timeouts::handshake`](crate::Timeouts::handshake). A header that is wrong or missing ends
+    /// the connection with an [`Error::Io`](crate::net::Error::Io) of a
+    /// [`ProxyProtocolError`](crate::proxy_protocol::ProxyProtocolError). Other peers are served
+    /// without a header; one of theirs is refused as no valid request.
     ///
     /// ```no_run
     /// use sansock::net::Server;

@@ -109,8 +109,8 @@ impl Shared {
         Some(Guard { shared: Arc::clone(self), slot })
     }
 
-    /// Interrupts `accept` by connecting to the listener, until it has succeeded: with `SO_REUSEPORT`
-    /// another program may get the connection.
+    /// Interrupts `accept` by connecting to the listener, until it has succeeded: with
+    /// `SO_REUSEPORT` another program may get the connection.
     pub(super) fn wake_accept(&self) {
         let mut pause = RETRY;
         while self.lock().accepting {

@@ -98,10 +98,10 @@ impl Connections {
     /// Returns at once.
     ///
     /// The server refuses new clients with [`refusal`](Self::refusal), and answers health checks by
-    /// [`is_draining`](Self::is_draining). It goes on until [`shutdown_started`](Self::shutdown_started),
-    /// which is at the end of the drain, or after [`Drain::grace`] without
-    /// [`Drain::keep_listening`]. A drain that has begun keeps its settings;
-    /// [`shutdown`](Self::shutdown) ends it early.
+    /// [`is_draining`](Self::is_draining). It goes on until
+    /// [`shutdown_started`](Self::shutdown_started), which is at the end of the drain, or after
+    /// [`Drain::grace`] without [`Drain::keep_listening`]. A drain that has begun keeps its
+    /// settings; [`shutdown`](Self::shutdown) ends it early.
     ///
     /// ```no_run
     /// # async fn example(connections: &sansock_tokio::Connections) {

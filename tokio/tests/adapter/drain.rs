@@ -192,7 +192,8 @@ async fn response(address: std::net::SocketAddr, request: &str) -> String {
 #[tokio::test]
 async fn a_server_refuses_new_clients_while_its_health_check_fails() {
     const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
-    const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     let (sender, health) = tokio::sync::watch::channel(None);
     let running = Running::start(

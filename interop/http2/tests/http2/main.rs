@@ -1,5 +1,5 @@
-//! WebSocket over HTTP/2 (RFC 8441) with software of others, and behind the proxies of docs/DEPLOY.md. `interop/http2/run` builds and installs
-//! what this needs.
+//! WebSocket over HTTP/2 (RFC 8441) with software of others, and behind the proxies of
+//! docs/DEPLOY.md. `interop/http2/run` builds and installs what this needs.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 

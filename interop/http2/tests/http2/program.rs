@@ -112,8 +112,8 @@ pub(crate) fn directory_of() -> PathBuf {
     fresh_directory()
 }
 
-/// A program with a configuration that `command` writes into this directory, and that listens at this
-/// address.
+/// A program with a configuration that `command` writes into this directory, and that listens at
+/// this address.
 pub(crate) fn configured(command: impl FnOnce(&Path, &str) -> Command) -> Program {
     let (directory, address) = (fresh_directory(), free_address());
     let command = command(&directory, &address);

@@ -114,7 +114,8 @@ async fn headers_of_haproxy_come_before_tls() {
             let id = has_extensions.then(|| format!("id-{}", own.port()));
             let destination: Option<SocketAddr> = proxy.address.parse().ok();
             let expected = format!(
-                "{own} to {destination:?}, id {id:?}, authority None, TLS false, checksum {has_extensions}"
+                "{own} to {destination:?}, id {id:?}, authority None, TLS false, \
+                 checksum {has_extensions}"
             );
             assert_eq!(text, expected, "{options}");
         }
