@@ -18,10 +18,10 @@ pub(crate) mod lock;
 mod opening;
 mod outgoing;
 #[cfg(feature = "proxy-protocol")]
-mod proxy;
+mod proxy_header;
 #[cfg(not(feature = "proxy-protocol"))]
-#[path = "no_proxy.rs"]
-mod proxy;
+#[path = "no_proxy_header.rs"]
+mod proxy_header;
 mod server;
 mod slot;
 mod split;

@@ -141,10 +141,10 @@ mod opening;
 mod outgoing;
 mod pool;
 #[cfg(not(feature = "proxy-protocol"))]
-#[path = "no_proxy.rs"]
-mod proxy;
+#[path = "no_proxy_header.rs"]
+mod proxy_header;
 #[cfg(feature = "proxy-protocol")]
-mod proxy;
+mod proxy_header;
 mod server;
 mod split;
 mod stream;

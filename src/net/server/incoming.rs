@@ -11,7 +11,7 @@ use crate::handshake::{Answer, HandshakeError, Incomplete, Rejection, Request, S
 use crate::net::linger::write_and_end;
 use crate::net::lock::lock;
 use crate::net::opening::read_head;
-use crate::net::proxy::{self, Proxied};
+use crate::net::proxy_header::{self, Proxied};
 use crate::net::slot::Slot;
 use crate::net::{Error, Stream, WebSocket};
 use crate::{Config, ReceiveBuffer, SendBuffer};
@@ -61,14 +61,15 @@ impl Incoming {
         stream.get_ref().set_nodelay(true)?;
         let timeouts = options.config().timeouts;
         let deadline = timeouts.opening(Instant::now());
-        let proxied = match proxy::read(options.proxy.as_ref(), stream.get_ref(), peer, &deadline) {
-            Ok(proxied) => proxied,
-            Err(error) => {
-                // No response is possible: TLS would come before it.
-                slot.settle();
-                return Err(error);
-            }
-        };
+        let proxied =
+            match proxy_header::read(options.proxy.as_ref(), stream.get_ref(), peer, &deadline) {
+                Ok(proxied) => proxied,
+                Err(error) => {
+                    // No response is possible: TLS would come before it.
+                    slot.settle();
+                    return Err(error);
+                }
+            };
         if let Err(error) = stream.open(&deadline) {
             if matches!(error, Error::Tls(_)) {
                 stream.linger_without_tls(&timeouts.ending(Instant::now()));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::report::Report;
 use crate::handshake::{Answer, HeadLimits, HostPolicy, OriginPolicy};
-use crate::net::proxy::ProxyProtocol;
+use crate::net::proxy_header::ProxyProtocol;
 use crate::net::tls::Acceptor;
 use crate::{Config, Deadline, Keepalive};
 

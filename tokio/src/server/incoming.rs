@@ -14,7 +14,7 @@ use super::options::Options;
 use super::slot::{Remains, Slot};
 use crate::clock::now;
 use crate::opening::{read_head, refuse, write_until};
-use crate::proxy::Proxied;
+use crate::proxy_header::Proxied;
 use crate::{Error, Stream, WebSocket};
 
 /// A client whose request has arrived and is valid HTTP: accept it or reject it.

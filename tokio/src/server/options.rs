@@ -8,7 +8,7 @@ use sansock::net::ServerError;
 use sansock::{Config, Keepalive};
 use std::net::SocketAddr;
 
-use crate::proxy::ProxyProtocol;
+use crate::proxy_header::ProxyProtocol;
 use crate::tls::Acceptor;
 
 /// The write timeout, unless the program sets another.

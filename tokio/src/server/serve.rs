@@ -17,7 +17,7 @@ use super::options::Options;
 use super::registry::Guard;
 use super::slot::{Remains, Slot};
 use crate::clock::now;
-use crate::proxy;
+use crate::proxy_header;
 use crate::tls::accept_tls;
 use crate::{Error, Stream};
 
@@ -66,7 +66,7 @@ impl Task {
         tcp.set_nodelay(true)?;
         let deadline = self.options.config().timeouts.opening(now());
         let settings = self.options.proxy.as_ref();
-        let proxied = proxy::read(settings, &mut tcp, self.peer, &deadline).await?;
+        let proxied = proxy_header::read(settings, &mut tcp, self.peer, &deadline).await?;
         let stream = match &self.options.tls {
             None => Stream::from(tcp),
             Some(acceptor) => accept_tls(acceptor.clone(), tcp, &deadline).await?,
