@@ -1,4 +1,4 @@
-//! Dialling without I/O: which address of a host is tried when (RFC 8305, "Happy Eyeballs").
+//! Which address of a host is tried when (RFC 8305, "Happy Eyeballs").
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
