@@ -39,7 +39,7 @@ impl BodyReader {
     /// has failed already, and the body is read up to the limit, the end of the stream, or the
     /// deadline.
     pub(crate) fn new(status: u16, headers: Headers<'_>, limit: usize) -> Self {
-        let framing = if matches!(status, 204 | 304) {
+        let framing = if matches!(status, 101 | 204 | 304) {
             Framing::Length(0)
         } else if headers.list_has("Transfer-Encoding", "chunked") {
             Framing::Chunked(Chunk::Size(0))
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn some_responses_have_no_body() {
-        for status in [204, 304] {
+        for status in [101, 204, 304] {
             let mut reader = BodyReader::new(status, Headers::new(&[]), 100);
             assert!(reader.advance(&mut ReceiveBuffer::new()), "{status}");
         }

@@ -2,16 +2,17 @@
 
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 
-use super::body::BodyReader;
 use super::error::{HandshakeError, HeadError, Incomplete, ResponseError, UsageError};
 use super::established::Established;
 use super::expected::Expected;
 use super::fields::Headers;
-use super::head::{Head, HeadReader, StartLine};
+use super::head::Head;
 use super::key;
 use super::limits::HeadLimits;
 use super::offer::Offer;
 use super::response::Response;
+use super::response_reader::{Reply, ResponseReader};
+use super::status_line::StatusLine;
 
 /// Writes a client's request and reads the response.
 ///
@@ -38,15 +39,12 @@ use super::response::Response;
 #[derive(Debug)]
 pub struct ClientHandshake {
     expected: Expected,
-    limits: HeadLimits,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Reading(HeadReader<StatusLine>),
-    /// The status is not 101. The body is being read.
-    Refused(Box<Response>, BodyReader),
+    Reading(ResponseReader),
     Established(Box<Response>, Established),
     Failed(HandshakeError),
 }
@@ -73,8 +71,7 @@ impl ClientHandshake {
         output.extend_from_slice(head.as_bytes());
         Ok(Self {
             expected: Expected::new(offer, Some(&key)),
-            limits,
-            state: State::Reading(HeadReader::new(limits)),
+            state: State::Reading(ResponseReader::new(limits)),
         })
     }
 
@@ -87,23 +84,20 @@ impl ClientHandshake {
     /// another status than 101 is [`ResponseError::Status`], as soon as its body is complete or has
     /// reached [`HeadLimits::body`]. Every later call returns the same error.
     pub fn advance(&mut self, input: &mut ReceiveBuffer) -> Result<bool, HandshakeError> {
-        match self.read_head(input) {
-            Ok(None) => {}
-            Ok(Some(state)) => self.state = state,
-            Err(error) => self.state = State::Failed(error),
-        }
-        match &mut self.state {
-            State::Reading(_) => Ok(false),
-            State::Refused(_, body) => {
-                if body.advance(input) {
-                    self.end(Incomplete::UnexpectedEof.into())
-                } else {
-                    Ok(false)
-                }
-            }
-            State::Established(..) => Ok(true),
-            State::Failed(error) => Err(error.clone()),
-        }
+        let State::Reading(reader) = &mut self.state else {
+            return self.end(Incomplete::UnexpectedEof.into());
+        };
+        let verified = match reader.advance(input, |status| status == 101) {
+            Ok(None) => return Ok(false),
+            Ok(Some(Reply::Accepted(head))) => self.verify(head),
+            Ok(Some(Reply::Refused(response))) => Err(ResponseError::Status(response).into()),
+            Err(error) => Err(error),
+        };
+        self.state = match verified {
+            Ok(state) => state,
+            Err(error) => State::Failed(error),
+        };
+        self.end(Incomplete::UnexpectedEof.into())
     }
 
     /// Returns the 101 response, with its headers. `None` before [`advance`](Self::advance) has
@@ -147,25 +141,6 @@ impl ClientHandshake {
         self.end(Incomplete::TimedOut.into()).map(drop)
     }
 
-    /// Skips interim responses, and checks the final one.
-    fn read_head(&mut self, input: &mut ReceiveBuffer) -> Result<Option<State>, HandshakeError> {
-        let State::Reading(reader) = &mut self.state else { return Ok(None) };
-        while let Some(head) = reader.advance(input)? {
-            match head.start_line.status {
-                101 => return self.verify(head).map(Some),
-                // "A client MUST be able to parse one or more 1xx responses received prior to a
-                // final response, even if the client does not expect one." (RFC 9110, 15.2)
-                100..=199 => {}
-                status => {
-                    let body =
-                        BodyReader::new(status, Headers::new(&head.fields), self.limits.body);
-                    return Ok(Some(State::Refused(Box::new(head.into()), body)));
-                }
-            }
-        }
-        Ok(None)
-    }
-
     /// Checks what "the client MUST validate" (4.1).
     fn verify(&self, head: Head<StatusLine>) -> Result<State, HandshakeError> {
         if head.start_line.minor_version != 1 {
@@ -180,70 +155,13 @@ impl ClientHandshake {
     fn end(&mut self, error: HandshakeError) -> Result<bool, HandshakeError> {
         let error = match &mut self.state {
             State::Established(..) => return Ok(true),
-            State::Reading(_) => error,
-            State::Refused(response, body) => {
-                response.set_body(body.take());
-                ResponseError::Status(response.clone()).into()
-            }
+            State::Reading(reader) => match reader.take_refusal() {
+                Some(response) => ResponseError::Status(response).into(),
+                None => error,
+            },
             State::Failed(error) => return Err(error.clone()),
         };
         self.state = State::Failed(error.clone());
         Err(error)
-    }
-}
-
-/// `HTTP/1.1 101 Switching Protocols`
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct StatusLine {
-    minor_version: u8,
-    status: u16,
-    reason: String,
-}
-
-impl StartLine for StatusLine {
-    const SKIPS_EMPTY_LINES: bool = false;
-    /// Small servers send it. Nothing is gained by refusing it: a client reads one response on a
-    /// connection of its own, so no line can be taken for another message's.
-    const ALLOWS_BARE_LF: bool = true;
-    const UNFOLDS: bool = true;
-
-    fn too_long(limit: usize) -> HeadError {
-        HeadError::TooLarge { limit }
-    }
-
-    fn opens_with(position: usize, byte: u8) -> bool {
-        match b"HTTP/1.".get(position) {
-            Some(expected) => byte == *expected,
-            None => position == 7 && byte.is_ascii_digit(),
-        }
-    }
-
-    /// `status-line = HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112, 4)
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "the pattern takes digits only: 999 at most"
-    )]
-    fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
-        let digit = |byte: u8| u16::from(byte - b'0');
-        match line {
-            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor_version @ b'0'..=b'9', b' ',
-                a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', reason @ ..]
-                // Some servers leave out the space before an empty reason.
-                if matches!(reason, [] | [b' ', ..]) =>
-            {
-                Ok(Self {
-                    minor_version: minor_version - b'0',
-                    status: digit(*a) * 100 + digit(*b) * 10 + digit(*c),
-                    reason: String::from_utf8_lossy(reason.trim_ascii()).into_owned(),
-                })
-            }
-            _ => Err(HeadError::StartLine.into()),
-        }
-    }
-}
-
-impl From<Head<StatusLine>> for Response {
-    fn from(head: Head<StatusLine>) -> Self {
-        Self::new(head.start_line.status, head.start_line.reason, head.fields)
     }
 }

@@ -28,7 +28,9 @@ mod random;
 mod request;
 mod request_line;
 mod response;
+pub(crate) mod response_reader;
 mod server;
+pub(crate) mod status_line;
 
 pub use answer::{Answer, Rejection};
 pub use carrier::Carrier;
