@@ -166,6 +166,10 @@
 //!   the peer is a protocol error. Brings the crate `flate2` with zlib-rs.
 //! - `http`: `handshake::http`, the opening handshake with the types of the crate `http`, for
 //!   requests that hyper, axum and others have parsed, of HTTP/2 too (RFC 8441).
+//! - `proxy`: the way through HTTP and SOCKS proxies that the program sets; see `dial::Proxy`. Brings
+//!   no dependency.
+//! - `proxy-env`: which proxy the environment names; see `dial::Proxies::from_env`. Brings `proxy`,
+//!   and for the rules of `NO_PROXY` the crate `hyper-util` with hyper and tokio (no runtime).
 //! - `proxy-protocol`: `proxy_protocol`, the PROXY header of a proxy in front of a `net::Server`.
 //! - `rand`: `mask::RandomMasks` and `handshake::random_nonce`, from a CSPRNG. Without it a client
 //!   must implement [`MaskSource`].

@@ -57,6 +57,18 @@ fn the_handshake_is_free() {
     );
 }
 
+#[cfg(feature = "proxy")]
+#[test]
+fn the_way_through_a_proxy_is_free() {
+    use sansock::dial::{
+        InvalidProxy, InvalidProxyVariable, Proxies, Proxy, ProxyScheme, SocksRefusal, Tunnel,
+        TunnelError,
+    };
+    all!(is_free: Proxy, ProxyScheme, Tunnel, TunnelError, SocksRefusal);
+    all!(is_free: InvalidProxy, InvalidProxyVariable);
+    all!(is_shared: Proxies);
+}
+
 #[cfg(feature = "net")]
 #[test]
 fn the_blocking_adapters_can_be_shared() {

@@ -16,7 +16,7 @@ mod expected;
 mod extensions;
 mod fields;
 mod head;
-mod headers;
+pub(crate) mod headers;
 mod host;
 pub mod http;
 mod key;

@@ -17,13 +17,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use userinfo::credentials;
-use zone::split_zone;
-
 pub(crate) use authority::Authority;
 pub use error::UriError;
 pub(crate) use resource_name::{is_resource_name, split_authority, split_query};
 pub use scheme::Scheme;
+pub(crate) use userinfo::credentials;
+pub(crate) use zone::split_zone;
 
 /// A `ws:` or `wss:` URL (RFC 6455, 3).
 ///

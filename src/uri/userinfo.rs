@@ -3,7 +3,7 @@
 use super::error::UriError;
 
 /// Returns `name:password`, decoded, if they are valid for Basic authorization.
-pub(super) fn credentials(userinfo: &str) -> Result<Vec<u8>, UriError> {
+pub(crate) fn credentials(userinfo: &str) -> Result<Vec<u8>, UriError> {
     let (name, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let mut credentials = percent_decoded(name)?;
     // "a user-id containing a colon character is invalid" (RFC 7617, 2)

@@ -4,7 +4,7 @@ use super::error::UriError;
 
 /// Splits the zone off an authority: `[fe80::1%25eth0]:80` is `[fe80::1]:80` in the zone `eth0`.
 /// Other authorities are returned as they are.
-pub(super) fn split_zone(authority: &str) -> Result<(String, Option<&str>), UriError> {
+pub(crate) fn split_zone(authority: &str) -> Result<(String, Option<&str>), UriError> {
     let Some((address, rest)) = authority.split_once('%') else {
         return Ok((authority.to_owned(), None));
     };

@@ -24,7 +24,6 @@ const LAYERS: &[&[&str]] = &[
         "timeouts",
         "timer",
         "uri",
-        "dial",
         "deflate",
         "proxy_protocol",
     ],
@@ -34,7 +33,7 @@ const LAYERS: &[&[&str]] = &[
     &["receiver", "sender"],
     &["connection", "split"],
     &["handshake"],
-    &["drain"],
+    &["dial", "drain"],
     &["net"],
     &["web"],
 ];
@@ -49,7 +48,7 @@ const BEHIND_THE_DOORS: &[&str] = &[];
 const SWITCHES: &[&str] = &["lib.rs", "deflate/stub.rs"];
 
 /// The features of the core. The others are those of adapters, of which the core knows nothing.
-const CORE_FEATURES: &[&str] = &["rand", "deflate", "http"];
+const CORE_FEATURES: &[&str] = &["rand", "deflate", "http", "proxy", "proxy-env"];
 
 /// Files that still stand in a circle of imports, or between two. To be empty.
 const IN_A_CIRCLE: &[&str] = &[];
