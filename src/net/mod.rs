@@ -33,6 +33,7 @@ pub mod tls;
 mod tls;
 mod transport;
 mod websocket;
+mod wire;
 mod write;
 
 pub use accept::accept;

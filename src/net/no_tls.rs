@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::net::TcpStream;
 
 use super::Error;
+use super::wire::Wire;
 use crate::Deadline;
 
 /// A TLS error: without the feature `rustls` it has no values.
@@ -36,27 +36,27 @@ impl Acceptor {
 }
 
 impl Session {
-    pub(crate) fn handshake(&self, _: &TcpStream, _: &Deadline) -> Result<(), Error> {
+    pub(crate) fn handshake(&self, _: impl Wire, _: &Deadline) -> Result<(), Error> {
         match *self {}
     }
 
-    pub(crate) fn read(&self, _: &TcpStream, _: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&self, _: impl Wire, _: &mut [u8]) -> io::Result<usize> {
         match *self {}
     }
 
-    pub(crate) fn write(&self, _: &TcpStream, _: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write(&self, _: impl Wire, _: &[IoSlice<'_>]) -> io::Result<usize> {
         match *self {}
     }
 
-    pub(crate) fn write_now(&self, _: &TcpStream, _: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_now(&self, _: impl Wire, _: &[u8]) -> io::Result<()> {
         match *self {}
     }
 
-    pub(crate) fn flush(&self, _: &TcpStream) -> io::Result<()> {
+    pub(crate) fn flush(&self, _: impl Wire) -> io::Result<()> {
         match *self {}
     }
 
-    pub(crate) fn close(&self, _: &TcpStream) {
+    pub(crate) fn close(&self, _: impl Wire) {
         match *self {}
     }
 }

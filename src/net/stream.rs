@@ -10,6 +10,7 @@ use super::Error;
 use super::linger::{OF_REFUSED, discard};
 use super::tls::Session;
 use super::transport::{Transport, ignore_not_connected};
+use super::wire::Wire as _;
 use crate::Deadline;
 
 /// A TCP stream, with or without TLS. Clones share one connection, so that two threads, or a server
@@ -67,13 +68,10 @@ impl Stream {
     /// Writes the part of a few bytes that the network takes without waiting, and returns its
     /// length. No other thread may be writing.
     pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut tcp = &self.0.tcp;
-        if let Some(tls) = &self.0.tls {
-            return tls.write_now(tcp, bytes).map(|()| bytes.len());
+        match &self.0.tls {
+            None => self.0.tcp.write_now(bytes),
+            Some(tls) => tls.write_now(&self.0.tcp, bytes).map(|()| bytes.len()),
         }
-        let written = tcp.set_nonblocking(true).and_then(|()| tcp.write(bytes));
-        let _ = tcp.set_nonblocking(false);
-        written
     }
 }
 

@@ -1,7 +1,6 @@
 //! The buffers for encrypted bytes between the stream and the session.
 
-use std::io::{self, IoSlice, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, IoSlice, Write as _};
 use std::sync::Mutex;
 
 use rustls::Connection;
@@ -9,6 +8,7 @@ use rustls::Connection;
 use super::error::TlsError;
 use crate::net::blocking::is_would_block;
 use crate::net::lock::lock;
+use crate::net::wire::Wire;
 
 /// How much one read takes at first ...
 const LEAST: usize = 4 << 10;
@@ -30,13 +30,13 @@ pub(super) struct Received {
 
 impl Received {
     /// Reads once. The session must have processed everything that arrived before.
-    pub(super) fn read_from(&mut self, mut tcp: &TcpStream) -> io::Result<()> {
+    pub(super) fn read_from(&mut self, mut wire: impl Wire) -> io::Result<()> {
         if self.end == self.bytes.len() {
             let size = self.bytes.len().saturating_mul(4).clamp(LEAST, MOST);
             self.bytes.resize(size, 0);
         }
         (self.start, self.end) = (0, 0);
-        let result = tcp.read(&mut self.bytes);
+        let result = wire.read(&mut self.bytes);
         match &result {
             Ok(n) => self.end = *n,
             // A connection that waits for a long time needs no buffer for a burst.
@@ -117,17 +117,17 @@ impl Unsent {
     /// buffer knows that this frame has begun and does not replace a waiting Pong.
     pub(super) fn write(
         &mut self,
-        tcp: &TcpStream,
+        wire: impl Wire,
         tls: &Mutex<Connection>,
         slices: &[IoSlice<'_>],
     ) -> io::Result<usize> {
         let fresh = self.unreported == 0;
         if fresh {
-            self.send(tcp)?;
+            self.send(wire)?;
             self.unreported = self.encrypt(tls, slices)?;
         }
         let waiting = self.waiting();
-        let written = match self.send(tcp) {
+        let written = match self.send(wire) {
             Ok(()) => self.unreported,
             Err(error) if is_would_block(&error) => {
                 let sent = waiting.saturating_sub(self.waiting());
@@ -161,15 +161,15 @@ impl Unsent {
     }
 
     /// Writes all records.
-    pub(super) fn send(&mut self, tcp: &TcpStream) -> io::Result<()> {
-        self.send_as_is(tcp, &[])
+    pub(super) fn send(&mut self, wire: impl Wire) -> io::Result<()> {
+        self.send_as_is(wire, &[])
     }
 
     /// Writes all records, and then `bytes` without encryption.
-    pub(super) fn send_as_is(&mut self, mut tcp: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn send_as_is(&mut self, mut wire: impl Wire, bytes: &[u8]) -> io::Result<()> {
         self.bytes.extend_from_slice(bytes);
         while let Some(bytes) = self.bytes.get(self.start..).filter(|bytes| !bytes.is_empty()) {
-            match tcp.write(bytes) {
+            match wire.write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => self.start = self.start.saturating_add(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -192,6 +192,7 @@ impl Unsent {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
 

@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, Read};
-use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,7 @@ use crate::handshake::Incomplete;
 use crate::net::Error;
 use crate::net::blocking::{is_would_block, time_until};
 use crate::net::lock::lock;
+use crate::net::wire::Wire;
 
 /// A TLS session. A thread that holds two of the locks takes that of `tls` last.
 pub(crate) struct Session {
@@ -49,17 +49,17 @@ impl Session {
     }
 
     /// Does the TLS handshake. It leaves the stream's write timeout as it was.
-    pub(crate) fn handshake(&self, tcp: &TcpStream, deadline: &Deadline) -> Result<(), Error> {
-        let write_timeout = tcp.write_timeout()?;
-        let result = self.complete_handshake(tcp, deadline);
+    pub(crate) fn handshake(&self, wire: impl Wire, deadline: &Deadline) -> Result<(), Error> {
+        let write_timeout = wire.write_timeout()?;
+        let result = self.complete_handshake(wire, deadline);
         if matches!(result, Err(Error::Tls(_))) {
-            self.send_alert(tcp);
+            self.send_alert(wire);
         }
-        tcp.set_write_timeout(write_timeout)?;
+        wire.set_write_timeout(write_timeout)?;
         result
     }
 
-    fn complete_handshake(&self, tcp: &TcpStream, deadline: &Deadline) -> Result<(), Error> {
+    fn complete_handshake(&self, wire: impl Wire, deadline: &Deadline) -> Result<(), Error> {
         let mut received = lock(&self.received);
         let mut unsent = lock(&self.unsent);
         let mut expects_client = self.with_connection(|tls| matches!(tls, Connection::Server(_)));
@@ -72,14 +72,14 @@ impl Session {
             };
             while !unsent.is_empty() {
                 let left = time_left(deadline)?;
-                tcp.set_write_timeout(left)?;
-                ignore_would_block(unsent.send(tcp))?;
+                wire.set_write_timeout(left)?;
+                ignore_would_block(unsent.send(wire))?;
             }
             if !handshaking {
                 return Ok(());
             }
-            tcp.set_read_timeout(time_left(deadline)?)?;
-            ignore_would_block(received.read_from(tcp))?;
+            wire.set_read_timeout(time_left(deadline)?)?;
+            ignore_would_block(received.read_from(wire))?;
             if received.has_ended() {
                 return Err(Incomplete::UnexpectedEof.into());
             }
@@ -87,7 +87,7 @@ impl Session {
                 // An HTTP request begins with a letter, a TLS connection with 0x16. Only the very
                 // first byte shows which it is.
                 if std::mem::take(&mut expects_client) && byte.is_ascii_uppercase() {
-                    let _ = unsent.send_as_is(tcp, PLAIN_HTTP);
+                    let _ = unsent.send_as_is(wire, PLAIN_HTTP);
                     return Err(TlsError::NotTls.into());
                 }
             }
@@ -97,14 +97,14 @@ impl Session {
     /// Reads from the stream once at most. Fails with [`io::ErrorKind::Interrupted`] if that
     /// brought only a part of a record: the caller checks its timers before it reads again, so a
     /// peer that sends its records byte by byte gains no time.
-    pub(crate) fn read(&self, tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&self, wire: impl Wire, buffer: &mut [u8]) -> io::Result<usize> {
         // While another thread reads, there is nothing left to wait for.
         let mut received = try_lock(&self.received).ok_or(io::ErrorKind::WouldBlock)?;
-        if let Some(n) = self.open(tcp, &mut received, buffer)? {
+        if let Some(n) = self.open(wire, &mut received, buffer)? {
             return Ok(n);
         }
-        received.read_from(tcp)?;
-        let opened = self.open(tcp, &mut received, buffer)?;
+        received.read_from(wire)?;
+        let opened = self.open(wire, &mut received, buffer)?;
         opened.ok_or_else(|| io::ErrorKind::Interrupted.into())
     }
 
@@ -112,7 +112,7 @@ impl Session {
     /// Returns `None` if there is no plaintext.
     fn open(
         &self,
-        tcp: &TcpStream,
+        wire: impl Wire,
         received: &mut Received,
         buffer: &mut [u8],
     ) -> io::Result<Option<usize>> {
@@ -139,7 +139,7 @@ impl Session {
                 Err(_) if filled > 0 => return Ok(Some(filled)),
                 Err(error) => {
                     drop(tls);
-                    self.send_alert(tcp);
+                    self.send_alert(wire);
                     return Err(error.into());
                 }
             }
@@ -147,27 +147,27 @@ impl Session {
     }
 
     /// Encrypts and writes. Bytes count as written when their records have been written.
-    pub(crate) fn write(&self, tcp: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        lock(&self.unsent).write(tcp, &self.tls, slices)
+    pub(crate) fn write(&self, wire: impl Wire, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        lock(&self.unsent).write(wire, &self.tls, slices)
     }
 
-    pub(crate) fn flush(&self, tcp: &TcpStream) -> io::Result<()> {
-        lock(&self.unsent).send(tcp)
+    pub(crate) fn flush(&self, wire: impl Wire) -> io::Result<()> {
+        lock(&self.unsent).send(wire)
     }
 
     /// Encrypts a few bytes and writes as much as the network takes at once; the rest is written
     /// before whatever comes next. Fails with [`io::ErrorKind::WouldBlock`] while another thread
     /// writes.
-    pub(crate) fn write_now(&self, tcp: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_now(&self, wire: impl Wire, bytes: &[u8]) -> io::Result<()> {
         let Some(mut unsent) = try_lock(&self.unsent).filter(|unsent| unsent.is_empty()) else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
         unsent.encrypt(&self.tls, &[IoSlice::new(bytes)])?;
-        ignore_would_block(with_write_timeout(tcp, NO_WAIT, || unsent.send(tcp)))
+        ignore_would_block(with_write_timeout(wire, NO_WAIT, || unsent.send(wire)))
     }
 
     /// Sends `close_notify`, if that takes a short time only.
-    pub(crate) fn close(&self, tcp: &TcpStream) {
+    pub(crate) fn close(&self, wire: impl Wire) {
         // A write that another thread has begun will fail: the stream ends below the session.
         let Some(mut unsent) = try_lock(&self.unsent) else { return };
         {
@@ -175,16 +175,16 @@ impl Session {
             tls.send_close_notify();
             let _ = unsent.take(&mut tls);
         }
-        let _ = with_write_timeout(tcp, CLOSE_NOTIFY_TIME, || unsent.send(tcp));
+        let _ = with_write_timeout(wire, CLOSE_NOTIFY_TIME, || unsent.send(wire));
         unsent.end();
     }
 
     /// Sends the alert that tells the peer why the session failed, if no other thread writes and
     /// the network takes it at once.
-    fn send_alert(&self, tcp: &TcpStream) {
+    fn send_alert(&self, wire: impl Wire) {
         if let Some(mut unsent) = try_lock(&self.unsent) {
             let _ = unsent.take(&mut lock(&self.tls));
-            let _ = with_write_timeout(tcp, NO_WAIT, || unsent.send(tcp));
+            let _ = with_write_timeout(wire, NO_WAIT, || unsent.send(wire));
         }
     }
 }
@@ -213,14 +213,14 @@ fn ignore_would_block(result: io::Result<()>) -> io::Result<()> {
 
 /// Calls `write` while writes to the stream take no longer than `time`.
 fn with_write_timeout<T>(
-    tcp: &TcpStream,
+    wire: impl Wire,
     time: Duration,
     write: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
-    let before = tcp.write_timeout()?;
-    tcp.set_write_timeout(Some(before.map_or(time, |before| before.min(time))))?;
+    let before = wire.write_timeout()?;
+    wire.set_write_timeout(Some(before.map_or(time, |before| before.min(time))))?;
     let result = write();
-    tcp.set_write_timeout(before)?;
+    wire.set_write_timeout(before)?;
     result
 }
 
