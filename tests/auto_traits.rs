@@ -77,6 +77,8 @@ fn the_blocking_adapters_can_be_shared() {
         ServerError, ServerHandle, Stream, WebSocket, Writer,
     };
     all!(is_shared: Client, Error, Incoming, Reader, Server, ServerHandle, Stream, WebSocket, Writer);
+    #[cfg(feature = "proxy")]
+    all!(is_shared: sansock::net::ProxyCause, sansock::net::ProxyError);
     all!(is_shared: CancelConnect, ConnectError, ServerError, Outgoing<Stream>);
     #[cfg(feature = "rustls")]
     {

@@ -1,16 +1,16 @@
 //! Connecting to a server.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cancel::CancelConnect;
 use super::connect::{Dialler, Resolver};
-use super::linger::{until, write_until};
-use super::opening::read_head;
+use super::opening::{read_head, write_in_time};
+use super::proxy::Options as ProxyOptions;
 use super::tls::Connector;
-use super::{Error, Stream, Transport, WebSocket};
+use super::{Error, Transport, WebSocket};
 use crate::dial::{AddressOrder, HappyEyeballs};
 use crate::handshake::{
     ClientHandshake, Established, HandshakeError, HeadLimits, Incomplete, Offer, Response,
@@ -48,10 +48,11 @@ pub fn connect(url: &str) -> Result<WebSocket, Error> {
 pub struct Client {
     offer: Offer,
     config: Config,
-    head_limits: HeadLimits,
-    dialler: Dialler,
+    pub(super) head_limits: HeadLimits,
+    pub(super) dialler: Dialler,
+    pub(super) proxy: ProxyOptions,
     write_timeout: Option<Duration>,
-    cancel: Option<CancelConnect>,
+    pub(super) cancel: Option<CancelConnect>,
     /// The TLS settings, if not the default.
     pub(super) tls: Option<Connector>,
 }
@@ -78,6 +79,7 @@ impl Client {
                 delay: HappyEyeballs::DELAY,
                 resolver: None,
             },
+            proxy: ProxyOptions::new(),
             write_timeout: Some(Duration::from_secs(30)),
             cancel: None,
             tls: None,
@@ -183,6 +185,7 @@ impl Client {
     /// # Errors
     ///
     /// - [`Error::Connect`] if no address could be reached, [`Error::Io`].
+    /// - [`Error::Proxy`] for all that goes wrong at a proxy, if one is set.
     /// - [`Error::Handshake`]: a response other than 101 is in its
     ///   [`response`](crate::handshake::HandshakeError::response). If the offer itself is invalid,
     ///   the client does not connect.
@@ -200,37 +203,16 @@ impl Client {
     /// [`Error`], as [`connect`](Self::connect) returns it.
     pub fn connect_with_response(&self) -> Result<(WebSocket, Response), Error> {
         self.offer.check()?;
-        let uri = self.offer.uri();
-        let tls = match &self.tls {
-            _ if !uri.is_secure() => None,
-            Some(connector) => Some(connector.session(uri.host())?),
-            None => Some(Connector::preset()?.session(uri.host())?),
-        };
-        let tcp = self.dial()?;
-        tcp.set_nodelay(true)?;
+        let route = self.dial(self.offer.uri())?;
+        let stream = route.stream.clone();
         let deadline = self.config.timeouts.opening(Instant::now());
-        let stream = match tls {
-            None => Stream::from(tcp),
-            Some(session) => Stream::secure(tcp, session),
-        };
         let handshake = || {
-            stream.open(&deadline)?;
+            route.open(&deadline)?;
             self.handshake_until(stream.clone(), &deadline)
         };
         match &self.cancel {
             None => handshake(),
             Some(cancel) => cancel.watch(&stream, handshake),
-        }
-    }
-
-    fn dial(&self) -> Result<TcpStream, Error> {
-        let uri = self.offer.uri();
-        let (host, port) = (uri.dial_host().into_owned(), uri.port());
-        let dialler = self.dialler.clone();
-        let dial = move || Ok(dialler.connect(&host, port)?);
-        match &self.cancel {
-            None => dial(),
-            Some(cancel) => cancel.dial(dial),
         }
     }
 
@@ -287,11 +269,8 @@ fn exchange_heads<S: Transport>(
     handshake: &mut ClientHandshake,
     deadline: &Deadline,
 ) -> Result<(Established, Response), Error> {
-    while !write_until(stream, output, until(deadline))? {
-        // `until` is sooner than a deadline that never comes.
-        if deadline.handle_timeout(Instant::now()).is_err() {
-            handshake.time_out()?;
-        }
+    if !write_in_time(stream, output, deadline)? {
+        handshake.time_out()?;
     }
     read_head(stream, input, handshake, deadline)?;
     match (handshake.established(), handshake.response()) {

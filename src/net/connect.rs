@@ -111,17 +111,28 @@ impl fmt::Debug for Resolver {
 impl Dialler {
     /// Connects to the address of the host that answers first.
     pub(super) fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-        let failed = |attempts, lookup| ConnectError::new(host, port, attempts, lookup);
+        let addresses = self.lookup(host, port)?;
+        self.race(&addresses).map_err(|attempts| ConnectError::new(host, port, attempts, None))
+    }
+
+    /// Returns the address of the host that would be tried first.
+    pub(super) fn resolve(&self, host: &str, port: u16) -> Result<SocketAddr, ConnectError> {
+        let first = self.plan(&self.lookup(host, port)?).untried().next();
+        first.ok_or_else(|| ConnectError::new(host, port, Vec::new(), None))
+    }
+
+    fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
         // An IPv6 address in brackets, as in a URL.
         let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host);
         let addresses = match &self.resolver {
             Some(resolver) => (resolver.0)(name, port),
             None => (name, port).to_socket_addrs().map(Iterator::collect),
         };
-        match addresses {
-            Ok(addresses) => self.race(&addresses).map_err(|attempts| failed(attempts, None)),
-            Err(error) => Err(failed(Vec::new(), Some(error))),
-        }
+        addresses.map_err(|error| ConnectError::new(host, port, Vec::new(), Some(error)))
+    }
+
+    fn plan(&self, addresses: &[SocketAddr]) -> HappyEyeballs {
+        HappyEyeballs::new(addresses.iter().copied(), self.order, self.delay)
     }
 
     /// Connects to one address after the other, each in a thread, until one answers. The threads of
@@ -132,7 +143,7 @@ impl Dialler {
         if let [address] = addresses {
             return connect_one(*address, until).map_err(|error| vec![(*address, error)]);
         }
-        let mut plan = HappyEyeballs::new(addresses.iter().copied(), self.order, self.delay);
+        let mut plan = self.plan(addresses);
         let (give, results) = mpsc::channel();
         let (mut attempts, mut running) = (Vec::new(), Vec::new());
         loop {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::connect::ConnectError;
+use super::proxy::ProxyError;
 use super::tls::TlsError;
 use crate::handshake::{HandshakeError, Incomplete, RequestError, UsageError};
 use crate::uri::UriError;
@@ -18,6 +19,8 @@ pub enum Error {
     Io(io::Error),
     /// No address of the host could be reached.
     Connect(ConnectError),
+    /// The way to the server failed at a proxy. All other errors are about the server.
+    Proxy(Box<ProxyError>),
     /// Connecting was cancelled ([`CancelConnect`](super::CancelConnect)).
     Cancelled,
     /// The URL is not valid.
@@ -46,6 +49,7 @@ impl fmt::Display for Error {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::Connect(error) => error.fmt(f),
+            Self::Proxy(error) => error.fmt(f),
             Self::Cancelled => f.write_str("connecting was cancelled"),
             Self::Uri(error) => error.fmt(f),
             Self::Handshake(error) => error.fmt(f),
@@ -67,6 +71,7 @@ impl std::error::Error for Error {
         match self {
             Self::Io(error) => error.source(),
             Self::Connect(error) => error.source(),
+            Self::Proxy(error) => error.source(),
             Self::Uri(error) => error.source(),
             Self::Handshake(error) => error.source(),
             Self::Protocol(error) => error.source(),
@@ -104,6 +109,12 @@ from!(
     Send(SendError),
     Timeout(Timeout)
 );
+
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(Box::new(error))
+    }
+}
 
 /// Converts an error that can only be a handshake error.
 macro_rules! from_handshake {

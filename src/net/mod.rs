@@ -17,11 +17,17 @@ mod linger;
 pub(crate) mod lock;
 mod opening;
 mod outgoing;
+#[cfg(feature = "proxy")]
+mod proxy;
+#[cfg(not(feature = "proxy"))]
+#[path = "no_proxy.rs"]
+mod proxy;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_header;
 #[cfg(not(feature = "proxy-protocol"))]
 #[path = "no_proxy_header.rs"]
 mod proxy_header;
+mod route;
 mod server;
 mod slot;
 mod split;
@@ -42,6 +48,9 @@ pub use client::Client;
 pub use connect::ConnectError;
 pub use error::Error;
 pub use outgoing::Outgoing;
+#[cfg(feature = "proxy")]
+pub use proxy::ProxyCause;
+pub use proxy::ProxyError;
 pub use server::{HandlerResult, Incoming, Server, ServerError, ServerHandle};
 pub use split::{Reader, Writer};
 pub use stream::Stream;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::linger::{OF_REFUSED, discard};
+use super::proxy::{Layer, Layered};
 use super::tls::Session;
 use super::transport::{Transport, ignore_not_connected};
 use super::wire::Wire as _;
@@ -24,6 +25,9 @@ pub struct Stream(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     tcp: TcpStream,
+    /// What a proxy needs around the bytes for the server.
+    layer: Layer,
+    /// With the server.
     pub(super) tls: Option<Session>,
 }
 
@@ -35,14 +39,23 @@ impl Stream {
     }
 
     pub(super) fn secure(tcp: TcpStream, session: Session) -> Self {
-        Self(Arc::new(Inner { tcp, tls: Some(session) }))
+        Self::new(tcp, Layer::none(), Some(session))
     }
 
-    /// Does the TLS handshake, if TLS is configured.
+    pub(super) fn new(tcp: TcpStream, layer: Layer, tls: Option<Session>) -> Self {
+        Self(Arc::new(Inner { tcp, layer, tls }))
+    }
+
+    /// What the bytes for the server, or their TLS records, are written to.
+    pub(super) fn wire(&self) -> Layered<'_> {
+        self.0.layer.over(&self.0.tcp)
+    }
+
+    /// Does the TLS handshake with the peer, if TLS is configured.
     pub(super) fn open(&self, deadline: &Deadline) -> Result<(), Error> {
         match &self.0.tls {
             None => Ok(()),
-            Some(tls) => tls.handshake(&self.0.tcp, deadline),
+            Some(tls) => tls.handshake(self.wire(), deadline),
         }
     }
 
@@ -69,15 +82,15 @@ impl Stream {
     /// length. No other thread may be writing.
     pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0.tls {
-            None => self.0.tcp.write_now(bytes),
-            Some(tls) => tls.write_now(&self.0.tcp, bytes).map(|()| bytes.len()),
+            None => self.wire().write_now(bytes),
+            Some(tls) => tls.write_now(self.wire(), bytes).map(|()| bytes.len()),
         }
     }
 }
 
 impl From<TcpStream> for Stream {
     fn from(tcp: TcpStream) -> Self {
-        Self(Arc::new(Inner { tcp, tls: None }))
+        Self::new(tcp, Layer::none(), None)
     }
 }
 
@@ -94,8 +107,8 @@ impl Read for Stream {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.0.tls {
-            None => (&self.0.tcp).read(buffer),
-            Some(tls) => tls.read(&self.0.tcp, buffer),
+            None => self.wire().read(buffer),
+            Some(tls) => tls.read(self.wire(), buffer),
         }
     }
 }
@@ -104,24 +117,24 @@ impl Write for Stream {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0.tls {
-            None => (&self.0.tcp).write(bytes),
-            Some(tls) => tls.write(&self.0.tcp, &[IoSlice::new(bytes)]),
+            None => self.wire().write(bytes),
+            Some(tls) => tls.write(self.wire(), &[IoSlice::new(bytes)]),
         }
     }
 
     #[inline]
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match &self.0.tls {
-            None => (&self.0.tcp).write_vectored(slices),
-            Some(tls) => tls.write(&self.0.tcp, slices),
+            None => self.wire().write_vectored(slices),
+            Some(tls) => tls.write(self.wire(), slices),
         }
     }
 
     #[inline]
     fn flush(&mut self) -> io::Result<()> {
         match &self.0.tls {
-            None => Ok(()),
-            Some(tls) => tls.flush(&self.0.tcp),
+            None => self.wire().flush(),
+            Some(tls) => tls.flush(self.wire()),
         }
     }
 }
@@ -137,8 +150,8 @@ impl Transport for Stream {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         if let Some(tls) = &self.0.tls {
-            tls.close(&self.0.tcp);
+            tls.close(self.wire());
         }
-        ignore_not_connected(self.0.tcp.shutdown(Shutdown::Write))
+        self.wire().shutdown_write()
     }
 }
