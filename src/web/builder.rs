@@ -171,8 +171,8 @@ impl Builder {
         self
     }
 
-    /// Changes other settings of the blocking client, such as the configuration of TLS:
-    /// `.client(|client| client.tls(connector))`.
+    /// Changes other settings of the blocking client, such as the configuration of TLS or a proxy:
+    /// `.client(|client| client.tls(connector).proxy(proxy))`.
     pub fn client(mut self, change: impl FnOnce(Client) -> Client) -> Self {
         self.client = change(self.client);
         self

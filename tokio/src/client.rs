@@ -16,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::clock::now;
 use crate::dialler::{Dialler, Resolver};
 use crate::opening::{read_head, write_until};
-use crate::tls::{Connector, connect_tls, platform};
+use crate::proxy::Options as ProxyOptions;
+use crate::tls::Connector;
 use crate::{Error, Stream, WebSocket};
 
 /// Connects to a `ws:` URL with the defaults, or to a `wss:` URL if the crate has its feature
@@ -50,8 +51,9 @@ pub async fn connect(url: &str) -> Result<WebSocket<Stream>, Error> {
 pub struct Client {
     offer: Offer,
     config: Config,
-    head_limits: HeadLimits,
-    dialler: Dialler,
+    pub(crate) head_limits: HeadLimits,
+    pub(crate) dialler: Dialler,
+    pub(crate) proxy: ProxyOptions,
     write_timeout: Option<Duration>,
     /// The TLS settings, if not the default.
     pub(crate) tls: Option<Connector>,
@@ -74,6 +76,7 @@ impl Client {
             config: Config::new(),
             head_limits: HeadLimits::new(),
             dialler: Dialler::new(),
+            proxy: ProxyOptions::new(),
             write_timeout: Some(Duration::from_secs(30)),
             tls: None,
         }
@@ -177,6 +180,7 @@ impl Client {
     /// # Errors
     ///
     /// - [`Error::Connect`] if no address could be reached, [`Error::Io`].
+    /// - [`Error::Proxy`] for all that goes wrong at a proxy, if one is set.
     /// - [`Error::Handshake`]: a response other than 101 is in its
     ///   [`response`](HandshakeError::response). If the offer itself is invalid, the client does
     ///   not connect.
@@ -193,25 +197,14 @@ impl Client {
     /// [`Error`], as [`connect`](Self::connect) returns it.
     pub async fn connect_with_response(&self) -> Result<(WebSocket<Stream>, Response), Error> {
         self.offer.check()?;
-        let uri = self.offer.uri();
-        // A wrong configuration of TLS is reported before anything is sent.
-        let tls = match &self.tls {
-            _ if !uri.is_secure() => None,
-            Some(connector) => Some(connector.clone()),
-            None => Some(platform()?),
-        };
-        let tcp = Box::pin(self.dialler.connect(&uri.dial_host(), uri.port())).await?;
-        tcp.set_nodelay(true)?;
+        let route = Box::pin(self.dial(self.offer.uri())).await?;
         let deadline = self.config.timeouts.opening(now());
-        let stream = match tls {
-            None => Stream::from(tcp),
-            Some(connector) => Box::pin(connect_tls(connector, tcp, uri.host(), &deadline)).await?,
-        };
+        let stream = Box::pin(route.open(&deadline)).await?;
         Box::pin(self.handshake_until(stream, &deadline)).await
     }
 
     /// Does the opening handshake over a transport that is already connected, such as a Unix socket
-    /// or a proxy's.
+    /// or another TLS implementation.
     ///
     /// # Errors
     ///

@@ -50,30 +50,48 @@ impl Dialler {
     }
 
     pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-        let until = self.connect_timeout.and_then(|time| now().checked_add(time));
-        let failed = |attempts, lookup| ConnectError::new(host, port, attempts, lookup);
+        let until = self.until();
+        let plan = self.plan(host, port, until).await?;
+        let (running, attempts, clock) = (Vec::new(), Vec::new(), Clock::default());
+        let mut race = Race { plan, until, running, attempts, clock };
+        let stream = poll_fn(|cx| race.poll(cx)).await;
+        stream.ok_or_else(|| ConnectError::new(host, port, race.attempts, None))
+    }
+
+    /// Returns the address of the host that would be tried first.
+    #[cfg(feature = "proxy")]
+    pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<SocketAddr, ConnectError> {
+        let plan = self.plan(host, port, self.until()).await?;
+        let first = plan.untried().next();
+        first.ok_or_else(|| ConnectError::new(host, port, Vec::new(), None))
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.connect_timeout.and_then(|time| now().checked_add(time))
+    }
+
+    async fn plan(
+        &self,
+        host: &str,
+        port: u16,
+        until: Option<Instant>,
+    ) -> Result<HappyEyeballs, ConnectError> {
         // An IPv6 address in brackets, as in a URL.
         let name = host.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host);
         let addresses = match until {
-            Some(at) => match timeout_at(at.into(), self.resolve(name, port)).await {
+            Some(at) => match timeout_at(at.into(), self.lookup(name, port)).await {
                 Ok(addresses) => addresses,
                 Err(late) => Err(late.into()),
             },
-            None => self.resolve(name, port).await,
+            None => self.lookup(name, port).await,
         };
         match addresses {
-            Ok(addresses) => {
-                let plan = HappyEyeballs::new(addresses, self.order, self.delay);
-                let (running, attempts, clock) = (Vec::new(), Vec::new(), Clock::default());
-                let mut race = Race { plan, until, running, attempts, clock };
-                let stream = poll_fn(|cx| race.poll(cx)).await;
-                stream.ok_or_else(|| failed(race.attempts, None))
-            }
-            Err(error) => Err(failed(Vec::new(), Some(error))),
+            Ok(addresses) => Ok(HappyEyeballs::new(addresses, self.order, self.delay)),
+            Err(error) => Err(ConnectError::new(host, port, Vec::new(), Some(error))),
         }
     }
 
-    async fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    async fn lookup(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         match &self.resolver {
             Some(resolver) => (resolver.0)(name.to_owned(), port).await,
             None => lookup_host((name, port)).await.map(Iterator::collect),

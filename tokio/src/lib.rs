@@ -97,7 +97,8 @@
 //! A [`Client`] tries the addresses of a host one after the other, each 250 ms after the last or at
 //! once when that has failed (RFC 8305), and takes the one that answers first.
 //! [`Client::resolver`] takes another lookup, and [`Client::handshake`] a transport that is already
-//! connected, such as a proxy's or a Unix socket.
+//! connected, such as a Unix socket. With the feature `proxy` `Client::proxy` goes through HTTP and
+//! SOCKS proxies.
 //!
 //! # What is lost, and when
 //!
@@ -128,6 +129,8 @@
 //! - `rustls`: TLS; see `tls`. `webpki-roots`: Mozilla's roots, for programs that ask for them.
 //! - `hyper`: WebSocket on hyper's HTTP/1.1 and HTTP/2; see `hyper`.
 //! - `proxy-protocol`: the PROXY header of a proxy in front of a [`Server`].
+//! - `proxy`: `Client::proxy`, the way through a proxy that the program sets. `proxy-env`: which one
+//!   the environment names, for programs that ask for it.
 //! - `deflate`: permessage-deflate (RFC 7692), where the program asks for it.
 
 mod client;
@@ -145,6 +148,12 @@ mod pool;
 mod proxy_header;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_header;
+#[cfg(not(feature = "proxy"))]
+#[path = "no_proxy.rs"]
+mod proxy;
+#[cfg(feature = "proxy")]
+mod proxy;
+mod route;
 mod server;
 mod split;
 mod stream;

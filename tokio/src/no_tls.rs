@@ -19,12 +19,22 @@ pub(crate) const fn platform() -> Result<Connector, Error> {
     Err(Error::NoTls)
 }
 
+pub(crate) async fn secure(
+    connector: Connector,
+    _: Stream,
+    _: &str,
+    _: &Deadline,
+) -> Result<Stream, Error> {
+    match connector.0 {}
+}
+
+#[cfg(feature = "proxy")]
 pub(crate) async fn connect_tls(
     connector: Connector,
     _: TcpStream,
     _: &str,
     _: &Deadline,
-) -> Result<Stream, Error> {
+) -> Result<Infallible, Error> {
     match connector.0 {}
 }
 

@@ -1,4 +1,4 @@
-//! The opening handshake over a transport, and the end of one that was refused.
+//! Exchanges over a transport before the connection is open, and the end of one that was refused.
 
 use std::future::poll_fn;
 use std::io;
@@ -19,6 +19,14 @@ pub(crate) async fn in_time<T>(deadline: &Deadline, future: impl Future<Output =
     }
 }
 
+/// What one read has brought.
+pub(crate) enum Read {
+    Something,
+    End,
+    /// The deadline has passed.
+    TooLate,
+}
+
 /// Reads until the handshake is complete. The deadline covers the whole handshake: a peer that
 /// sends its head byte by byte does not extend it.
 pub(crate) async fn read_head<S: AsyncRead + Unpin>(
@@ -28,18 +36,29 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(
     deadline: &Deadline,
 ) -> Result<(), Error> {
     while !handshake.advance(input)? {
-        match in_time(deadline, read(io, input)).await {
-            None => handshake.time_out()?,
-            Some(Ok(0)) => handshake.receive_eof()?,
-            Some(Ok(_)) => {}
-            // Truncated TLS: here the same as the end of the stream.
-            Some(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                handshake.receive_eof()?;
-            }
-            Some(Err(error)) => return Err(error.into()),
+        match read_in_time(io, input, deadline).await? {
+            Read::Something => {}
+            Read::End => handshake.receive_eof()?,
+            Read::TooLate => handshake.time_out()?,
         }
     }
     Ok(())
+}
+
+/// Reads once, unless the deadline passes before.
+pub(crate) async fn read_in_time<S: AsyncRead + Unpin>(
+    io: &mut S,
+    input: &mut ReceiveBuffer,
+    deadline: &Deadline,
+) -> io::Result<Read> {
+    match in_time(deadline, read(io, input)).await {
+        None => Ok(Read::TooLate),
+        Some(Ok(0)) => Ok(Read::End),
+        Some(Ok(_)) => Ok(Read::Something),
+        // Truncated TLS: here the same as the end of the stream.
+        Some(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Read::End),
+        Some(Err(error)) => Err(error),
+    }
 }
 
 /// Reads once.

@@ -11,11 +11,13 @@ use sansock::Deadline;
 use sansock::handshake::Incomplete;
 pub use sansock::net::TlsError;
 pub use sansock::net::tls::{Acceptor, AcceptorBuilder, Connector, ConnectorBuilder};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use crate::opening::in_time;
+use crate::transport::Inner;
 use crate::{Client, Error, Server, Stream};
 
 impl Client {
@@ -38,20 +40,38 @@ pub(crate) fn platform() -> Result<Connector, Error> {
     Ok(Connector::platform()?)
 }
 
-pub(crate) async fn connect_tls(
+/// Does the TLS handshake with the server over TCP, or over TLS with a proxy.
+pub(crate) async fn secure(
     connector: Connector,
-    tcp: TcpStream,
+    stream: Stream,
     host: &str,
     deadline: &Deadline,
 ) -> Result<Stream, Error> {
+    match stream.0 {
+        Inner::Tcp(tcp) => Ok(Box::pin(connect_tls(connector, tcp, host, deadline)).await?.into()),
+        #[cfg(feature = "proxy")]
+        Inner::Proxy(tls) => {
+            let tls = Box::pin(connect_tls(connector, *tls, host, deadline)).await?;
+            Ok(Stream(Inner::Nested(Box::new(tls))))
+        }
+        // It is secure already.
+        inner => Ok(Stream(inner)),
+    }
+}
+
+/// Does the TLS handshake with a server, or with a proxy.
+pub(crate) async fn connect_tls<S: AsyncRead + AsyncWrite + Unpin>(
+    connector: Connector,
+    io: S,
+    host: &str,
+    deadline: &Deadline,
+) -> Result<TlsStream<S>, Error> {
     let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
     let name = ServerName::try_from(bare).map_err(|_| TlsError::Host(host.into()))?;
     let connecting =
-        TlsConnector::from(std::sync::Arc::from(connector)).connect(name.to_owned(), tcp);
+        TlsConnector::from(std::sync::Arc::from(connector)).connect(name.to_owned(), io);
     let opened = in_time(deadline, connecting).await;
-    opened_in_time(
-        opened.map(|opened| opened.map(|tls| Stream::from(tokio_rustls::TlsStream::from(tls)))),
-    )
+    opened_in_time(opened).map(TlsStream::from)
 }
 
 pub(crate) async fn accept_tls(
@@ -61,15 +81,13 @@ pub(crate) async fn accept_tls(
 ) -> Result<Stream, Error> {
     let accepting = TlsAcceptor::from(std::sync::Arc::from(acceptor)).accept(tcp);
     let opened = in_time(deadline, accepting).await;
-    opened_in_time(
-        opened.map(|opened| opened.map(|tls| Stream::from(tokio_rustls::TlsStream::from(tls)))),
-    )
+    opened_in_time(opened).map(|tls| TlsStream::from(tls).into())
 }
 
-fn opened_in_time(opened: Option<io::Result<Stream>>) -> Result<Stream, Error> {
+fn opened_in_time<T>(opened: Option<io::Result<T>>) -> Result<T, Error> {
     match opened {
         None => Err(Incomplete::TimedOut.into()),
-        Some(Ok(stream)) => Ok(stream),
+        Some(Ok(tls)) => Ok(tls),
         Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
             Err(TlsError::from_io(error).into())
         }

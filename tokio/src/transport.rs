@@ -7,19 +7,27 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(feature = "rustls")]
+use tokio_rustls::rustls::CommonState;
 
 #[cfg(feature = "rustls")]
 type Tls = tokio_rustls::TlsStream<TcpStream>;
 
 /// The transport of a connection that this crate has made: TCP, or TLS over it.
 #[derive(Debug)]
-pub struct Stream(Inner);
+pub struct Stream(pub(crate) Inner);
 
 #[derive(Debug)]
-enum Inner {
+pub(crate) enum Inner {
     Tcp(TcpStream),
     #[cfg(feature = "rustls")]
     Tls(Box<Tls>),
+    /// TLS with a proxy, and none with the server.
+    #[cfg(all(feature = "rustls", feature = "proxy"))]
+    Proxy(Box<Tls>),
+    /// TLS with the server, over TLS with a proxy.
+    #[cfg(all(feature = "rustls", feature = "proxy"))]
+    Nested(Box<tokio_rustls::TlsStream<Tls>>),
 }
 
 impl Stream {
@@ -30,6 +38,10 @@ impl Stream {
             Inner::Tcp(tcp) => tcp,
             #[cfg(feature = "rustls")]
             Inner::Tls(tls) => tls.get_ref().0,
+            #[cfg(all(feature = "rustls", feature = "proxy"))]
+            Inner::Proxy(tls) => tls.get_ref().0,
+            #[cfg(all(feature = "rustls", feature = "proxy"))]
+            Inner::Nested(tls) => tls.get_ref().0.get_ref().0,
         }
     }
 
@@ -42,14 +54,30 @@ impl Stream {
         self.get_ref().peer_addr()
     }
 
-    /// Returns the TLS session; `None` for plain TCP.
+    /// Returns the TLS session with the peer; `None` without TLS. That with a proxy does not count.
     #[cfg(feature = "rustls")]
     #[must_use]
-    pub fn tls(&self) -> Option<&Tls> {
+    pub fn tls(&self) -> Option<&CommonState> {
         match &self.0 {
             Inner::Tcp(_) => None,
-            Inner::Tls(tls) => Some(tls),
+            Inner::Tls(tls) => Some(tls.get_ref().1),
+            #[cfg(feature = "proxy")]
+            Inner::Proxy(_) => None,
+            #[cfg(feature = "proxy")]
+            Inner::Nested(tls) => Some(tls.get_ref().1),
         }
+    }
+
+    /// TLS with a proxy.
+    #[cfg(all(feature = "rustls", feature = "proxy"))]
+    pub(crate) fn to_proxy(tls: Tls) -> Self {
+        Self(Inner::Proxy(Box::new(tls)))
+    }
+
+    /// Without TLS there is no TLS with a proxy either.
+    #[cfg(all(not(feature = "rustls"), feature = "proxy"))]
+    pub(crate) const fn to_proxy(tls: std::convert::Infallible) -> Self {
+        match tls {}
     }
 }
 
@@ -73,6 +101,10 @@ macro_rules! within {
             Inner::Tcp(tcp) => Pin::new(tcp).$method($($argument),*),
             #[cfg(feature = "rustls")]
             Inner::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
+            #[cfg(all(feature = "rustls", feature = "proxy"))]
+            Inner::Proxy(tls) => Pin::new(&mut **tls).$method($($argument),*),
+            #[cfg(all(feature = "rustls", feature = "proxy"))]
+            Inner::Nested(tls) => Pin::new(&mut **tls).$method($($argument),*),
         }
     };
 }
@@ -111,6 +143,10 @@ impl AsyncWrite for Stream {
             Inner::Tcp(tcp) => tcp.is_write_vectored(),
             #[cfg(feature = "rustls")]
             Inner::Tls(tls) => tls.is_write_vectored(),
+            #[cfg(all(feature = "rustls", feature = "proxy"))]
+            Inner::Proxy(tls) => tls.is_write_vectored(),
+            #[cfg(all(feature = "rustls", feature = "proxy"))]
+            Inner::Nested(tls) => tls.is_write_vectored(),
         }
     }
 

@@ -267,10 +267,7 @@ mod http2 {
         let mut socket = sansock_tokio::Client::new(&server.url).unwrap().tls(connector.clone());
         socket = socket.subprotocol("b");
         let mut socket = socket.connect().await.unwrap();
-        assert_eq!(
-            socket.get_ref().tls().unwrap().get_ref().1.alpn_protocol(),
-            Some(&b"http/1.1"[..])
-        );
+        assert_eq!(socket.get_ref().tls().unwrap().alpn_protocol(), Some(&b"http/1.1"[..]));
         socket.send("hello").await.unwrap();
         assert_eq!(socket.next_message().await.unwrap(), Some(Message::from("hello")));
 
