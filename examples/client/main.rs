@@ -4,6 +4,7 @@
 //! cargo run --release --example client -- ws://127.0.0.1:9001/
 //! cargo run --release --example client -- --selfcheck ws://127.0.0.1:9001/
 //! cargo run --release --features rustls --example client -- wss://example.com/
+//! cargo run --release --features rustls,proxy-env --example client -- --proxy-env wss://example.com/
 //! ```
 
 use std::num::NonZeroU32;
@@ -17,12 +18,16 @@ use sansock::net::{self, Client, WebSocket};
 use sansock::uri::Uri;
 use sansock::{Config, Event, Keepalive, Timeouts};
 
+use crate::proxies::Proxies;
 use crate::values::value;
 
 #[path = "../command_line/mod.rs"]
 mod command_line;
 mod interactive;
 mod payloads;
+#[path = "../command_line/proxy.rs"]
+mod proxies;
+mod proxy;
 mod selfcheck;
 mod show;
 mod tls;
@@ -42,8 +47,13 @@ Options:
   --header 'NAME: VALUE'   add a header to the request; may be repeated
   --ping SECONDS           send a Ping after this time of silence, and end the connection if
                            nothing arrives for the same time again
-  --ca PEM                 for a wss: URL, trust the authorities in this file instead of the
-                           system's
+  --proxy URL              connect through this proxy: http://, https://, socks5:// (names are
+                           resolved here), socks5h:// (by the proxy) or socks4a://, with
+                           USER:PASSWORD@ in front of the host if it asks for them
+  --proxy-env              connect through the proxy that HTTPS_PROXY (for wss:), HTTP_PROXY (for
+                           ws:) or ALL_PROXY names, except to the hosts in NO_PROXY
+  --ca PEM                 for a wss: URL and an https: proxy, trust the authorities in this
+                           file instead of the system's
   --echo                   send every message back until the connection ends
   --selfcheck              check that the server echoes text and binary of many sizes, answers
                            Pings and closes correctly
@@ -54,7 +64,10 @@ The exit code is 0 after a closing handshake (with --selfcheck only if all check
 ";
 
 fn main() -> ExitCode {
-    command_line::main(HELP, parse, |Options { url, mut client, ca, mode }| {
+    command_line::main(HELP, parse, |Options { url, mut client, proxies, ca, mode }| {
+        if let Some(proxies) = proxies {
+            client = proxy::through(client, proxies);
+        }
         if let Some(ca) = ca {
             client = tls::trust(client, &ca)?;
         }
@@ -72,6 +85,7 @@ fn main() -> ExitCode {
 struct Options {
     url: Uri,
     client: Client,
+    proxies: Option<Proxies>,
     ca: Option<PathBuf>,
     mode: Mode,
 }
@@ -83,7 +97,7 @@ enum Mode {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
-    let (mut url, mut ca, mut mode) = (None, None, None);
+    let (mut url, mut proxies, mut ca, mut mode) = (None, None, None, None);
     let (mut subprotocols, mut headers) = (Vec::new(), Vec::new());
     let mut timeouts = Timeouts::new();
     while let Some(argument) = arguments.next()? {
@@ -94,6 +108,10 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
                 let seconds: NonZeroU32 = value(&mut arguments, "ping")?;
                 let interval = Duration::from_secs(seconds.get().into());
                 timeouts = timeouts.keepalive(Keepalive { interval, timeout: interval });
+            }
+            Arg::Long(option @ ("proxy" | "proxy-env")) => {
+                let option = option.to_owned();
+                proxies::parse(&option, &mut arguments, &mut proxies)?;
             }
             Arg::Long("ca") => ca = Some(arguments.value()?.into()),
             Arg::Long("echo") if mode.is_none() => mode = Some(Mode::Echo),
@@ -119,7 +137,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
         Mode::Selfcheck => Client::with_offer(offer).write_timeout(selfcheck::TIMEOUT),
         _ => Client::with_offer(offer),
     };
-    Ok(Some(Options { url, client: client.config(config), ca, mode }))
+    Ok(Some(Options { url, client: client.config(config), proxies, ca, mode }))
 }
 
 fn header(line: &str) -> Result<(String, String), &'static str> {

@@ -8,7 +8,10 @@ use sansock::net::Client;
 #[cfg(feature = "rustls")]
 pub(crate) fn trust(client: Client, ca: &Path) -> Result<Client, Box<dyn Error>> {
     use sansock::net::tls::Connector;
-    Ok(client.tls(Connector::builder().roots_from_pem_file(ca)?.build()?))
+    let connector = Connector::builder().roots_from_pem_file(ca)?.build()?;
+    #[cfg(feature = "proxy")]
+    let client = client.proxy_tls(connector.clone());
+    Ok(client.tls(connector))
 }
 
 #[cfg(not(feature = "rustls"))]

@@ -8,6 +8,8 @@ mod event_loop;
 mod program;
 #[cfg(all(unix, feature = "proxy-protocol"))]
 mod service;
+#[cfg(feature = "proxy-env")]
+mod proxy;
 #[cfg(feature = "web")]
 mod web;
 
@@ -26,7 +28,18 @@ fn each_has_help() {
         ),
         (
             "client",
-            &["URL", "--subprotocol", "--header", "--ping", "--ca", "--echo", "--selfcheck"],
+            &[
+                "URL",
+                "--subprotocol",
+                "--header",
+                "--ping",
+                "--proxy URL",
+                "--proxy-env",
+                "NO_PROXY",
+                "--ca",
+                "--echo",
+                "--selfcheck",
+            ],
         ),
         ("event_loop", &["[ADDR]"]),
         ("autobahn_client", &["URL", "--agent"]),
@@ -39,7 +52,7 @@ fn each_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&str, &[&str], &str); 28] = [
+    let wrong: [(&str, &[&str], &str); 30] = [
         ("echo_server", &["--nonsense"], "--nonsense"),
         ("echo_server", &["nonsense"], "nonsense"),
         ("echo_server", &["127.0.0.1:65536"], "127.0.0.1:65536"),
@@ -63,6 +76,8 @@ fn wrong_arguments_are_named_and_end_with_2() {
         ("client", &["ws://127.0.0.1/", "--header", "Upgrade: h2c"], "Upgrade"),
         ("client", &["ws://127.0.0.1/", "--subprotocol", "a b"], "a b"),
         ("client", &["ws://127.0.0.1/", "--ping", "often"], "--ping"),
+        ("client", &["ws://127.0.0.1/", "--proxy"], "--proxy"),
+        ("client", &["ws://127.0.0.1/", "--proxy", "ftp://p"], "--proxy"),
         ("autobahn_client", &[], "URL"),
         ("autobahn_client", &["127.0.0.1:9001"], "127.0.0.1:9001"),
         ("autobahn_client", &["ws://127.0.0.1/", "--nonsense"], "--nonsense"),

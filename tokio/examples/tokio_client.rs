@@ -19,11 +19,14 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::timeout;
 
 use crate::payloads::{SIZES, binary, fragments, text};
+use crate::proxies::Proxies;
 
 #[path = "../../examples/command_line/mod.rs"]
 mod command_line;
 #[path = "../../examples/client/payloads.rs"]
 mod payloads;
+#[path = "../../examples/command_line/proxy.rs"]
+mod proxies;
 #[path = "../../examples/client/show.rs"]
 mod show;
 
@@ -34,10 +37,17 @@ Ctrl-C or the end of the input closes the connection with 1000.
 Usage: tokio_client URL [OPTIONS]
 
 Options:
-  --echo       send every message back, until the server closes
-  --selfcheck  check an echo server: messages of many sizes, fragments, Pings, the closing handshake
-  --ca PEM     trust the certificate authorities in this file, instead of the system's
-  --help       show this
+  --echo                   send every message back, until the server closes
+  --selfcheck              check an echo server: messages of many sizes, fragments, Pings, the
+                           closing handshake
+  --proxy URL              connect through this proxy: http://, https://, socks5:// (names are
+                           resolved here), socks5h:// (by the proxy) or socks4a://, with
+                           USER:PASSWORD@ in front of the host if it asks for them
+  --proxy-env              connect through the proxy that HTTPS_PROXY (for wss:), HTTP_PROXY (for
+                           ws:) or ALL_PROXY names, except to the hosts in NO_PROXY
+  --ca PEM                 trust the certificate authorities in this file instead of the
+                           system's, for the server and for an https: proxy
+  --help                   show this
 ";
 
 /// How long an answer, and each write, may take.
@@ -55,6 +65,7 @@ fn main() -> ExitCode {
 
 struct Options {
     url: Uri,
+    proxies: Option<Proxies>,
     ca: Option<PathBuf>,
     mode: Mode,
 }
@@ -67,9 +78,13 @@ enum Mode {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
-    let (mut url, mut ca, mut mode) = (None, None, None);
+    let (mut url, mut proxies, mut ca, mut mode) = (None, None, None, None);
     while let Some(argument) = arguments.next()? {
         match argument {
+            Arg::Long(option @ ("proxy" | "proxy-env")) => {
+                let option = option.to_owned();
+                proxies::parse(&option, &mut arguments, &mut proxies)?;
+            }
             Arg::Long("ca") => ca = Some(arguments.value()?.into()),
             Arg::Long("echo") if mode.is_none() => mode = Some(Mode::Echo),
             Arg::Long("selfcheck") if mode.is_none() => mode = Some(Mode::Selfcheck),
@@ -80,11 +95,14 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
         }
     }
     let url = url.ok_or("the URL is missing")?;
-    Ok(Some(Options { url, ca, mode: mode.unwrap_or(Mode::Interactive) }))
+    Ok(Some(Options { url, proxies, ca, mode: mode.unwrap_or(Mode::Interactive) }))
 }
 
-async fn run(Options { url, ca, mode }: Options) -> Result<(), Box<dyn Error>> {
+async fn run(Options { url, proxies, ca, mode }: Options) -> Result<(), Box<dyn Error>> {
     let mut client = Client::new(&url.to_string())?.write_timeout(TIMEOUT);
+    if let Some(proxies) = proxies {
+        client = through(client, proxies);
+    }
     if let Some(ca) = &ca {
         client = trust(client, ca)?;
     }
@@ -97,10 +115,23 @@ async fn run(Options { url, ca, mode }: Options) -> Result<(), Box<dyn Error>> {
     }
 }
 
+#[cfg(feature = "proxy")]
+fn through(client: Client, proxies: Proxies) -> Client {
+    client.proxy(proxies)
+}
+
+#[cfg(not(feature = "proxy"))]
+fn through(_: Client, proxies: Proxies) -> Client {
+    match proxies {}
+}
+
 #[cfg(feature = "rustls")]
 fn trust(client: Client, ca: &Path) -> Result<Client, Box<dyn Error>> {
     use sansock_tokio::tls::Connector;
-    Ok(client.tls(Connector::builder().roots_from_pem_file(ca)?.build()?))
+    let connector = Connector::builder().roots_from_pem_file(ca)?.build()?;
+    #[cfg(feature = "proxy")]
+    let client = client.proxy_tls(connector.clone());
+    Ok(client.tls(connector))
 }
 
 #[cfg(not(feature = "rustls"))]

@@ -106,7 +106,7 @@ fn the_client_finds_hypers_server_right() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&str, &[&str], &str); 13] = [
+    let wrong: [(&str, &[&str], &str); 14] = [
         ("tokio_echo_server", &["--nonsense"], "--nonsense"),
         ("tokio_echo_server", &["nonsense"], "nonsense"),
         ("tokio_echo_server", &["--mode", "fast"], "--mode"),
@@ -118,6 +118,7 @@ fn wrong_arguments_are_named_and_end_with_2() {
         ("tokio_client", &[], "URL"),
         ("tokio_client", &["http://127.0.0.1/"], "http://127.0.0.1/"),
         ("tokio_client", &["ws://127.0.0.1/", "--echo", "--selfcheck"], "--selfcheck"),
+        ("tokio_client", &["ws://127.0.0.1/", "--proxy", "ftp://p"], "--proxy"),
         ("tokio_autobahn_client", &[], "URL"),
         ("tokio_autobahn_client", &["ws://127.0.0.1/", "--agent", "a b"], "--agent"),
     ];
