@@ -48,7 +48,8 @@ impl Keepalive {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// How long the whole opening handshake may take (not each read). Default 10 seconds.
+    /// How long the whole opening handshake may take (not each read), together with TLS and with what
+    /// is said to a proxy before. Default 10 seconds.
     pub handshake: Option<Duration>,
     /// Pings that check whether the peer is alive. Default `None`.
     pub keepalive: Option<Keepalive>,

@@ -12,6 +12,7 @@ mod closing;
 mod head;
 mod headers;
 mod messages;
+mod proxy;
 mod server;
 
 use proptest::collection::vec;
