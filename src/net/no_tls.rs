@@ -36,27 +36,27 @@ impl Acceptor {
 }
 
 impl Session {
-    pub(crate) fn handshake(&self, _: impl Wire, _: &Deadline) -> Result<(), Error> {
+    pub(crate) fn handshake(&self, _: &dyn Wire, _: &Deadline) -> Result<(), Error> {
         match *self {}
     }
 
-    pub(crate) fn read(&self, _: impl Wire, _: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&self, _: &dyn Wire, _: &mut [u8]) -> io::Result<usize> {
         match *self {}
     }
 
-    pub(crate) fn write(&self, _: impl Wire, _: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write(&self, _: &dyn Wire, _: &[IoSlice<'_>]) -> io::Result<usize> {
         match *self {}
     }
 
-    pub(crate) fn write_now(&self, _: impl Wire, _: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_now(&self, _: &dyn Wire, _: &[u8]) -> io::Result<()> {
         match *self {}
     }
 
-    pub(crate) fn flush(&self, _: impl Wire) -> io::Result<()> {
+    pub(crate) fn flush(&self, _: &dyn Wire) -> io::Result<()> {
         match *self {}
     }
 
-    pub(crate) fn close(&self, _: impl Wire) {
+    pub(crate) fn close(&self, _: &dyn Wire) {
         match *self {}
     }
 }

@@ -55,7 +55,7 @@ impl Stream {
     pub(super) fn open(&self, deadline: &Deadline) -> Result<(), Error> {
         match &self.0.tls {
             None => Ok(()),
-            Some(tls) => tls.handshake(self.wire(), deadline),
+            Some(tls) => tls.handshake(&self.wire(), deadline),
         }
     }
 
@@ -83,7 +83,7 @@ impl Stream {
     pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0.tls {
             None => self.wire().write_now(bytes),
-            Some(tls) => tls.write_now(self.wire(), bytes).map(|()| bytes.len()),
+            Some(tls) => tls.write_now(&self.wire(), bytes).map(|()| bytes.len()),
         }
     }
 }
@@ -108,7 +108,7 @@ impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.0.tls {
             None => self.wire().read(buffer),
-            Some(tls) => tls.read(self.wire(), buffer),
+            Some(tls) => tls.read(&self.wire(), buffer),
         }
     }
 }
@@ -118,7 +118,7 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0.tls {
             None => self.wire().write(bytes),
-            Some(tls) => tls.write(self.wire(), &[IoSlice::new(bytes)]),
+            Some(tls) => tls.write(&self.wire(), &[IoSlice::new(bytes)]),
         }
     }
 
@@ -126,7 +126,7 @@ impl Write for Stream {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match &self.0.tls {
             None => self.wire().write_vectored(slices),
-            Some(tls) => tls.write(self.wire(), slices),
+            Some(tls) => tls.write(&self.wire(), slices),
         }
     }
 
@@ -134,7 +134,7 @@ impl Write for Stream {
     fn flush(&mut self) -> io::Result<()> {
         match &self.0.tls {
             None => self.wire().flush(),
-            Some(tls) => tls.flush(self.wire()),
+            Some(tls) => tls.flush(&self.wire()),
         }
     }
 }
@@ -150,7 +150,7 @@ impl Transport for Stream {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         if let Some(tls) = &self.0.tls {
-            tls.close(self.wire());
+            tls.close(&self.wire());
         }
         self.wire().shutdown_write()
     }

@@ -1,30 +1,54 @@
-//! What a stream of bytes, or a TLS session, runs on: TCP, or what a proxy needs around it.
+//! What a TLS session runs on: TCP, or what a proxy needs around it.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::transport::Transport;
+/// A transport that is shared. As an object, or each kind would have its own copy of TLS.
+#[cfg_attr(not(feature = "rustls"), expect(dead_code, reason = "TLS alone uses all of it"))]
+pub(crate) trait Wire {
+    /// [`io::Read::read`]
+    fn read_once(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-/// A shared reference to a transport that is open. Its clones are the same transport.
-pub(crate) trait Wire: Transport + Copy {
-    /// The timeout that [`Transport::set_write_timeout`] has set.
-    #[cfg_attr(not(feature = "rustls"), expect(dead_code, reason = "TLS restores it"))]
-    fn write_timeout(self) -> io::Result<Option<Duration>>;
+    /// [`io::Write::write`]
+    fn write_once(&self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Writes the part of a few bytes that the network takes without waiting, and returns its
     /// length. No other thread may be writing.
-    fn write_now(self, bytes: &[u8]) -> io::Result<usize>;
+    fn write_now(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// The TCP connection below, which has the timeouts.
+    fn tcp(&self) -> &TcpStream;
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.tcp().set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.tcp().set_write_timeout(timeout)
+    }
+
+    fn write_timeout(&self) -> io::Result<Option<Duration>> {
+        self.tcp().write_timeout()
+    }
 }
 
 impl Wire for &TcpStream {
-    fn write_timeout(self) -> io::Result<Option<Duration>> {
-        TcpStream::write_timeout(self)
+    fn read_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&**self).read(buffer)
     }
 
-    fn write_now(mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.set_nonblocking(true).and_then(|()| self.write(bytes));
+    fn write_once(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&**self).write(bytes)
+    }
+
+    fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.set_nonblocking(true).and_then(|()| self.write_once(bytes));
         let _ = self.set_nonblocking(false);
         written
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        self
     }
 }

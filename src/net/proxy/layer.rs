@@ -37,7 +37,7 @@ pub(crate) struct Layered<'s> {
 impl Layered<'_> {
     /// Does the TLS handshake with the proxy, if TLS is configured.
     pub(super) fn open(self, deadline: &Deadline) -> Result<(), Error> {
-        self.tls.map_or(Ok(()), |tls| tls.handshake(self.tcp, deadline))
+        self.tls.map_or(Ok(()), |tls| tls.handshake(&self.tcp, deadline))
     }
 }
 
@@ -46,7 +46,7 @@ impl Read for Layered<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.tls {
             None => self.tcp.read(buffer),
-            Some(tls) => tls.read(self.tcp, buffer),
+            Some(tls) => tls.read(&self.tcp, buffer),
         }
     }
 }
@@ -56,7 +56,7 @@ impl Write for Layered<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.tls {
             None => self.tcp.write(bytes),
-            Some(tls) => tls.write(self.tcp, &[IoSlice::new(bytes)]),
+            Some(tls) => tls.write(&self.tcp, &[IoSlice::new(bytes)]),
         }
     }
 
@@ -64,42 +64,52 @@ impl Write for Layered<'_> {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self.tls {
             None => self.tcp.write_vectored(slices),
-            Some(tls) => tls.write(self.tcp, slices),
+            Some(tls) => tls.write(&self.tcp, slices),
         }
     }
 
     #[inline]
     fn flush(&mut self) -> io::Result<()> {
-        self.tls.map_or(Ok(()), |tls| tls.flush(self.tcp))
+        self.tls.map_or(Ok(()), |tls| tls.flush(&self.tcp))
     }
 }
 
 impl Transport for Layered<'_> {
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.tcp.set_read_timeout(timeout)
+        Wire::set_read_timeout(self, timeout)
     }
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.tcp.set_write_timeout(timeout)
+        Wire::set_write_timeout(self, timeout)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         if let Some(tls) = self.tls {
-            tls.close(self.tcp);
+            tls.close(&self.tcp);
         }
         self.tcp.shutdown_write()
     }
 }
 
 impl Wire for Layered<'_> {
-    fn write_timeout(self) -> io::Result<Option<Duration>> {
-        self.tcp.write_timeout()
+    fn read_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut stream = *self;
+        stream.read(buffer)
     }
 
-    fn write_now(self, bytes: &[u8]) -> io::Result<usize> {
+    fn write_once(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut stream = *self;
+        stream.write(bytes)
+    }
+
+    fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.tls {
             None => self.tcp.write_now(bytes),
-            Some(tls) => tls.write_now(self.tcp, bytes).map(|()| bytes.len()),
+            Some(tls) => tls.write_now(&self.tcp, bytes).map(|()| bytes.len()),
         }
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        self.tcp
     }
 }

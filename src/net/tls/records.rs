@@ -30,13 +30,13 @@ pub(super) struct Received {
 
 impl Received {
     /// Reads once. The session must have processed everything that arrived before.
-    pub(super) fn read_from(&mut self, mut wire: impl Wire) -> io::Result<()> {
+    pub(super) fn read_from(&mut self, wire: &dyn Wire) -> io::Result<()> {
         if self.end == self.bytes.len() {
             let size = self.bytes.len().saturating_mul(4).clamp(LEAST, MOST);
             self.bytes.resize(size, 0);
         }
         (self.start, self.end) = (0, 0);
-        let result = wire.read(&mut self.bytes);
+        let result = wire.read_once(&mut self.bytes);
         match &result {
             Ok(n) => self.end = *n,
             // A connection that waits for a long time needs no buffer for a burst.
@@ -117,7 +117,7 @@ impl Unsent {
     /// buffer knows that this frame has begun and does not replace a waiting Pong.
     pub(super) fn write(
         &mut self,
-        wire: impl Wire,
+        wire: &dyn Wire,
         tls: &Mutex<Connection>,
         slices: &[IoSlice<'_>],
     ) -> io::Result<usize> {
@@ -161,15 +161,15 @@ impl Unsent {
     }
 
     /// Writes all records.
-    pub(super) fn send(&mut self, wire: impl Wire) -> io::Result<()> {
+    pub(super) fn send(&mut self, wire: &dyn Wire) -> io::Result<()> {
         self.send_as_is(wire, &[])
     }
 
     /// Writes all records, and then `bytes` without encryption.
-    pub(super) fn send_as_is(&mut self, mut wire: impl Wire, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn send_as_is(&mut self, wire: &dyn Wire, bytes: &[u8]) -> io::Result<()> {
         self.bytes.extend_from_slice(bytes);
         while let Some(bytes) = self.bytes.get(self.start..).filter(|bytes| !bytes.is_empty()) {
-            match wire.write(bytes) {
+            match wire.write_once(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => self.start = self.start.saturating_add(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -267,16 +267,16 @@ mod tests {
         let (tls, mut unsent) = (Mutex::new(client), Unsent::default());
         let slices = [IoSlice::new(b"Hello, "), IoSlice::new(b"world")];
         // One byte shows that the message is encrypted; the others count when it is written.
-        assert_eq!(unsent.write(&tcp, &tls, &slices).unwrap(), 1);
+        assert_eq!(unsent.write(&&tcp, &tls, &slices).unwrap(), 1);
         for _ in 0..3 {
-            let error = unsent.write(&tcp, &tls, &[IoSlice::new(b"ello, world")]).unwrap_err();
+            let error = unsent.write(&&tcp, &tls, &[IoSlice::new(b"ello, world")]).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         }
         peer.read_exact(&mut vec![0; filled]).unwrap();
         tcp.set_nonblocking(false).unwrap();
-        assert_eq!(unsent.write(&tcp, &tls, &[IoSlice::new(b"ello, world")]).unwrap(), 11);
+        assert_eq!(unsent.write(&&tcp, &tls, &[IoSlice::new(b"ello, world")]).unwrap(), 11);
         assert!(unsent.is_empty());
-        assert_eq!(unsent.write(&tcp, &tls, &[IoSlice::new(b"!")]).unwrap(), 1);
+        assert_eq!(unsent.write(&&tcp, &tls, &[IoSlice::new(b"!")]).unwrap(), 1);
         drop(tcp);
         let mut records = Vec::new();
         peer.read_to_end(&mut records).unwrap();

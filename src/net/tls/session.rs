@@ -49,7 +49,7 @@ impl Session {
     }
 
     /// Does the TLS handshake. It leaves the stream's write timeout as it was.
-    pub(crate) fn handshake(&self, wire: impl Wire, deadline: &Deadline) -> Result<(), Error> {
+    pub(crate) fn handshake(&self, wire: &dyn Wire, deadline: &Deadline) -> Result<(), Error> {
         let write_timeout = wire.write_timeout()?;
         let result = self.complete_handshake(wire, deadline);
         if matches!(result, Err(Error::Tls(_))) {
@@ -59,7 +59,7 @@ impl Session {
         result
     }
 
-    fn complete_handshake(&self, wire: impl Wire, deadline: &Deadline) -> Result<(), Error> {
+    fn complete_handshake(&self, wire: &dyn Wire, deadline: &Deadline) -> Result<(), Error> {
         let mut received = lock(&self.received);
         let mut unsent = lock(&self.unsent);
         let mut expects_client = self.with_connection(|tls| matches!(tls, Connection::Server(_)));
@@ -97,7 +97,7 @@ impl Session {
     /// Reads from the stream once at most. Fails with [`io::ErrorKind::Interrupted`] if that
     /// brought only a part of a record: the caller checks its timers before it reads again, so a
     /// peer that sends its records byte by byte gains no time.
-    pub(crate) fn read(&self, wire: impl Wire, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&self, wire: &dyn Wire, buffer: &mut [u8]) -> io::Result<usize> {
         // While another thread reads, there is nothing left to wait for.
         let mut received = try_lock(&self.received).ok_or(io::ErrorKind::WouldBlock)?;
         if let Some(n) = self.open(wire, &mut received, buffer)? {
@@ -112,7 +112,7 @@ impl Session {
     /// Returns `None` if there is no plaintext.
     fn open(
         &self,
-        wire: impl Wire,
+        wire: &dyn Wire,
         received: &mut Received,
         buffer: &mut [u8],
     ) -> io::Result<Option<usize>> {
@@ -147,18 +147,18 @@ impl Session {
     }
 
     /// Encrypts and writes. Bytes count as written when their records have been written.
-    pub(crate) fn write(&self, wire: impl Wire, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write(&self, wire: &dyn Wire, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         lock(&self.unsent).write(wire, &self.tls, slices)
     }
 
-    pub(crate) fn flush(&self, wire: impl Wire) -> io::Result<()> {
+    pub(crate) fn flush(&self, wire: &dyn Wire) -> io::Result<()> {
         lock(&self.unsent).send(wire)
     }
 
     /// Encrypts a few bytes and writes as much as the network takes at once; the rest is written
     /// before whatever comes next. Fails with [`io::ErrorKind::WouldBlock`] while another thread
     /// writes.
-    pub(crate) fn write_now(&self, wire: impl Wire, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_now(&self, wire: &dyn Wire, bytes: &[u8]) -> io::Result<()> {
         let Some(mut unsent) = try_lock(&self.unsent).filter(|unsent| unsent.is_empty()) else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
@@ -167,7 +167,7 @@ impl Session {
     }
 
     /// Sends `close_notify`, if that takes a short time only.
-    pub(crate) fn close(&self, wire: impl Wire) {
+    pub(crate) fn close(&self, wire: &dyn Wire) {
         // A write that another thread has begun will fail: the stream ends below the session.
         let Some(mut unsent) = try_lock(&self.unsent) else { return };
         {
@@ -181,7 +181,7 @@ impl Session {
 
     /// Sends the alert that tells the peer why the session failed, if no other thread writes and
     /// the network takes it at once.
-    fn send_alert(&self, wire: impl Wire) {
+    fn send_alert(&self, wire: &dyn Wire) {
         if let Some(mut unsent) = try_lock(&self.unsent) {
             let _ = unsent.take(&mut lock(&self.tls));
             let _ = with_write_timeout(wire, NO_WAIT, || unsent.send(wire));
@@ -213,7 +213,7 @@ fn ignore_would_block(result: io::Result<()>) -> io::Result<()> {
 
 /// Calls `write` while writes to the stream take no longer than `time`.
 fn with_write_timeout<T>(
-    wire: impl Wire,
+    wire: &dyn Wire,
     time: Duration,
     write: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
