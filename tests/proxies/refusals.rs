@@ -1,16 +1,17 @@
 //! What does not work, and which hop the error names.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::sync::Arc;
 
+use sansock::Timeouts;
 use sansock::dial::{ProxyScheme, SocksRefusal, TunnelError};
 use sansock::handshake::{HeadError, UsageError};
 use sansock::net::tls::Connector;
-use sansock::net::{Error, ProxyCause, TlsError};
+use sansock::net::{Error, ProxyCause, Stream, TlsError};
 
 use crate::certificates::ours;
 use crate::driver::{Dial, Driver};
-use crate::fake::{Fake, USER};
+use crate::fake::{Fake, USER, acceptor};
 use crate::origin::{Origin, closed};
 
 /// What failed at the proxy; the error names it.
@@ -139,6 +140,36 @@ fn a_proxy_that_speaks_no_tls_is_the_proxys_error<D: Driver>() {
     assert!(matches!(cause(&error, &plain), ProxyCause::Tls(TlsError::NotTls)), "{error:?}");
 }
 
+/// "Clients MUST send a closure alert before closing the connection" (RFC 9112, 9.8)
+fn tls_with_a_proxy_that_refuses_is_ended_in_order<D: Driver>() {
+    let origin = Origin::start(false);
+    let fake = Fake::that(ProxyScheme::Https, |tcp, said| {
+        let timeouts = Timeouts::new();
+        let mut stream = acceptor().accept(tcp, &timeouts).map_err(io::Error::other)?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.extend(read(&mut stream)?);
+        }
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")?;
+        // The end of a stream that was cut off is an error.
+        let end = read(&mut stream).map_or_else(|error| error.to_string(), |_| "in order".into());
+        said.send(end.into_bytes()).map_err(io::Error::other)
+    });
+    let error = failure::<D>(&Dial::new(&origin, &fake, fake.proxy()));
+    assert!(matches!(tunnel(&error, &fake), TunnelError::Refused(_)), "{error:?}");
+    assert_eq!(String::from_utf8(fake.said()).unwrap(), "in order");
+}
+
+fn read(stream: &mut Stream) -> io::Result<Vec<u8>> {
+    let mut bytes = [0; 1 << 10];
+    loop {
+        match stream.read(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read.map(|n| bytes[..n].to_vec()),
+        }
+    }
+}
+
 fn a_header_for_the_proxy_is_checked_before_connecting<D: Driver>() {
     let origin = Origin::start(false);
     let fake = Fake::start(ProxyScheme::Http, false);
@@ -180,6 +211,7 @@ on_all_drivers!(
     a_proxy_that_is_not_there_is_named_with_its_addresses,
     certificates_are_checked_for_each_hop,
     a_proxy_that_speaks_no_tls_is_the_proxys_error,
+    tls_with_a_proxy_that_refuses_is_ended_in_order,
     a_header_for_the_proxy_is_checked_before_connecting,
     a_server_that_has_no_address_is_the_servers_error,
 );

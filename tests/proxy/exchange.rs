@@ -8,6 +8,7 @@ use sansock::uri::Uri;
 use sansock::{ReceiveBuffer, SendBuffer};
 
 /// A client in an exchange with a proxy.
+#[derive(Debug)]
 pub(crate) struct Exchange {
     tunnel: Tunnel,
     input: ReceiveBuffer,

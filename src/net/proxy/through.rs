@@ -64,13 +64,13 @@ impl Through {
     }
 
     /// Does the TLS handshake with the proxy, if there is one, and the exchange. Nothing for the
-    /// server is written before it has ended.
+    /// server is written before it has ended. If it fails, TLS with the proxy is ended: "Clients MUST
+    /// send a closure alert before closing the connection" (RFC 9112, 9.8).
     pub(crate) fn open(mut self, stream: &Stream, deadline: &Deadline) -> Result<(), Error> {
         let mut wire = stream.wire();
-        let opened = wire.open(deadline).map_err(Into::into);
-        let exchanged =
-            opened.and_then(|()| exchange(&mut wire, &mut self.tunnel, &mut self.output, deadline));
-        at(&self.proxy, exchanged)
+        at(&self.proxy, wire.open(deadline).map_err(Into::into))?;
+        let exchanged = exchange(&mut wire, &mut self.tunnel, &mut self.output, deadline);
+        at(&self.proxy, exchanged.inspect_err(|_| drop(wire.shutdown_write())))
     }
 }
 

@@ -7,12 +7,12 @@ use sansock::handshake::HeadLimits;
 use sansock::net::{ProxyCause, ProxyError};
 use sansock::uri::Uri;
 use sansock::{Deadline, ReceiveBuffer, SendBuffer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::options::Options;
 use crate::dialler::Dialler;
-use crate::opening::{Read, read_in_time, write_until};
+use crate::opening::{Read, in_time, read_in_time, write_until};
 use crate::tls::{Connector, connect_tls, platform};
 use crate::{Error, Stream};
 
@@ -88,8 +88,12 @@ impl Through {
                 Stream::to_proxy(connect_tls(connector, tcp, self.proxy.host(), deadline).await?)
             }
         };
-        exchange(&mut stream, &mut self.tunnel, &mut self.output, deadline).await?;
-        Ok(stream)
+        let exchanged = exchange(&mut stream, &mut self.tunnel, &mut self.output, deadline).await;
+        if exchanged.is_err() {
+            // "Clients MUST send a closure alert before closing the connection" (RFC 9112, 9.8)
+            let _ = in_time(deadline, stream.shutdown()).await;
+        }
+        exchanged.map(|()| stream)
     }
 }
 
