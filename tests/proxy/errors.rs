@@ -62,6 +62,10 @@ fn what_is_shown_has_no_password() {
         let proxies = Proxies::none().ws(proxy.clone()).wss(proxy).except(|_| true);
         for shown in [format!("{exchange:?}"), format!("{proxies:?}")] {
             assert!(!shown.contains("secret") && !shown.contains("user"), "{shown}");
+            assert!(
+                shown.contains("Tunnel(") || shown.contains(&format!("{scheme}://p:")),
+                "{shown}"
+            );
         }
     }
     assert_eq!(ProxyScheme::Socks4a.as_str(), "socks4a");

@@ -86,6 +86,8 @@ fn first(names: Names, read: impl Fn(&str) -> Option<String>) -> Option<(&'stati
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
     use crate::dial::InvalidProxy;
 
@@ -174,11 +176,30 @@ mod tests {
         }
     }
 
+    /// In a process of its own: no test may change the environment of others.
     #[test]
     fn the_environment_is_read() {
-        // Whatever it says here: no test may change it while others run.
-        let read = Proxies::from_env().map(|proxies| format!("{proxies:?}"));
-        let variables = |name: &str| env::var(name).ok();
-        assert_eq!(read, Proxies::from_variables(variables).map(|it| format!("{it:?}")));
+        const NAME: &str = "dial::proxy::environment::tests::the_environment_is_read";
+        const IN_CHILD: &str = "SANSOCK_TEST_CHILD";
+        if env::var_os(IN_CHILD).is_some() {
+            let proxies = Proxies::from_env().unwrap();
+            let hosts = ["wss://example.com/", "wss://example.org/"].map(|url| {
+                let proxy = proxies.choose(&url.parse().unwrap());
+                proxy.map(|proxy| proxy.host().to_owned())
+            });
+            assert_eq!(hosts, [Some("proxy.test".into()), None]);
+            return;
+        }
+        let mut child = Command::new(env::current_exe().unwrap());
+        for name in [ALL, HTTP, HTTPS, NO].into_iter().flatten() {
+            child.env_remove(name);
+        }
+        child
+            .env(IN_CHILD, "")
+            .env("https_proxy", "http://proxy.test")
+            .env("NO_PROXY", "example.org");
+        let output = child.args([NAME, "--exact"]).output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && shown.contains("1 passed"), "{shown}");
     }
 }

@@ -130,7 +130,6 @@ impl From<HandshakeError> for TunnelError {
     fn from(error: HandshakeError) -> Self {
         match error {
             HandshakeError::Head(error) => Self::Head(error),
-            HandshakeError::Usage(error) => Self::Usage(error),
             // The reader of a head has only the errors of a head.
             _ => Self::Head(HeadError::StartLine),
         }

@@ -312,13 +312,16 @@ mod tests {
             let credentials = proxy.credentials.as_ref().unwrap();
             assert_eq!(credentials.user, user.as_bytes());
             assert_eq!(credentials.password, password.as_bytes());
+            assert_eq!(format!("{proxy:?}"), "Proxy(http://p:80, ***)");
             for shown in [proxy.to_string(), format!("{proxy:?}"), format!("{proxy:#?}")] {
                 assert!(!shown.contains("us") && !shown.contains("se"), "{shown}");
             }
             let set = "http://p".parse::<Proxy>().unwrap().credentials(user, password);
             assert_eq!(set, Ok(proxy));
         }
-        assert!("http://@p".parse::<Proxy>().unwrap().credentials.is_none());
+        let without: Proxy = "http://@p".parse().unwrap();
+        assert_eq!(format!("{without:?}"), "Proxy(http://p:80)");
+        assert!(without.credentials.is_none());
         let proxy: Proxy = "socks5://p".parse().unwrap();
         assert_eq!(proxy.clone().credentials("a:b", "c"), Err(InvalidProxy::UserInfo));
         assert_eq!(proxy.credentials("a", ""), Err(InvalidProxy::Socks5Credentials));
