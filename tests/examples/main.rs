@@ -6,10 +6,10 @@ mod client;
 mod echo_server;
 mod event_loop;
 mod program;
-#[cfg(all(unix, feature = "proxy-protocol"))]
-mod service;
 #[cfg(feature = "proxy-env")]
 mod proxy;
+#[cfg(all(unix, feature = "proxy-protocol"))]
+mod service;
 #[cfg(feature = "web")]
 mod web;
 

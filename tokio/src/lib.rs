@@ -143,16 +143,16 @@ mod message;
 mod opening;
 mod outgoing;
 mod pool;
-#[cfg(not(feature = "proxy-protocol"))]
-#[path = "no_proxy_header.rs"]
-mod proxy_header;
-#[cfg(feature = "proxy-protocol")]
-mod proxy_header;
 #[cfg(not(feature = "proxy"))]
 #[path = "no_proxy.rs"]
 mod proxy;
 #[cfg(feature = "proxy")]
 mod proxy;
+#[cfg(not(feature = "proxy-protocol"))]
+#[path = "no_proxy_header.rs"]
+mod proxy_header;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_header;
 mod route;
 mod server;
 mod split;
