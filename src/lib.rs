@@ -164,6 +164,8 @@
 //! - `deflate`: permessage-deflate (RFC 7692), for connections whose `Offer` or `Answer` asks for
 //!   it with a `DeflateConfig`. Without it no message is compressed, and a compressed message of
 //!   the peer is a protocol error. Brings the crate `flate2` with zlib-rs.
+//! - `reconnect`: `dial::reconnect`, when to connect again after the end of a connection, and
+//!   `Client::reconnecting`. Brings the crate `httpdate`.
 //! - `http`: `handshake::http`, the opening handshake with the types of the crate `http`, for
 //!   requests that hyper, axum and others have parsed, of HTTP/2 too (RFC 8441).
 //! - `proxy`: the way through HTTP and SOCKS proxies that the program sets; see `dial::Proxy`. Brings

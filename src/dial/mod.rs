@@ -1,8 +1,9 @@
-//! Dialling without I/O: which address of a host is tried when, and the way through a proxy
-//! (feature `proxy`).
+//! Dialling without I/O: which address of a host is tried when, the way through a proxy (feature
+//! `proxy`), and when a client connects again (feature `reconnect`).
 
 mod happy_eyeballs;
 mod proxy;
+pub mod reconnect;
 
 pub use happy_eyeballs::{AddressOrder, HappyEyeballs, Next};
 #[cfg(feature = "proxy")]

@@ -5,6 +5,7 @@
 )]
 
 mod deflate;
+mod position;
 mod unwritten;
 
 pub use unwritten::Unwritten;
@@ -29,6 +30,8 @@ pub struct SendBuffer {
     pong: Option<Box<WaitingPong>>,
     /// How many bytes were written, modulo 2^32.
     written: u32,
+    /// How many of them are a Pong's, with the rest of one that is half written, modulo 2^32.
+    pongs: u32,
     /// In a [`SendQueue`](super::send_queue::SendQueue): how many bytes are written before these.
     ahead: usize,
     /// How many bytes were written or waited when the timers were last checked, modulo 2^32. It
@@ -71,7 +74,7 @@ impl SendBuffer {
     /// Creates an empty buffer; it allocates when something is queued.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: ByteQueue::new(), pong: None, written: 0, ahead: 0, checked: 0 }
+        Self { bytes: ByteQueue::new(), pong: None, written: 0, pongs: 0, ahead: 0, checked: 0 }
     }
 
     /// Returns the next bytes to write: empty only if nothing waits. More may follow them.
@@ -238,8 +241,8 @@ impl SendBuffer {
     /// Frees the memory if nothing waits.
     pub fn release(&mut self) {
         if self.is_empty() {
-            let Self { written, ahead, checked, .. } = *self;
-            *self = Self { written, ahead, checked, ..Self::new() };
+            let Self { written, pongs, ahead, checked, .. } = *self;
+            *self = Self { written, pongs, ahead, checked, ..Self::new() };
         }
     }
 
@@ -325,6 +328,7 @@ impl SendBuffer {
     #[cold]
     fn consume_pong(&mut self, n: usize) {
         let Some(mut pong) = self.pong.take() else { return };
+        self.count_pong(pong.length);
         let (_, rest) = pong.as_slice().split_at(n);
         self.bytes.push_front(rest);
         pong.length = 0;
