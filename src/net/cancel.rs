@@ -62,6 +62,17 @@ impl CancelConnect {
         lock(&self.shared.0).cancelled
     }
 
+    /// Waits for this time, and returns whether it was cancelled.
+    #[cfg(feature = "reconnect")]
+    pub(super) fn sleep(&self, time: std::time::Duration) -> bool {
+        let until = std::time::Instant::now().checked_add(time);
+        let mut state = lock(&self.shared.0);
+        while !state.cancelled && until.is_none_or(|until| std::time::Instant::now() < until) {
+            state = wait(&self.shared.1, state, until);
+        }
+        state.cancelled
+    }
+
     /// Runs `dial` on a separate thread and waits until it ends or is cancelled: the operating
     /// system offers no way to interrupt it.
     pub(super) fn dial<T: Send + 'static>(

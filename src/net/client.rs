@@ -46,7 +46,7 @@ pub fn connect(url: &str) -> Result<WebSocket, Error> {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Client {
-    offer: Offer,
+    pub(super) offer: Offer,
     config: Config,
     pub(super) head_limits: HeadLimits,
     pub(super) dialler: Dialler,

@@ -28,6 +28,8 @@ mod proxy_header;
 #[path = "no_proxy_header.rs"]
 mod proxy_header;
 mod route;
+#[cfg(feature = "reconnect")]
+mod reconnect;
 mod server;
 mod slot;
 mod split;
@@ -51,6 +53,8 @@ pub use outgoing::Outgoing;
 #[cfg(feature = "proxy")]
 pub use proxy::ProxyCause;
 pub use proxy::ProxyError;
+#[cfg(feature = "reconnect")]
+pub use reconnect::{Connected, Reconnecting, Retry};
 pub use server::{HandlerResult, Incoming, Server, ServerError, ServerHandle};
 pub use split::{Reader, Writer};
 pub use stream::Stream;

@@ -11,6 +11,13 @@ use crate::Deadline;
 #[derive(Clone, Debug)]
 pub enum TlsError {}
 
+#[cfg(feature = "reconnect")]
+impl TlsError {
+    pub(crate) const fn is_truncated(&self) -> bool {
+        match *self {}
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Connector {}
 

@@ -11,6 +11,8 @@ mod places;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
 mod read_timeouts;
+#[cfg(feature = "reconnect")]
+mod reconnecting;
 mod server;
 mod shutdown;
 mod slow_readers;

@@ -49,7 +49,7 @@ pub async fn connect(url: &str) -> Result<WebSocket<Stream>, Error> {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Client {
-    offer: Offer,
+    pub(crate) offer: Offer,
     config: Config,
     pub(crate) head_limits: HeadLimits,
     pub(crate) dialler: Dialler,

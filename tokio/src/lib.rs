@@ -100,6 +100,10 @@
 //! connected, such as a Unix socket. With the feature `proxy` `Client::proxy` goes through HTTP and
 //! SOCKS proxies.
 //!
+//! With the feature `reconnect`, `Client::reconnecting` makes one connection after the other, as
+//! python's `async for` does: with random delays that grow, a hook to authenticate and to subscribe
+//! again, and the messages that the last connection has not written.
+//!
 //! # What is lost, and when
 //!
 //! - Every future of this crate can be dropped at every await: `select!` and `timeout` lose no
@@ -127,6 +131,7 @@
 //! # Features
 //!
 //! - `rustls`: TLS; see `tls`. `webpki-roots`: Mozilla's roots, for programs that ask for them.
+//! - `reconnect`: `Client::reconnecting`, which connects again after the end of a connection.
 //! - `hyper`: WebSocket on hyper's HTTP/1.1 and HTTP/2; see `hyper`.
 //! - `proxy-protocol`: the PROXY header of a proxy in front of a [`Server`].
 //! - `proxy`: `Client::proxy`, the way through a proxy that the program sets. `proxy-env`: which one
@@ -154,6 +159,8 @@ mod proxy_header;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_header;
 mod route;
+#[cfg(feature = "reconnect")]
+mod reconnect;
 mod server;
 mod split;
 mod stream;
@@ -170,8 +177,12 @@ pub use bytestring::ByteString;
 pub use client::{Client, connect};
 pub use message::Message;
 pub use outgoing::Outgoing;
+#[cfg(feature = "reconnect")]
+pub use reconnect::{Connected, Reconnecting};
 #[cfg(feature = "deflate")]
 pub use sansock::deflate;
+#[cfg(feature = "reconnect")]
+pub use sansock::net::Retry;
 pub use sansock::net::{Error, HandlerResult, ServerError};
 #[cfg(feature = "proxy-protocol")]
 pub use sansock::proxy_protocol;

@@ -69,6 +69,8 @@ pub(crate) struct State<S: AsyncRead + AsyncWrite + Unpin> {
     /// `None` while the connection is idle.
     pub(crate) buffers: Option<Box<Buffers>>,
     established: Option<Box<Established>>,
+    /// How often the buffers went back to the pool, modulo 2^32.
+    returned: u32,
     /// Whether the `Stream` has ended.
     pub(crate) ended: bool,
 }
@@ -96,7 +98,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub fn new(io: S, connection: Connection, input: ReceiveBuffer, output: SendBuffer) -> Self {
         let mut buffers = Box::new(Buffers { input, output });
         let link = Link::new(io, connection, &mut buffers.output);
-        let state = State { link, buffers: Some(buffers), established: None, ended: false };
+        let state =
+            State { link, buffers: Some(buffers), established: None, returned: 0, ended: false };
         Self { state: Box::new(state) }
     }
 
@@ -186,6 +189,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.state.buffers = self.state.buffers.take().and_then(pool::put_back);
+                    let returned = u32::from(self.state.buffers.is_none());
+                    self.state.returned = self.state.returned.wrapping_add(returned);
                     return Poll::Pending;
                 }
             }
@@ -411,6 +416,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let (stream, connection) = taken.expect("the connection has its transport");
         let Buffers { input, output } = *self.state.buffers.take().unwrap_or_default();
         (stream, connection, input, output)
+    }
+
+    /// The bytes that wait, if any do, and a number that changes with the buffer.
+    #[cfg(feature = "reconnect")]
+    pub(crate) fn output(&self) -> (u32, Option<&SendBuffer>) {
+        (self.state.returned, self.state.buffers.as_deref().map(|buffers| &buffers.output))
     }
 
     /// What a connection that is dropped leaves to the server: itself, unless it has ended.

@@ -25,6 +25,7 @@
 
 mod cause;
 mod policy;
+mod random;
 mod retry_after;
 mod state;
 mod unsent;

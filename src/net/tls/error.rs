@@ -47,6 +47,12 @@ impl TlsError {
         )
     }
 
+    /// Whether the network ended the stream, and no one judged anything.
+    #[cfg(feature = "reconnect")]
+    pub(crate) fn is_truncated(&self) -> bool {
+        matches!(self, Self::Truncated)
+    }
+
     pub(super) fn pem(path: Option<PathBuf>, error: &pem::Error) -> Self {
         let problem = match error {
             pem::Error::Io(error) => error.to_string(),

@@ -344,6 +344,12 @@ impl<S: Read + Write> WebSocket<S> {
         self.established.as_ref()?.deflate()
     }
 
+    /// The bytes that wait.
+    #[cfg(feature = "reconnect")]
+    pub(super) fn output(&self) -> &SendBuffer {
+        &self.outgoing.core.buffer
+    }
+
     pub(super) fn set_established(&mut self, established: Established) {
         self.established = Some(established);
     }

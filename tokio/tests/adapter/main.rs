@@ -8,6 +8,8 @@ mod drain;
 mod fairness;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
+#[cfg(feature = "reconnect")]
+mod reconnecting;
 mod server;
 mod shutdown;
 mod sinks;
