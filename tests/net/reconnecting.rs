@@ -243,7 +243,7 @@ fn what_was_not_written_is_sent_over_the_next_connection() {
     };
     // More than the buffers of the system take.
     let mut sent = 0;
-    while connection.buffered_amount() < 12 << 20 {
+    while connection.buffered_amount() < 44 << 20 {
         connection.queue(message(sent)).unwrap();
         sent += 1;
     }
@@ -276,7 +276,7 @@ fn a_message_that_was_given_up_is_handed_back() {
     let (client, server) = server([Act::ReadNothing(told), CLOSED_1000]);
     let (mut connections, _) = reconnecting(client.write_timeout(ms(150)), at_once());
     let mut connection = connections.next().unwrap().unwrap();
-    let long = vec![7; 10 << 20];
+    let long = vec![7; 60 << 20];
     let Err(Error::Io(error)) = connection.send(long.clone()) else { panic!("all was written") };
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert!(matches!(connection.queue("refused"), Err(Error::Send(SendError::Closed))));
