@@ -166,6 +166,8 @@
 //!   the peer is a protocol error. Brings the crate `flate2` with zlib-rs.
 //! - `reconnect`: `dial::reconnect`, when to connect again after the end of a connection, and
 //!   `Client::reconnecting`. Brings the crate `httpdate`.
+//! - `redirects`: `dial::redirect`, and `Client::redirects`, which follows redirects of the
+//!   handshake. Brings the crate `url`.
 //! - `http`: `handshake::http`, the opening handshake with the types of the crate `http`, for
 //!   requests that hyper, axum and others have parsed, of HTTP/2 too (RFC 8441).
 //! - `proxy`: the way through HTTP and SOCKS proxies that the program sets; see `dial::Proxy`. Brings

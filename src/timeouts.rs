@@ -191,6 +191,12 @@ impl Deadline {
         self.at
     }
 
+    /// Returns this deadline, or the same at `at` if that is sooner.
+    #[must_use]
+    pub fn sooner(self, at: Option<Instant>) -> Self {
+        Self { at: [self.at, at].into_iter().flatten().min(), ..self }
+    }
+
     /// Checks whether the deadline has passed.
     ///
     /// # Errors

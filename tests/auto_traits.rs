@@ -45,6 +45,20 @@ fn the_core_is_free() {
 }
 
 #[test]
+fn dialling_is_free() {
+    #[cfg(feature = "redirects")]
+    {
+        use sansock::dial::redirect::{RedirectError, RedirectPolicy, RedirectProblem, Redirects};
+        all!(is_free: RedirectError, RedirectPolicy, RedirectProblem, Redirects);
+    }
+    #[cfg(feature = "reconnect")]
+    {
+        use sansock::dial::reconnect::{Cause, GiveUp, Reconnect, ReconnectPolicy, Unsent};
+        all!(is_free: Cause, GiveUp, Reconnect, ReconnectPolicy, Unsent<OwnedMessage>);
+    }
+}
+
+#[test]
 fn the_handshake_is_free() {
     all!(is_free: ClientHandshake, ServerHandshake, Established, HandshakeError, HeadLimits);
     all!(is_free: HeadError, RequestError, ResponseError, UsageError, Incomplete);

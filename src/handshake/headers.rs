@@ -46,6 +46,10 @@ impl ExtraHeaders {
         self.0.push((name, value));
     }
 
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.0.retain(|(name, _)| keep(name));
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(it, _)| it.eq_ignore_ascii_case(name))
     }

@@ -79,6 +79,17 @@ impl Offer {
         self
     }
 
+    /// Replaces the URL.
+    pub fn set_uri(&mut self, uri: Uri) {
+        self.uri = uri;
+    }
+
+    /// Removes the headers for which `keep` returns `false`, among those that were
+    /// [added](Self::header).
+    pub fn retain_headers(&mut self, keep: impl FnMut(&str) -> bool) {
+        self.headers.retain(keep);
+    }
+
     /// Returns the URL.
     #[must_use]
     pub const fn uri(&self) -> &Uri {

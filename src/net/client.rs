@@ -53,6 +53,10 @@ pub struct Client {
     pub(super) proxy: ProxyOptions,
     write_timeout: Option<Duration>,
     pub(super) cancel: Option<CancelConnect>,
+    /// Until when it must have connected, if redirects led here.
+    until: Option<Instant>,
+    #[cfg(feature = "redirects")]
+    redirects: Option<crate::dial::redirect::RedirectPolicy>,
     /// The TLS settings, if not the default.
     pub(super) tls: Option<Connector>,
 }
@@ -82,6 +86,9 @@ impl Client {
             proxy: ProxyOptions::new(),
             write_timeout: Some(Duration::from_secs(30)),
             cancel: None,
+            until: None,
+            #[cfg(feature = "redirects")]
+            redirects: None,
             tls: None,
         }
     }
@@ -179,6 +186,27 @@ impl Client {
         self
     }
 
+    /// Follows redirects of the handshake. Without this a redirect is an [`Error::Handshake`], as any
+    /// other refusal.
+    ///
+    /// All connections together have the time that one has: the
+    /// [`connect_timeout`](Self::connect_timeout) plus
+    /// [`Timeouts::handshake`](crate::Timeouts::handshake). Each is closed before the next is made.
+    ///
+    /// ```no_run
+    /// use sansock::dial::redirect::RedirectPolicy;
+    /// use sansock::net::Client;
+    ///
+    /// let client = Client::new("ws://127.0.0.1:9001/")?.redirects(RedirectPolicy::new(5));
+    /// let socket = client.connect()?;
+    /// # Ok::<(), sansock::net::Error>(())
+    /// ```
+    #[cfg(feature = "redirects")]
+    pub fn redirects(mut self, policy: crate::dial::redirect::RedirectPolicy) -> Self {
+        self.redirects = Some(policy);
+        self
+    }
+
     /// Connects to the first address of the URL's host that answers, and does the opening
     /// handshake.
     ///
@@ -189,6 +217,7 @@ impl Client {
     /// - [`Error::Handshake`]: a response other than 101 is in its
     ///   [`response`](crate::handshake::HandshakeError::response). If the offer itself is invalid,
     ///   the client does not connect.
+    /// - With the feature `redirects` also `Error::Redirect`.
     /// - [`Error::Cancelled`] after [`CancelConnect::cancel`].
     /// - For a `wss:` URL also [`Error::Tls`], or [`Error::NoTls`] without the feature `rustls`.
     pub fn connect(&self) -> Result<WebSocket, Error> {
@@ -202,10 +231,38 @@ impl Client {
     ///
     /// [`Error`], as [`connect`](Self::connect) returns it.
     pub fn connect_with_response(&self) -> Result<(WebSocket, Response), Error> {
+        #[cfg(feature = "redirects")]
+        if let Some(policy) = &self.redirects {
+            let connect = |offer: &Offer, until| self.hop(offer, until).connect_once();
+            return super::redirects::follow(&self.offer, policy, self.whole_time(), connect);
+        }
+        self.connect_once()
+    }
+
+    /// The time for all redirects together.
+    #[cfg(feature = "redirects")]
+    fn whole_time(&self) -> Option<Duration> {
+        let both = self.dialler.connect_timeout.zip(self.config.timeouts.handshake);
+        both.map(|(connect, handshake)| connect.saturating_add(handshake))
+    }
+
+    /// A client for the URL of a redirect.
+    #[cfg(feature = "redirects")]
+    fn hop(&self, offer: &Offer, until: Option<Instant>) -> Self {
+        let mut hop = self.clone();
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        hop.dialler.connect_timeout =
+            [hop.dialler.connect_timeout, left].into_iter().flatten().min();
+        (hop.offer, hop.until) = (offer.clone(), until);
+        hop
+    }
+
+    /// Connects to the URL of the offer, and to no other.
+    fn connect_once(&self) -> Result<(WebSocket, Response), Error> {
         self.offer.check()?;
         let route = self.dial(self.offer.uri())?;
         let stream = route.stream.clone();
-        let deadline = self.config.timeouts.opening(Instant::now());
+        let deadline = self.config.timeouts.opening(Instant::now()).sooner(self.until);
         let handshake = || {
             route.open(&deadline)?;
             self.handshake_until(stream.clone(), &deadline)

@@ -32,6 +32,9 @@ pub enum Error {
     Tls(TlsError),
     /// The opening handshake failed.
     Handshake(HandshakeError),
+    /// The server redirects the handshake in a way that the client does not follow.
+    #[cfg(feature = "redirects")]
+    Redirect(crate::dial::redirect::RedirectError),
     /// The peer broke the protocol or exceeded a limit. It got a Close frame, and the connection is
     /// over.
     Protocol(ProtocolError),
@@ -53,6 +56,8 @@ impl fmt::Display for Error {
             Self::Cancelled => f.write_str("connecting was cancelled"),
             Self::Uri(error) => error.fmt(f),
             Self::Handshake(error) => error.fmt(f),
+            #[cfg(feature = "redirects")]
+            Self::Redirect(error) => error.fmt(f),
             Self::Protocol(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Timeout(error) => error.fmt(f),
@@ -74,6 +79,8 @@ impl std::error::Error for Error {
             Self::Proxy(error) => error.source(),
             Self::Uri(error) => error.source(),
             Self::Handshake(error) => error.source(),
+            #[cfg(feature = "redirects")]
+            Self::Redirect(error) => error.source(),
             Self::Protocol(error) => error.source(),
             Self::Send(error) => error.source(),
             Self::Timeout(error) => error.source(),
@@ -115,6 +122,8 @@ impl From<ProxyError> for Error {
         Self::Proxy(Box::new(error))
     }
 }
+#[cfg(feature = "redirects")]
+from!(Redirect(crate::dial::redirect::RedirectError));
 
 /// Converts an error that can only be a handshake error.
 macro_rules! from_handshake {

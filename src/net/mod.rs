@@ -30,6 +30,8 @@ mod proxy_header;
 mod route;
 #[cfg(feature = "reconnect")]
 mod reconnect;
+#[cfg(feature = "redirects")]
+mod redirects;
 mod server;
 mod slot;
 mod split;

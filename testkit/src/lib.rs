@@ -19,6 +19,7 @@ pub mod frame;
 pub mod masks;
 pub mod memory;
 pub mod pair;
+pub mod redirects;
 pub mod seen;
 pub mod transport;
 pub mod wire;

@@ -48,7 +48,8 @@ const BEHIND_THE_DOORS: &[&str] = &[];
 const SWITCHES: &[&str] = &["lib.rs", "deflate/stub.rs"];
 
 /// The features of the core. The others are those of adapters, of which the core knows nothing.
-const CORE_FEATURES: &[&str] = &["rand", "deflate", "http", "proxy", "proxy-env"];
+const CORE_FEATURES: &[&str] =
+    &["rand", "deflate", "http", "proxy", "proxy-env", "reconnect", "redirects"];
 
 /// Files that still stand in a circle of imports, or between two. To be empty.
 const IN_A_CIRCLE: &[&str] = &[];

@@ -13,6 +13,8 @@ mod proxy_protocol;
 mod read_timeouts;
 #[cfg(feature = "reconnect")]
 mod reconnecting;
+#[cfg(feature = "redirects")]
+mod redirects;
 mod server;
 mod shutdown;
 mod slow_readers;

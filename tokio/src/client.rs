@@ -50,11 +50,13 @@ pub async fn connect(url: &str) -> Result<WebSocket<Stream>, Error> {
 #[must_use]
 pub struct Client {
     pub(crate) offer: Offer,
-    config: Config,
+    pub(crate) config: Config,
     pub(crate) head_limits: HeadLimits,
     pub(crate) dialler: Dialler,
     pub(crate) proxy: ProxyOptions,
     write_timeout: Option<Duration>,
+    #[cfg(feature = "redirects")]
+    pub(crate) redirects: Option<sansock::dial::redirect::RedirectPolicy>,
     /// The TLS settings, if not the default.
     pub(crate) tls: Option<Connector>,
 }
@@ -78,6 +80,8 @@ impl Client {
             dialler: Dialler::new(),
             proxy: ProxyOptions::new(),
             write_timeout: Some(Duration::from_secs(30)),
+            #[cfg(feature = "redirects")]
+            redirects: None,
             tls: None,
         }
     }
@@ -185,6 +189,7 @@ impl Client {
     ///   [`response`](HandshakeError::response). If the offer itself is invalid, the client does
     ///   not connect.
     /// - For a `wss:` URL also [`Error::Tls`], or [`Error::NoTls`] without the feature `rustls`.
+    /// - With the feature `redirects` also `Error::Redirect`.
     pub async fn connect(&self) -> Result<WebSocket<Stream>, Error> {
         Ok(self.connect_with_response().await?.0)
     }
@@ -196,6 +201,15 @@ impl Client {
     ///
     /// [`Error`], as [`connect`](Self::connect) returns it.
     pub async fn connect_with_response(&self) -> Result<(WebSocket<Stream>, Response), Error> {
+        #[cfg(feature = "redirects")]
+        if let Some(policy) = &self.redirects {
+            return Box::pin(crate::redirects::connect(self, policy)).await;
+        }
+        self.connect_once().await
+    }
+
+    /// Connects to the URL of the offer, and to no other.
+    pub(crate) async fn connect_once(&self) -> Result<(WebSocket<Stream>, Response), Error> {
         self.offer.check()?;
         let route = Box::pin(self.dial(self.offer.uri())).await?;
         let deadline = self.config.timeouts.opening(now());

@@ -100,6 +100,9 @@
 //! connected, such as a Unix socket. With the feature `proxy` `Client::proxy` goes through HTTP and
 //! SOCKS proxies.
 //!
+//! With the feature `redirects`, `Client::redirects` follows the server to where it says, and
+//! credentials stay with the origin that they are for.
+//!
 //! With the feature `reconnect`, `Client::reconnecting` makes one connection after the other, as
 //! python's `async for` does: with random delays that grow, a hook to authenticate and to subscribe
 //! again, and the messages that the last connection has not written.
@@ -132,6 +135,7 @@
 //!
 //! - `rustls`: TLS; see `tls`. `webpki-roots`: Mozilla's roots, for programs that ask for them.
 //! - `reconnect`: `Client::reconnecting`, which connects again after the end of a connection.
+//! - `redirects`: `Client::redirects`, which follows redirects of the handshake.
 //! - `hyper`: WebSocket on hyper's HTTP/1.1 and HTTP/2; see `hyper`.
 //! - `proxy-protocol`: the PROXY header of a proxy in front of a [`Server`].
 //! - `proxy`: `Client::proxy`, the way through a proxy that the program sets. `proxy-env`: which one
@@ -161,6 +165,8 @@ mod proxy_header;
 mod route;
 #[cfg(feature = "reconnect")]
 mod reconnect;
+#[cfg(feature = "redirects")]
+mod redirects;
 mod server;
 mod split;
 mod stream;

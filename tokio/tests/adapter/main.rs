@@ -10,6 +10,8 @@ mod fairness;
 mod proxy_protocol;
 #[cfg(feature = "reconnect")]
 mod reconnecting;
+#[cfg(feature = "redirects")]
+mod redirects;
 mod server;
 mod shutdown;
 mod sinks;
