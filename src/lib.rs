@@ -168,6 +168,8 @@
 //!   `Client::reconnecting`. Brings the crate `httpdate`.
 //! - `redirects`: `dial::redirect`, and `Client::redirects`, which follows redirects of the
 //!   handshake. Brings the crate `url`.
+//! - `socket2`: `net::Client::tcp_socket`, options of a socket before it connects. Brings the crate
+//!   of that name.
 //! - `http`: `handshake::http`, the opening handshake with the types of the crate `http`, for
 //!   requests that hyper, axum and others have parsed, of HTTP/2 too (RFC 8441).
 //! - `proxy`: the way through HTTP and SOCKS proxies that the program sets; see `dial::Proxy`. Brings

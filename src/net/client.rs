@@ -82,6 +82,8 @@ impl Client {
                 order: AddressOrder::Interleaved,
                 delay: HappyEyeballs::DELAY,
                 resolver: None,
+                #[cfg(feature = "socket2")]
+                socket: None,
             },
             proxy: ProxyOptions::new(),
             write_timeout: Some(Duration::from_secs(30)),
@@ -168,6 +170,34 @@ impl Client {
         resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) -> Self {
         self.dialler.resolver = Some(Resolver(Arc::new(resolve)));
+        self
+    }
+
+    /// Calls `set` with each TCP socket before it connects to this address, for options that must be
+    /// set by then, such as a local address, an interface, or keepalive. An error is that of the
+    /// attempt. The socket has `TCP_NODELAY` when it has connected.
+    ///
+    /// ```
+    /// use sansock::net::Client;
+    /// use socket2::{SockAddr, TcpKeepalive};
+    /// use std::net::SocketAddr;
+    /// use std::time::Duration;
+    ///
+    /// let client = Client::new("ws://127.0.0.1:9001/")?.tcp_socket(|socket, address| {
+    ///     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
+    ///     if address.is_ipv4() {
+    ///         socket.bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0))))?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # Ok::<(), sansock::net::Error>(())
+    /// ```
+    #[cfg(feature = "socket2")]
+    pub fn tcp_socket(
+        mut self,
+        set: impl Fn(&socket2::Socket, SocketAddr) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.dialler.socket = Some(super::socket_options::SocketOptions(Arc::new(set)));
         self
     }
 

@@ -94,6 +94,8 @@ pub(super) struct Dialler {
     pub(super) order: AddressOrder,
     pub(super) delay: Duration,
     pub(super) resolver: Option<Resolver>,
+    #[cfg(feature = "socket2")]
+    pub(super) socket: Option<super::socket_options::SocketOptions>,
 }
 
 /// A lookup of the program's own.
@@ -141,7 +143,7 @@ impl Dialler {
     fn race(&self, addresses: &[SocketAddr]) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
         let until = self.connect_timeout.and_then(|time| Instant::now().checked_add(time));
         if let [address] = addresses {
-            return connect_one(*address, until).map_err(|error| vec![(*address, error)]);
+            return self.attempt()(*address, until).map_err(|error| vec![(*address, error)]);
         }
         let mut plan = self.plan(addresses);
         let (give, results) = mpsc::channel();
@@ -153,7 +155,8 @@ impl Dialler {
                 return Err(attempts);
             }
             let result = match plan.poll(Instant::now()) {
-                Next::Connect(address) => match spawn(address, until, give.clone()) {
+                Next::Connect(address) => match spawn(self.attempt(), address, until, give.clone())
+                {
                     Ok(()) => {
                         running.push(address);
                         continue;
@@ -179,12 +182,33 @@ impl Dialler {
     }
 }
 
+impl Dialler {
+    /// How to connect to one address.
+    fn attempt(
+        &self,
+    ) -> impl Fn(SocketAddr, Option<Instant>) -> io::Result<TcpStream> + Send + 'static {
+        #[cfg(feature = "socket2")]
+        if let Some(socket) = self.socket.clone() {
+            let connect = move |address, until| socket.connect(address, until);
+            return Box::new(connect) as Box<Connect>;
+        }
+        let _ = self;
+        Box::new(connect_one) as Box<Connect>
+    }
+}
+
+type Connect = dyn Fn(SocketAddr, Option<Instant>) -> io::Result<TcpStream> + Send;
 type Attempt = (SocketAddr, io::Result<TcpStream>);
 
-fn spawn(address: SocketAddr, until: Option<Instant>, give: Sender<Attempt>) -> io::Result<()> {
+fn spawn(
+    attempt: impl Fn(SocketAddr, Option<Instant>) -> io::Result<TcpStream> + Send + 'static,
+    address: SocketAddr,
+    until: Option<Instant>,
+    give: Sender<Attempt>,
+) -> io::Result<()> {
     let connect = move || {
         // It fails if another attempt has won; then this stream is closed.
-        let _ = give.send((address, connect_one(address, until)));
+        let _ = give.send((address, attempt(address, until)));
     };
     thread::Builder::new().name("sansock-dial".into()).spawn(connect).map(drop)
 }
@@ -217,7 +241,14 @@ mod tests {
 
     fn dialler(connect_timeout: Option<Duration>) -> Dialler {
         let (order, delay) = (AddressOrder::AsResolved, HappyEyeballs::DELAY);
-        Dialler { connect_timeout, order, delay, resolver: None }
+        Dialler {
+            connect_timeout,
+            order,
+            delay,
+            resolver: None,
+            #[cfg(feature = "socket2")]
+            socket: None,
+        }
     }
 
     fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectError> {

@@ -27,13 +27,15 @@ mod proxy_header;
 #[cfg(not(feature = "proxy-protocol"))]
 #[path = "no_proxy_header.rs"]
 mod proxy_header;
-mod route;
 #[cfg(feature = "reconnect")]
 mod reconnect;
 #[cfg(feature = "redirects")]
 mod redirects;
+mod route;
 mod server;
 mod slot;
+#[cfg(feature = "socket2")]
+mod socket_options;
 mod split;
 mod stream;
 #[cfg(feature = "rustls")]
@@ -42,6 +44,8 @@ pub mod tls;
 #[path = "no_tls.rs"]
 mod tls;
 mod transport;
+#[cfg(unix)]
+mod unix;
 mod websocket;
 mod wire;
 mod write;
@@ -62,4 +66,6 @@ pub use split::{Reader, Writer};
 pub use stream::Stream;
 pub use tls::TlsError;
 pub use transport::Transport;
+#[cfg(unix)]
+pub use unix::connect_unix;
 pub use websocket::{Next, WebSocket};

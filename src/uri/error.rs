@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UriError {
-    /// It does not begin with `ws://` or `wss://`.
+    /// It does not begin with `ws://` or `wss://`, or a [`UnixUri`](super::UnixUri) with `ws+unix:`.
     Scheme,
     /// The user name or the password contains an `@`, an invalid percent-encoding or a control
     /// character, or the name contains an encoded colon, which Basic authorization does not allow
@@ -14,6 +14,8 @@ pub enum UriError {
     UserInfo,
     /// The host is missing, is not an ASCII name, or is not a valid IPv4 or IPv6 address.
     Host,
+    /// The path of the socket in a `ws+unix:` URL is missing or not absolute.
+    SocketPath,
     /// The port is not a number from 1 to 65,535.
     Port,
     /// The path or the query contains a character that is not visible ASCII. It must be
@@ -29,6 +31,7 @@ impl fmt::Display for UriError {
             Self::Scheme => "the URL does not begin with ws:// or wss://",
             Self::UserInfo => "the URL's user name or password is not valid (percent-encode it)",
             Self::Host => "the URL's host is missing or not valid",
+            Self::SocketPath => "the socket's path in the ws+unix: URL is missing or not absolute",
             Self::Port => "the URL's port is not a number from 1 to 65535",
             Self::ResourceName => {
                 "the URL's path or query has a character that must be percent-encoded"

@@ -10,6 +10,7 @@ mod authority;
 mod error;
 mod resource_name;
 mod scheme;
+mod unix;
 mod userinfo;
 mod zone;
 
@@ -21,6 +22,7 @@ pub(crate) use authority::Authority;
 pub use error::UriError;
 pub(crate) use resource_name::{is_resource_name, split_authority, split_query};
 pub use scheme::Scheme;
+pub use unix::UnixUri;
 pub(crate) use userinfo::credentials;
 pub(crate) use zone::split_zone;
 

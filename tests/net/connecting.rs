@@ -171,3 +171,47 @@ fn a_connection_outlives_its_cancel_handle() {
     drop(socket);
     server.stop();
 }
+
+/// The local address is set before the socket connects, alone and in a race.
+#[cfg(feature = "socket2")]
+#[test]
+fn options_of_the_socket_are_set_before_it_connects() {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use sansock::net::Incoming;
+
+    let peers = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&peers);
+    let server = Running::start(
+        |server| server,
+        move |incoming: &Incoming| {
+            seen.lock().unwrap().push(incoming.peer_addr().ip().to_string());
+            echo(incoming)
+        },
+    );
+    let open = server.address();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // All of 127.0.0.0/8 is this machine.
+    let local = SocketAddr::from(([127, 0, 0, 9], 0));
+    for timeout in [None, Some(TIMEOUT)] {
+        for addresses in [vec![open], vec![closed, open]] {
+            let client = client_of(addresses.clone()).connect_timeout(timeout);
+            let client = client.tcp_socket(move |socket, address| {
+                assert!(addresses.contains(&address));
+                socket.bind(&local.into())
+            });
+            let mut socket = client.connect().unwrap();
+            assert!(socket.get_ref().get_ref().nodelay().unwrap());
+            socket.send("x").unwrap();
+            assert_eq!(next_message(&mut socket), b"x");
+        }
+    }
+    assert_eq!(*peers.lock().unwrap(), ["127.0.0.9"; 4]);
+    // An error is that of the attempt.
+    let client = client_of(vec![open]);
+    let refuse = |_: &socket2::Socket, _| Err(io::Error::other("not this one"));
+    let (error, _) = failed(client.tcp_socket(refuse));
+    assert!(error.to_string().ends_with("not this one"), "{error}");
+    server.stop();
+}

@@ -1,12 +1,13 @@
 //! Client and server over Unix sockets.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sansock::handshake::{Answer, HandshakeError, Rejection};
 use sansock::net::{self, Client, Error, WebSocket};
+use sansock::uri::UriError;
 use sansock::{CloseCode, Config, Event, Keepalive, OwnedMessage, Timeout, Timeouts};
 
 use super::common::TIMEOUT;
@@ -16,6 +17,7 @@ fn serve(stream: UnixStream, config: Config) -> thread::JoinHandle<Result<bool, 
     thread::spawn(move || {
         let accepted = net::accept(stream, &config, |request| match request.path() {
             "/echo" => Ok(Answer::new().subprotocol("b")),
+            "/plain" => Ok(Answer::new()),
             _ => Err(Rejection::new(404).body("nothing here")),
         })?;
         let Some(mut socket) = accepted else { return Ok(false) };
@@ -90,4 +92,51 @@ fn the_timeouts_hold() {
     let error = server.join().unwrap().unwrap_err();
     assert!(matches!(error, Error::Timeout(Timeout::Keepalive)), "{error}");
     assert!(start.elapsed() < TIMEOUT);
+}
+
+/// A socket that is gone with the test.
+struct Bound {
+    path: std::path::PathBuf,
+    listener: UnixListener,
+}
+
+fn bound(name: &str) -> Bound {
+    let path = std::env::temp_dir().join(format!("sansock-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    Bound { listener: UnixListener::bind(&path).unwrap(), path }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[test]
+fn a_path_and_a_url_lead_to_a_socket() {
+    let bound = bound("net");
+    let path = bound.path.to_str().unwrap();
+    for form in ["path", "url"] {
+        let connecting = {
+            let path = path.to_owned();
+            thread::spawn(move || match form {
+                "path" => {
+                    let client = Client::new("ws://localhost/plain").unwrap();
+                    client.connect_unix(path).map(|(socket, _)| socket)
+                }
+                _ => net::connect_unix(&format!("ws+unix:{path}:/plain")),
+            })
+        };
+        let server = serve(bound.listener.accept().unwrap().0, Config::new());
+        let mut socket = connecting.join().unwrap().unwrap();
+        socket.send(form).unwrap();
+        assert_eq!(socket.next_message().unwrap(), Some(OwnedMessage::from(form)));
+        assert_eq!(socket.close(CloseCode::NORMAL, "").unwrap().code(), 1000);
+        assert!(server.join().unwrap().unwrap());
+    }
+    let missing = net::connect_unix("ws+unix:/nowhere/at/all:/plain").unwrap_err();
+    assert!(matches!(&missing, Error::Io(error) if error.kind() == ErrorKind::NotFound));
+    assert!(matches!(net::connect_unix("ws://h/"), Err(Error::Uri(UriError::Scheme))));
+    let wrong = Client::new("ws://localhost/").unwrap().header("Host", "other");
+    assert!(matches!(wrong.connect_unix(path), Err(Error::Handshake(HandshakeError::Usage(_)))));
 }

@@ -12,9 +12,10 @@ use sansock::handshake::{
 use sansock::uri::Uri;
 use sansock::{Config, Deadline, ReceiveBuffer, SendBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpSocket;
 
 use crate::clock::now;
-use crate::dialler::{Dialler, Resolver};
+use crate::dialler::{Dialler, Resolver, SocketOptions};
 use crate::opening::{read_head, write_until};
 use crate::proxy::Options as ProxyOptions;
 use crate::tls::Connector;
@@ -167,6 +168,31 @@ impl Client {
     {
         self.dialler.resolver =
             Some(Resolver(Arc::new(move |host, port| Box::pin(resolve(host, port)))));
+        self
+    }
+
+    /// Calls `set` with each TCP socket before it connects to this address, for options that must be
+    /// set by then, such as a local address, an interface, or keepalive. An error is that of the
+    /// attempt. `socket2::SockRef::from(socket)` has the options that tokio does not have. The socket
+    /// has `TCP_NODELAY` when it has connected.
+    ///
+    /// ```
+    /// use sansock_tokio::Client;
+    ///
+    /// let client = Client::new("ws://127.0.0.1:9001/")?.tcp_socket(|socket, address| {
+    ///     socket.set_keepalive(true)?;
+    ///     if address.is_ipv4() {
+    ///         socket.bind(([127, 0, 0, 1], 0).into())?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # Ok::<(), sansock_tokio::Error>(())
+    /// ```
+    pub fn tcp_socket(
+        mut self,
+        set: impl Fn(&TcpSocket, SocketAddr) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.dialler.socket = Some(SocketOptions(Arc::new(set)));
         self
     }
 

@@ -10,7 +10,7 @@ use std::{fmt, io};
 
 use sansock::dial::{AddressOrder, HappyEyeballs, Next};
 use sansock::net::ConnectError;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout_at;
 
 use crate::clock::{Clock, now};
@@ -25,6 +25,26 @@ pub(crate) struct Dialler {
     pub(crate) order: AddressOrder,
     pub(crate) delay: Duration,
     pub(crate) resolver: Option<Resolver>,
+    pub(crate) socket: Option<SocketOptions>,
+}
+
+/// What the program does with each socket before it connects.
+#[derive(Clone)]
+pub(crate) struct SocketOptions(pub(crate) Arc<SetOptions>);
+
+type SetOptions = dyn Fn(&TcpSocket, SocketAddr) -> io::Result<()> + Send + Sync;
+
+impl fmt::Debug for SocketOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SocketOptions")
+    }
+}
+
+async fn connect_one(socket: Option<SocketOptions>, address: SocketAddr) -> io::Result<TcpStream> {
+    let Some(set) = socket else { return TcpStream::connect(address).await };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    (set.0)(&socket, address)?;
+    socket.connect(address).await
 }
 
 /// A lookup of the program's own.
@@ -46,6 +66,7 @@ impl Dialler {
             order: AddressOrder::Interleaved,
             delay: HappyEyeballs::DELAY,
             resolver: None,
+            socket: None,
         }
     }
 
@@ -53,7 +74,8 @@ impl Dialler {
         let until = self.until();
         let plan = self.plan(host, port, until).await?;
         let (running, attempts, clock) = (Vec::new(), Vec::new(), Clock::default());
-        let mut race = Race { plan, until, running, attempts, clock };
+        let socket = self.socket.clone();
+        let mut race = Race { plan, socket, until, running, attempts, clock };
         let stream = poll_fn(|cx| race.poll(cx)).await;
         stream.ok_or_else(|| ConnectError::new(host, port, race.attempts, None))
     }
@@ -102,6 +124,7 @@ impl Dialler {
 /// Connects to one address after the other until one answers. Dropped, it closes what it has.
 struct Race {
     plan: HappyEyeballs,
+    socket: Option<SocketOptions>,
     until: Option<Instant>,
     running: Vec<(SocketAddr, Boxed<TcpStream>)>,
     attempts: Vec<(SocketAddr, io::Error)>,
@@ -120,7 +143,8 @@ impl Race {
             }
             match self.plan.poll(now()) {
                 Next::Connect(address) => {
-                    self.running.push((address, Box::pin(TcpStream::connect(address))));
+                    let attempt = connect_one(self.socket.clone(), address);
+                    self.running.push((address, Box::pin(attempt)));
                 }
                 Next::Wait(at) => match self.poll_attempts(cx) {
                     Poll::Ready(Some(stream)) => return Poll::Ready(Some(stream)),

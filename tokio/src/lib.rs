@@ -97,8 +97,9 @@
 //! A [`Client`] tries the addresses of a host one after the other, each 250 ms after the last or at
 //! once when that has failed (RFC 8305), and takes the one that answers first.
 //! [`Client::resolver`] takes another lookup, and [`Client::handshake`] a transport that is already
-//! connected, such as a Unix socket. With the feature `proxy` `Client::proxy` goes through HTTP and
-//! SOCKS proxies.
+//! connected. `Client::tcp_socket` sets options of a socket before it connects, and
+//! `Client::connect_unix` connects to Unix sockets. With the feature `proxy`, `Client::proxy` goes
+//! through HTTP and SOCKS proxies.
 //!
 //! With the feature `redirects`, `Client::redirects` follows the server to where it says, and
 //! credentials stay with the origin that they are for.
@@ -162,11 +163,11 @@ mod proxy;
 mod proxy_header;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_header;
-mod route;
 #[cfg(feature = "reconnect")]
 mod reconnect;
 #[cfg(feature = "redirects")]
 mod redirects;
+mod route;
 mod server;
 mod split;
 mod stream;
@@ -176,6 +177,8 @@ mod tls;
 #[cfg(feature = "rustls")]
 pub mod tls;
 mod transport;
+#[cfg(unix)]
+mod unix;
 mod websocket;
 mod write;
 
@@ -199,4 +202,6 @@ pub use sansock::{
 pub use server::{Connections, Incoming, Server, ServerHandle};
 pub use split::{Reader, Writer};
 pub use transport::Stream;
+#[cfg(unix)]
+pub use unix::connect_unix;
 pub use websocket::WebSocket;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use sansock_tokio::dial::AddressOrder;
-use sansock_tokio::{Client, Error, Message};
+use sansock_tokio::{Client, Config, Error, Message};
 
 use crate::common::{Running, echo};
 
@@ -96,4 +96,71 @@ async fn a_lookup_may_fail_or_take_too_long() {
         let Err(Error::Connect(error)) = client.connect().await else { panic!("no error") };
         assert_eq!((error.kind(), error.attempts().len()), (kind, 0));
     }
+}
+
+/// The local address is set before the socket connects.
+#[tokio::test]
+async fn options_of_the_socket_are_set_before_it_connects() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let server = Running::start(
+        |server| server,
+        move |incoming| {
+            let _ = tell.send(incoming.peer_addr().map(|address| address.ip()));
+            echo(incoming)
+        },
+    )
+    .await;
+    for addresses in [vec![server.address], vec![closed(), server.address]] {
+        // All of 127.0.0.0/8 is this machine.
+        let client = client_of(&addresses).tcp_socket(move |socket, address| {
+            assert!(addresses.contains(&address));
+            socket.bind(([127, 0, 0, 9], 0).into())
+        });
+        let mut socket = client.connect().await.unwrap();
+        assert!(socket.get_ref().get_ref().nodelay().unwrap());
+        socket.send("x").await.unwrap();
+        assert_eq!(socket.next_message().await.unwrap(), Some(Message::from("x")));
+        assert_eq!(told.recv().await.unwrap(), Some([127, 0, 0, 9].into()));
+    }
+    // An error is that of the attempt.
+    let client = client_of(&[server.address]);
+    let client = client.tcp_socket(|_, _| Err(std::io::Error::other("not this one")));
+    let Err(Error::Connect(error)) = client.connect().await else { panic!("it has connected") };
+    assert!(error.to_string().ends_with("not this one"), "{error}");
+    server.end().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_path_and_a_url_lead_to_a_unix_socket() {
+    let path = std::env::temp_dir().join(format!("sansock-tokio-{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    let _ = std::fs::remove_file(path);
+    let listener = tokio::net::UnixListener::bind(path).unwrap();
+    let server = tokio::spawn(async move {
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().await.unwrap();
+            let incoming = sansock_tokio::Incoming::read(stream, &Config::new()).await.unwrap();
+            assert_eq!(incoming.request().target(), "/chat?x=1");
+            let mut socket = incoming.accept().await.unwrap();
+            let message = socket.next_message().await.unwrap().unwrap();
+            socket.send(message).await.unwrap();
+            assert!(socket.next_message().await.unwrap().is_none());
+        }
+    });
+    let client = Client::new("ws://localhost/chat?x=1").unwrap();
+    let (by_path, _) = client.connect_unix(path).await.unwrap();
+    let url = format!("ws+unix:{path}:/chat?x=1");
+    // The server serves one after the other.
+    let check = |mut socket: sansock_tokio::WebSocket<tokio::net::UnixStream>| async move {
+        socket.send("x").await.unwrap();
+        assert_eq!(socket.next_message().await.unwrap(), Some(Message::from("x")));
+        socket.close(sansock_tokio::CloseCode::NORMAL, "").await.unwrap();
+    };
+    check(by_path).await;
+    check(sansock_tokio::connect_unix(&url).await.unwrap()).await;
+    server.await.unwrap();
+    std::fs::remove_file(path).unwrap();
+    let gone = client.connect_unix(path).await.unwrap_err();
+    assert!(matches!(&gone, Error::Io(error) if error.kind() == ErrorKind::NotFound), "{gone}");
 }
