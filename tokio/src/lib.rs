@@ -137,6 +137,7 @@
 //! - `rustls`: TLS; see `tls`. `webpki-roots`: Mozilla's roots, for programs that ask for them.
 //! - `reconnect`: `Client::reconnecting`, which connects again after the end of a connection.
 //! - `redirects`: `Client::redirects`, which follows redirects of the handshake.
+//! - `tower`: `Client::connect_with`, for connectors of the kind that hyper-util's clients have.
 //! - `hyper`: WebSocket on hyper's HTTP/1.1 and HTTP/2; see `hyper`.
 //! - `proxy-protocol`: the PROXY header of a proxy in front of a [`Server`].
 //! - `proxy`: `Client::proxy`, the way through a proxy that the program sets. `proxy-env`: which one
@@ -176,6 +177,8 @@ mod stream;
 mod tls;
 #[cfg(feature = "rustls")]
 pub mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 mod transport;
 #[cfg(unix)]
 mod unix;
@@ -201,6 +204,8 @@ pub use sansock::{
 };
 pub use server::{Connections, Incoming, Server, ServerHandle};
 pub use split::{Reader, Writer};
+#[cfg(feature = "tower")]
+pub use tower::ConnectorIo;
 pub use transport::Stream;
 #[cfg(unix)]
 pub use unix::connect_unix;

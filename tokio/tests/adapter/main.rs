@@ -3,6 +3,8 @@
 
 mod client;
 mod common;
+#[cfg(feature = "tower")]
+mod connector;
 mod dialling;
 mod drain;
 mod fairness;
