@@ -28,6 +28,7 @@ mod payloads;
 #[path = "../command_line/proxy.rs"]
 mod proxies;
 mod proxy;
+mod redial;
 mod selfcheck;
 mod show;
 mod tls;
@@ -52,6 +53,10 @@ Options:
                            USER:PASSWORD@ in front of the host if it asks for them
   --proxy-env              connect through the proxy that HTTPS_PROXY (for wss:), HTTP_PROXY (for
                            ws:) or ALL_PROXY names, except to the hosts in NO_PROXY
+  --follow N               follow up to N redirects of the handshake. Authorization, Cookie and the
+                           URL's password go to the first origin alone
+  --reconnect              connect again when the connection is lost or the server goes away, after
+                           random delays that grow from 1 to 60 seconds; typed lines wait
   --ca PEM                 for a wss: URL and an https: proxy, trust the authorities in this
                            file instead of the system's
   --echo                   send every message back until the connection ends
@@ -64,19 +69,26 @@ The exit code is 0 after a closing handshake (with --selfcheck only if all check
 ";
 
 fn main() -> ExitCode {
-    command_line::main(HELP, parse, |Options { url, mut client, proxies, ca, mode }| {
+    command_line::main(HELP, parse, |options| {
+        let Options { url, mut client, proxies, follow, reconnect, ca, mode } = options;
         if let Some(proxies) = proxies {
             client = proxy::through(client, proxies);
         }
         if let Some(ca) = ca {
             client = tls::trust(client, &ca)?;
         }
-        let socket = client
+        if let Some(limit) = follow {
+            client = redial::follow(client, limit)?;
+        }
+        if reconnect {
+            return redial::reconnect(client, &mode);
+        }
+        let mut socket = client
             .connect()
             .map_err(|error| format!("no connection to {}: {error}", url.authority()))?;
         match mode {
             Mode::Interactive => interactive::run(socket),
-            Mode::Echo => Ok(echo(socket)?),
+            Mode::Echo => Ok(echo(&mut socket)?),
             Mode::Selfcheck => selfcheck::run(socket),
         }
     })
@@ -86,6 +98,8 @@ struct Options {
     url: Uri,
     client: Client,
     proxies: Option<Proxies>,
+    follow: Option<usize>,
+    reconnect: bool,
     ca: Option<PathBuf>,
     mode: Mode,
 }
@@ -98,6 +112,7 @@ enum Mode {
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     let (mut url, mut proxies, mut ca, mut mode) = (None, None, None, None);
+    let (mut follow, mut reconnect) = (None, false);
     let (mut subprotocols, mut headers) = (Vec::new(), Vec::new());
     let mut timeouts = Timeouts::new();
     while let Some(argument) = arguments.next()? {
@@ -113,6 +128,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
                 let option = option.to_owned();
                 proxies::parse(&option, &mut arguments, &mut proxies)?;
             }
+            Arg::Long("follow") => follow = Some(value(&mut arguments, "follow")?),
+            Arg::Long("reconnect") => reconnect = true,
             Arg::Long("ca") => ca = Some(arguments.value()?.into()),
             Arg::Long("echo") if mode.is_none() => mode = Some(Mode::Echo),
             Arg::Long("selfcheck") if mode.is_none() => mode = Some(Mode::Selfcheck),
@@ -133,11 +150,15 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
     offer.check().map_err(|error| error.to_string())?;
     let config = Config::new().timeouts(timeouts);
     let mode = mode.unwrap_or(Mode::Interactive);
+    if reconnect && matches!(mode, Mode::Selfcheck) {
+        return Err("one of --reconnect and --selfcheck".into());
+    }
     let client = match mode {
         Mode::Selfcheck => Client::with_offer(offer).write_timeout(selfcheck::TIMEOUT),
         _ => Client::with_offer(offer),
     };
-    Ok(Some(Options { url, client: client.config(config), proxies, ca, mode }))
+    let client = client.config(config);
+    Ok(Some(Options { url, client, proxies, follow, reconnect, ca, mode }))
 }
 
 fn header(line: &str) -> Result<(String, String), &'static str> {
@@ -146,7 +167,7 @@ fn header(line: &str) -> Result<(String, String), &'static str> {
 }
 
 /// No error means that the connection ended with a closing handshake.
-fn echo(mut socket: WebSocket) -> Result<(), net::Error> {
+fn echo(socket: &mut WebSocket) -> Result<(), net::Error> {
     while let Some((event, outgoing)) = socket.exchange()? {
         if let Event::Message(message) = event {
             outgoing.queue(message)?;

@@ -158,3 +158,68 @@ fn signals_close_the_client_with_1000() {
         assert_eq!(program.end().code, Some(0), "{signal}");
     }
 }
+
+#[cfg(feature = "redirects")]
+#[test]
+fn the_client_follows_as_many_redirects_as_it_is_told() {
+    use sansock::handshake::Rejection;
+
+    let (url, _served) = serve(|incoming| match incoming.request().path() {
+        "/end" => incoming.accept()?.close(CloseCode::NORMAL, "here").map(Some),
+        _ => incoming.reject(&Rejection::new(302).header("Location", "/end")).map(|()| None),
+    });
+    let ended = run("client", &["--follow", "1", &url]);
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+    assert!(ended.stdout.contains("close: 1000 here"), "{ended:?}");
+    for (arguments, text) in
+        [(&["--follow", "0", &url][..], "more than 0 redirects"), (&[&*url], "302")]
+    {
+        let ended = run("client", arguments);
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains(text), "{ended:?}");
+    }
+}
+
+#[cfg(feature = "reconnect")]
+#[test]
+fn the_client_connects_again_and_lines_wait_for_it() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    let connections = AtomicU32::new(0);
+    let (url, served) = serve(move |incoming| {
+        let mut socket = incoming.accept()?;
+        if connections.fetch_add(1, Ordering::Relaxed) == 0 {
+            socket.close(CloseCode::GOING_AWAY, "")?;
+            return Ok((Vec::new(), None));
+        }
+        Ok(rest(&mut socket))
+    });
+    let (program, mut input, mut output) = interactive(&["--reconnect", &url]);
+    assert_eq!(line(&mut output), "open");
+    assert_eq!(line(&mut output), "close: 1001 ");
+    served.recv().unwrap().unwrap();
+    input.write_all(b"one\n").unwrap();
+    assert_eq!(line(&mut output), "open");
+    input.write_all(b"two\n").unwrap();
+    drop(input);
+    let (lines, outcome) = served.recv().unwrap().unwrap();
+    assert_eq!(outcome, Some(clean(CloseCode::NORMAL)), "the end of the input closes");
+    assert!(lines.ends_with(&["two".to_owned()]), "{lines:?}");
+    assert_eq!(line(&mut output), "close: 1000 ");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.contains("ended with 1001; the next attempt is in"), "{ended:?}");
+
+    // Each connection echoes.
+    let connections = AtomicU32::new(0);
+    let (url, served) = serve(move |incoming| {
+        let mut socket = incoming.accept()?;
+        socket.send("x")?;
+        assert_eq!(socket.next_event()?, Some(Event::Message(Message::Text("x"))));
+        let codes = [CloseCode::GOING_AWAY, CloseCode::NORMAL];
+        socket.close(codes[connections.fetch_add(1, Ordering::Relaxed) as usize], "")
+    });
+    let ended = run("client", &["--echo", "--reconnect", &url]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(served.try_iter().count(), 2);
+}

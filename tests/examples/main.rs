@@ -36,6 +36,8 @@ fn each_has_help() {
                 "--proxy URL",
                 "--proxy-env",
                 "NO_PROXY",
+                "--follow",
+                "--reconnect",
                 "--ca",
                 "--echo",
                 "--selfcheck",
@@ -52,7 +54,7 @@ fn each_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&str, &[&str], &str); 30] = [
+    let wrong: [(&str, &[&str], &str); 33] = [
         ("echo_server", &["--nonsense"], "--nonsense"),
         ("echo_server", &["nonsense"], "nonsense"),
         ("echo_server", &["127.0.0.1:65536"], "127.0.0.1:65536"),
@@ -78,6 +80,9 @@ fn wrong_arguments_are_named_and_end_with_2() {
         ("client", &["ws://127.0.0.1/", "--ping", "often"], "--ping"),
         ("client", &["ws://127.0.0.1/", "--proxy"], "--proxy"),
         ("client", &["ws://127.0.0.1/", "--proxy", "ftp://p"], "--proxy"),
+        ("client", &["ws://127.0.0.1/", "--follow", "-1"], "--follow"),
+        ("client", &["ws://127.0.0.1/", "--follow"], "--follow"),
+        ("client", &["ws://127.0.0.1/", "--selfcheck", "--reconnect"], "--reconnect"),
         ("autobahn_client", &[], "URL"),
         ("autobahn_client", &["127.0.0.1:9001"], "127.0.0.1:9001"),
         ("autobahn_client", &["ws://127.0.0.1/", "--nonsense"], "--nonsense"),

@@ -58,7 +58,7 @@ impl From<UriError> for InvalidProxy {
             UriError::UserInfo => Self::UserInfo,
             UriError::Host => Self::Host,
             UriError::Port => Self::Port,
-            UriError::ResourceName | UriError::Fragment => Self::Path,
+            UriError::SocketPath | UriError::ResourceName | UriError::Fragment => Self::Path,
         }
     }
 }
