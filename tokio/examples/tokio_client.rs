@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::payloads::{SIZES, binary, fragments, text};
 use crate::proxies::Proxies;
+use crate::values::value;
 
 #[path = "../../examples/command_line/mod.rs"]
 mod command_line;
@@ -27,8 +28,12 @@ mod command_line;
 mod payloads;
 #[path = "../../examples/command_line/proxy.rs"]
 mod proxies;
+#[path = "command_line/redial.rs"]
+mod redial;
 #[path = "../../examples/client/show.rs"]
 mod show;
+#[path = "../../examples/command_line/values.rs"]
+mod values;
 
 const HELP: &str = "\
 Connects to a WebSocket server: sends typed lines and shows what arrives.
@@ -45,6 +50,9 @@ Options:
                            USER:PASSWORD@ in front of the host if it asks for them
   --proxy-env              connect through the proxy that HTTPS_PROXY (for wss:), HTTP_PROXY (for
                            ws:) or ALL_PROXY names, except to the hosts in NO_PROXY
+  --follow N               follow up to N redirects of the handshake
+  --reconnect              connect again when the connection is lost or the server goes away, after
+                           random delays that grow from 1 to 60 seconds; typed lines wait
   --ca PEM                 trust the certificate authorities in this file instead of the
                            system's, for the server and for an https: proxy
   --help                   show this
@@ -66,6 +74,8 @@ fn main() -> ExitCode {
 struct Options {
     url: Uri,
     proxies: Option<Proxies>,
+    follow: Option<usize>,
+    reconnect: bool,
     ca: Option<PathBuf>,
     mode: Mode,
 }
@@ -79,12 +89,15 @@ enum Mode {
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     let (mut url, mut proxies, mut ca, mut mode) = (None, None, None, None);
+    let (mut follow, mut reconnect) = (None, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long(option @ ("proxy" | "proxy-env")) => {
                 let option = option.to_owned();
                 proxies::parse(&option, &mut arguments, &mut proxies)?;
             }
+            Arg::Long("follow") => follow = Some(value(&mut arguments, "follow")?),
+            Arg::Long("reconnect") => reconnect = true,
             Arg::Long("ca") => ca = Some(arguments.value()?.into()),
             Arg::Long("echo") if mode.is_none() => mode = Some(Mode::Echo),
             Arg::Long("selfcheck") if mode.is_none() => mode = Some(Mode::Selfcheck),
@@ -95,10 +108,16 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
         }
     }
     let url = url.ok_or("the URL is missing")?;
-    Ok(Some(Options { url, proxies, ca, mode: mode.unwrap_or(Mode::Interactive) }))
+    let mode = mode.unwrap_or(Mode::Interactive);
+    if reconnect && matches!(mode, Mode::Selfcheck) {
+        return Err("one of --reconnect and --selfcheck".into());
+    }
+    Ok(Some(Options { url, proxies, follow, reconnect, ca, mode }))
 }
 
-async fn run(Options { url, proxies, ca, mode }: Options) -> Result<(), Box<dyn Error>> {
+async fn run(
+    Options { url, proxies, follow, reconnect, ca, mode }: Options,
+) -> Result<(), Box<dyn Error>> {
     let mut client = Client::new(&url.to_string())?.write_timeout(TIMEOUT);
     if let Some(proxies) = proxies {
         client = through(client, proxies);
@@ -106,11 +125,17 @@ async fn run(Options { url, proxies, ca, mode }: Options) -> Result<(), Box<dyn 
     if let Some(ca) = &ca {
         client = trust(client, ca)?;
     }
+    if let Some(limit) = follow {
+        client = redial::follow(client, limit)?;
+    }
+    if reconnect {
+        return redial::reconnect(client, matches!(mode, Mode::Echo)).await;
+    }
     let failed = |error| format!("cannot connect to {url}: {error}");
-    let socket = client.connect().await.map_err(failed)?;
+    let mut socket = client.connect().await.map_err(failed)?;
     match mode {
         Mode::Interactive => interactive(socket).await,
-        Mode::Echo => Ok(echo(socket).await?),
+        Mode::Echo => Ok(echo(&mut socket).await?),
         Mode::Selfcheck => selfcheck(socket).await,
     }
 }
@@ -169,7 +194,7 @@ async fn send_lines(writer: &Writer) -> Result<(), Box<dyn Error>> {
 }
 
 /// No error means that the connection ended with a closing handshake.
-async fn echo(mut socket: WebSocket) -> Result<(), sansock_tokio::Error> {
+async fn echo(socket: &mut WebSocket) -> Result<(), sansock_tokio::Error> {
     while let Some((event, mut outgoing)) = socket.exchange().await? {
         if let Event::Message(message) = event {
             outgoing.queue(message)?;

@@ -29,8 +29,12 @@ impl EchoServer {
     }
 
     fn of(name: &str, arguments: &[&str]) -> Self {
+        Self::at(name, "127.0.0.1:0", arguments)
+    }
+
+    fn at(name: &str, address: &str, arguments: &[&str]) -> Self {
         let mut command = example(name);
-        command.arg("127.0.0.1:0").args(arguments).stdout(Stdio::piped());
+        command.arg(address).args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -94,6 +98,53 @@ fn check_signal(server: EchoServer, signal: &str) {
     assert_eq!(client.wait().unwrap().code(), Some(0));
 }
 
+/// Two servers on one port, one after the other.
+#[cfg(feature = "reconnect")]
+#[test]
+fn the_client_connects_again_and_lines_wait_for_it() {
+    use std::io::Write as _;
+
+    let server = EchoServer::start(&[]);
+    let url = server.url.clone();
+    let mut command = example("tokio_client");
+    let command = command.args(["--reconnect", &url]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut client = command.spawn().unwrap();
+    let mut input = client.stdin.take().unwrap();
+    let mut output = BufReader::new(client.stdout.take().unwrap());
+    let mut line = || {
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        line
+    };
+    assert_eq!(line(), "open\n");
+    input.write_all(b"one\n").unwrap();
+    assert_eq!(line(), "text: one\n");
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(line(), "close: 1001 \n");
+    input.write_all(b"two\n").unwrap();
+    let address = url.split('/').nth(2).unwrap();
+    let server = EchoServer::at("tokio_echo_server", address, &[]);
+    assert_eq!(line(), "open\n");
+    assert_eq!(line(), "text: two\n");
+    drop(input);
+    assert_eq!(line(), "close: 1000 \n");
+    assert_eq!(client.wait().unwrap().code(), Some(0));
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[cfg(feature = "redirects")]
+#[test]
+fn the_client_follows_as_many_redirects_as_it_is_told() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = testkit::redirects::redirect_forever(listener, std::time::Duration::ZERO);
+    let (code, _, stderr) = run("tokio_client", &["--follow", "3", &format!("ws://{address}/")]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("more than 3 redirects"), "{stderr}");
+    testkit::redirects::end(address);
+    assert_eq!(server.join().unwrap(), 4);
+}
+
 #[cfg(feature = "hyper")]
 #[test]
 fn the_client_finds_hypers_server_right() {
@@ -106,7 +157,7 @@ fn the_client_finds_hypers_server_right() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&str, &[&str], &str); 14] = [
+    let wrong: [(&str, &[&str], &str); 16] = [
         ("tokio_echo_server", &["--nonsense"], "--nonsense"),
         ("tokio_echo_server", &["nonsense"], "nonsense"),
         ("tokio_echo_server", &["--mode", "fast"], "--mode"),
@@ -119,6 +170,8 @@ fn wrong_arguments_are_named_and_end_with_2() {
         ("tokio_client", &["http://127.0.0.1/"], "http://127.0.0.1/"),
         ("tokio_client", &["ws://127.0.0.1/", "--echo", "--selfcheck"], "--selfcheck"),
         ("tokio_client", &["ws://127.0.0.1/", "--proxy", "ftp://p"], "--proxy"),
+        ("tokio_client", &["ws://127.0.0.1/", "--follow", "some"], "--follow"),
+        ("tokio_client", &["ws://127.0.0.1/", "--selfcheck", "--reconnect"], "--reconnect"),
         ("tokio_autobahn_client", &[], "URL"),
         ("tokio_autobahn_client", &["ws://127.0.0.1/", "--agent", "a b"], "--agent"),
     ];
