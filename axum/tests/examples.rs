@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use hyper::ext::Protocol;
@@ -16,7 +16,7 @@ use sansock_tokio::handshake::http::HttpClientHandshake;
 use sansock_tokio::handshake::{Carrier, Offer};
 use sansock_tokio::tls::Connector;
 use sansock_tokio::{Client, CloseCode, Config, Outcome, WebSocket};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
@@ -168,6 +168,31 @@ async fn options_have_their_effect() {
     assert_eq!(code_of(&mut socket).await, 1009);
 }
 
+#[tokio::test]
+async fn the_health_check_fails_before_the_first_close() {
+    let mut server = Server::echo(&["--grace", "2", "--spread", "1"]);
+    let health = async || {
+        let mut tcp = TcpStream::connect(server.address()).await.unwrap();
+        let request = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        tcp.write_all(request).await.unwrap();
+        let mut text = String::new();
+        tokio::time::timeout(SOON, tcp.read_to_string(&mut text)).await.unwrap().unwrap();
+        text.split(' ').nth(1).unwrap().to_owned()
+    };
+    let mut socket = sansock_tokio::connect(&server.url).await.unwrap();
+    assert_eq!(health().await, "200");
+    let start = Instant::now();
+    server.signal("-TERM");
+    while health().await != "503" {
+        assert!(start.elapsed() < SOON, "it stays green");
+    }
+    talk(&mut socket).await;
+    assert_eq!(code_of(&mut socket).await, 1001);
+    assert!(start.elapsed() >= Duration::from_secs(2));
+    drop(socket);
+    assert_eq!(server.ended().await, Some(0));
+}
+
 struct Authority {
     root: String,
     /// Files with the certificate and the key.
@@ -269,11 +294,12 @@ fn wrong_arguments_are_named_and_end_with_2() {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (status.code(), text(stdout), text(stderr))
     };
-    let wrong: [(&[&str], &str); 8] = [
+    let wrong: [(&[&str], &str); 9] = [
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
         (&["--threads", "0"], "--threads"),
         (&["--max-message", "1x"], "--max-message"),
+        (&["--grace", "soon"], "--grace"),
         (&["--handshake-timeout", "0"], "--handshake-timeout"),
         (&["--subprotocol", ","], "--subprotocol"),
         (&["--cert", "cert.pem"], "--key"),

@@ -14,12 +14,15 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::get;
 use axum::serve::{Listener, ListenerExt as _};
+use axum::{Extension, Router};
+use sansock_axum::drain::Drain;
 use sansock_axum::{
-    Config, Event, Keepalive, Limits, Timeouts, WebSocket, WebSocketUpgrade, handshake,
+    Config, Connections, Event, Keepalive, Limits, Timeouts, WebSocket, WebSocketUpgrade, handshake,
 };
 use tokio::net::TcpListener;
 
@@ -51,9 +54,14 @@ Options:
   --subprotocol NAME           a subprotocol that the server supports; may be repeated
   --cert PEM --key PEM         serve wss: with the certificate chain in the first file and its key
                                in the second
+  --grace SECONDS              how long the health check fails before the first close; default 0
+  --spread SECONDS             over which time the connections are closed; default 0
   --help                       show this
 
-Ctrl-C and SIGTERM close every connection with 1001; a second signal ends the program at once.
+GET /healthz is answered with 200, and with 503 as soon as a signal was received.
+
+Ctrl-C and SIGTERM close every connection with 1001, as --grace and --spread say; a second signal
+ends the program at once.
 ";
 
 fn main() -> ExitCode {
@@ -63,19 +71,24 @@ fn main() -> ExitCode {
 struct Options {
     echo: EchoOptions,
     threads: NonZeroUsize,
+    drain: Drain,
 }
 
 impl Options {
     fn parse(arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
-        let mut threads = NonZeroUsize::MIN;
+        let (mut threads, mut drain) = (NonZeroUsize::MIN, Drain::new());
         let echo = EchoOptions::parse(arguments, |name, arguments| {
-            let is_known = name == "threads";
-            if is_known {
-                threads = value(arguments, name)?;
+            match name {
+                "threads" => threads = value(arguments, name)?,
+                "grace" => drain.grace = Duration::from_secs(value::<u32>(arguments, name)?.into()),
+                "spread" => {
+                    drain.spread = Duration::from_secs(value::<u32>(arguments, name)?.into());
+                }
+                _ => return Ok(false),
             }
-            Ok(is_known)
+            Ok(true)
         })?;
-        Ok(echo.map(|echo| Self { echo, threads }))
+        Ok(echo.map(|echo| Self { echo, threads, drain }))
     }
 
     fn config(&self) -> Config {
@@ -123,9 +136,17 @@ where
     let signal = listen::signals()?;
     println!("listening on {scheme}://{}/", listener.local_addr()?);
     let options = &*Box::leak(Box::new(options));
-    let app = Router::new().fallback(handler).with_state(options);
-    sansock_axum::serve(listener, app.into_make_service()).with_graceful_shutdown(signal).await?;
+    let app = Router::new().route("/healthz", get(health)).fallback(handler).with_state(options);
+    sansock_axum::serve(listener, app.into_make_service())
+        .with_graceful_shutdown(signal)
+        .drain(options.drain)
+        .await?;
     Ok(())
+}
+
+/// For a load balancer, which needs some time to notice.
+async fn health(Extension(connections): Extension<Connections>) -> StatusCode {
+    if connections.is_draining() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
 }
 
 async fn handler(State(options): State<&'static Options>, ws: WebSocketUpgrade) -> Response {
