@@ -58,7 +58,8 @@ pub enum ProxyScheme {
     Http,
     /// CONNECT of HTTP/1.1 over TLS. The default port is 443.
     Https,
-    /// SOCKS5, with an address that was resolved here. The default port is 1080.
+    /// SOCKS5, with an address that was resolved here: the clients ask for the first one only, in
+    /// their order of addresses. The default port is 1080.
     Socks5,
     /// SOCKS5, with a name that the proxy resolves. The default port is 1080.
     Socks5h,
