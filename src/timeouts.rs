@@ -192,6 +192,17 @@ impl Deadline {
     }
 
     /// Returns this deadline, or the same at `at` if that is sooner.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use sansock::Timeouts;
+    /// let now = Instant::now();
+    /// let deadline = Timeouts::new().opening(now);
+    /// let (soon, late) = (now + Duration::from_secs(1), now + Duration::from_secs(60));
+    /// assert_eq!(deadline.sooner(Some(soon)).poll_timeout(), Some(soon));
+    /// assert_eq!(deadline.sooner(Some(late)), deadline);
+    /// assert_eq!(deadline.sooner(None), deadline);
+    /// ```
     #[must_use]
     pub fn sooner(self, at: Option<Instant>) -> Self {
         Self { at: [self.at, at].into_iter().flatten().min(), ..self }

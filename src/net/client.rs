@@ -53,7 +53,8 @@ pub struct Client {
     pub(super) proxy: ProxyOptions,
     write_timeout: Option<Duration>,
     pub(super) cancel: Option<CancelConnect>,
-    /// Until when it must have connected, if redirects led here.
+    /// Until when it must have connected, if a redirect led here.
+    #[cfg(feature = "redirects")]
     until: Option<Instant>,
     #[cfg(feature = "redirects")]
     redirects: Option<crate::dial::redirect::RedirectPolicy>,
@@ -88,6 +89,7 @@ impl Client {
             proxy: ProxyOptions::new(),
             write_timeout: Some(Duration::from_secs(30)),
             cancel: None,
+            #[cfg(feature = "redirects")]
             until: None,
             #[cfg(feature = "redirects")]
             redirects: None,
@@ -276,6 +278,14 @@ impl Client {
         both.map(|(connect, handshake)| connect.saturating_add(handshake))
     }
 
+    /// The deadline of an opening handshake that starts now.
+    fn deadline(&self) -> Deadline {
+        let deadline = self.config.timeouts.opening(Instant::now());
+        #[cfg(feature = "redirects")]
+        let deadline = deadline.sooner(self.until);
+        deadline
+    }
+
     /// A client for the URL of a redirect.
     #[cfg(feature = "redirects")]
     fn hop(&self, offer: &Offer, until: Option<Instant>) -> Self {
@@ -292,7 +302,7 @@ impl Client {
         self.offer.check()?;
         let route = self.dial(self.offer.uri())?;
         let stream = route.stream.clone();
-        let deadline = self.config.timeouts.opening(Instant::now()).sooner(self.until);
+        let deadline = self.deadline();
         let handshake = || {
             route.open(&deadline)?;
             self.handshake_until(stream.clone(), &deadline)

@@ -182,26 +182,33 @@ impl Dialler {
     }
 }
 
+#[cfg(not(feature = "socket2"))]
+type Connect = fn(SocketAddr, Option<Instant>) -> io::Result<TcpStream>;
+#[cfg(feature = "socket2")]
+type Connect = Box<dyn Fn(SocketAddr, Option<Instant>) -> io::Result<TcpStream> + Send>;
+
 impl Dialler {
     /// How to connect to one address.
-    fn attempt(
-        &self,
-    ) -> impl Fn(SocketAddr, Option<Instant>) -> io::Result<TcpStream> + Send + 'static {
-        #[cfg(feature = "socket2")]
-        if let Some(socket) = self.socket.clone() {
-            let connect = move |address, until| socket.connect(address, until);
-            return Box::new(connect) as Box<Connect>;
+    #[cfg(not(feature = "socket2"))]
+    #[expect(clippy::unused_self, reason = "with the feature it has the options")]
+    const fn attempt(&self) -> Connect {
+        connect_one
+    }
+
+    /// How to connect to one address.
+    #[cfg(feature = "socket2")]
+    fn attempt(&self) -> Connect {
+        match self.socket.clone() {
+            Some(socket) => Box::new(move |address, until| socket.connect(address, until)),
+            None => Box::new(connect_one),
         }
-        let _ = self;
-        Box::new(connect_one) as Box<Connect>
     }
 }
 
-type Connect = dyn Fn(SocketAddr, Option<Instant>) -> io::Result<TcpStream> + Send;
 type Attempt = (SocketAddr, io::Result<TcpStream>);
 
 fn spawn(
-    attempt: impl Fn(SocketAddr, Option<Instant>) -> io::Result<TcpStream> + Send + 'static,
+    attempt: Connect,
     address: SocketAddr,
     until: Option<Instant>,
     give: Sender<Attempt>,

@@ -10,6 +10,7 @@ mod common;
 mod certificates;
 mod connection;
 mod peer;
+mod redirects;
 #[cfg(feature = "web")]
 #[path = "../web/server.rs"]
 #[expect(dead_code, reason = "it is shared with the tests of web")]

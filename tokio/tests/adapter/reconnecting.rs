@@ -296,6 +296,23 @@ async fn what_was_not_written_is_sent_over_the_next_connection() {
     assert!(numbers.iter().copied().eq(first as u64..sent as u64), "{numbers:?}");
 }
 
+/// A task can wait for the next connection.
+#[tokio::test(start_paused = true)]
+async fn it_moves_to_a_task() {
+    let (client, server) = server([CLOSED_1001, CLOSED_1000]).await;
+    let (mut connections, _) = reconnecting(client, at_once());
+    let task = tokio::spawn(async move {
+        let mut made = 0;
+        while let Some(mut connection) = connections.next().await.unwrap() {
+            while let Ok(Some(_)) = connection.recv().await {}
+            made += 1;
+        }
+        made
+    });
+    assert_eq!(task.await.unwrap(), 2);
+    server.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_was_taken_is_reported() {
     let messages = Arc::new(Mutex::new(Vec::new()));
