@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use super::registry::{Draining, Progress, Registry, Shared};
@@ -28,12 +29,16 @@ impl Shared {
     }
 
     /// Runs the plan to its end.
-    pub(super) fn run_drain(&self, mut plan: DrainPlan) {
+    pub(super) fn run_drain(self: &Arc<Self>, mut plan: DrainPlan) {
         loop {
             let mut registry = self.lock();
-            let Some(due) = registry.advance(&mut plan, Instant::now()) else { return };
-            if due.slots.is_empty() && !due.stops && due.until.is_some() {
-                drop(wait(&self.changed, registry, due.until));
+            let looked = Instant::now();
+            let Some(due) = registry.advance(&mut plan, looked) else { return };
+            if let (true, false, Some(until)) = (due.slots.is_empty(), due.stops, due.until) {
+                drop(wait(&self.changed, registry, Some(until)));
+                // Each look is at all connections, so not every one that ends is worth one.
+                let pause = looked.checked_add(DrainPlan::LEAST_PAUSE).unwrap_or(until);
+                thread::sleep(pause.min(until).saturating_duration_since(Instant::now()));
                 continue;
             }
             drop(registry);
@@ -42,7 +47,7 @@ impl Shared {
             }
             self.changed.notify_all();
             if due.stops {
-                self.wake_accept();
+                self.start_waking();
             }
             if due.until.is_none() {
                 return;

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use super::registry::Shared;
@@ -32,8 +31,7 @@ impl ServerHandle {
     /// the drain.
     pub fn shutdown(&self) {
         self.shared.shut_down();
-        // Connecting may take a while, for example if the backlog is full.
-        self.on_a_thread("sansock-shutdown", Shared::wake_accept);
+        self.shared.start_waking();
     }
 
     /// Starts to end the server gradually, as [`Drain`] says, and lets
@@ -74,7 +72,7 @@ impl ServerHandle {
     pub fn start_drain(&self, drain: Drain) {
         if self.shared.begin_drain(drain) {
             let plan = drain.plan(Instant::now());
-            self.on_a_thread("sansock-drain", move |shared| shared.run_drain(plan.clone()));
+            self.shared.on_a_thread("sansock-drain", move |shared| shared.run_drain(plan.clone()));
         }
     }
 
@@ -101,13 +99,5 @@ impl ServerHandle {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.address
-    }
-
-    /// Runs `work` on a thread of its own, or, if the system has none, on this one.
-    fn on_a_thread(&self, name: &str, work: impl Fn(&Shared) + Clone + Send + 'static) {
-        let (shared, there) = (Arc::clone(&self.shared), work.clone());
-        if thread::Builder::new().name(name.into()).spawn(move || there(&shared)).is_err() {
-            work(&self.shared);
-        }
     }
 }

@@ -109,9 +109,27 @@ impl Shared {
         Some(Guard { shared: Arc::clone(self), slot })
     }
 
+    /// Runs `work` on a thread of its own, or, if the system has none, on this one.
+    pub(super) fn on_a_thread(
+        self: &Arc<Self>,
+        name: &str,
+        work: impl Fn(&Arc<Self>) + Clone + Send + 'static,
+    ) {
+        let (shared, there) = (Arc::clone(self), work.clone());
+        if thread::Builder::new().name(name.into()).spawn(move || there(&shared)).is_err() {
+            work(self);
+        }
+    }
+
+    /// Interrupts `accept`, on a thread of its own: connecting may take a while, for example if the
+    /// backlog is full.
+    pub(super) fn start_waking(self: &Arc<Self>) {
+        self.on_a_thread("sansock-shutdown", |shared| shared.wake_accept());
+    }
+
     /// Interrupts `accept` by connecting to the listener, until it has succeeded: with
     /// `SO_REUSEPORT` another program may get the connection.
-    pub(super) fn wake_accept(&self) {
+    fn wake_accept(&self) {
         let mut pause = RETRY;
         while self.lock().accepting {
             // It may fail, for example without descriptors: connections that end now free some.

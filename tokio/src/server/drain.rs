@@ -68,11 +68,15 @@ impl Registry {
     async fn run_drain(&self, mut plan: DrainPlan) {
         loop {
             let changed = self.changed.notified();
-            let Some(due) = self.lock().advance(&mut plan, now()) else { return };
+            let looked = now();
+            let Some(due) = self.lock().advance(&mut plan, looked) else { return };
             if due.slots.is_empty()
                 && let Some(until) = due.until
             {
                 let _ = tokio::time::timeout_at(Instant::from_std(until), changed).await;
+                // Each look is at all connections, so not every one that ends is worth one.
+                let pause = looked.checked_add(DrainPlan::LEAST_PAUSE).unwrap_or(until);
+                tokio::time::sleep_until(Instant::from_std(pause.min(until))).await;
                 continue;
             }
             for slot in due.slots {
