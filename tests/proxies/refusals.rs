@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sansock::Timeouts;
 use sansock::dial::{ProxyScheme, SocksRefusal, TunnelError};
-use sansock::handshake::{HeadError, UsageError};
+use sansock::handshake::{HandshakeError, HeadError, Incomplete, UsageError};
 use sansock::net::tls::Connector;
 use sansock::net::{Error, ProxyCause, Stream, TlsError};
 
@@ -140,6 +140,25 @@ fn a_proxy_that_speaks_no_tls_is_the_proxys_error<D: Driver>() {
     assert!(matches!(cause(&error, &plain), ProxyCause::Tls(TlsError::NotTls)), "{error:?}");
 }
 
+/// Before its answer, or in the middle of TLS, it is the proxy's error; later it is the server's.
+fn the_end_of_a_connection_is_told_apart_by_where_it_comes<D: Driver>() {
+    for is_secure in [false, true] {
+        let origin = Origin::start(is_secure);
+        let hangs_up =
+            Fake::that(ProxyScheme::Https, |mut tcp, _| tcp.read(&mut [0; 4096]).map(drop));
+        let error = failure::<D>(&Dial::new(&origin, &hangs_up, hangs_up.proxy()));
+        assert_eq!(*tunnel(&error, &hangs_up), TunnelError::UnexpectedEof);
+
+        let opens = Fake::that_answers(|mut tcp| {
+            tcp.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+            tcp.read(&mut [0; 4096]).map(drop)
+        });
+        let error = failure::<D>(&Dial::new(&origin, &opens, opens.proxy()));
+        let ended = HandshakeError::Incomplete(Incomplete::UnexpectedEof);
+        assert!(matches!(&*error, Error::Handshake(it) if *it == ended), "{error:?}");
+    }
+}
+
 /// "Clients MUST send a closure alert before closing the connection" (RFC 9112, 9.8)
 fn tls_with_a_proxy_that_refuses_is_ended_in_order<D: Driver>() {
     let origin = Origin::start(false);
@@ -211,6 +230,7 @@ on_all_drivers!(
     a_proxy_that_is_not_there_is_named_with_its_addresses,
     certificates_are_checked_for_each_hop,
     a_proxy_that_speaks_no_tls_is_the_proxys_error,
+    the_end_of_a_connection_is_told_apart_by_where_it_comes,
     tls_with_a_proxy_that_refuses_is_ended_in_order,
     a_header_for_the_proxy_is_checked_before_connecting,
     a_server_that_has_no_address_is_the_servers_error,

@@ -92,7 +92,7 @@ fn opened_in_time<T>(opened: Option<io::Result<T>>) -> Result<T, Error> {
             Err(TlsError::from_io(error).into())
         }
         Some(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(TlsError::Truncated.into())
+            Err(Incomplete::UnexpectedEof.into())
         }
         Some(Err(error)) => Err(error.into()),
     }
