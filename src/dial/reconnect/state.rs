@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn no_setting_overflows() {
-        let mut policy = ReconnectPolicy::new().first_delay(Duration::MAX);
+        let mut policy = ReconnectPolicy::default().first_delay(Duration::MAX);
         policy = policy.longest_delay(Duration::MAX).longest_retry_after(Duration::MAX);
         let mut reconnect = Reconnect::new(policy.restart_delay(Duration::MAX..=Duration::ZERO));
         let causes = [CLOSED, Cause::Closed(1012), refused(503, Some(u64::MAX))];
@@ -200,6 +200,10 @@ mod tests {
             assert_eq!(reconnect.next_delay(&CLOSED, end, 0), Err(GiveUp::Attempts(2)));
             reconnect = Reconnect::new(ReconnectPolicy::new().attempts(2));
         }
+        let text = "2 attempts in a row have failed (ReconnectPolicy::attempts)";
+        assert_eq!(GiveUp::Attempts(2).to_string(), text);
+        let text = "a new attempt would not help (ReconnectPolicy)";
+        assert_eq!(GiveUp::Permanent.to_string(), text);
         let never = first(ReconnectPolicy::new().attempts(0), CLOSED, 0);
         assert_eq!(never, Err(GiveUp::Attempts(0)));
     }

@@ -23,11 +23,11 @@ pub(super) fn resolve(base: &Uri, location: &str) -> Result<Uri, RedirectProblem
     let text = format!("{}://{}{}", base.scheme(), base.authority(), base.resource_name());
     let mut url = Url::parse(&text).and_then(|base| base.join(location)).map_err(failed)?;
     let scheme = match url.scheme() {
-        "ws" | "http" => "ws",
-        "wss" | "https" => "wss",
-        _ => return Err(invalid(location, "its scheme is not ws, wss, http or https")),
+        "ws" | "http" => Some("ws"),
+        "wss" | "https" => Some("wss"),
+        _ => None,
     };
-    if url.set_scheme(scheme).is_err() {
+    if scheme.is_none_or(|scheme| url.set_scheme(scheme).is_err()) {
         return Err(invalid(location, "its scheme is not ws, wss, http or https"));
     }
     if !url.username().is_empty() || url.password().is_some() {
