@@ -172,7 +172,8 @@ impl Builder {
     }
 
     /// Changes other settings of the blocking client, such as the configuration of TLS or a proxy:
-    /// `.client(|client| client.tls(connector).proxy(proxy))`.
+    /// `.client(|client| client.tls(connector).proxy(proxy))`. With `Client::redirects` the object
+    /// follows redirects, which browsers do not do; [`PortPolicy`] then looks at the first URL alone.
     pub fn client(mut self, change: impl FnOnce(Client) -> Client) -> Self {
         self.client = change(self.client);
         self

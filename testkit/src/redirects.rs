@@ -96,7 +96,8 @@ impl Origins {
             let key = header(heads.last().unwrap(), "Sec-WebSocket-Key").unwrap();
             let key = accept_key(key.as_bytes());
             let fields = format!(
-                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\n"
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\n\
+                 Sec-WebSocket-Protocol: chat\r\n"
             );
             answer(&mut stream, 101, &fields);
             stream.write_all(b"\x88\x02\x03\xe8").unwrap();

@@ -10,6 +10,8 @@ mod event_loop_turns;
 mod feedback;
 mod handlers;
 mod pull;
+#[cfg(feature = "redirects")]
+mod redirects;
 mod send;
 mod server;
 mod slow_servers;

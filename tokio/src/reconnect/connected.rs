@@ -8,8 +8,8 @@ use crate::{Error, Message, WebSocket};
 /// A connection of [`Reconnecting`](super::Reconnecting): a [`WebSocket`] whose
 /// [`send`](Self::send) and [`queue`](Self::queue) remember what is not written yet.
 ///
-/// Fragments, encoded messages and what is sent through
-/// [`outgoing`](WebSocket::outgoing) or [`exchange`](WebSocket::exchange) are not remembered.
+/// Fragments, encoded messages and what is sent through [`outgoing`](WebSocket::outgoing),
+/// [`exchange`](WebSocket::exchange) or the `Sink` are not remembered.
 #[derive(Debug)]
 pub struct Connected<'a> {
     socket: &'a mut WebSocket,
