@@ -323,18 +323,6 @@ impl SendBuffer {
         }
     }
 
-    /// Records that the transport took `n` bytes of the Pong. Its rest can no longer be replaced,
-    /// so it joins the other bytes.
-    #[cold]
-    fn consume_pong(&mut self, n: usize) {
-        let Some(mut pong) = self.pong.take() else { return };
-        self.count_pong(pong.length);
-        let (_, rest) = pong.as_slice().split_at(n);
-        self.bytes.push_front(rest);
-        pong.length = 0;
-        self.pong = Some(pong);
-    }
-
     /// Returns at least `n` initialised bytes after the waiting ones.
     #[inline]
     fn space(&mut self, n: usize) -> &mut [u8] {

@@ -24,9 +24,17 @@ impl SendBuffer {
         self.written.wrapping_sub(self.pongs)
     }
 
-    /// Records that a Pong leaves, at once or with what is written later.
-    #[expect(clippy::cast_possible_truncation, reason = "131 at most")]
-    pub(super) fn count_pong(&mut self, length: usize) {
-        self.pongs = self.pongs.wrapping_add(length as u32);
+    /// Records that the transport took `n` bytes of the Pong. Its rest can no longer be replaced,
+    /// so it joins the other bytes.
+    #[cold]
+    pub(super) fn consume_pong(&mut self, n: usize) {
+        let Some(mut pong) = self.pong.take() else { return };
+        #[expect(clippy::cast_possible_truncation, reason = "131 at most")]
+        let length = pong.length as u32;
+        self.pongs = self.pongs.wrapping_add(length);
+        let (_, rest) = pong.as_slice().split_at(n);
+        self.bytes.push_front(rest);
+        pong.length = 0;
+        self.pong = Some(pong);
     }
 }
