@@ -73,3 +73,10 @@ impl fmt::Display for ProxyError {
 }
 
 impl std::error::Error for ProxyError {}
+
+#[cfg(feature = "reconnect")]
+impl From<&ProxyError> for crate::dial::reconnect::Cause {
+    fn from(error: &ProxyError) -> Self {
+        match *error {}
+    }
+}

@@ -5,6 +5,8 @@ mod error;
 mod layer;
 mod methods;
 mod options;
+#[cfg(feature = "reconnect")]
+mod retry;
 mod through;
 
 pub use error::{ProxyCause, ProxyError};

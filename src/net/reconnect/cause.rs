@@ -10,6 +10,7 @@ impl From<&Error> for Cause {
     fn from(error: &Error) -> Self {
         match error {
             Error::Io(_) | Error::Connect(_) | Error::Timeout(_) => Self::Network,
+            Error::Proxy(error) => Self::from(&**error),
             Error::Handshake(error) => Self::handshake(error, SystemTime::now()),
             Error::Protocol(error) => Self::Closed(error.close_code().get()),
             Error::Abnormal => Self::Closed(1006),
