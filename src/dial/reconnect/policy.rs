@@ -89,8 +89,8 @@ impl ReconnectPolicy {
         self
     }
 
-    /// Sets the delay after close code 1012 in place of the random one. Default 5 to 30 seconds:
-    /// "if they choose to do, should reconnect using a randomized delay of 5-30s" (IANA's registry).
+    /// Sets the delay after close code 1012 in place of the random one. Default 5 to 30 seconds,
+    /// as the registration of this code with IANA asks of clients.
     pub fn restart_delay(mut self, range: RangeInclusive<Duration>) -> Self {
         self.restart = range;
         self
