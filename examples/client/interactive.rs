@@ -56,9 +56,10 @@ impl Terminal {
     pub(crate) fn show(&self, socket: WebSocket) -> Result<Option<Outcome>, net::Error> {
         let subprotocol = socket.subprotocol().map(|name| format!(", subprotocol {name}"));
         let (mut reader, writer) = socket.split()?;
+        // From now on a signal closes it.
+        self.set_writer(Some(writer));
         let mut output = io::stdout();
         writeln!(output, "open{}", subprotocol.unwrap_or_default())?;
-        self.set_writer(Some(writer));
         let mut shown = Ok(());
         while shown.is_ok()
             && let Some(event) = reader.next_event()?
