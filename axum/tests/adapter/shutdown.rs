@@ -105,6 +105,17 @@ async fn one_that_does_not_answer_is_cut_off_at_the_deadline() {
     }
 }
 
+/// A limit beyond the clock is none.
+#[tokio::test]
+async fn a_limit_that_never_comes_cuts_nothing_off() {
+    let endless = |server: Graceful| server.shutdown_timeout(Duration::MAX);
+    let running = Running::start_with(app(), endless).await;
+    let mut socket = sansock_tokio::connect(&running.url("/ws")).await.unwrap();
+    let task = running.stop();
+    assert_eq!(code_of(&mut socket).await, 1001);
+    ended(task).await;
+}
+
 #[tokio::test]
 async fn requests_in_progress_are_answered_and_their_sockets_closed() {
     let running = Running::start(app()).await;

@@ -11,7 +11,6 @@ use sansock::handshake::Rejection;
 use sansock::net::{HandlerResult, ServerError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::registry::{Guard, Registry};
 use super::serve::{failure, run};
@@ -173,7 +172,7 @@ impl Connections {
             self.shutdown_started().await;
             self.registry.told().await;
             loop {
-                self.registry.close_all(Instant::now() + limit).await;
+                self.registry.close_all(limit).await;
                 self.registry.opened().await;
             }
         });

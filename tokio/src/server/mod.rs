@@ -21,7 +21,6 @@ use sansock::handshake::{HeadLimits, HostPolicy, OriginPolicy};
 use sansock::net::{HandlerResult, ServerError};
 use sansock::{Config, Keepalive};
 use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio::time::Instant;
 
 pub use self::connections::Connections;
 pub use self::handle::ServerHandle;
@@ -229,9 +228,10 @@ impl Server {
         }
         drop(listener);
         registry.told().await;
-        let closing = options.config.timeouts.ending(crate::clock::now()).poll_timeout();
-        let until = closing.map_or_else(|| Instant::now() + FALLBACK, Instant::from_std);
-        registry.close_all(until + Duration::from_secs(1)).await;
+        let now = crate::clock::now();
+        let closing = options.config.timeouts.ending(now).poll_timeout();
+        let limit = closing.map_or(FALLBACK, |at| at.saturating_duration_since(now));
+        registry.close_all(limit.saturating_add(Duration::from_secs(1))).await;
         Ok(())
     }
 }

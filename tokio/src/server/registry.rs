@@ -177,9 +177,10 @@ impl Registry {
         }
     }
 
-    /// Waits for the connections to end, until then at most; then cuts them off.
-    pub(super) async fn close_all(&self, until: Instant) {
-        if tokio::time::timeout_at(until, self.closed()).await.is_err() {
+    /// Waits for the connections to end, for so long at most; then cuts them off.
+    pub(super) async fn close_all(&self, limit: Duration) {
+        // Unlike a sum, this takes a time beyond the clock.
+        if tokio::time::timeout(limit, self.closed()).await.is_err() {
             let entries = self.lock().take_all();
             entries.into_values().filter_map(|entry| entry.task).for_each(|task| task.abort());
             self.changed.notify_waiters();
