@@ -126,7 +126,7 @@ fn a_line_has_107_bytes_at_most() {
     assert_eq!(line(107).len(), 107);
     assert_eq!(whole(line(107).as_bytes()).unwrap(), ProxyHeader::default());
     for piece in [1, 50, usize::MAX] {
-        assert_eq!(read(line(108).as_bytes(), piece, LIMIT), Err(E::TooLong(107)));
+        assert_eq!(read(line(108).as_bytes(), piece, LIMIT), Err(E::LineTooLong));
     }
 }
 
@@ -314,6 +314,7 @@ fn networks_decide_who_is_trusted() {
     ] {
         let error = ProxyProtocol::from_networks([text]).unwrap_err();
         assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+        assert!(error.to_string().contains("bits behind the prefix"), "{error}");
     }
 }
 
@@ -322,6 +323,7 @@ fn errors_say_what_is_wrong_and_name_the_knob() {
     let rows = [
         (E::Missing, "Server::proxy_protocol"),
         (E::TooLong(4096), "4096 bytes (ProxyProtocol::max_header)"),
+        (E::LineTooLong, "107 bytes of version 1"),
         (E::Line, "line"),
         (E::Version(3), "version 3"),
         (E::Command(2), "command 2"),

@@ -2,14 +2,20 @@
 
 use std::{fmt, io};
 
+use super::line::LONGEST;
+
 /// Why a PROXY header is refused. There is no response to it: the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyProtocolError {
     /// The connection does not begin with a PROXY header.
     Missing,
-    /// The header is longer than this many bytes.
+    /// The header of version 2 is longer than this many bytes, which
+    /// [`ProxyProtocol::max_header`](super::ProxyProtocol::max_header) sets.
     TooLong(usize),
+    /// The line of version 1 is longer than the 107 bytes that the protocol allows. No setting
+    /// changes that.
+    LineTooLong,
     /// The line of version 1 is not valid.
     Line,
     /// The version of the binary header is not 2.
@@ -35,6 +41,9 @@ impl fmt::Display for ProxyProtocolError {
             ),
             Self::TooLong(limit) => {
                 write!(f, "the PROXY header exceeds {limit} bytes (ProxyProtocol::max_header)")
+            }
+            Self::LineTooLong => {
+                write!(f, "the line of the PROXY header exceeds the {LONGEST} bytes of version 1")
             }
             Self::Line => f.write_str("the line of the PROXY header is not valid"),
             Self::Version(version) => write!(f, "version {version} of the PROXY header is not 2"),

@@ -58,7 +58,11 @@ impl FromStr for Network {
 impl fmt::Display for InvalidNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(text) = self;
-        write!(f, "{text:?} is neither an IP address nor a network such as 10.0.0.0/8")
+        write!(
+            f,
+            "{text:?} is neither an IP address nor a network such as 10.0.0.0/8, where the bits \
+             behind the prefix are 0"
+        )
     }
 }
 

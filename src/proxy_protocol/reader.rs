@@ -78,7 +78,7 @@ impl HeaderReader {
                 let line = self.bytes.strip_suffix(b"\r\n").ok_or(Error::Line)?;
                 line::parse(line).map(Some)
             }
-            None if self.bytes.len() >= LONGEST => Err(Error::TooLong(LONGEST)),
+            None if self.bytes.len() >= LONGEST => Err(Error::LineTooLong),
             None => Ok(None),
         }
     }
