@@ -319,6 +319,25 @@ fn an_answer_whose_body_never_ends_is_an_error_when_time_is_up() {
 }
 
 #[test]
+fn the_error_of_a_redirect_names_the_policy_that_follows_it() {
+    for (status, is_followed) in [
+        (300, false),
+        (301, true),
+        (302, true),
+        (303, true),
+        (304, false),
+        (307, true),
+        (308, true),
+        (401, false),
+    ] {
+        let bytes = format!("HTTP/1.1 {status} Reason\r\nContent-Length: 0\r\n\r\n");
+        let error = feed(&mut client(), [bytes.as_bytes()]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the server answered {status} Reason")), "{error}");
+        assert_eq!(error.contains("RedirectPolicy"), is_followed, "{error}");
+    }
+}
+
+#[test]
 fn limits_are_exact_and_configurable() {
     let offer = offer("ws://a").subprotocol("chat");
     let length = RESPONSE.len();

@@ -9,7 +9,7 @@ use crate::handshake::response::Response;
 #[non_exhaustive]
 pub enum ResponseError {
     /// The status is not 101: a redirect, for example, or a request for authorization. Redirects
-    /// are not followed.
+    /// are followed only by a client with a `RedirectPolicy` (feature `redirects`).
     Status(Box<Response>),
     /// Sec-WebSocket-Accept does not match the key of the request (RFC 6455, 4.1): not a WebSocket
     /// server, or a response to another request.
@@ -30,12 +30,14 @@ impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Status(response) => {
-                return write!(
-                    f,
-                    "the server answered {} {}",
-                    response.status(),
-                    response.reason()
-                );
+                write!(f, "the server answered {} {}", response.status(), response.reason())?;
+                // Those that a `RedirectPolicy` follows.
+                return match response.status() {
+                    301 | 302 | 303 | 307 | 308 => {
+                        f.write_str(" (redirects are not followed without a RedirectPolicy)")
+                    }
+                    _ => Ok(()),
+                };
             }
             Self::AcceptMismatch => {
                 "Sec-WebSocket-Accept does not match the request: not a WebSocket server, or a \
