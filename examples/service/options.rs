@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
 use sansock::drain::Drain;
+use sansock::proxy_protocol::ProxyProtocol;
 use sansock::{CloseCode, Keepalive};
 
 use crate::values::value;
@@ -34,12 +35,18 @@ impl Options {
         while let Some(argument) = arguments.next()? {
             match argument {
                 Arg::Long("reuse-port") => options.reuse_port = true,
-                Arg::Long("proxy-from") => options.proxies.push(arguments.value()?.string()?),
+                Arg::Long("proxy-from") => {
+                    options.proxies.push(network(&mut arguments, "proxy-from")?);
+                }
                 Arg::Long("forwarded-from") => {
-                    options.forwarders.push(arguments.value()?.string()?);
+                    options.forwarders.push(network(&mut arguments, "forwarded-from")?);
                 }
                 Arg::Long("keepalive") => {
-                    options.keepalive = Keepalive::every(seconds(&mut arguments, "keepalive")?);
+                    let time = seconds(&mut arguments, "keepalive")?;
+                    if time.is_zero() {
+                        return Err("--keepalive: more than 0 seconds".into());
+                    }
+                    options.keepalive = Keepalive::every(time);
                 }
                 Arg::Long("grace") => options.drain.grace = seconds(&mut arguments, "grace")?,
                 Arg::Long("spread") => options.drain.spread = seconds(&mut arguments, "spread")?,
@@ -58,7 +65,14 @@ impl Options {
     }
 }
 
+fn network(arguments: &mut lexopt::Parser, option: &str) -> Result<String, lexopt::Error> {
+    let text = arguments.value()?.string()?;
+    ProxyProtocol::from_networks([&*text]).map_err(|error| format!("--{option}: {error}"))?;
+    Ok(text)
+}
+
 fn seconds(arguments: &mut lexopt::Parser, option: &str) -> Result<Duration, lexopt::Error> {
     let seconds: f64 = value(arguments, option)?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| format!("--{option}: {error}").into())
+    let not_a_time = |_| format!("--{option}: {seconds} is not a number of seconds such as 0.5");
+    Duration::try_from_secs_f64(seconds).map_err(|error| not_a_time(error).into())
 }

@@ -131,7 +131,7 @@ async fn run(
     if reconnect {
         return redial::reconnect(client, matches!(mode, Mode::Echo)).await;
     }
-    let failed = |error| format!("cannot connect to {url}: {error}");
+    let failed = |error| format!("no connection to {}: {error}", url.authority());
     let mut socket = client.connect().await.map_err(failed)?;
     match mode {
         Mode::Interactive => interactive(socket).await,
