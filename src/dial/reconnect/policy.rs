@@ -12,6 +12,12 @@ use super::cause::Cause;
 /// that clients that lost the same server do not come back in the same moment. "clients SHOULD use
 /// some form of backoff when trying to reconnect after abnormal closures" (RFC 6455, 7.2.3).
 ///
+/// The default number of attempts has no limit, but three ends are final: a close code that is not
+/// in [`CODES`](Self::CODES), such as 1000, which a server sends when its handler has returned; a
+/// status that is not in [`STATUSES`](Self::STATUSES), such as 404; and [`Cause::Permanent`], such
+/// as a certificate that is not trusted. The policy can add codes and statuses. A program that must
+/// go on after the third makes a new client after a delay of its own.
+///
 /// ```
 /// use std::time::Duration;
 /// use sansock::dial::reconnect::ReconnectPolicy;

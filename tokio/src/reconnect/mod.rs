@@ -45,8 +45,10 @@ type Hook<T> = Arc<dyn Fn(T) -> Boxed<T> + Send + Sync>;
 ///     .on_retry(|retry| eprintln!("{retry}"));
 ///
 /// while let Some(mut connection) = connections.next().await? {
-///     connection.send_unsent().await?;
 ///     // An error of a connection is a reason to take the next one.
+///     if connection.send_unsent().await.is_err() {
+///         continue;
+///     }
 ///     while let Ok(Some(message)) = connection.next_message().await {
 ///         println!("{message}");
 ///     }
@@ -142,7 +144,9 @@ impl Reconnecting {
     }
 
     /// Ends the connection that was lent before, and waits for the next. The first attempt begins at
-    /// once. `None` if the connection has ended in a way that the policy does not reconnect after,
+    /// once. Each attempt begins with the client's URL, also if the last one followed redirects.
+    ///
+    /// `None` if the connection has ended in a way that the policy does not reconnect after,
     /// such as with close code 1000 ([`outcome`](Self::outcome), [`gave_up`](Self::gave_up)).
     ///
     /// How the last connection ended is known if the program has read until there was no more.
