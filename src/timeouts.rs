@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 /// `timeout` is taken for dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
-    /// How long the peer may be silent before a Ping is sent.
+    /// How long the peer may be silent before a Ping is sent. Zero does not turn keepalive off: each
+    /// answer is followed by the next Ping at once. `None` of [`Timeouts::keepalive`] turns it off.
     pub interval: Duration,
     /// How long the answer to the Ping may take.
     pub timeout: Duration,

@@ -5,6 +5,20 @@
 //!
 //! With the feature `rustls` the same types work over TLS too: `connect` takes `wss:` URLs, and
 //! `tls` has the options of clients and servers.
+//!
+//! # Getting there
+//!
+//! A [`Client`] connects through a proxy if the program sets one with `Client::proxy` (feature
+//! `proxy`): a [`dial::Proxy`](crate::dial), or what `dial::Proxies::from_env` reads from the
+//! environment (feature `proxy-env`). `Client::redirects` (feature `redirects`) follows redirects of
+//! the handshake. `Client::reconnecting` (feature `reconnect`) makes one connection after the other,
+//! with a hook that subscribes again on each.
+//!
+//! # The end of a server
+//!
+//! [`ServerHandle::shutdown`] closes all connections at once, and [`ServerHandle::start_drain`] one
+//! after the other, while the health check fails. Both only need a thread that waits for the signal,
+//! for which `std` has no function; `examples/service` uses the crate `ctrlc`.
 
 mod accept;
 mod blocking;

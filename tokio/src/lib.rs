@@ -140,8 +140,8 @@
 //! - `tower`: `Client::connect_with`, for connectors of the kind that hyper-util's clients have.
 //! - `hyper`: WebSocket on hyper's HTTP/1.1 and HTTP/2; see `hyper`.
 //! - `proxy-protocol`: the PROXY header of a proxy in front of a [`Server`].
-//! - `proxy`: `Client::proxy`, the way through a proxy that the program sets. `proxy-env`: which one
-//!   the environment names, for programs that ask for it.
+//! - `proxy`: `Client::proxy`, the way through a proxy that the program sets. `proxy-env`:
+//!   `dial::Proxies::from_env`, which one the environment names.
 //! - `deflate`: permessage-deflate (RFC 7692), where the program asks for it.
 
 mod client;

@@ -169,6 +169,7 @@ impl Server {
     /// It is called on the thread of the connection, or on the thread of `run` if there is none; it
     /// must return quickly. If it panics, the panic is caught. [`ServerError::Accept`] comes
     /// without an address, because it concerns no client.
+    /// All other errors have the address of the TCP peer, which behind a proxy is the proxy's.
     ///
     /// ```no_run
     /// # use sansock::net::Server;

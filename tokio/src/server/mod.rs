@@ -151,7 +151,8 @@ impl Server {
 
     /// Calls `report` for every client that fails before [`run`](Self::run)'s handler, and for
     /// every handler that returns an error or panics. Nothing is reported by default. It must
-    /// return quickly. [`ServerError::Accept`] comes without an address.
+    /// return quickly. [`ServerError::Accept`] comes without an address, and all other errors with
+    /// that of the TCP peer, which behind a proxy is the proxy's.
     pub fn on_error(
         mut self,
         report: impl Fn(&ServerError, Option<SocketAddr>) + Send + Sync + 'static,
