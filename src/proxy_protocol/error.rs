@@ -2,8 +2,6 @@
 
 use std::{fmt, io};
 
-use super::line::LONGEST;
-
 /// Why a PROXY header is refused. There is no response to it: the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,7 +41,7 @@ impl fmt::Display for ProxyProtocolError {
                 write!(f, "the PROXY header exceeds {limit} bytes (ProxyProtocol::max_header)")
             }
             Self::LineTooLong => {
-                write!(f, "the line of the PROXY header exceeds the {LONGEST} bytes of version 1")
+                f.write_str("the line of the PROXY header exceeds the 107 bytes of version 1")
             }
             Self::Line => f.write_str("the line of the PROXY header is not valid"),
             Self::Version(version) => write!(f, "version {version} of the PROXY header is not 2"),

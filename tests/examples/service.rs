@@ -62,6 +62,9 @@ fn help_and_wrong_arguments() {
         (&["nonsense"][..], "nonsense"),
         (&["--grace", "-1"], "--grace"),
         (&["--spread", "soon"], "--spread"),
+        (&["--keepalive", "0"], "--keepalive"),
+        (&["--proxy-from", "10.0.0.1/8"], "--proxy-from"),
+        (&["--forwarded-from", "here"], "--forwarded-from"),
         (&["--nonsense"], "--nonsense"),
     ] {
         refuses("service", arguments, named);

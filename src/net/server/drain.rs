@@ -102,7 +102,8 @@ impl Registry {
             return None;
         }
         let Drain { code, keep_listening, .. } = drain.settings;
-        let is_told = |slot: &&Arc<Slot>| slot.was_told();
+        // One that has ended by itself waits for its handler only.
+        let is_told = |slot: &&Arc<Slot>| slot.was_told() || slot.is_settled();
         let told = self.connections().filter(is_told).count();
         let mut untold: VecDeque<_> = self.connections().filter(|it| !is_told(it)).collect();
         let mut slots = Vec::new();
@@ -127,5 +128,31 @@ impl Registry {
             drain.progress = progress;
         }
         Some(Due { slots, code, stops, until })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::net::Stream;
+
+    /// Otherwise the drain would tell it again and again, without a pause, until its handler
+    /// returns.
+    #[test]
+    fn a_connection_that_has_ended_is_told_nothing_while_its_handler_runs() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let slot = Arc::new(Slot::new(Stream::from(tcp)));
+        slot.accept();
+        slot.settle();
+        let (mut registry, now) = (Registry::default(), Instant::now());
+        registry.slots.push(slot);
+        registry.begin(Drain::new());
+        let mut plan = Drain::new().plan(now);
+        let due = registry.advance(&mut plan, now).unwrap();
+        assert!(due.slots.is_empty());
+        assert_eq!(due.until, Some(plan.deadline()));
     }
 }

@@ -96,7 +96,8 @@ impl Places {
     fn advance(&mut self, plan: &mut DrainPlan, now: StdInstant) -> Option<Due> {
         let drain = self.drain.as_ref().filter(|it| it.progress != Progress::Told)?;
         let code = drain.settings.code;
-        let is_told = |slot: &&Arc<dyn Closing>| slot.was_told();
+        // One that has ended by itself waits for its handler only.
+        let is_told = |slot: &&Arc<dyn Closing>| slot.was_told() || slot.has_ended();
         let told = self.connections().filter(is_told).count();
         let mut untold: VecDeque<_> = self.connections().filter(|it| !is_told(it)).collect();
         let mut slots = Vec::new();

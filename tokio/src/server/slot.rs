@@ -20,13 +20,15 @@ pub(super) trait Closing: Send + Sync {
     fn is_connection(&self) -> bool;
     /// Whether the connection was asked to close before its end.
     fn was_told(&self) -> bool;
+    /// Whether the connection has ended on the wire; its handler may go on.
+    fn has_ended(&self) -> bool;
     /// Whether the connection has ended by a completed closing handshake.
     fn was_clean(&self) -> bool;
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
     fn close(&self, code: CloseCode) {
-        if !self.ended.load(Ordering::Acquire) {
+        if !self.has_ended() {
             self.told.store(true, Ordering::Release);
         }
         self.code.store(code.get(), Ordering::Release);
@@ -41,6 +43,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
 
     fn was_told(&self) -> bool {
         self.told.load(Ordering::Acquire)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     fn was_clean(&self) -> bool {

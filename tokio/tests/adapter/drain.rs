@@ -130,6 +130,26 @@ async fn a_closing_handshake_that_takes_too_long_is_a_failure() {
     assert_eq!(counts(connections.drain_report().unwrap()), [0, 1, 0, 0, 0, 0]);
 }
 
+/// It has nothing to tell its peer, and the drain must leave it the time to run. By the real clock:
+/// a drain that does not wait would stop the virtual one.
+#[tokio::test]
+async fn a_handler_that_outlives_its_connection_is_waited_for() {
+    let connections = Connections::new();
+    let (server, mut pipe) = server_over(&Config::new(), 64 << 10);
+    drop(connections.spawn(async { Ok(server) }, |opened| async move {
+        read_all(&mut opened?).await?;
+        tokio::time::sleep(ms(300)).await;
+        Ok(())
+    }));
+    pipe.write_all(&masked_close(1000)).await.unwrap();
+    pipe.read_to_end(&mut Vec::new()).await.unwrap();
+    drop(pipe);
+    tokio::time::sleep(ms(50)).await;
+    connections.start_drain(Drain::new().closing(ms(5000)));
+    connections.closed().await;
+    assert_eq!(counts(connections.drain_report().unwrap()), [0, 0, 0, 1, 0, 0]);
+}
+
 /// Whoever waits with [`Connections::drain`] has the deadline of the drain, and not its own.
 #[tokio::test(start_paused = true)]
 async fn a_server_without_its_listener_waits_for_the_deadline_of_the_drain() {
