@@ -1,9 +1,9 @@
 //! The PROXY protocol, versions 1 and 2 (feature `proxy-protocol`): how a proxy that passes bytes
 //! on tells a server whose connection it is.
 //!
-//! The header comes before everything else on the connection, TLS included. Whoever sends one can
-//! claim any address, so a server believes only the peers that the program trusts:
-//! [`ProxyProtocol`] has the settings for `net::Server` and for the server of `sansock-tokio`.
+//! The header comes before everything else on the connection, TLS included. It can claim any
+//! address, so a server reads it only of the peers that the program trusts: [`ProxyProtocol`] has the
+//! settings for `net::Server` and for the server of `sansock-tokio`.
 //! [`HeaderReader`] is the reader without I/O, [`ProxyHeader`] what it reads.
 //!
 //! The quotes are from the protocol's specification,

@@ -42,7 +42,7 @@ impl HeaderReader {
         Self { bytes: Vec::new(), max_header }
     }
 
-    /// Returns how many bytes to read next, at most: as many as belong to the header for sure.
+    /// Returns how many bytes to read next, at most: none of them can lie behind the header.
     #[must_use]
     pub fn wants(&self) -> usize {
         let end = match &*self.bytes {

@@ -1,4 +1,4 @@
-//! Replaces `proxy` without the feature `proxy-protocol`: nobody sends a header.
+//! Replaces `proxy_header` without the feature `proxy-protocol`: no header is read.
 
 use std::net::SocketAddr;
 

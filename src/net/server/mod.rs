@@ -224,7 +224,7 @@ impl Server {
         let Self { listener, options, shared } = self;
         let (handler, options) = (Arc::new(handler), Arc::new(options));
         let result = accept_all(&listener, &shared, &options, &handler);
-        // Clients in the backlog learn at once that nobody serves them.
+        // Clients in the backlog learn at once that they are not served.
         drop(listener);
         shared.close_all(&options);
         result

@@ -51,7 +51,7 @@ impl Registry {
     }
 
     /// Returns the response to a client that is not served, because the connections drain. After a
-    /// shutdown nobody is served.
+    /// shutdown no client is served.
     pub(super) fn refusal(&self, is_websocket: bool) -> Option<Rejection> {
         let mut places = self.lock();
         let drain = places.drain.as_mut()?;
