@@ -164,6 +164,8 @@
 //! - `deflate`: permessage-deflate (RFC 7692), for connections whose `Offer` or `Answer` asks for
 //!   it with a `DeflateConfig`. Without it no message is compressed, and a compressed message of
 //!   the peer is a protocol error. Brings the crate `flate2` with zlib-rs.
+//! - `hub`: `hub`, one message to many connections, with topics and budgets. Brings `socket2` and
+//!   `libc`, for writes that do not wait.
 //! - `reconnect`: `dial::reconnect`, when to connect again after the end of a connection, and
 //!   `Client::reconnecting`. Brings the crate `httpdate`.
 //! - `redirects`: `dial::redirect`, and `Client::redirects`, which follows redirects of the
@@ -217,6 +219,8 @@ mod error;
 mod event;
 pub mod frame;
 pub mod handshake;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod mask;
 mod message;
 #[cfg(feature = "net")]

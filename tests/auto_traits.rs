@@ -126,3 +126,14 @@ fn a_function_gives_masking_keys() {
         assert_eq!(buffer.as_slice(), [0x81, 0x81, key, key, key, key, b'a' ^ key]);
     }
 }
+
+#[cfg(feature = "hub")]
+#[test]
+fn hubs_are_shared() {
+    use sansock::hub::{
+        Budget, Deliveries, Due, Hub, HubCounts, Mail, Published, Ready, Subscriber,
+        SubscriberCounts, Subscription, Topic, WhenFull,
+    };
+    all!(is_free: Budget, WhenFull, Due, Mail, HubCounts, Published, SubscriberCounts);
+    all!(is_shared: Deliveries, Hub, Ready<u32>, Subscriber, Subscription, Topic);
+}

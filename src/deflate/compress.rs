@@ -147,4 +147,8 @@ impl SharedDeflate {
         let window = 1 << config.server_bits.get();
         Self { frame: frame.into(), reach: length.min(window) }
     }
+
+    pub(crate) fn len(&self) -> usize {
+        self.frame.len()
+    }
 }

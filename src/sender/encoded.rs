@@ -51,6 +51,13 @@ impl EncodedMessage {
         &self.frame
     }
 
+    /// Returns how many bytes of memory its frames take, the compressed one included.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let deflated = self.deflated.as_ref().map_or(0, SharedDeflate::len);
+        self.frame.len().saturating_add(deflated)
+    }
+
     /// Returns the message.
     #[must_use]
     pub fn as_message(&self) -> Message<'_> {

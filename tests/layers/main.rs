@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["frame", "buffer"],
     &["closing"],
     &["receiver", "sender"],
-    &["connection", "split"],
+    &["connection", "split", "hub"],
     &["handshake"],
     &["dial", "drain"],
     &["net"],
@@ -49,7 +49,7 @@ const SWITCHES: &[&str] = &["lib.rs", "deflate/stub.rs"];
 
 /// The features of the core. The others are those of adapters, of which the core knows nothing.
 const CORE_FEATURES: &[&str] =
-    &["rand", "deflate", "http", "proxy", "proxy-env", "reconnect", "redirects"];
+    &["rand", "deflate", "http", "proxy", "proxy-env", "reconnect", "redirects", "hub"];
 
 /// Files that still stand in a circle of imports, or between two. To be empty.
 const IN_A_CIRCLE: &[&str] = &[];

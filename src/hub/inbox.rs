@@ -1,0 +1,241 @@
+//! What waits for one subscriber.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::budget::{Budget, WhenFull};
+use super::counts::{Published, SubscriberCounts};
+use super::mail::{Key, Mail};
+use crate::close::CloseCode;
+
+/// The messages that wait for one subscriber, oldest first.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    budget: Budget,
+    /// The oldest message. Apart, because an inbox seldom holds more than one, which then needs no
+    /// memory of its own.
+    first: Option<Mail>,
+    later: VecDeque<Mail>,
+    /// `None` without messages with keys.
+    latest: Option<Box<Latest>>,
+    /// The position of the first message.
+    position: u64,
+    state: State,
+    /// Whether the connection knows that something waits.
+    told: bool,
+    counts: SubscriberCounts,
+}
+
+/// The positions of the latest messages of their keys, counted from the first message ever.
+#[derive(Debug, Default)]
+struct Latest(HashMap<Key, u64>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The connection must send a Close frame after what waits.
+    Closing(CloseCode),
+    /// Nothing is accepted any more.
+    Over,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Message(Mail),
+    Close(CloseCode),
+}
+
+impl Inbox {
+    pub(super) const fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            first: None,
+            later: VecDeque::new(),
+            latest: None,
+            position: 0,
+            state: State::Open,
+            told: false,
+            counts: SubscriberCounts {
+                waiting: 0,
+                waiting_bytes: 0,
+                taken: 0,
+                dropped: 0,
+                dropped_bytes: 0,
+                replaced: 0,
+            },
+        }
+    }
+
+    /// Puts a message in, as far as the budget allows it.
+    pub(super) fn push(&mut self, mail: &Mail) -> Published {
+        let mut published = Published::default();
+        if self.state != State::Open || self.replace(mail, &mut published) {
+            return published;
+        }
+        if !self.has_room(mail) {
+            match self.budget.when_full {
+                WhenFull::DropNewest => {
+                    self.drop_one(mail, &mut published);
+                    return published;
+                }
+                WhenFull::DropOldest | WhenFull::KeepLatest => self.make_room(mail, &mut published),
+                WhenFull::Close(code) => {
+                    self.drop_one(mail, &mut published);
+                    self.discard(&mut published);
+                    self.state = State::Closing(code);
+                    published.closed = 1;
+                    return published;
+                }
+            }
+        }
+        self.append(mail);
+        published.accepted = 1;
+        published
+    }
+
+    /// Takes the oldest message if `accept` agrees, or says that the connection must be closed.
+    pub(super) fn take(&mut self, accept: impl FnOnce(&Mail) -> bool) -> Option<Next> {
+        let next = match (&self.first, self.state) {
+            (Some(first), _) if !accept(first) => return None,
+            (Some(_), _) => {
+                self.counts.taken = self.counts.taken.saturating_add(1);
+                self.pop().map(Next::Message)
+            }
+            (None, State::Closing(code)) => {
+                self.state = State::Over;
+                Some(Next::Close(code))
+            }
+            (None, State::Open | State::Over) => None,
+        };
+        self.told &= self.is_due();
+        next
+    }
+
+    /// Has the connection closed after what waits.
+    pub(super) fn close(&mut self, code: CloseCode) {
+        if self.state == State::Open {
+            self.state = State::Closing(code);
+        }
+    }
+
+    /// Drops what waits, and accepts nothing more: the connection is over.
+    pub(super) fn end(&mut self) {
+        self.state = State::Over;
+        self.discard(&mut Published::default());
+    }
+
+    /// Whether a message waits, or a close.
+    pub(super) fn is_due(&self) -> bool {
+        self.first.is_some() || matches!(self.state, State::Closing(_))
+    }
+
+    /// Whether the connection must be told that something waits; at once it counts as told.
+    pub(super) fn must_tell(&mut self) -> bool {
+        self.is_due() && !std::mem::replace(&mut self.told, true)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.state != State::Open
+    }
+
+    pub(super) const fn counts(&self) -> SubscriberCounts {
+        self.counts
+    }
+
+    fn has_room(&self, mail: &Mail) -> bool {
+        let filled = self.counts.waiting_bytes.saturating_add(mail.cost());
+        self.first.is_none() || filled <= self.budget.bytes
+    }
+
+    /// Drops the oldest messages until this one fits.
+    fn make_room(&mut self, mail: &Mail, published: &mut Published) {
+        while !self.has_room(mail)
+            && let Some(oldest) = self.pop()
+        {
+            self.drop_one(&oldest, published);
+        }
+    }
+
+    fn append(&mut self, mail: &Mail) {
+        if self.keeps_latest() {
+            let behind = self.position.saturating_add(self.counts.waiting as u64);
+            match (mail.key(), &mut self.latest) {
+                (Some(key), latest) => {
+                    latest.get_or_insert_default().0.insert(key.clone(), behind);
+                }
+                // A later message must not overtake this one.
+                (None, latest) => *latest = None,
+            }
+        }
+        self.counts.waiting = self.counts.waiting.saturating_add(1);
+        self.counts.waiting_bytes = self.counts.waiting_bytes.saturating_add(mail.cost());
+        if self.first.is_none() {
+            self.first = Some(mail.clone());
+        } else {
+            self.later.push_back(mail.clone());
+        }
+    }
+
+    /// Puts a message in the place of the one with the same key. `false` if none waits.
+    fn replace(&mut self, mail: &Mail, published: &mut Published) -> bool {
+        let (Some(key), Some(latest)) = (mail.key(), &self.latest) else { return false };
+        let Some(at) = latest.0.get(key).and_then(|at| at.checked_sub(self.position)) else {
+            return false;
+        };
+        let place = match usize::try_from(at) {
+            Ok(0) => self.first.as_mut(),
+            Ok(at) => self.later.get_mut(at.saturating_sub(1)),
+            Err(_) => None,
+        };
+        let Some(place) = place else { return false };
+        let before = std::mem::replace(place, mail.clone());
+        let left = self.counts.waiting_bytes.saturating_sub(before.cost());
+        self.counts.waiting_bytes = left.saturating_add(mail.cost());
+        self.counts.replaced = self.counts.replaced.saturating_add(1);
+        (published.accepted, published.replaced) = (1, 1);
+        // A longer one may not fit where the shorter one was.
+        while self.counts.waiting_bytes > self.budget.bytes && self.counts.waiting > 1 {
+            let Some(oldest) = self.pop() else { break };
+            self.drop_one(&oldest, published);
+        }
+        true
+    }
+
+    /// Takes the oldest message out.
+    fn pop(&mut self) -> Option<Mail> {
+        let first = self.first.take()?;
+        self.first = self.later.pop_front();
+        if let (Some(key), Some(latest)) = (first.key(), &mut self.latest)
+            && latest.0.get(key) == Some(&self.position)
+        {
+            latest.0.remove(key);
+        }
+        self.position = self.position.saturating_add(1);
+        self.counts.waiting = self.counts.waiting.saturating_sub(1);
+        self.counts.waiting_bytes = self.counts.waiting_bytes.saturating_sub(first.cost());
+        if self.first.is_none() {
+            // A connection that reads again gives the memory back.
+            self.later = VecDeque::new();
+            self.latest = None;
+        }
+        Some(first)
+    }
+
+    fn keeps_latest(&self) -> bool {
+        self.budget.when_full == WhenFull::KeepLatest
+    }
+
+    fn discard(&mut self, published: &mut Published) {
+        while let Some(oldest) = self.pop() {
+            self.drop_one(&oldest, published);
+        }
+    }
+
+    fn drop_one(&mut self, mail: &Mail, published: &mut Published) {
+        let bytes = mail.as_bytes().len();
+        published.dropped = published.dropped.saturating_add(1);
+        published.dropped_bytes = published.dropped_bytes.saturating_add(bytes);
+        self.counts.dropped = self.counts.dropped.saturating_add(1);
+        self.counts.dropped_bytes = self.counts.dropped_bytes.saturating_add(bytes as u64);
+    }
+}

@@ -1,0 +1,70 @@
+//! One message to many connections: topics, and an inbox for each connection that a slow reader
+//! cannot overfill.
+//!
+//! A [`Topic`] of a [`Hub`] has subscriptions. A connection has one [`Subscriber`], which may
+//! subscribe to any number of topics. Publishing encodes the message once, puts it into the inbox of
+//! each subscriber, and then writes it on the spot wherever the network takes it; there is no thread
+//! or task for it. What the network does not take waits in the inbox. An inbox has a [`Budget`] of
+//! bytes, and its [`WhenFull`] says what happens to more: the newest or the oldest message is
+//! dropped, the latest of each key is kept, or the connection is closed with a code. What was
+//! dropped is counted, in [`Published`] for who publishes and in [`SubscriberCounts`] for each
+//! connection.
+//!
+//! The subscribers of a topic get its messages in the same order. A message that is published while
+//! a connection subscribes reaches it whole, after the subscription, or not at all.
+//!
+//! With `net`, `net::Writer::subscriber` makes the subscriber of a split connection, and with
+//! `sansock-tokio` its `Writer::subscriber` does. An event loop makes its own: [`Ready`] collects
+//! which of its connections have something to send.
+//!
+//! ```
+//! use sansock::hub::{Budget, Due, Hub, Ready, WhenFull};
+//! use sansock::split::Sender;
+//! use sansock::{Config, SendBuffer};
+//!
+//! let hub = Hub::new();
+//! // A real loop wakes its poll here.
+//! let ready = Ready::new(|| {});
+//! let budget = Budget::new(64 << 10).when_full(WhenFull::DropOldest);
+//! let subscriber = ready.subscriber("connection 1", budget);
+//! let subscription = hub.topic("news").subscribe(&subscriber);
+//!
+//! let published = hub.topic("news").publish("extra, extra");
+//! assert_eq!((published.accepted, published.dropped), (1, 0));
+//!
+//! // The loop finds what has become ready, and fills the connection's buffer.
+//! let mut tokens = Vec::new();
+//! ready.take(&mut tokens);
+//! assert_eq!(tokens, ["connection 1"]);
+//! let (mut sender, mut output) = (Sender::server(&Config::new()), SendBuffer::new());
+//! while output.is_empty()
+//!     && let Some(due) = subscriber.take()
+//! {
+//!     match due {
+//!         Due::Message(message) => sender.send_encoded(&message, &mut output)?,
+//!         Due::Close(code) => sender.start_close(code, "", &mut output)?,
+//!     }
+//! }
+//! assert_eq!(output.as_slice(), b"\x81\x0cextra, extra");
+//! # drop(subscription);
+//! # Ok::<(), sansock::SendError>(())
+//! ```
+
+mod budget;
+mod counts;
+mod inbox;
+mod mail;
+mod ready;
+mod registry;
+mod subscriber;
+mod sync;
+mod topic;
+mod topics;
+
+pub use budget::{Budget, WhenFull};
+pub use counts::{HubCounts, Published, SubscriberCounts};
+pub use mail::Mail;
+pub use ready::Ready;
+pub use subscriber::{Due, Subscriber};
+pub use topic::{Deliveries, Subscription, Topic};
+pub use topics::Hub;
