@@ -24,9 +24,8 @@ struct Inner {
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// What a connection has to send next.
+/// What a connection has to send next. There will be no more kinds: who skipped one would lose it.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Due {
     /// A message, for `send_encoded`.
     Message(Mail),

@@ -33,6 +33,12 @@ impl Layer {
         Self
     }
 
+    #[cfg(feature = "hub")]
+    #[expect(clippy::unused_self, reason = "as with a proxy")]
+    pub(crate) const fn is_none(&self) -> bool {
+        true
+    }
+
     #[expect(clippy::unused_self, reason = "as with a proxy")]
     pub(crate) const fn over<'s>(&'s self, tcp: &'s TcpStream) -> &'s TcpStream {
         tcp

@@ -38,6 +38,12 @@ impl Stream {
         &self.0.tcp
     }
 
+    /// The TCP stream, if the bytes for the server are written to it as they are.
+    #[cfg(feature = "hub")]
+    pub(super) fn plain_tcp(&self) -> Option<&TcpStream> {
+        (self.0.tls.is_none() && self.0.layer.is_none()).then_some(&self.0.tcp)
+    }
+
     pub(super) fn secure(tcp: TcpStream, session: Session) -> Self {
         Self::new(tcp, Layer::none(), Some(session))
     }

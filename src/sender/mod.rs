@@ -155,7 +155,7 @@ impl Sender {
         self.check_open()?;
         // "the fragments of one message MUST NOT be interleaved between the fragments of another
         // message" (5.4)
-        if self.message.is_some() {
+        if self.message_in_progress() {
             return Err(SendError::MessageInProgress);
         }
         Ok(())
@@ -216,6 +216,13 @@ impl Sender {
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         self.closing.is_closed()
+    }
+
+    /// Returns whether a fragmented message is in progress: until its last fragment all other
+    /// messages are refused with [`SendError::MessageInProgress`].
+    #[must_use]
+    pub const fn message_in_progress(&self) -> bool {
+        self.message.is_some()
     }
 
     #[inline]

@@ -51,7 +51,6 @@ fn text_of(due: &Due) -> String {
     match due {
         Due::Message(message) => message.as_message().as_text().unwrap().to_owned(),
         Due::Close(code) => format!("close {}", code.get()),
-        due => format!("{due:?}"),
     }
 }
 

@@ -7,6 +7,8 @@ mod closing;
 mod common;
 mod connecting;
 mod drain;
+#[cfg(feature = "hub")]
+mod hub;
 mod places;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;

@@ -123,6 +123,34 @@ fn a_message_is_compressed_once_for_clients_with_and_without_compression() {
     server.stop();
 }
 
+/// Once for all that have negotiated it, and the others get it as it is.
+#[test]
+fn a_hub_sends_the_same_compressed_message_to_all_that_can_read_it() {
+    let hub = sansock::hub::Hub::new();
+    let topic = hub.topic("news");
+    let server = Echo::start(KEPT, move |socket| {
+        let (mut reader, writer) = socket.split()?;
+        let _subscription = topic.subscribe(&writer.subscriber(sansock::hub::Budget::default()));
+        while reader.next_event()?.is_some() {}
+        Ok(())
+    });
+    let mut clients = [Some(KEPT), None, Some(FORGOTTEN)].map(|offer| server.connect(offer));
+    while hub.topic("news").subscriptions() < 3 {
+        thread::yield_now();
+    }
+    let text = json(50_000);
+    let news = EncodedMessage::compressed(&text, &DeflateConfig::server());
+    for _ in 0..3 {
+        assert_eq!(hub.topic("news").publish_encoded(&news).accepted, 3);
+    }
+    for client in &mut clients {
+        for _ in 0..3 {
+            assert_eq!(next(client), (MessageKind::Text, text.clone().into_bytes()));
+        }
+    }
+    server.stop();
+}
+
 #[test]
 fn a_large_message_leaves_compressed_on_every_way() {
     let text = json(50_000);

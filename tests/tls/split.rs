@@ -121,3 +121,38 @@ fn a_server_that_shuts_down_closes_split_connections() {
     assert_eq!(socket.outcome(), Some(&clean(1001)));
     assert!(stopping.join().unwrap() < ms(2000));
 }
+
+/// With TLS the background thread writes what is published: in order, and what does not fit into the
+/// inbox of a client that does not read is dropped.
+#[test]
+fn a_hub_reaches_clients_with_tls() {
+    use sansock::hub::{Budget, Hub, WhenFull};
+
+    const LONG: usize = 100_000;
+    let hub = Hub::new();
+    let (topic, acceptor) = (hub.topic("news"), ours().server().acceptor());
+    let server = Running::start(
+        |server| server.tls(acceptor),
+        move |incoming| {
+            let (mut reader, writer) = incoming.accept()?.split()?;
+            let budget = Budget::new(4 * LONG).when_full(WhenFull::DropNewest);
+            let _subscription = topic.subscribe(&writer.subscriber(budget));
+            while reader.next_event()?.is_some() {}
+            Ok(())
+        },
+    );
+    let (mut reads, slow) = (connect_to_ours(&server), connect_to_ours(&server));
+    until("both have subscribed", || hub.topic("news").subscriptions() == 2);
+    let mut dropped = 0;
+    for number in 0..300 {
+        let mut message = vec![0; LONG];
+        message[0] = u8::try_from(number % 251).unwrap();
+        // One that waits for the slow client takes 20 ms, and then nobody would be dropped.
+        let published = hub.topic("news").publish(&message);
+        dropped += published.dropped;
+        assert!(next_message(&mut reads) == message, "{number}");
+    }
+    assert!(dropped > 0, "the slow one takes 30 MB");
+    drop((reads, slow));
+    server.stop();
+}

@@ -17,6 +17,11 @@ impl Layer {
         Self(None)
     }
 
+    #[cfg(feature = "hub")]
+    pub(crate) const fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(super) const fn new(tls: Option<Session>) -> Self {
         Self(tls)
     }

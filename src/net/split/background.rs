@@ -44,6 +44,7 @@ fn end<'a>(shared: &'a Shared, mut outbox: Locked<'a>) {
         outbox = shared.write_or_wait(outbox, None);
     }
     outbox.dropped = true;
+    outbox.mailbox.end();
     // The reader wakes at the end of its stream, and a writer at an error.
     let mut stream = shared.stream.clone();
     let _ = stream.shutdown_write();

@@ -24,6 +24,11 @@ impl Handle {
         Self { shared, thread: Arc::new(Mutex::new(Some(thread))) }
     }
 
+    #[cfg(feature = "hub")]
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Hands the unwritten bytes to the server.
     fn leave_remains(&self) {
         let Some(slot) = &self.slot else { return };
@@ -64,6 +69,7 @@ impl Drop for Handle {
             outbox.handles = outbox.handles.saturating_sub(1);
             if outbox.handles == 0 {
                 outbox.write_wanted = true;
+                outbox.mailbox.end();
                 if self.slot.is_none() {
                     // No half reads any more. This starts the time in which waiting bytes may be
                     // written.

@@ -7,7 +7,14 @@
 //! ends the transport; otherwise it sleeps.
 
 mod background;
+#[cfg(feature = "hub")]
+mod deliver;
 mod handle;
+#[cfg(feature = "hub")]
+mod mailbox;
+#[cfg(not(feature = "hub"))]
+#[path = "no_mailbox.rs"]
+mod mailbox;
 mod outbox;
 #[cfg(feature = "web")]
 mod position;

@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Instant;
 
+use super::mailbox::Mailbox;
 use crate::WritePace;
 use crate::net::Error;
 use crate::net::blocking::is_would_block;
@@ -30,6 +31,8 @@ pub(super) struct Outbox {
     pub(super) dropped: bool,
     /// How many bytes of a message were given up, because nothing more can be written.
     pub(super) lost: usize,
+    /// What a hub has for the connection.
+    pub(super) mailbox: Mailbox,
 }
 
 impl Outbox {
@@ -46,6 +49,7 @@ impl Outbox {
             half_closed: false,
             dropped: false,
             lost: 0,
+            mailbox: Mailbox::new(),
         }
     }
 
@@ -149,11 +153,30 @@ impl Outbox {
     /// Whether the background thread has something to write now.
     pub(super) fn has_work(&self) -> bool {
         let has_bytes = self.queue.has_rest() || (self.write_wanted && !self.queue.is_empty());
-        has_bytes && !self.queue.is_writing() && self.failed.is_none()
+        let is_free = !self.queue.is_writing() && self.failed.is_none();
+        is_free && (has_bytes || self.has_mail())
     }
 
-    /// Takes the next batch to write; `None` if another thread writes.
+    /// Whether a hub has something that can be written now.
+    pub(super) fn has_mail(&self) -> bool {
+        self.mailbox.is_due(&self.sender)
+    }
+
+    /// Whether this thread may write, and what is written then goes out after all else.
+    pub(super) const fn can_write(&self) -> bool {
+        !self.queue.is_writing() && !self.queue.has_rest()
+    }
+
+    /// Takes the next batch to write, with mail if there is room; `None` if another thread writes.
     pub(super) fn take(&mut self) -> Option<SendBuffer> {
+        if self.can_write() {
+            self.mailbox.refill(&mut self.sender, &mut self.queue);
+        }
+        self.take_queued()
+    }
+
+    /// Takes the next batch without more mail.
+    pub(super) fn take_queued(&mut self) -> Option<SendBuffer> {
         if !self.queue.has_rest() {
             self.write_wanted = false;
         }
@@ -188,6 +211,7 @@ impl Outbox {
         if let Err(error) = judged {
             self.failed.get_or_insert_with(|| (error.kind(), error.to_string()));
             self.sender.mark_closed();
+            self.mailbox.end();
         }
         self.failed.is_some()
     }

@@ -148,7 +148,7 @@ impl Shared {
         let mut outbox = self.lock();
         loop {
             outbox.check()?;
-            if !outbox.queue.is_writing() && !outbox.queue.has_rest() {
+            if outbox.can_write() {
                 match outbox.sender.check_room(length, outbox.queue.buffered_amount()) {
                     Ok(()) => break,
                     Err(_) if outbox.sender.is_closed() => return Err(SendError::Closed.into()),
@@ -158,7 +158,7 @@ impl Shared {
             outbox = self.write_or_wait(outbox, None);
         }
         // No other thread writes.
-        let mut batch = outbox.take().unwrap_or_default();
+        let mut batch = outbox.take_queued().unwrap_or_default();
         let ticket = outbox.queue.ticket();
         let written = match message.shorter().send(&mut outbox.sender, &mut batch) {
             Ok(mut unwritten) => {

@@ -1,0 +1,272 @@
+//! Connections that subscribe to a hub: who publishes writes, and never waits for a slow reader.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::thread;
+use std::time::Instant;
+
+use sansock::frame::Opcode;
+use sansock::hub::{Budget, Hub, Subscriber, Subscription, WhenFull};
+use sansock::net::{Reader, Writer};
+use sansock::{CloseCode, Config, EncodedMessage, Role};
+
+use crate::common::*;
+use crate::split::{read, split};
+
+/// A subscribed connection, and its peer's bare stream.
+struct Peer {
+    reader: Reader,
+    writer: Writer,
+    stream: TcpStream,
+    subscriber: Subscriber,
+    subscription: Subscription,
+}
+
+fn subscribed(hub: &Hub, budget: Budget) -> Peer {
+    let (reader, writer, stream) = split(Role::Server, Config::new());
+    let subscriber = writer.subscriber(budget);
+    let subscription = hub.topic("news").subscribe(&subscriber);
+    Peer { reader, writer, stream, subscriber, subscription }
+}
+
+fn text(payload: &str) -> Vec<u8> {
+    frame(Opcode::Text, payload.as_bytes())
+}
+
+#[test]
+fn what_two_threads_publish_arrives_everywhere_in_the_same_order() {
+    const EACH: usize = 500;
+
+    let hub = Hub::new();
+    let peers: Vec<_> = (0..10).map(|_| subscribed(&hub, Budget::default())).collect();
+    let readers: Vec<_> = peers
+        .iter()
+        .map(|peer| {
+            let mut stream = peer.stream.try_clone().unwrap();
+            // Each is a frame of 8 bytes.
+            thread::spawn(move || read_exactly(&mut stream, 2 * EACH * 8))
+        })
+        .collect();
+    thread::scope(|scope| {
+        for thread in [1, 2_usize] {
+            let topic = hub.topic("news");
+            scope.spawn(move || {
+                (0..EACH).for_each(|n| {
+                    assert_eq!(topic.publish(&*format!("{:06}", thread * 1_000 + n)).accepted, 10);
+                });
+            });
+        }
+    });
+    let all: Vec<_> = readers.into_iter().map(|it| it.join().unwrap()).collect();
+    assert!(all.iter().all(|bytes| *bytes == all[0]));
+    for (thread, digit) in [(1, b'1'), (2, b'2')] {
+        let own = (0..EACH).map(|n| text(&format!("{:06}", thread * 1_000 + n)));
+        let got = all[0].chunks(8).filter(|it| it[4] == digit);
+        assert!(got.eq(own), "each thread's stay in order");
+    }
+}
+
+/// The network takes it at once: no other thread is needed, and nothing waits afterwards.
+#[test]
+#[cfg(unix)]
+fn a_message_is_written_when_publish_returns() {
+    let hub = Hub::new();
+    let mut peer = subscribed(&hub, Budget::default());
+    for length in [0, 1, 125, 126, 8_192, 20_000] {
+        let payload = "x".repeat(length);
+        hub.topic("news").publish(&payload);
+        assert_eq!(peer.writer.buffered_amount(), 0);
+        let counts = peer.subscriber.counts();
+        assert_eq!((counts.waiting, counts.dropped), (0, 0));
+        let frame = text(&payload);
+        assert!(read_exactly(&mut peer.stream, frame.len()) == frame, "{length}");
+    }
+}
+
+/// Fills the network and then the inbox, with messages of this length, and returns how many.
+fn overfill(hub: &Hub, peer: &Peer, length: usize) -> usize {
+    let payload = vec![7; length];
+    let mut published = 0;
+    while peer.subscriber.counts().dropped == 0 && !peer.subscriber.is_closed() {
+        hub.topic("news").publish(&payload);
+        published += 1;
+        assert!(published < 10_000, "a peer that does not read takes it all");
+    }
+    published
+}
+
+#[test]
+fn a_peer_that_does_not_read_delays_neither_the_publisher_nor_the_others() {
+    let hub = Hub::new();
+    let slow = subscribed(&hub, Budget::new(100_000).when_full(WhenFull::DropNewest));
+    overfill(&hub, &slow, 50_000);
+    let mut others: Vec<_> = (0..5).map(|_| subscribed(&hub, Budget::default())).collect();
+    let start = Instant::now();
+    for number in 0..200 {
+        let payload = format!("{number:05}");
+        let published = hub.topic("news").publish(&payload);
+        assert!(published.accepted >= 5);
+        for other in &mut others {
+            assert_eq!(read_exactly(&mut other.stream, 7), text(&payload));
+        }
+    }
+    // One write that waits for the slow one takes 20 ms, so 200 would take 4 s.
+    assert!(start.elapsed() < ms(2_000), "{:?}", start.elapsed());
+}
+
+#[test]
+fn what_waits_arrives_when_the_peer_reads_again() {
+    for (when_full, length) in [
+        (WhenFull::DropNewest, 1_000),
+        (WhenFull::DropNewest, 100_000),
+        (WhenFull::DropOldest, 1_000),
+        (WhenFull::DropOldest, 100_000),
+    ] {
+        let hub = Hub::new();
+        let mut peer = subscribed(&hub, Budget::new(500_000).when_full(when_full));
+        let published = overfill(&hub, &peer, length);
+        let dropped = usize::try_from(peer.subscriber.counts().dropped).unwrap();
+        let one = frame(Opcode::Binary, &vec![7; length]);
+        for _ in 0..published - dropped {
+            assert!(read_exactly(&mut peer.stream, one.len()) == one, "{when_full:?}");
+        }
+        hub.topic("news").publish("and on");
+        assert_eq!(read_exactly(&mut peer.stream, 8), text("and on"));
+        assert_eq!(peer.subscriber.counts().waiting, 0);
+    }
+}
+
+#[test]
+fn a_peer_that_is_too_slow_gets_the_close_code_when_it_reads_again() {
+    let hub = Hub::new();
+    let code = CloseCode::TRY_AGAIN_LATER;
+    let mut peer = subscribed(&hub, Budget::new(300_000).when_full(WhenFull::Close(code)));
+    overfill(&hub, &peer, 50_000);
+    assert!(peer.subscriber.is_closed());
+    let reading = read(peer.reader);
+    peer.stream.write_all(&masked_close(code.get())).unwrap();
+    let all = read_to_end(&mut peer.stream);
+    assert!(all.ends_with(&close_frame(code.get())), "{:?}", tail(&all));
+    let whole = frame(Opcode::Binary, &vec![7; 50_000]).len();
+    assert_eq!((all.len() - 4) % whole, 0, "what was begun is finished");
+    drop(peer.stream);
+    reading.join().unwrap().1.unwrap();
+}
+
+#[test]
+fn mail_waits_for_the_last_fragment_and_then_arrives() {
+    let hub = Hub::new();
+    let mut peer = subscribed(&hub, Budget::default());
+    peer.writer.send_fragment("frag", false).unwrap();
+    hub.topic("news").publish("news");
+    hub.topic("news").publish("n".repeat(20_000));
+    assert_eq!(peer.subscriber.counts().waiting, 2);
+    thread::sleep(ms(50));
+    peer.writer.send_fragment("ment", true).unwrap();
+    let fragments = [&[1, 4][..], b"frag", &[0x80, 4], b"ment"].concat();
+    assert_eq!(read_exactly(&mut peer.stream, 12), fragments);
+    assert_eq!(read_exactly(&mut peer.stream, 6), text("news"));
+    assert!(read_exactly(&mut peer.stream, 20_004) == text(&"n".repeat(20_000)));
+}
+
+#[test]
+fn what_the_program_sends_itself_and_what_is_published_do_not_mix() {
+    let hub = Hub::new();
+    let mut peer = subscribed(&hub, Budget::new(usize::MAX));
+    let (topic, writer) = (hub.topic("news"), peer.writer.clone());
+    let publishing = thread::spawn(move || {
+        (0..300).for_each(|n| assert_eq!(topic.publish(vec![1; 1 + n * 97]).accepted, 1));
+    });
+    let sending = thread::spawn(move || {
+        (0..300).for_each(|n| writer.send(vec![2; 1 + n * 89]).unwrap());
+    });
+    let mut next = [0, 0];
+    for _ in 0..600 {
+        let head = read_exactly(&mut peer.stream, 2);
+        let length = match head[1] {
+            126 => {
+                read_exactly(&mut peer.stream, 2).iter().fold(0, |n, it| n << 8 | usize::from(*it))
+            }
+            length => usize::from(length),
+        };
+        let payload = read_exactly(&mut peer.stream, length);
+        let who = usize::from(payload[0]) - 1;
+        assert_eq!(length, 1 + next[who] * [97, 89][who]);
+        assert!(payload.iter().all(|it| *it == payload[0]));
+        next[who] += 1;
+    }
+    publishing.join().unwrap();
+    sending.join().unwrap();
+    assert_eq!(next, [300, 300]);
+}
+
+#[test]
+fn the_end_of_the_connection_ends_the_inbox() {
+    let hub = Hub::new();
+    let peer = subscribed(&hub, Budget::new(100_000).when_full(WhenFull::DropNewest));
+    overfill(&hub, &peer, 50_000);
+    assert!(peer.subscriber.counts().waiting > 0);
+    peer.writer.abort().unwrap();
+    let subscriber = peer.subscriber.clone();
+    until("the inbox ends", move || subscriber.is_closed());
+    let counts = peer.subscriber.counts();
+    assert_eq!((counts.waiting, counts.waiting_bytes), (0, 0));
+    assert_eq!(hub.topic("news").publish("in vain").accepted, 0);
+}
+
+#[test]
+fn the_last_half_that_is_dropped_ends_the_inbox() {
+    let hub = Hub::new();
+    let Peer { reader, writer, stream, subscriber, subscription } =
+        subscribed(&hub, Budget::default());
+    drop(reader);
+    assert_eq!(hub.topic("news").publish("one half is left").accepted, 1);
+    drop(writer);
+    assert!(subscriber.is_closed());
+    assert_eq!(hub.topic("news").publish("in vain").accepted, 0);
+    drop((stream, subscription));
+}
+
+#[test]
+fn a_connection_has_one_inbox() {
+    let hub = Hub::new();
+    let mut peer = subscribed(&hub, Budget::default());
+    let again = peer.writer.clone().subscriber(Budget::new(0));
+    again.send(&EncodedMessage::new("1"));
+    let _sports = hub.topic("sports").subscribe(&again);
+    hub.topic("sports").publish("2");
+    hub.topic("news").publish("3");
+    assert_eq!(read_exactly(&mut peer.stream, 9), [text("1"), text("2"), text("3")].concat());
+    assert_eq!(peer.subscriber.counts().taken, 3);
+}
+
+/// A message for a connection that has sent its Close frame is not for it any more.
+#[test]
+fn nothing_follows_a_close_frame() {
+    let hub = Hub::new();
+    let mut peer = subscribed(&hub, Budget::default());
+    peer.writer.start_close(CloseCode::NORMAL, "").unwrap();
+    hub.topic("news").publish("too late");
+    until("the inbox ends", || peer.subscriber.is_closed());
+    peer.stream.write_all(&masked_close(1000)).unwrap();
+    let reading = read(peer.reader);
+    assert_eq!(read_to_end(&mut peer.stream), close_frame(1000));
+    drop(peer.stream);
+    reading.join().unwrap().1.unwrap();
+}
+
+/// A client's frames are masked, each with its own key.
+#[test]
+fn a_client_can_subscribe_too() {
+    let hub = Hub::new();
+    let (client, server) = pair(Config::new());
+    let (_reader, writer) = client.split().unwrap();
+    let mut server = server;
+    let subscriber = writer.subscriber(Budget::default());
+    let _subscription = hub.topic("news").subscribe(&subscriber);
+    for length in [5, 200_000] {
+        let payload = "x".repeat(length);
+        hub.topic("news").publish(&payload);
+        assert!(next_message(&mut server) == payload.as_bytes());
+    }
+}
