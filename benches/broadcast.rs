@@ -14,6 +14,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
 use sansock::handshake::Established;
+use sansock::hub::{Budget, Due, Hub, Published, Ready};
 use sansock::net::{Stream, WebSocket};
 use sansock::{Config, Connection, EncodedMessage, ReceiveBuffer, Role, SendBuffer};
 use tokio::runtime::Runtime;
@@ -21,21 +22,23 @@ use tokio::runtime::Runtime;
 fn main() {
     let given = std::env::args().skip(1).find_map(|word| word.parse().ok());
     println!(
-        "{:>11} {:>6} {:>11} {:>9} {:>9} {:>6}",
+        "{:>11} {:>6} {:>13} {:>9} {:>9} {:>6}",
         "connections", "bytes", "", "bare, ns", "ns", "ratio"
     );
-    for connections in given.map_or(vec![1_000, 9_000], |given| vec![given]) {
+    for connections in given.map_or(vec![1_000, 9_900], |given| vec![given]) {
         for size in [125, 1 << 10, 16 << 10] {
             let message = EncodedMessage::new(&vec![7; size][..]);
             for (name, least) in [
                 ("blocking", blocking(connections, &message)),
                 ("event loop", event_loop(connections, &message)),
                 ("tokio", tokio(connections, &message)),
+                ("hub, blocking", hub_blocking(connections, &message)),
+                ("hub, loop", hub_event_loop(connections, &message)),
             ] {
                 let [bare, ours] = least;
                 let ratio = ours / bare;
                 println!(
-                    "{connections:>11} {size:>6} {name:>11} {bare:>9.0} {ours:>9.0} {ratio:>6.3}"
+                    "{connections:>11} {size:>6} {name:>13} {bare:>9.0} {ours:>9.0} {ratio:>6.3}"
                 );
             }
         }
@@ -97,6 +100,64 @@ fn tokio(connections: u16, message: &EncodedMessage) -> [f64; 2] {
             }
         });
     })
+}
+
+/// A hub, whose subscribers are split connections.
+fn hub_blocking(connections: u16, message: &EncodedMessage) -> [f64; 2] {
+    let (streams, peers) = pairs(connections);
+    let hub = Hub::new();
+    let topic = hub.topic("news");
+    let all: Vec<_> = streams
+        .map(|stream| {
+            let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
+            let socket = WebSocket::new(Stream::from(stream), connection(), input, output).unwrap();
+            let bare = socket.get_ref().clone();
+            let (reader, writer) = socket.split().unwrap();
+            let subscription = topic.subscribe(&writer.subscriber(Budget::default()));
+            (bare, reader, writer, subscription)
+        })
+        .collect();
+    least(peers, message, |bare| {
+        if bare {
+            all.iter().for_each(|it| write(it.0.get_ref(), message));
+        } else {
+            published(topic.publish_encoded(black_box(message)), connections);
+        }
+    })
+}
+
+/// A hub, whose subscribers are connections of an event loop in the same thread.
+fn hub_event_loop(connections: u16, message: &EncodedMessage) -> [f64; 2] {
+    let (streams, peers) = pairs(connections);
+    let (hub, ready) = (Hub::new(), Ready::new(|| {}));
+    let topic = hub.topic("news");
+    let mut all: Vec<_> = streams
+        .zip(0_usize..)
+        .map(|(stream, token)| {
+            let subscriber = ready.subscriber(token, Budget::default());
+            let subscription = topic.subscribe(&subscriber);
+            (connection(), stream, subscriber, subscription)
+        })
+        .collect();
+    let (mut output, mut tokens) = (SendBuffer::new(), Vec::new());
+    least(peers, message, |bare| {
+        if bare {
+            return all.iter().for_each(|it| write(&it.1, message));
+        }
+        published(topic.publish_encoded(black_box(message)), connections);
+        ready.take(&mut tokens);
+        for &token in &tokens {
+            let (connection, stream, subscriber, _) = &mut all[token];
+            while let Some(Due::Message(mail)) = subscriber.take() {
+                let unwritten = connection.send_encoded_in_place(&mail, &mut output);
+                unwritten.unwrap().write_to(stream).unwrap();
+            }
+        }
+    })
+}
+
+fn published(published: Published, connections: u16) {
+    assert_eq!((published.accepted, published.dropped), (connections.into(), 0));
 }
 
 fn adopt(runtime: &Runtime, stream: TcpStream) -> sansock_tokio::WebSocket<tokio::net::TcpStream> {

@@ -148,6 +148,7 @@ fn a_hub_sends_the_same_compressed_message_to_all_that_can_read_it() {
             assert_eq!(next(client), (MessageKind::Text, text.clone().into_bytes()));
         }
     }
+    drop(clients);
     server.stop();
 }
 
