@@ -119,7 +119,9 @@ fn hub_blocking(connections: u16, message: &EncodedMessage) -> [f64; 2] {
         .collect();
     least(peers, message, |bare| {
         if bare {
-            all.iter().for_each(|it| write(it.0.get_ref(), message));
+            for (stream, ..) in &all {
+                write(stream.get_ref(), message);
+            }
         } else {
             published(topic.publish_encoded(black_box(message)), connections);
         }
