@@ -13,9 +13,37 @@
 //! The subscribers of a topic get its messages in the same order. A message that is published while
 //! a connection subscribes reaches it whole, after the subscription, or not at all.
 //!
+//! # Blocking, and on tokio
+//!
 //! With `net`, `net::Writer::subscriber` makes the subscriber of a split connection, and with
-//! `sansock-tokio` its `Writer::subscriber` does. An event loop makes its own: [`Ready`] collects
-//! which of its connections have something to send.
+//! `sansock-tokio` its `Writer::subscriber` does. A server that passes on what anybody says:
+//!
+//! ```no_run
+//! # #[cfg(feature = "net")] fn example() -> std::io::Result<()> {
+//! use sansock::Event;
+//! use sansock::hub::{Budget, Hub};
+//! use sansock::net::Server;
+//!
+//! let hub = Hub::new();
+//! Server::bind("127.0.0.1:9001")?.run(move |incoming| {
+//!     let room = hub.topic(incoming.request().path());
+//!     let (mut reader, writer) = incoming.accept()?.split()?;
+//!     // 256 KiB may wait for a slow reader; then it is closed with 1013.
+//!     let _subscription = room.subscribe(&writer.subscriber(Budget::new(256 << 10)));
+//!     while let Some(event) = reader.next_event()? {
+//!         if let Event::Message(message) = event {
+//!             room.publish(message);
+//!         }
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! # In an event loop
+//!
+//! An event loop makes its own subscribers: [`Ready`] collects which of its connections have
+//! something to send.
 //!
 //! ```
 //! use sansock::hub::{Budget, Due, Hub, Ready, WhenFull};
