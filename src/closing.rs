@@ -153,6 +153,8 @@ pub(crate) struct Closing {
     taken: u32,
     /// Whether the last write was incomplete when the timers were last checked.
     incomplete: bool,
+    /// The code of our Close frame, 1005 if it has none; 0 if there is none.
+    sent: u16,
     /// Boxed, because usually there is none.
     outcome: Option<Box<Outcome>>,
     peer: Peer,
@@ -176,6 +178,7 @@ impl Closing {
             pieces: 0,
             taken: 0,
             incomplete: false,
+            sent: 0,
             outcome: None,
             peer: Peer::Awaited,
         }
@@ -187,9 +190,20 @@ impl Closing {
         self.observed.closing
     }
 
-    /// Records that a Close frame was queued.
+    /// Records that nothing more may be sent.
     pub(crate) fn close(&mut self) {
         self.observed.closing = true;
+    }
+
+    /// Records that a Close frame with this code was queued.
+    pub(crate) fn close_with(&mut self, code: Option<CloseCode>) {
+        self.close();
+        self.sent = code.map_or(1005, CloseCode::get);
+    }
+
+    /// The code of the Close frame that was queued, 1005 for one without a code.
+    pub(crate) fn close_sent(&self) -> Option<u16> {
+        (self.sent != 0).then_some(self.sent)
     }
 
     /// Records that part of a message was queued.

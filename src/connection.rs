@@ -184,6 +184,22 @@ impl Connection {
         self.sender.outcome()
     }
 
+    /// Returns the code of our Close frame, once one was queued: 1005, as in the API of browsers, for
+    /// one without a code. [`outcome`](Self::outcome) has the peer's.
+    ///
+    /// ```
+    /// use sansock::{CloseCode, Config, Connection, SendBuffer};
+    /// let (mut connection, mut output) = (Connection::server(&Config::new()), SendBuffer::new());
+    /// assert_eq!(connection.close_sent(), None);
+    /// connection.start_close(CloseCode::GOING_AWAY, "", &mut output)?;
+    /// assert_eq!(connection.close_sent(), Some(1001));
+    /// # Ok::<(), sansock::SendError>(())
+    /// ```
+    #[must_use]
+    pub fn close_sent(&self) -> Option<u16> {
+        self.sender.close_sent()
+    }
+
     /// Returns which end this is.
     #[must_use]
     pub const fn role(&self) -> Role {

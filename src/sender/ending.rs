@@ -132,6 +132,13 @@ impl Sender {
         self.closing.outcome()
     }
 
+    /// Returns the code of our Close frame, once one was queued: 1005, as in the API of browsers, for
+    /// one without a code.
+    #[must_use]
+    pub fn close_sent(&self) -> Option<u16> {
+        self.closing.close_sent()
+    }
+
     /// Queues a Close frame without a reason, unless there was one.
     fn close_once(&mut self, code: impl Into<Option<CloseCode>>, output: &mut SendBuffer) {
         // Without a reason only a second Close frame is refused, and that one must not be sent.

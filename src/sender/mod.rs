@@ -197,7 +197,8 @@ impl Sender {
             return Err(SendError::ReasonTooLong(reason.len()));
         }
         let mut body = [0; FrameHeader::MAX_CONTROL];
-        let length = match code.into() {
+        let code = code.into();
+        let length = match code {
             None if reason.is_empty() => 0,
             None => return Err(SendError::ReasonWithoutCode),
             Some(code) => {
@@ -207,7 +208,7 @@ impl Sender {
             }
         };
         self.control(Opcode::Close, body.get(..length).unwrap_or_default(), buffer)?;
-        self.closing.close();
+        self.closing.close_with(code);
         Ok(())
     }
 
