@@ -208,6 +208,8 @@ mod close;
 mod closing;
 mod config;
 mod connection;
+#[cfg(target_has_atomic = "64")]
+pub mod counts;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 #[cfg(not(feature = "deflate"))]

@@ -33,7 +33,7 @@ const LAYERS: &[&[&str]] = &[
     &["receiver", "sender"],
     &["connection", "split", "hub"],
     &["handshake"],
-    &["dial", "drain"],
+    &["dial", "drain", "counts"],
     &["net"],
     &["web"],
 ];
