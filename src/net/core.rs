@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::slot::{CloseNotice, Slot};
+use super::slot::{CloseNotice, Remains, Slot};
 use crate::{Config, Connection, SendBuffer};
 
 /// The part of a connection that outlives its drop: when a server's handler returns, the server
@@ -32,6 +32,16 @@ impl Core {
         (std::mem::replace(&mut self.connection, connection), std::mem::take(&mut self.buffer))
     }
 
+    /// Ends a connection whose peer takes too little.
+    pub(super) fn give_up(&mut self) {
+        if let Some(slot) = &self.slot
+            && self.connection.outcome().is_none()
+        {
+            slot.counters().write_timed_out();
+        }
+        self.connection.receive_eof();
+    }
+
     /// Starts the closing handshake because the server asks for it.
     #[cold]
     pub(super) fn close(&mut self, notice: CloseNotice) {
@@ -39,6 +49,14 @@ impl Core {
         if self.connection.start_close(notice.code, "", &mut self.buffer).is_ok() {
             self.buffer.consume(notice.written);
         }
+    }
+}
+
+/// Counts a message, or a fragment of one, that was accepted for sending on a server.
+#[inline]
+pub(super) fn count_sent(slot: Option<&Arc<Slot>>, length: usize, fin: bool) {
+    if let Some(slot) = slot {
+        slot.counters().sent(length, fin);
     }
 }
 
@@ -51,7 +69,9 @@ impl Drop for Core {
             slot.keep_remains(move |code| {
                 // Refused only if a Close frame was queued before.
                 let _ = connection.start_close(code, "", &mut buffer);
-                buffer
+                let (outcome, close_sent) =
+                    (connection.outcome().cloned(), connection.close_sent());
+                Remains { output: buffer, outcome, close_sent }
             });
         }
     }

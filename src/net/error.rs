@@ -6,6 +6,7 @@ use std::io;
 use super::connect::ConnectError;
 use super::proxy::ProxyError;
 use super::tls::TlsError;
+use crate::counts::Refusal;
 use crate::handshake::{HandshakeError, Incomplete, RequestError, UsageError};
 use crate::uri::UriError;
 use crate::{ProtocolError, SendError, Timeout};
@@ -45,6 +46,19 @@ pub enum Error {
     /// The transport ended or was reset without a Close frame: close code 1006 in the API of
     /// browsers.
     Abnormal,
+}
+
+impl Error {
+    /// Returns the reason under which a server counts a client whose opening failed with this error.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Handshake(error) => error.into(),
+            Self::Timeout(_) => Refusal::Timeout,
+            Self::Tls(_) => Refusal::Tls,
+            _ => Refusal::Transport,
+        }
+    }
 }
 
 impl fmt::Display for Error {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::blocking::is_would_block;
-use super::core::Core;
+use super::core::{Core, count_sent};
 use super::write::{Waited, check_timers, wait_for_peer, write_and_wait, write_if_worth_it};
 use crate::WritePace;
 use crate::buffer::Unwritten;
@@ -76,7 +76,9 @@ impl<S: Write> Outgoing<S> {
         if message.len() >= Unwritten::WORTH_A_WRITE {
             return self.queue_in_place(message);
         }
-        Ok(self.core.connection.send(message, &mut self.core.buffer)?)
+        self.core.connection.send(message, &mut self.core.buffer)?;
+        count_sent(self.core.slot.as_ref(), message.len(), true);
+        Ok(())
     }
 
     /// Queues the next fragment of a message, as [`queue`](Self::queue) does; `fin` marks the last
@@ -88,7 +90,9 @@ impl<S: Write> Outgoing<S> {
     pub fn queue_fragment(&mut self, fragment: impl AsMessage, fin: bool) -> Result<(), Error> {
         let fragment = fragment.as_outgoing();
         self.make_room(fragment.len())?;
-        Ok(self.core.connection.send_fragment(fragment, fin, &mut self.core.buffer)?)
+        self.core.connection.send_fragment(fragment, fin, &mut self.core.buffer)?;
+        count_sent(self.core.slot.as_ref(), fragment.len(), fin);
+        Ok(())
     }
 
     /// Sends a message after all messages queued before. A large payload is not copied unless it is
@@ -110,6 +114,7 @@ impl<S: Write> Outgoing<S> {
             self.send_in_place(message)?;
         } else {
             self.core.connection.send(message, &mut self.core.buffer)?;
+            count_sent(self.core.slot.as_ref(), message.len(), true);
         }
         self.flush_here()
     }
@@ -132,8 +137,9 @@ impl<S: Write> Outgoing<S> {
     /// [`Error::Send`], [`Error::Io`] or [`Error::Timeout`], as [`send`](Self::send) returns them.
     pub fn send_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         self.make_room(message.as_bytes().len())?;
-        let Core { connection, buffer, .. } = &mut self.core;
+        let Core { connection, buffer, slot } = &mut self.core;
         let unwritten = connection.send_encoded_in_place(message, buffer)?;
+        count_sent(slot.as_ref(), message.as_message().len(), true);
         let written = write_and_wait(unwritten, &mut self.stream, connection, self.pace);
         self.wrote_and_waited(written)?;
         self.flush()
@@ -147,8 +153,9 @@ impl<S: Write> Outgoing<S> {
     /// them.
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         self.make_room(message.as_bytes().len())?;
-        let Core { connection, buffer, .. } = &mut self.core;
+        let Core { connection, buffer, slot } = &mut self.core;
         let unwritten = connection.send_encoded_in_place(message, buffer)?;
+        count_sent(slot.as_ref(), message.as_message().len(), true);
         match write_if_worth_it(unwritten, &mut self.stream) {
             Some(written) => self.wrote_in_place(written),
             None => Ok(()),
@@ -274,7 +281,7 @@ impl<S: Write> Outgoing<S> {
     #[cold]
     fn too_slow(&mut self, error: io::Error) -> Result<(), Error> {
         (self.write_timed_out, self.unflushed) = (true, true);
-        self.core.connection.receive_eof();
+        self.core.give_up();
         Err(error.into())
     }
 
@@ -282,8 +289,9 @@ impl<S: Write> Outgoing<S> {
     /// does not take within about 100 milliseconds is queued, and so is one that is compressed.
     #[inline(never)]
     fn queue_in_place(&mut self, message: OutgoingMessage<'_>) -> Result<(), Error> {
-        let Core { connection, buffer, .. } = &mut self.core;
+        let Core { connection, buffer, slot } = &mut self.core;
         let unwritten = connection.send_in_place(message, buffer)?;
+        count_sent(slot.as_ref(), message.len(), true);
         match write_if_worth_it(unwritten, &mut self.stream) {
             Some(written) => self.wrote_in_place(written),
             None => Ok(()),
@@ -293,8 +301,9 @@ impl<S: Write> Outgoing<S> {
     /// Writes a payload from where it lies, without a flush of the transport.
     #[inline(never)]
     fn send_in_place(&mut self, message: OutgoingMessage<'_>) -> Result<(), Error> {
-        let Core { connection, buffer, .. } = &mut self.core;
+        let Core { connection, buffer, slot } = &mut self.core;
         let unwritten = connection.send_in_place(message, buffer)?;
+        count_sent(slot.as_ref(), message.len(), true);
         let written = write_and_wait(unwritten, &mut self.stream, connection, self.pace);
         self.wrote_and_waited(written)
     }

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use super::Stream;
 use super::lock::{lock, wait};
+use crate::counts::{CountedClient, Counters, Ended, Refusal};
 use crate::split::Sender;
 use crate::{CloseCode, Config, Outcome, SendBuffer};
 
@@ -56,8 +57,16 @@ pub(super) struct CloseNotice {
 
 /// Starts the closing handshake of a split connection.
 type StartClose = Box<dyn Fn(CloseCode) + Send>;
-/// Queues a Close frame after the messages of a dropped connection, and returns the waiting bytes.
-type Remains = Box<dyn FnOnce(CloseCode) -> SendBuffer + Send>;
+/// Queues a Close frame after the messages of a dropped connection, and returns what is left.
+type TakeRemains = Box<dyn FnOnce(CloseCode) -> Remains + Send>;
+
+/// What is left of a connection that was dropped before its end.
+pub(super) struct Remains {
+    /// The bytes that wait.
+    pub(super) output: SendBuffer,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) close_sent: Option<u16>,
+}
 
 /// One connection's place in its server.
 pub(super) struct Slot {
@@ -65,8 +74,9 @@ pub(super) struct Slot {
     close_code: AtomicU16,
     /// Number of bytes of the Close frame that the server's thread has written.
     close_written: AtomicUsize,
-    /// Whether the client was accepted: it has a connection.
-    accepted: AtomicBool,
+    /// The code of the Close frame that the server's thread has written; 0 if it has not.
+    close_sent: AtomicU16,
+    client: CountedClient,
     /// Whether the server has told the connection to close before its end.
     told: AtomicBool,
     /// Whether the server has cut it off.
@@ -85,17 +95,19 @@ struct End {
     settled: bool,
     /// Whether that was by a completed closing handshake.
     clean: bool,
+    ended: Ended,
     /// `Some` if the connection was dropped before its end.
-    remains: Option<Remains>,
+    remains: Option<TakeRemains>,
 }
 
 impl Slot {
-    pub(super) fn new(stream: Stream) -> Self {
+    pub(super) fn new(stream: Stream, client: CountedClient) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Opening as u8),
             close_code: AtomicU16::new(CloseCode::GOING_AWAY.get()),
             close_written: AtomicUsize::new(0),
-            accepted: AtomicBool::new(false),
+            close_sent: AtomicU16::new(0),
+            client,
             told: AtomicBool::new(false),
             cut_off: AtomicBool::new(false),
             stream,
@@ -109,8 +121,25 @@ impl Slot {
         &self.stream
     }
 
+    /// The client in the counts of its server.
+    pub(super) fn client(&self) -> &CountedClient {
+        &self.client
+    }
+
+    #[inline]
+    pub(super) fn counters(&self) -> &Counters {
+        self.client.counters()
+    }
+
+    /// Counts how the client has ended, unless it was counted before.
+    pub(super) fn count_end(&self) {
+        self.client.refuse(Refusal::Transport);
+        self.client.end(lock(&self.end).ended);
+    }
+
     /// Ends the connection of a client that has not sent its request, or was refused.
     pub(super) fn displace(&self) {
+        self.client.refuse(Refusal::Displaced);
         let _ = self.stream.abort();
         self.settle();
     }
@@ -120,14 +149,9 @@ impl Slot {
         self.change(Phase::Opening, Phase::Running)
     }
 
-    /// Records that the client was accepted.
-    pub(super) fn accept(&self) {
-        self.accepted.store(true, Ordering::Release);
-    }
-
     /// Whether there is a connection, which was not cut off.
     pub(super) fn is_connection(&self) -> bool {
-        self.accepted.load(Ordering::Acquire) && !self.cut_off.load(Ordering::Acquire)
+        self.client.is_accepted() && !self.cut_off.load(Ordering::Acquire)
     }
 
     /// Whether the server has told the connection to close before its end.
@@ -242,40 +266,62 @@ impl Slot {
         let _ = sender.start_close(code, "", &mut frame);
         let written = self.stream.write_now(frame.as_slice()).unwrap_or(0);
         self.close_written.store(written, Ordering::Relaxed);
-        written == frame.buffered_amount()
+        let is_written = written == frame.buffered_amount();
+        if is_written {
+            self.close_sent.store(code.get(), Ordering::Relaxed);
+        }
+        is_written
     }
 
     /// Keeps the queued bytes of a connection that is dropped before its end.
-    pub(super) fn keep_remains(
-        &self,
-        remains: impl FnOnce(CloseCode) -> SendBuffer + Send + 'static,
-    ) {
+    pub(super) fn keep_remains(&self, remains: impl FnOnce(CloseCode) -> Remains + Send + 'static) {
         lock(&self.end).remains = Some(Box::new(remains));
         self.ended.notify_all();
     }
 
-    /// Queues a Close frame on a connection that was dropped before its end, and returns the
-    /// waiting bytes.
-    pub(super) fn take_remains(&self, code: CloseCode) -> Option<SendBuffer> {
+    /// Queues a Close frame on a connection that was dropped before its end, and returns what is
+    /// left.
+    pub(super) fn take_remains(&self, code: CloseCode) -> Option<Remains> {
         let remains = lock(&self.end).remains.take()?;
         Some(remains(code))
     }
 
-    /// Records that the connection has ended on the wire.
+    /// Records that the transport has ended without a connection.
     pub(super) fn settle(&self) {
-        self.settle_with(false);
+        self.settle_as(None, None);
     }
 
     /// Records that the connection has ended on the wire, and how.
-    pub(super) fn settle_as(&self, outcome: Option<&Outcome>) {
-        self.settle_with(matches!(outcome, Some(Outcome::Clean { .. })));
+    pub(super) fn settle_as(&self, outcome: Option<&Outcome>, close_sent: Option<u16>) {
+        let ended = Ended::new(outcome, self.close_sent_or(close_sent));
+        self.settle_with(matches!(outcome, Some(Outcome::Clean { .. })), ended);
     }
 
-    /// Records that the connection has ended on the wire, cleanly or not.
-    pub(super) fn settle_with(&self, clean: bool) {
+    /// Records that what was left of the connection has ended on the wire, cleanly or not.
+    pub(super) fn settle_remains(
+        &self,
+        clean: bool,
+        outcome: Option<&Outcome>,
+        close_sent: Option<u16>,
+    ) {
+        let ended = match self.close_sent_or(close_sent) {
+            // The peer's answer was discarded with all that it sent.
+            Some(code) if clean && outcome.is_none() => Ended::unread(code),
+            close_sent => Ended::new(outcome, close_sent),
+        };
+        self.settle_with(clean, ended);
+    }
+
+    fn settle_with(&self, clean: bool, ended: Ended) {
         let mut end = lock(&self.end);
-        (end.settled, end.clean) = (true, clean);
+        (end.settled, end.clean, end.ended) = (true, clean, ended);
         self.ended.notify_all();
+    }
+
+    /// The code of the Close frame that the connection or the server's thread has sent.
+    fn close_sent_or(&self, close_sent: Option<u16>) -> Option<u16> {
+        let by_server = Some(self.close_sent.load(Ordering::Relaxed)).filter(|code| *code != 0);
+        close_sent.or(by_server)
     }
 
     /// Whether the connection has ended by a completed closing handshake.

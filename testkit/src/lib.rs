@@ -15,6 +15,7 @@
     reason = "nothing of this is published; where a name says it all, it is enough"
 )]
 
+pub mod counts;
 pub mod frame;
 pub mod masks;
 pub mod memory;

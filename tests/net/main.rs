@@ -6,6 +6,8 @@ mod client;
 mod closing;
 mod common;
 mod connecting;
+mod counted_messages;
+mod counts;
 mod drain;
 #[cfg(feature = "hub")]
 mod hub;

@@ -136,6 +136,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::counts::CountedClient;
     use crate::net::Stream;
 
     /// Otherwise the drain would tell it again and again, without a pause, until its handler
@@ -144,8 +145,9 @@ mod tests {
     fn a_connection_that_has_ended_is_told_nothing_while_its_handler_runs() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let slot = Arc::new(Slot::new(Stream::from(tcp)));
-        slot.accept();
+        let client = CountedClient::new(&Arc::default());
+        let slot = Arc::new(Slot::new(Stream::from(tcp), client));
+        slot.client().accept();
         slot.settle();
         let (mut registry, now) = (Registry::default(), Instant::now());
         registry.slots.push(slot);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::registry::Shared;
+use crate::counts::ServerCounts;
 use crate::drain::{Drain, DrainReport};
 
 /// Stops a [`Server`](super::Server) from another thread.
@@ -93,6 +94,28 @@ impl ServerHandle {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.lock().slots.len()
+    }
+
+    /// Returns what the server has done so far, for metrics. Messages of open connections are
+    /// included. It takes no longer with many connections.
+    ///
+    /// ```no_run
+    /// use sansock::counts::Refusal;
+    /// use sansock::net::Server;
+    ///
+    /// let server = Server::bind("127.0.0.1:9001")?;
+    /// let handle = server.handle();
+    /// std::thread::spawn(move || loop {
+    ///     std::thread::sleep(std::time::Duration::from_secs(60));
+    ///     let counts = handle.counts();
+    ///     println!("{} connections, {} messages", counts.open_now, counts.received.messages);
+    ///     println!("{} of other origins", counts.refused.get(Refusal::Origin));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn counts(&self) -> ServerCounts {
+        self.shared.counters.counts()
     }
 
     /// Returns the address that the server listens at.

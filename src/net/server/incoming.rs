@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::options::Options;
 use super::registry::Guard;
+use crate::counts::{CountedClient, Refusal};
 use crate::handshake::{Answer, HandshakeError, Incomplete, Rejection, Request, ServerHandshake};
 use crate::net::linger::write_and_end;
 use crate::net::lock::lock;
@@ -105,6 +106,7 @@ impl Incoming {
                 let goes_on = incoming.slot.open();
                 let is_websocket = incoming.request().is_websocket();
                 if let Some(rejection) = guard.refusal(goes_on, is_websocket) {
+                    incoming.slot.client().refuse(Refusal::Draining);
                     incoming.reject(&rejection)?;
                     let kind = io::ErrorKind::ConnectionAborted;
                     return Err(io::Error::new(kind, "the server shuts down").into());
@@ -176,7 +178,7 @@ impl Incoming {
             Err(error) => return self.refuse(error),
         };
         self.claim(Answered::Accepted)?;
-        self.slot.accept();
+        self.slot.client().accept();
         let (config, input) = self.take_parts();
         let connection = established.connection(&config);
         let mut socket = WebSocket::new(self.stream(), connection, input, output)?;
@@ -197,7 +199,10 @@ impl Incoming {
         self.check_unanswered()?;
         let mut output = SendBuffer::new();
         match self.request().reject(rejection, &mut output) {
-            Ok(()) => self.end(output),
+            Ok(()) => {
+                let is_websocket = self.request().is_websocket();
+                self.end(output, |client| client.answer(is_websocket))
+            }
             Err(error) => self.refuse(error.into()),
         }
     }
@@ -230,14 +235,15 @@ impl Incoming {
     fn refuse<T>(&self, error: HandshakeError) -> Result<T, Error> {
         let mut output = SendBuffer::new();
         self.handshake.respond(&error, &mut output);
-        self.end(output)?;
+        self.end(output, |client| client.refuse(&error))?;
         Err(error.into())
     }
 
     /// Writes the response and ends our side. After the handler has returned, the server waits
     /// until the client ends its side.
-    fn end(&self, mut output: SendBuffer) -> Result<(), Error> {
+    fn end(&self, mut output: SendBuffer, count: impl FnOnce(&CountedClient)) -> Result<(), Error> {
         self.claim(Answered::Rejected)?;
+        count(self.slot.client());
         write_and_end(&mut self.stream(), &mut output, &self.options.ending());
         Ok(())
     }

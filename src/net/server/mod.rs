@@ -23,6 +23,7 @@ use self::report::Report;
 use self::serve::serve;
 use super::Stream;
 use super::tls::Acceptor;
+use crate::counts::CountedClient;
 use crate::handshake::{HeadLimits, HostPolicy, OriginPolicy};
 use crate::{Config, Keepalive};
 
@@ -247,6 +248,7 @@ where
             Ok(accepted) => accepted,
             Err(error) if is_fatal(&error) => return Err(error),
             Err(error) => {
+                shared.counters.accept_failed();
                 let passes_at_once = error.kind() == io::ErrorKind::ConnectionAborted;
                 report(ServerError::Accept(error), None);
                 if !passes_at_once {
@@ -261,6 +263,7 @@ where
             Ok(Some(session)) => Stream::secure(tcp, session),
             // No random numbers or no time: TLS needs both.
             Err(error) => {
+                CountedClient::new(&shared.counters).refuse(error.refusal());
                 report(ServerError::Opening(error), Some(peer));
                 continue;
             }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::options::Options;
+use crate::counts::{CountedClient, Counters};
 use crate::drain::{Drain, DrainReport};
 use crate::handshake::Rejection;
 use crate::net::Stream;
@@ -17,6 +18,7 @@ use crate::net::slot::Slot;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) address: SocketAddr,
+    pub(super) counters: Arc<Counters>,
     state: Mutex<Registry>,
     /// Notified when a connection begins or ends, and when the server drains or shuts down.
     pub(super) changed: Condvar,
@@ -68,7 +70,8 @@ const UNDISTURBED: Duration = Duration::from_secs(1);
 
 impl Shared {
     pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, state: Mutex::default(), changed: Condvar::new() }
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Self { address, counters: Arc::default(), state, changed }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Registry> {
@@ -98,12 +101,12 @@ impl Shared {
 
     /// `None` if the server shuts down.
     pub(super) fn register(self: &Arc<Self>, stream: Stream) -> Option<Guard> {
-        let slot = Arc::new(Slot::new(stream));
         let mut registry = self.lock();
         registry.accepting = false;
         if registry.shutting_down {
             return None;
         }
+        let slot = Arc::new(Slot::new(stream, CountedClient::new(&self.counters)));
         registry.slots.push(Arc::clone(&slot));
         registry.pending.push_back((Instant::now(), Arc::clone(&slot)));
         Some(Guard { shared: Arc::clone(self), slot })
@@ -269,6 +272,7 @@ impl Drop for Guard {
         {
             drain.report.count(self.slot.was_told(), self.slot.was_clean());
         }
+        self.slot.count_end();
         registry.remove_pending(&self.slot);
         drop(registry);
         self.shared.changed.notify_all();

@@ -9,8 +9,10 @@ use super::options::Options;
 use super::registry::Guard;
 use super::report::{HandlerResult, ServerError};
 use crate::CloseCode;
+use crate::counts::Refusal;
 use crate::handshake::Rejection;
 use crate::net::linger::{OF_REFUSED, discard, until, write_and_end};
+use crate::net::slot::Remains;
 
 /// Serves one connection, on its own thread.
 pub(super) fn serve<F>(guard: &Guard, peer: SocketAddr, options: &Arc<Options>, handler: &F)
@@ -18,9 +20,11 @@ where
     F: Fn(&Incoming) -> HandlerResult,
 {
     let report = |error: &ServerError| options.report.report(error, Some(peer));
+    let client = guard.slot.client();
     let incoming = match Incoming::open(guard, peer, options) {
         Ok(incoming) if guard.opened() => incoming,
         Err(error) if guard.has_place() => {
+            client.refuse(error.refusal());
             report(&ServerError::Opening(error));
             return end_refused(guard, options);
         }
@@ -33,10 +37,16 @@ where
         Ok(Err(error)) => Some(ServerError::Handler(error)),
         Err(panic) => Some(ServerError::of_panic(&*panic)),
     };
+    match &failure {
+        Some(ServerError::Handler(_)) => client.counters().handler_failed(),
+        Some(ServerError::Panic(_)) => client.counters().handler_panicked(),
+        _ => {}
+    }
     if let Some(failure) = &failure {
         report(failure);
     }
     if incoming.answer().is_none() {
+        client.refuse(Refusal::Unanswered);
         // 500 is a valid rejection, and an error of the transport concerns only this client.
         let _ = incoming.reject(&Rejection::new(500));
     }
@@ -66,10 +76,10 @@ fn end(guard: &Guard, options: &Options, code: CloseCode) {
         remains = slot.take_remains(code);
     }
     let mut stream = slot.stream().clone();
-    if let Some(mut output) = remains {
+    if let Some(Remains { mut output, outcome, close_sent }) = remains {
         let is_clean = write_and_end(&mut stream, &mut output, &deadline)
             && discard(&mut stream, &deadline, usize::MAX);
-        slot.settle_with(is_clean);
+        slot.settle_remains(is_clean, outcome.as_ref(), close_sent);
     }
     // A thread that still holds it gets the end of the stream.
     let _ = stream.abort();

@@ -50,7 +50,7 @@ fn end<'a>(shared: &'a Shared, mut outbox: Locked<'a>) {
     let _ = stream.shutdown_write();
     let _ = stream.abort();
     if let Some(slot) = &shared.slot {
-        slot.settle_as(outbox.sender.outcome());
+        slot.settle_as(outbox.sender.outcome(), outbox.sender.close_sent());
     }
     shared.notify();
 }

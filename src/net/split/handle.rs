@@ -10,6 +10,7 @@ use super::shared::Shared;
 use crate::Config;
 use crate::WritePace;
 use crate::net::lock::lock;
+use crate::net::slot::Remains;
 use crate::split::Sender;
 
 /// Counts the halves: the connection ends with the last one.
@@ -41,7 +42,8 @@ impl Handle {
         slot.keep_remains(move |code| {
             // Refused only if a Close frame was queued before.
             let _ = sender.start_close(code, "", queue.queued());
-            queue.into_buffer()
+            let (outcome, close_sent) = (sender.outcome().cloned(), sender.close_sent());
+            Remains { output: queue.into_buffer(), outcome, close_sent }
         });
     }
 }

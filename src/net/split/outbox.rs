@@ -11,6 +11,15 @@ use crate::net::blocking::is_would_block;
 use crate::split::{Progress, SendQueue, Sender};
 use crate::{CloseCode, Event, Outcome, ProtocolError, SendBuffer, SendError, Teardown};
 
+/// Whether more can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    GoesOn,
+    Failed,
+    /// Failed just now, because the peer takes too little.
+    TooSlow,
+}
+
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) sender: Sender,
@@ -183,26 +192,29 @@ impl Outbox {
         self.queue.take()
     }
 
-    /// Takes back the rest of a write, and checks whether the peer takes enough. Returns whether
-    /// nothing more can be written.
-    pub(super) fn put_back(&mut self, batch: SendBuffer, result: io::Result<()>) -> bool {
+    /// Takes back the rest of a write, and checks whether the peer takes enough.
+    pub(super) fn put_back(&mut self, batch: SendBuffer, result: io::Result<()>) -> Verdict {
         let written = self.queue.put_back(batch);
         self.judge(written, self.queue.has_rest(), result)
     }
 
     /// Records how much of a write in progress is left, and checks whether the peer takes enough.
-    /// Returns whether nothing more can be written.
-    pub(super) fn progress(&mut self, rest: usize, result: io::Result<()>) -> bool {
+    pub(super) fn progress(&mut self, rest: usize, result: io::Result<()>) -> Verdict {
         let written = self.queue.progress(rest);
         self.judge(written, rest > 0, result)
     }
 
-    fn judge(&mut self, written: usize, has_rest: bool, result: io::Result<()>) -> bool {
+    fn judge(&mut self, written: usize, has_rest: bool, result: io::Result<()>) -> Verdict {
         let is_temporary =
             |error: &io::Error| is_would_block(error) || error.kind() == io::ErrorKind::Interrupted;
+        let mut is_too_slow = false;
         let judged = match result {
             Err(error) if !is_temporary(&error) => Err(error),
-            _ if has_rest => self.pace.took(written, Instant::now()),
+            _ if has_rest => {
+                let judged = self.pace.took(written, Instant::now());
+                is_too_slow = judged.is_err() && self.failed.is_none();
+                judged
+            }
             _ => {
                 self.pace.rest();
                 Ok(())
@@ -213,7 +225,11 @@ impl Outbox {
             self.sender.mark_closed();
             self.mailbox.end();
         }
-        self.failed.is_some()
+        match &self.failed {
+            _ if is_too_slow => Verdict::TooSlow,
+            Some(_) => Verdict::Failed,
+            None => Verdict::GoesOn,
+        }
     }
 
     /// Returns how many bytes were accepted for sending and may not be written yet.
@@ -257,7 +273,9 @@ mod tests {
         let mut outbox = outbox(&Config::new());
         outbox.queue(|sender, buffer| sender.send("Hello", buffer)).unwrap();
         let batch = outbox.take().unwrap();
-        assert!(outbox.put_back(batch, Err(io::ErrorKind::WouldBlock.into())));
+        assert_eq!(outbox.put_back(batch, Err(io::ErrorKind::WouldBlock.into())), Verdict::TooSlow);
+        let again = outbox.put_back(SendBuffer::new(), Ok(()));
+        assert_eq!(again, Verdict::Failed);
         assert!(
             matches!(outbox.check(), Err(Error::Io(error)) if error.kind() == io::ErrorKind::TimedOut)
         );
@@ -270,7 +288,8 @@ mod tests {
         let mut outbox = Outbox::new(Sender::server(&Config::new()), WritePace::new(None));
         outbox.queue(|sender, buffer| sender.send("Hello", buffer)).unwrap();
         let batch = outbox.take().unwrap();
-        assert!(!outbox.put_back(batch, Err(io::ErrorKind::Interrupted.into())));
+        let verdict = outbox.put_back(batch, Err(io::ErrorKind::Interrupted.into()));
+        assert_eq!(verdict, Verdict::GoesOn);
         assert!(outbox.check().is_ok() && outbox.queue.has_rest());
     }
 

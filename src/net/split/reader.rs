@@ -97,12 +97,16 @@ impl Reader {
         }
     }
 
-    /// Queues the answer to a control frame.
+    /// Queues the answer to a control frame, and counts a message.
     fn respond(&mut self) {
         if self.input.lends_control()
             && let Some(event) = self.input.event()
         {
             self.handle.update(|outbox| outbox.respond(&event));
+        } else if let Some(slot) = &self.handle.slot
+            && let Some(event) = self.input.event()
+        {
+            slot.counters().received(&event);
         }
     }
 

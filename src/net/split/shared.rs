@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Verdict};
 use crate::buffer::Unwritten;
 use crate::net::blocking::STEP;
+use crate::net::core::count_sent;
 use crate::net::lock::{lock, wait};
 use crate::net::slot::Slot;
 use crate::net::stream::Stream;
@@ -64,6 +65,11 @@ impl Shared {
         drop(outbox);
         self.notify();
         result
+    }
+
+    /// Counts a message, or a fragment of one, that was accepted for sending.
+    pub(super) fn count_sent(&self, length: usize, fin: bool) {
+        count_sent(self.slot.as_ref(), length, fin);
     }
 
     /// Wakes the threads that wait for a change of the outbox.
@@ -129,12 +135,20 @@ impl Shared {
 
     fn put_back(&self, batch: SendBuffer, result: io::Result<()>) -> Locked<'_> {
         let mut outbox = self.lock();
-        if outbox.put_back(batch, result) {
-            // The reader notices it at the end of its stream.
-            let _ = self.stream.abort();
+        match outbox.put_back(batch, result) {
+            Verdict::GoesOn => {}
+            verdict => self.abort(verdict),
         }
         self.notify();
         outbox
+    }
+
+    /// Ends the stream, where the reader notices that nothing more can be written.
+    fn abort(&self, verdict: Verdict) {
+        if let (Verdict::TooSlow, Some(slot)) = (verdict, &self.slot) {
+            slot.counters().write_timed_out();
+        }
+        let _ = self.stream.abort();
     }
 
     fn counting(&self) -> Counting<'_> {
@@ -164,6 +178,7 @@ impl Shared {
             Ok(mut unwritten) => {
                 outbox.queue.set_in_flight(unwritten.remaining());
                 drop(outbox);
+                self.count_sent(message.payload_len(), true);
                 self.write_in_place(&mut unwritten);
                 // If something is left, the connection is over: a copy would be for nothing.
                 Ok(unwritten.discard())
@@ -196,13 +211,12 @@ impl Shared {
                 return;
             }
             let mut outbox = self.lock();
-            let is_over = outbox.progress(unwritten.remaining(), result) || outbox.dropped;
+            let verdict = outbox.progress(unwritten.remaining(), result);
+            let is_over = verdict != Verdict::GoesOn || outbox.dropped;
             drop(outbox);
             self.notify();
             if is_over {
-                // The reader notices it at the end of its stream.
-                let _ = self.stream.abort();
-                return;
+                return self.abort(verdict);
             }
         }
     }
@@ -234,6 +248,14 @@ impl<'m> Large<'m> {
         }
     }
 
+    fn payload_len(&self) -> usize {
+        match self {
+            Self::Message(message) => message.len(),
+            Self::Encoded(message) => message.as_message().len(),
+        }
+    }
+
+    /// The most that is to be written, but for the header of a message.
     fn len(&self) -> usize {
         match self {
             Self::Message(message) => message.len(),

@@ -37,7 +37,9 @@ impl Writer {
         if message.len() >= Unwritten::WORTH_A_PIECE {
             return self.handle.send_large(&Large::Message(message));
         }
-        self.handle.send(|sender, buffer| sender.send(message, buffer))
+        self.handle.send(|sender, buffer| {
+            sender.send(message, buffer).inspect(|()| self.handle.count_sent(message.len(), true))
+        })
     }
 
     /// Queues a message and returns at once; the background thread writes it.
@@ -50,7 +52,9 @@ impl Writer {
         let message = message.as_outgoing();
         self.handle.update(|outbox| {
             outbox.write_wanted = true;
-            outbox.queue(|sender, buffer| sender.send(message, buffer))
+            outbox.queue(|sender, buffer| sender.send(message, buffer))?;
+            self.handle.count_sent(message.len(), true);
+            Ok(())
         })
     }
 
@@ -62,7 +66,9 @@ impl Writer {
     pub fn queue_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
         self.handle.update(|outbox| {
             outbox.write_wanted = true;
-            outbox.queue(|sender, buffer| sender.send_encoded(message, buffer))
+            outbox.queue(|sender, buffer| sender.send_encoded(message, buffer))?;
+            self.handle.count_sent(message.as_message().len(), true);
+            Ok(())
         })
     }
 
@@ -75,7 +81,10 @@ impl Writer {
         if message.as_bytes().len() >= Unwritten::WORTH_A_PIECE {
             return self.handle.send_large(&Large::Encoded(message));
         }
-        self.handle.send(|sender, buffer| sender.send_encoded(message, buffer))
+        let length = message.as_message().len();
+        self.handle.send(|sender, buffer| {
+            sender.send_encoded(message, buffer).inspect(|()| self.handle.count_sent(length, true))
+        })
     }
 
     /// Sends the next fragment of a message; `fin` marks the last one. All fragments of a message
@@ -87,7 +96,11 @@ impl Writer {
     /// [`Error::Send`] or [`Error::Io`], as [`send`](Self::send) returns them.
     pub fn send_fragment(&self, fragment: impl AsMessage, fin: bool) -> Result<(), Error> {
         let fragment = fragment.as_outgoing();
-        self.handle.send(|sender, buffer| sender.send_fragment(fragment, fin, buffer))
+        self.handle.send(|sender, buffer| {
+            sender
+                .send_fragment(fragment, fin, buffer)
+                .inspect(|()| self.handle.count_sent(fragment.len(), fin))
+        })
     }
 
     /// Sends a Ping with a payload of at most 125 bytes. The reader gets the answer, an

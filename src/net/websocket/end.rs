@@ -26,7 +26,7 @@ impl<S: Read + Write> WebSocket<S> {
         self.finished = true;
         self.half_close();
         if let Some(slot) = &self.outgoing.core.slot {
-            slot.settle_as(self.outcome());
+            slot.settle_as(self.outcome(), self.connection().close_sent());
         }
         let is_abnormal = matches!(self.outcome(), Some(Outcome::Abnormal));
         match self.broken.take_if(|error| is_abnormal && !is_reset(error)) {

@@ -31,6 +31,8 @@ impl<S: Read + Write> WebSocket<S> {
             if let Ok(true) = connection.advance(&mut self.input, buffer) {
                 if self.input.lends_control() {
                     self.write_reply();
+                } else {
+                    self.count_received();
                 }
                 return Ok(Step::Event);
             }
@@ -51,6 +53,16 @@ impl<S: Read + Write> WebSocket<S> {
             }
             self.read()?;
             has_read = true;
+        }
+    }
+
+    /// Counts a message, or a piece of one, that arrives at a server.
+    #[inline]
+    fn count_received(&self) {
+        if let Some(slot) = &self.outgoing.core.slot
+            && let Some(event) = self.input.event()
+        {
+            slot.counters().received(&event);
         }
     }
 
