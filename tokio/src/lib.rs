@@ -191,6 +191,7 @@ pub use message::Message;
 pub use outgoing::Outgoing;
 #[cfg(feature = "reconnect")]
 pub use reconnect::{Connected, Reconnecting};
+pub use sansock::counts;
 #[cfg(feature = "deflate")]
 pub use sansock::deflate;
 #[cfg(feature = "reconnect")]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
-use sansock::{Config, Connection, Outcome, ReceiveBuffer, SendBuffer, State, Teardown, WritePace};
+use sansock::{
+    Config, Connection, Event, Outcome, ReceiveBuffer, SendBuffer, State, Teardown, WritePace,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::Error;
@@ -96,6 +98,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
+    /// Counts a message, or a piece of one, that a server's program gets.
+    #[inline]
+    pub(crate) fn count_received(&self, event: Option<Event<'_>>) {
+        if let (Some(slot), Some(event)) = (&self.slot, event) {
+            slot.counters().received(&event);
+        }
+    }
+
+    /// Counts a message, or a fragment of one, that a server has accepted for sending.
+    #[inline]
+    pub(crate) fn count_sent(&self, length: usize, fin: bool) {
+        if let Some(slot) = &self.slot {
+            slot.counters().sent(length, fin);
+        }
+    }
+
     /// Writes what waits, for as long as the transport takes it.
     #[inline]
     pub(crate) fn poll_write_out(
@@ -122,6 +140,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if let Err(error) = self.pace.took(n, now()) {
                 self.too_slow = true;
                 self.connection.receive_eof();
+                if let Some(slot) = &self.slot {
+                    slot.counters().write_timed_out();
+                }
                 return Poll::Ready(Err(error));
             }
             if written.is_pending() {
@@ -329,7 +350,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         self.end = End::Finished;
         if let Some(slot) = &self.slot {
-            slot.settle(self.connection.outcome());
+            slot.settle(self.connection.outcome(), self.connection.close_sent());
         }
         let is_abnormal = matches!(self.connection.outcome(), Some(Outcome::Abnormal));
         Poll::Ready(match self.broken.take_if(|error| is_abnormal && !is_reset(error)) {

@@ -42,9 +42,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     pub fn queue(&mut self, message: impl AsMessage) -> Result<(), Error> {
         let message = message.as_outgoing();
         if message.len() < Unwritten::WORTH_A_WRITE {
-            return Ok(self.link.connection.send(message, self.output)?);
+            self.link.connection.send(message, self.output)?;
+            self.link.count_sent(message.len(), true);
+            return Ok(());
         }
         let mut unwritten = self.link.connection.send_in_place(message, self.output)?;
+        self.link.count_sent(message.len(), true);
         if unwritten.is_worth_a_write() {
             // An error occurs again at the next write, and the rest waits.
             let _ = self.link.poll_write_out(&mut no_wake(), &mut unwritten);
@@ -58,7 +61,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     ///
     /// [`Error::Send`], as [`queue`](Self::queue) returns it.
     pub fn queue_fragment(&mut self, fragment: impl AsMessage, fin: bool) -> Result<(), Error> {
-        Ok(self.link.connection.send_fragment(fragment, fin, self.output)?)
+        let fragment = fragment.as_outgoing();
+        self.link.connection.send_fragment(fragment, fin, self.output)?;
+        self.link.count_sent(fragment.len(), fin);
+        Ok(())
     }
 
     /// Queues a message that was encoded once for many connections, as [`queue`](Self::queue) does.
@@ -68,6 +74,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     /// [`Error::Send`], as [`queue`](Self::queue) returns it.
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         let mut unwritten = self.link.connection.send_encoded_in_place(message, self.output)?;
+        self.link.count_sent(message.as_message().len(), true);
         if unwritten.is_worth_a_write() {
             let _ = self.link.poll_write_out(&mut no_wake(), &mut unwritten);
         }
@@ -92,9 +99,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
         self.make_room(message.len()).await?;
         if message.len() >= Unwritten::WORTH_A_PIECE {
             let unwritten = self.link.connection.send_in_place(message, self.output)?;
+            self.link.count_sent(message.len(), true);
             write(self.link, unwritten).await?;
         } else {
             self.link.connection.send(message, self.output)?;
+            self.link.count_sent(message.len(), true);
         }
         self.flush().await
     }
@@ -122,6 +131,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     pub async fn send_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         self.make_room(message.as_bytes().len()).await?;
         let unwritten = self.link.connection.send_encoded_in_place(message, self.output)?;
+        self.link.count_sent(message.as_message().len(), true);
         write(self.link, unwritten).await?;
         self.flush().await
     }

@@ -178,6 +178,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 if input.lends_control() {
                     // A newer Pong would replace one that waits. An error shows at the next wait.
                     let _ = self.state.link.poll_write_or_break(cx, output);
+                } else {
+                    self.state.link.count_received(input.event());
                 }
                 return Poll::Ready(Ok(true));
             }

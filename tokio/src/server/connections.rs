@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sansock::CloseCode;
+use sansock::counts::{CountedClient, Refusal, ServerCounts};
 use sansock::drain::{Drain, DrainReport};
 use sansock::handshake::Rejection;
 use sansock::net::{HandlerResult, ServerError};
@@ -77,7 +78,7 @@ impl Connections {
         F: FnOnce(Result<WebSocket<S>, Error>) -> H + Send + 'static,
         H: Future<Output = HandlerResult> + Send + 'static,
     {
-        let slot = Arc::new(Slot::new());
+        let slot = Arc::new(Slot::new(CountedClient::new(&self.registry.counters)));
         let guard = self.registry.register(Arc::<Slot<S>>::clone(&slot));
         let number = guard.number;
         let task = tokio::spawn(serve(slot, guard, opening, handler));
@@ -134,7 +135,9 @@ impl Connections {
     /// now, and counts it in the [report](Self::drain_report).
     #[must_use]
     pub fn refusal(&self) -> Option<Rejection> {
-        self.registry.refusal(true)
+        let refusal = self.registry.refusal(true)?;
+        CountedClient::new(&self.registry.counters).refuse(Refusal::Draining);
+        Some(refusal)
     }
 
     /// Returns how the connections have ended since the start of the drain or the shutdown; `None`
@@ -148,6 +151,16 @@ impl Connections {
     #[must_use]
     pub fn count(&self) -> usize {
         self.registry.count()
+    }
+
+    /// Returns what the connections have done so far, for metrics ([`ServerCounts`]). Messages of open
+    /// connections are included. It takes no longer with many connections.
+    ///
+    /// Clients that the server has refused before [`spawn`](Self::spawn) are not counted, but for
+    /// those with a [`refusal`](Self::refusal).
+    #[must_use]
+    pub fn counts(&self) -> ServerCounts {
+        self.registry.counters.counts()
     }
 
     /// Waits until [`shutdown`](Self::shutdown) is called, or a [drain](Self::start_drain) has come
@@ -213,12 +226,15 @@ where
     H: Future<Output = HandlerResult>,
 {
     let opened = opening.await.map(|mut socket| {
-        slot.accept();
+        slot.client().accept();
         socket.state.link.slot = Some(Arc::clone(&slot));
         socket
     });
     let is_open = opened.is_ok();
-    let failure = failure(run(pin!(handler(opened))).await);
+    if let Err(error) = &opened {
+        slot.client().refuse(error.refusal());
+    }
+    let failure = failure(run(pin!(handler(opened))).await, slot.counters());
     if is_open {
         // Boxed, so that the task keeps no memory for it.
         let end = async { slot.close_rest(slot.free().await, failure.is_some()).await };

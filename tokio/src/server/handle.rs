@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sansock::CloseCode;
+use sansock::counts::ServerCounts;
 use sansock::drain::{Drain, DrainReport};
 
 use super::registry::Registry;
@@ -101,6 +102,31 @@ impl ServerHandle {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.registry.count()
+    }
+
+    /// Returns what the server has done so far, for metrics ([`ServerCounts`]). Messages of open
+    /// connections are included. It takes no longer with many connections.
+    ///
+    /// ```no_run
+    /// # async fn example() -> std::io::Result<()> {
+    /// use sansock_tokio::Server;
+    /// use sansock_tokio::counts::Refusal;
+    ///
+    /// let server = Server::bind("127.0.0.1:9001").await?;
+    /// let handle = server.handle();
+    /// tokio::spawn(async move {
+    ///     loop {
+    ///         tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    ///         let counts = handle.counts();
+    ///         println!("{} connections, {} messages", counts.open_now, counts.received.messages);
+    ///         println!("{} of other origins", counts.refused.get(Refusal::Origin));
+    ///     }
+    /// });
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn counts(&self) -> ServerCounts {
+        self.registry.counters.counts()
     }
 
     /// Returns the address that the server listens at.

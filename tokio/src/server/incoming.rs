@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use sansock::counts::{CountedClient, Refusal};
 use sansock::handshake::{
     Answer, HandshakeError, Incomplete, OriginPolicy, Rejection, Request, ServerHandshake,
 };
@@ -193,9 +194,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     pub async fn reject(self, rejection: &Rejection) -> Result<(), Error> {
         let mut output = SendBuffer::new();
         let queued = self.request().reject(rejection, &mut output);
+        let is_websocket = self.request().is_websocket();
         let inner = self.into_inner();
         match queued {
             Ok(()) => {
+                inner.count(|client| client.answer(is_websocket));
                 inner.end(output, true).await;
                 Ok(())
             }
@@ -216,14 +219,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
             Ok(established) => established,
             Err(error) => return Err(self.into_inner().refuse(error).await),
         };
-        let Inner { mut io, input, config, deadline, options, slot, .. } = *self.into_inner();
-        if !write_until(&mut io, &mut output, &deadline).await? {
+        let mut inner = self.into_inner();
+        let deadline = inner.deadline;
+        if !write_until(&mut inner.io, &mut output, &deadline).await? {
+            inner.count(|client| client.refuse(Refusal::Timeout));
             return Err(Incomplete::TimedOut.into());
         }
+        let Inner { io, input, config, options, slot, .. } = *inner;
         let mut socket = WebSocket::from_established(io, established, &config, input);
         socket.set_write_timeout(options.write_timeout);
         socket.state.link.slot = slot.and_then(|mut guard| guard.0.take());
-        socket.state.link.slot.iter().for_each(|slot| slot.accept());
+        socket.state.link.slot.iter().for_each(|slot| slot.client().accept());
         Ok(socket)
     }
 
@@ -257,11 +263,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
     /// Sends the client an error response.
     async fn refuse(self: Box<Self>, error: HandshakeError) -> Error {
         let mut output = SendBuffer::new();
+        self.count(|client| client.refuse(&error));
         if !matches!(error, HandshakeError::Incomplete(Incomplete::UnexpectedEof)) {
             self.handshake.respond(&error, &mut output);
             self.end(output, error.lingers()).await;
         }
         error.into()
+    }
+
+    /// Counts the client, if it is one of a server.
+    fn count(&self, count: impl FnOnce(&CountedClient)) {
+        if let Some(Guard(Some(slot))) = &self.slot {
+            count(slot.client());
+        }
     }
 
     async fn end(mut self: Box<Self>, mut output: SendBuffer, lingers: bool) {

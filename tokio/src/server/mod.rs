@@ -17,6 +17,7 @@ use std::task::Poll;
 use std::time::Duration;
 use std::{fmt, io};
 
+use sansock::counts::{CountedClient, Refusal};
 use sansock::handshake::{HeadLimits, HostPolicy, OriginPolicy};
 use sansock::net::{HandlerResult, ServerError};
 use sansock::{Config, Keepalive};
@@ -211,6 +212,7 @@ impl Server {
                 Ok(accepted) => accepted,
                 Err(error) if is_fatal(&error) => return Err(error),
                 Err(error) => {
+                    registry.counters.accept_failed();
                     let passes_at_once = error.kind() == io::ErrorKind::ConnectionAborted;
                     options.report(&ServerError::Accept(error), None);
                     if !passes_at_once {
@@ -220,8 +222,11 @@ impl Server {
                     continue;
                 }
             };
-            let slot = Arc::new(Slot::new());
-            let Some(guard) = registry.register_handshake(slot.clone()) else { break };
+            let slot = Arc::new(Slot::new(CountedClient::new(&registry.counters)));
+            let Some(guard) = registry.register_handshake(slot.clone()) else {
+                slot.client().refuse(Refusal::Draining);
+                break;
+            };
             let number = guard.number;
             let task = Box::new(Task { peer, slot, guard, options: Arc::clone(&options) });
             let serving = serve(task, Box::new(tcp), Arc::clone(&handler));

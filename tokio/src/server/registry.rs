@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sansock::CloseCode;
+use sansock::counts::{Counters, Refusal};
 use sansock::drain::{Drain, DrainReport};
 use sansock::handshake::Rejection;
 use tokio::sync::Notify;
@@ -16,6 +17,7 @@ use super::slot::Closing;
 
 #[derive(Default)]
 pub(super) struct Registry {
+    pub(super) counters: Arc<Counters>,
     places: Mutex<Places>,
     /// Notified when a connection begins or ends, and when the connections drain or shut down.
     pub(super) changed: Notify,
@@ -214,6 +216,10 @@ impl Places {
         if let Some(drain) = &mut self.drain {
             drain.report.forced = drain.report.forced.saturating_add(open);
         }
+        for Entry { slot, .. } in self.all.values() {
+            slot.client().refuse(Refusal::Draining);
+            slot.count_end();
+        }
         std::mem::take(&mut self.all)
     }
 
@@ -231,7 +237,8 @@ impl Places {
             return Some(ends);
         }
         let (_, number) = self.pending.pop_front()?;
-        if let Some(task) = self.all.get(&number).and_then(|entry| entry.task.as_ref()) {
+        if let Some(Entry { slot, task: Some(task) }) = self.all.get(&number) {
+            slot.client().refuse(Refusal::Displaced);
             task.abort();
         }
         Some(now + RETRY)
@@ -269,10 +276,12 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let mut places = self.registry.lock();
-        if let Some(Entry { slot, .. }) = places.all.remove(&self.number)
-            && let Some(drain) = places.drain.as_mut().filter(|_| slot.is_connection())
-        {
-            drain.report.count(slot.was_told(), slot.was_clean());
+        if let Some(Entry { slot, .. }) = places.all.remove(&self.number) {
+            if let Some(drain) = places.drain.as_mut().filter(|_| slot.is_connection()) {
+                drain.report.count(slot.was_told(), slot.was_clean());
+            }
+            slot.client().refuse(Refusal::Transport);
+            slot.count_end();
         }
         places.pending.retain(|&(_, number)| number != self.number);
         drop(places);

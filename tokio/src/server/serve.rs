@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
+use sansock::counts::{Counters, Refusal};
 use sansock::net::{HandlerResult, ServerError};
 use tokio::net::TcpStream;
 
@@ -43,6 +44,7 @@ where
 
 /// Reads the client's request; `None` if it is not to be handled.
 async fn begin(task: &Task, tcp: TcpStream) -> Option<Incoming> {
+    let client = task.slot.client();
     let mut displaced = Displaced { options: Some(&task.options), peer: task.peer };
     let opened = task.open(tcp).await;
     displaced.options = None;
@@ -52,10 +54,14 @@ async fn begin(task: &Task, tcp: TcpStream) -> Option<Incoming> {
             let Some(rejection) = task.guard.refusal(incoming.request().is_websocket()) else {
                 return Some(incoming);
             };
+            client.refuse(Refusal::Draining);
             let _ = incoming.reject(&rejection).await;
             io::Error::new(io::ErrorKind::ConnectionAborted, "the server shuts down").into()
         }
-        Err(error) => error,
+        Err(error) => {
+            client.refuse(error.refusal());
+            error
+        }
     };
     task.options.report(&ServerError::Opening(error), Some(task.peer));
     None
@@ -79,11 +85,14 @@ impl Task {
     /// Reports how the handler ended, and closes what it has left.
     async fn end(&self, result: Result<HandlerResult, Panic>) {
         let report = |error: &ServerError| self.options.report(error, Some(self.peer));
-        let failure = failure(result);
+        let failure = failure(result, self.slot.counters());
         failure.iter().for_each(report);
         let remains = self.slot.free().await;
-        if failure.is_none() && matches!(remains, Some(Remains::Request(_))) {
-            report(&ServerError::Unanswered);
+        if let Some(Remains::Request(_)) = remains {
+            self.slot.client().refuse(Refusal::Unanswered);
+            if failure.is_none() {
+                report(&ServerError::Unanswered);
+            }
         }
         self.slot.close_rest(remains, failure.is_some()).await;
     }
@@ -103,12 +112,21 @@ pub(super) async fn run<H: Future<Output = HandlerResult>>(
     .await
 }
 
-/// Why the handler has failed; `None` if it has not.
-pub(super) fn failure(result: Result<HandlerResult, Panic>) -> Option<ServerError> {
+/// Why the handler has failed, which is counted; `None` if it has not.
+pub(super) fn failure(
+    result: Result<HandlerResult, Panic>,
+    counters: &Counters,
+) -> Option<ServerError> {
     match result {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(ServerError::Handler(error)),
-        Err(panic) => Some(ServerError::Panic(text_of(&*panic))),
+        Ok(Err(error)) => {
+            counters.handler_failed();
+            Some(ServerError::Handler(error))
+        }
+        Err(panic) => {
+            counters.handler_panicked();
+            Some(ServerError::Panic(text_of(&*panic)))
+        }
     }
 }
 

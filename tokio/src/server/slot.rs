@@ -2,9 +2,10 @@
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use sansock::counts::{CountedClient, Counters, Ended};
 use sansock::handshake::Rejection;
 use sansock::{CloseCode, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,6 +25,10 @@ pub(super) trait Closing: Send + Sync {
     fn has_ended(&self) -> bool;
     /// Whether the connection has ended by a completed closing handshake.
     fn was_clean(&self) -> bool;
+    /// The client in the counts of its server.
+    fn client(&self) -> &CountedClient;
+    /// Counts how the connection has ended.
+    fn count_end(&self);
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
@@ -38,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
     }
 
     fn is_connection(&self) -> bool {
-        self.accepted.load(Ordering::Acquire)
+        self.client.is_accepted()
     }
 
     fn was_told(&self) -> bool {
@@ -52,6 +57,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
     fn was_clean(&self) -> bool {
         self.clean.load(Ordering::Acquire)
     }
+
+    fn client(&self) -> &CountedClient {
+        &self.client
+    }
+
+    fn count_end(&self) {
+        let ended = self.lock().ended;
+        self.client.end(ended);
+    }
 }
 
 /// Shared by the server's task and the connection, wherever the program holds it.
@@ -59,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
 pub(crate) struct Slot<S: AsyncRead + AsyncWrite + Unpin> {
     /// The code with which the connection is to be closed; 0 while it goes on.
     code: AtomicU16,
-    accepted: AtomicBool,
+    client: CountedClient,
     told: AtomicBool,
     /// Whether the connection has ended on the wire.
     ended: AtomicBool,
@@ -76,6 +90,7 @@ struct State<S: AsyncRead + AsyncWrite + Unpin> {
     server: Option<Waker>,
     /// Whether the program has let go of the connection.
     is_free: bool,
+    ended: Ended,
     remains: Option<Remains<S>>,
 }
 
@@ -89,11 +104,12 @@ pub(crate) enum Remains<S: AsyncRead + AsyncWrite + Unpin> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
-    pub(super) fn new() -> Self {
-        let state = State { holder: None, server: None, is_free: false, remains: None };
+    pub(super) fn new(client: CountedClient) -> Self {
+        let ended = Ended::default();
+        let state = State { holder: None, server: None, is_free: false, ended, remains: None };
         Self {
             code: AtomicU16::new(0),
-            accepted: AtomicBool::new(false),
+            client,
             told: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             clean: AtomicBool::new(false),
@@ -101,13 +117,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
         }
     }
 
-    /// Records that the client was accepted.
-    pub(super) fn accept(&self) {
-        self.accepted.store(true, Ordering::Release);
+    /// The client in the counts of its server.
+    pub(super) fn client(&self) -> &CountedClient {
+        &self.client
+    }
+
+    #[inline]
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        self.client.counters()
     }
 
     /// Records that the connection has ended on the wire, and how.
-    pub(crate) fn settle(&self, outcome: Option<&Outcome>) {
+    pub(crate) fn settle(&self, outcome: Option<&Outcome>, close_sent: Option<u16>) {
+        self.lock().ended = Ended::new(outcome, close_sent);
         self.clean.store(matches!(outcome, Some(Outcome::Clean { .. })), Ordering::Release);
         self.ended.store(true, Ordering::Release);
     }
@@ -150,16 +172,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
         } else {
             self.must_close().unwrap_or(CloseCode::NORMAL)
         };
-        let ended = match remains {
-            None => return,
+        match remains {
+            None => {}
             // 500 is a valid rejection.
-            Some(Remains::Request(incoming)) => {
-                return drop(incoming.reject(&Rejection::new(500)).await);
+            Some(Remains::Request(incoming)) => drop(incoming.reject(&Rejection::new(500)).await),
+            Some(Remains::Connection(mut socket)) => {
+                let _ = socket.close(code, "").await;
+                self.settle(socket.outcome(), socket.connection().close_sent());
             }
-            Some(Remains::Connection(mut socket)) => socket.close(code, "").await,
-            Some(Remains::Split(mut reader)) => reader.close(code, "").await,
-        };
-        self.settle(ended.ok().as_ref());
+            Some(Remains::Split(mut reader)) => {
+                let _ = reader.close(code, "").await;
+                self.settle(reader.outcome().as_ref(), reader.close_sent());
+            }
+        }
     }
 
     fn poll_free(&self, cx: &mut Context<'_>) -> Poll<Option<Remains<S>>> {
@@ -173,5 +198,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Stream;
+
+    /// Each connection of a server has one as long as it lives. What it counts takes 16 of these.
+    #[test]
+    fn a_place_is_small() {
+        assert!(size_of::<Slot<Stream>>() <= 88, "{} bytes", size_of::<Slot<Stream>>());
     }
 }

@@ -9,7 +9,7 @@ use sansock::split::Sender;
 use sansock::{EncodedMessage, OutgoingMessage, SendBuffer, SendError};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::shared::{Core, Locked, Shared, lock};
+use super::shared::{Core, Locked, Piece, Shared, lock};
 use crate::Error;
 use crate::write::Waiting as _;
 
@@ -33,6 +33,15 @@ impl<'m> Large<'m> {
             Self::Message(message) => sender.send_in_place(message, batch),
             Self::Encoded(message) => sender.send_encoded_in_place(message, batch),
         }
+    }
+
+    /// What is counted.
+    pub(super) fn piece(self) -> Piece {
+        let length = match self {
+            Self::Message(message) => message.len(),
+            Self::Encoded(message) => message.as_message().len(),
+        };
+        Piece(length, true)
     }
 
     /// Copies it.
@@ -78,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         let mut unwritten = message.start(sender, batch)?;
         queue.set_in_flight(unwritten.remaining());
         *unflushed = true;
+        core.count_sent(Some(message.piece()));
         drop(core);
         let cx = &mut Context::from_waker(self.waker());
         let mut io = lock(&self.io);

@@ -137,6 +137,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         self.shared.lock().sender.outcome().cloned()
     }
 
+    pub(crate) fn close_sent(&self) -> Option<u16> {
+        self.shared.lock().sender.close_sent()
+    }
+
     fn input(&mut self) -> &mut ReceiveBuffer {
         &mut self.buffers.get_or_insert_with(pool::take).input
     }
@@ -150,6 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
                 let mut core = self.shared.lock();
                 // The program now has something to do, and the next bytes lie unread.
                 core.sender.note_unread();
+                core.count_received(input.event());
                 if let Some(event) = input.event().filter(Event::is_control) {
                     let Core { sender, queue, .. } = &mut *core;
                     sender.respond(&event, queue.queued());
@@ -252,7 +257,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         self.finished = true;
         self.shared.update(|core| core.ended = true);
         if let Some(slot) = &*lock(&self.shared.slot) {
-            slot.settle(self.shared.lock().sender.outcome());
+            let core = self.shared.lock();
+            slot.settle(core.sender.outcome(), core.sender.close_sent());
         }
     }
 

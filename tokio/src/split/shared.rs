@@ -7,8 +7,9 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use sansock::buffer::Buffers;
+use sansock::counts::Counters;
 use sansock::split::{Receiver, SendQueue, Sender};
-use sansock::{Outcome, SendBuffer, SendError, State, Teardown, WritePace};
+use sansock::{Event, Outcome, SendBuffer, SendError, State, Teardown, WritePace};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::sync::{AtomicUsize, Mutex, MutexGuard, PoisonError};
@@ -51,7 +52,13 @@ pub(super) struct Core {
     is_awaited: bool,
     /// Whether nothing more is written.
     pub(super) ended: bool,
+    /// Those of the server, if the connection is one of a server.
+    counters: Option<Arc<Counters>>,
 }
+
+/// A message, or a fragment of one: the length of its payload, and whether it is the last one.
+#[derive(Clone, Copy)]
+pub(super) struct Piece(pub(super) usize, pub(super) bool);
 
 pub(super) type Locked<'a> = MutexGuard<'a, Core>;
 
@@ -78,6 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             unflushed: true,
             is_awaited: false,
             ended: false,
+            counters: slot.as_ref().map(|slot| Arc::clone(slot.counters())),
         };
         let wakers = Arc::new(Wakers::default());
         Self {
@@ -102,19 +110,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         result
     }
 
-    /// Queues what `encode` makes of a payload of `length` bytes, and returns the ticket for it. Waits
+    /// Queues what `encode` makes of `piece`, or a control frame, and returns the ticket for it. Waits
     /// for room.
     pub(super) fn poll_queue(
         &self,
         cx: &mut Context<'_>,
+        piece: Option<Piece>,
         mut encode: impl FnMut(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
     ) -> Poll<Result<u64, Error>> {
         loop {
             self.wakers.register(cx);
             let mut core = self.lock();
             core.check()?;
-            let Core { sender, queue, .. } = &mut *core;
-            match encode(sender, queue.queued()) {
+            match core.queue(piece, &mut encode) {
                 Err(SendError::BufferFull { .. }) if !core.queue.is_empty() => {
                     let ticket = core.queue.ticket();
                     drop(core);
@@ -247,6 +255,31 @@ impl Core {
         }
     }
 
+    /// Queues what `encode` makes of `piece`, or a control frame.
+    pub(super) fn queue(
+        &mut self,
+        piece: Option<Piece>,
+        encode: impl FnOnce(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        encode(&mut self.sender, self.queue.queued())?;
+        self.count_sent(piece);
+        Ok(())
+    }
+
+    /// Counts what was accepted for sending.
+    pub(super) fn count_sent(&self, piece: Option<Piece>) {
+        if let (Some(counters), Some(Piece(length, fin))) = (&self.counters, piece) {
+            counters.sent(length, fin);
+        }
+    }
+
+    /// Counts a message, or a piece of one, that the program gets.
+    pub(super) fn count_received(&self, event: Option<Event<'_>>) {
+        if let (Some(counters), Some(event)) = (&self.counters, event) {
+            counters.received(&event);
+        }
+    }
+
     /// Why what was queued is not written.
     fn lost(&self) -> Error {
         match self.sender.outcome() {
@@ -280,6 +313,9 @@ impl Core {
     }
 
     fn too_slow(&mut self, error: &io::Error) {
+        if let (Some(counters), None) = (&self.counters, &self.failure) {
+            counters.write_timed_out();
+        }
         self.fail(error);
         self.sender.receive_eof();
     }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::in_place::Large;
 use super::let_go;
-use super::shared::{Core, Shared};
+use super::shared::{Piece, Shared};
 use super::sync::Ordering;
 use crate::stream::READY;
 use crate::{Error, Message, Stream};
@@ -42,7 +42,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// [`Error::Send`]: nothing was queued. With [`SendError::BufferFull`] the peer reads too
     /// slowly; [`send`](Self::send) waits for room.
     pub fn queue(&self, message: impl AsMessage) -> Result<(), Error> {
-        self.encode(|sender, output| sender.send(message.as_outgoing(), output))
+        let message = message.as_outgoing();
+        let piece = Piece(message.len(), true);
+        self.encode(Some(piece), |sender, output| sender.send(message, output))
     }
 
     /// Queues a message that was encoded once for many connections, without waiting.
@@ -51,7 +53,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// [`Error::Send`], as [`queue`](Self::queue) returns it.
     pub fn queue_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
-        self.encode(|sender, output| sender.send_encoded(message, output))
+        let piece = Piece(message.as_message().len(), true);
+        self.encode(Some(piece), |sender, output| sender.send_encoded(message, output))
     }
 
     /// Queues a Close frame, without waiting: the connection then ends with the peer's, which the
@@ -65,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         code: impl Into<Option<CloseCode>>,
         reason: &str,
     ) -> Result<(), Error> {
-        self.encode(|sender, output| sender.start_close(code, reason, output))
+        self.encode(None, |sender, output| sender.start_close(code, reason, output))
     }
 
     /// Sends a message, and waits until it is written. If nothing waits before it, a large payload is
@@ -78,7 +81,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     pub async fn send(&self, message: impl AsMessage) -> Result<(), Error> {
         let message = message.as_outgoing();
         if message.len() < Unwritten::WORTH_A_PIECE {
-            return self.send_with(|sender, output| sender.send(message, output)).await;
+            let piece = Piece(message.len(), true);
+            return self
+                .send_with(Some(piece), |sender, output| sender.send(message, output))
+                .await;
         }
         self.send_in_place(Large::Message(message)).await
     }
@@ -91,7 +97,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// [`Error`], as [`send`](Self::send) returns it.
     pub async fn send_fragment(&self, fragment: impl AsMessage, fin: bool) -> Result<(), Error> {
         let fragment = fragment.as_outgoing();
-        self.send_with(|sender, output| sender.send_fragment(fragment, fin, output)).await
+        let piece = Piece(fragment.len(), fin);
+        self.send_with(Some(piece), |sender, output| sender.send_fragment(fragment, fin, output))
+            .await
     }
 
     /// Sends a message that was encoded once for many connections, as [`send`](Self::send) does.
@@ -101,7 +109,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// [`Error`], as [`send`](Self::send) returns it.
     pub async fn send_encoded(&self, message: &EncodedMessage) -> Result<(), Error> {
         if message.as_bytes().len() < Unwritten::WORTH_A_PIECE {
-            return self.send_with(|sender, output| sender.send_encoded(message, output)).await;
+            let piece = Piece(message.as_message().len(), true);
+            let encode =
+                |sender: &mut Sender, output: &mut SendBuffer| sender.send_encoded(message, output);
+            return self.send_with(Some(piece), encode).await;
         }
         self.send_in_place(Large::Encoded(message)).await
     }
@@ -112,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// [`Error`], as [`send`](Self::send) returns it.
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.send_with(|sender, output| sender.ping(payload, output)).await
+        self.send_with(None, |sender, output| sender.ping(payload, output)).await
     }
 
     /// Sends a Close frame: the connection then ends with the peer's, which the reader receives.
@@ -171,27 +182,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
     fn encode(
         &self,
+        piece: Option<Piece>,
         encode: impl FnOnce(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         self.shared.update(|core| {
             core.check()?;
-            let Core { sender, queue, .. } = core;
-            Ok(encode(sender, queue.queued())?)
+            Ok(core.queue(piece, encode)?)
         })
     }
 
     async fn send_in_place(&self, message: Large<'_>) -> Result<(), Error> {
-        match self.shared.send_in_place(message)? {
-            Some(ticket) => poll_fn(|cx| self.shared.poll_flush(cx, ticket)).await,
-            None => self.send_with(|sender, output| message.queue(sender, output)).await,
+        if let Some(ticket) = self.shared.send_in_place(message)? {
+            return poll_fn(|cx| self.shared.poll_flush(cx, ticket)).await;
         }
+        let piece = Some(message.piece());
+        self.send_with(piece, |sender, output| message.queue(sender, output)).await
     }
 
     async fn send_with(
         &self,
+        piece: Option<Piece>,
         mut encode: impl FnMut(&mut Sender, &mut SendBuffer) -> Result<(), SendError>,
     ) -> Result<(), Error> {
-        let ticket = poll_fn(|cx| self.shared.poll_queue(cx, &mut encode)).await?;
+        let ticket = poll_fn(|cx| self.shared.poll_queue(cx, piece, &mut encode)).await?;
         poll_fn(|cx| self.shared.poll_flush(cx, ticket)).await
     }
 }

@@ -5,6 +5,8 @@ mod client;
 mod common;
 #[cfg(feature = "tower")]
 mod connector;
+mod counted_messages;
+mod counts;
 mod dialling;
 mod drain;
 mod fairness;
