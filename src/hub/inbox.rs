@@ -83,6 +83,9 @@ impl Inbox {
                     self.drop_one(mail, &mut published);
                     self.discard(&mut published);
                     self.state = State::Closing(code);
+                    // The connection may wait for the peer, to which it must no longer write what
+                    // waited. Only its closing handshake has a deadline.
+                    self.told = false;
                     published.closed = 1;
                     return published;
                 }

@@ -36,7 +36,10 @@ pub enum Due {
 impl Subscriber {
     /// Creates an inbox. `wake` is called when something has arrived in an empty inbox, on the
     /// thread that publishes, without a lock: it must not block. It writes what the connection
-    /// takes, or wakes who does.
+    /// takes, or wakes who does. It is called too when the inbox was emptied because it is full and
+    /// the connection must be closed, although the connection may be behind: the Close frame then
+    /// belongs behind the bytes that wait for the peer, so that the time for the closing handshake
+    /// begins.
     #[must_use]
     pub fn new(budget: Budget, wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner { inbox: Mutex::new(Inbox::new(budget)), wake: Box::new(wake) }))
