@@ -341,6 +341,13 @@ impl Connection {
         self.sender.check_room(length, waiting)
     }
 
+    /// Returns whether a fragmented message of ours is in progress: until its last fragment is
+    /// queued, whole messages are refused with [`SendError::MessageInProgress`].
+    #[must_use]
+    pub const fn is_message_in_progress(&self) -> bool {
+        self.sender.is_message_in_progress()
+    }
+
     /// Splits the connection into two halves, for two threads or tasks. The sender keeps the
     /// closing handshake and the timers. The thread that reads must report to it: [`Sender::note`]
     /// before each wait and [`Sender::note_unread`] after it, [`Sender::respond`] for each control

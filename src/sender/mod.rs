@@ -155,7 +155,7 @@ impl Sender {
         self.check_open()?;
         // "the fragments of one message MUST NOT be interleaved between the fragments of another
         // message" (5.4)
-        if self.message_in_progress() {
+        if self.is_message_in_progress() {
             return Err(SendError::MessageInProgress);
         }
         Ok(())
@@ -219,10 +219,11 @@ impl Sender {
         self.closing.is_closed()
     }
 
-    /// Returns whether a fragmented message is in progress: until its last fragment all other
-    /// messages are refused with [`SendError::MessageInProgress`].
+    /// Returns whether a fragmented message is in progress: until its last fragment is queued,
+    /// whole messages are refused with [`SendError::MessageInProgress`].
+    #[inline]
     #[must_use]
-    pub const fn message_in_progress(&self) -> bool {
+    pub const fn is_message_in_progress(&self) -> bool {
         self.message.is_some()
     }
 

@@ -157,11 +157,16 @@ fn section_6_1_a_payload_that_is_written_from_where_it_lies() {
         let frames = [frame(peer, PING, b"before"), frame(peer, FIN | BINARY, &payload)].concat();
         assert!(written == frames && output.is_empty(), "{role:?}");
 
+        assert!(!end.is_message_in_progress());
         end.send_fragment(Message::Text("one"), false, &mut output).unwrap();
+        assert!(end.is_message_in_progress());
         assert_eq!(end.send("two", &mut output), Err(SendError::MessageInProgress));
         let refused = end.send_in_place(&payload, &mut output).unwrap_err();
         assert_eq!(refused, SendError::MessageInProgress);
         assert_eq!(end.send_fragment(b"x", true, &mut output), Err(SendError::KindChanged));
+        assert!(end.is_message_in_progress(), "what was refused changes nothing");
+        end.send_fragment(Message::Text("two"), true, &mut output).unwrap();
+        assert!(!end.is_message_in_progress());
     }
 }
 

@@ -26,12 +26,12 @@ impl Mailbox {
     pub(super) fn is_due(&self, sender: &Sender) -> bool {
         // "the fragments of one message MUST NOT be interleaved between the fragments of another
         // message" (5.4)
-        self.0.as_ref().is_some_and(|inbox| !sender.message_in_progress() && inbox.is_due())
+        self.0.as_ref().is_some_and(|inbox| !sender.is_message_in_progress() && inbox.is_due())
     }
 
     /// Takes out the next message, if there is room for it. A Close frame that is due is queued.
     pub(super) fn take(&self, sender: &mut Sender, queue: &mut SendQueue) -> Option<Mail> {
-        let inbox = self.0.as_ref().filter(|_| !sender.message_in_progress())?;
+        let inbox = self.0.as_ref().filter(|_| !sender.is_message_in_progress())?;
         let waiting = queue.buffered_amount();
         let has_room = |length| sender.check_room(length, waiting).is_ok();
         match inbox.take_if(|message| has_room(message.as_bytes().len()))? {
