@@ -80,7 +80,7 @@ fn every_way_to_send_counts_a_message_once() {
             socket.close(CloseCode::NORMAL, "").map(drop)
         });
     }
-    let split: [(&str, ByWriter); 5] = [
+    let split: &[(&str, ByWriter)] = &[
         ("Writer::send", |writer, bytes| writer.send(bytes)),
         ("Writer::queue", |writer, bytes| writer.queue(bytes)),
         ("Writer::send_encoded", |writer, bytes| {
@@ -94,8 +94,15 @@ fn every_way_to_send_counts_a_message_once() {
             writer.send_fragment(first, false)?;
             writer.send_fragment(second, true)
         }),
+        #[cfg(feature = "hub")]
+        ("Subscriber::send", |writer, bytes| {
+            let inbox = writer.subscriber(sansock::hub::Budget::default());
+            inbox.send(&EncodedMessage::new(Message::Binary(bytes)));
+            until("the message is taken out", || !inbox.is_due());
+            Ok(())
+        }),
     ];
-    for (way, write) in split {
+    for &(way, write) in split {
         assert_sends(way, move |incoming| {
             let (mut reader, writer) = incoming.accept()?.split()?;
             SIZES.iter().try_for_each(|size| write(&writer, &bytes(7, *size)))?;

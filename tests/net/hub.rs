@@ -23,7 +23,11 @@ struct Peer {
 }
 
 fn subscribed(hub: &Hub, budget: Budget) -> Peer {
-    let (reader, writer, stream) = split(Role::Server, Config::new());
+    subscribed_as(hub, budget, Config::new())
+}
+
+fn subscribed_as(hub: &Hub, budget: Budget, config: Config) -> Peer {
+    let (reader, writer, stream) = split(Role::Server, config);
     let subscriber = writer.subscriber(budget);
     let subscription = hub.topic("news").subscribe(&subscriber);
     Peer { reader, writer, stream, subscriber, subscription }
@@ -151,6 +155,20 @@ fn a_peer_that_is_too_slow_gets_the_close_code_when_it_reads_again() {
     assert_eq!((all.len() - 4) % whole, 0, "what was begun is finished");
     drop(peer.stream);
     reading.join().unwrap().1.unwrap();
+}
+
+/// It may never read: the time for the closing handshake begins although bytes wait before it.
+#[test]
+fn a_peer_that_is_too_slow_and_never_reads_is_dropped_in_time() {
+    let hub = Hub::new();
+    let budget = Budget::new(300_000).when_full(WhenFull::Close(CloseCode::TRY_AGAIN_LATER));
+    let peer = subscribed_as(&hub, budget, timeouts(|it| it.closing(ms(300))));
+    overfill(&hub, &peer, 50_000);
+    let start = Instant::now();
+    // A write that waits for the peer has 30 s.
+    within(TIMEOUT, || read(peer.reader).join().unwrap()).1.unwrap_err();
+    assert!(start.elapsed() >= ms(300));
+    assert!(peer.writer.outcome().is_some());
 }
 
 #[test]

@@ -108,6 +108,12 @@
 //! python's `async for` does: with random delays that grow, a hook to authenticate and to subscribe
 //! again, and the messages that the last connection has not written.
 //!
+//! # One message to many connections
+//!
+//! With the feature `hub`, `Writer::subscriber` makes the inbox of a connection, which subscribes to
+//! the topics of a `hub::Hub`: publishing writes on the spot, without a task for each connection, and
+//! a client that reads slowly delays no other.
+//!
 //! # What is lost, and when
 //!
 //! - Every future of this crate can be dropped at every await: `select!` and `timeout` lose no
@@ -135,6 +141,7 @@
 //! # Features
 //!
 //! - `rustls`: TLS; see `tls`. `webpki-roots`: Mozilla's roots, for programs that ask for them.
+//! - `hub`: topics, and inboxes with budgets; see `hub`.
 //! - `reconnect`: `Client::reconnecting`, which connects again after the end of a connection.
 //! - `redirects`: `Client::redirects`, which follows redirects of the handshake.
 //! - `tower`: `Client::connect_with`, for connectors of the kind that hyper-util's clients have.
@@ -147,6 +154,8 @@
 mod client;
 mod clock;
 mod dialler;
+#[cfg(feature = "hub")]
+pub mod hub;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod link;

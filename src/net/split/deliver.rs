@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Writer;
-use super::outbox::Outbox;
-use super::shared::{Locked, Shared};
+use super::outbox::{Outbox, Verdict};
+use super::shared::Shared;
 use crate::hub::{Budget, Subscriber};
 
 impl Writer {
@@ -30,28 +30,34 @@ impl Writer {
                 }
             })
         };
-        self.handle.lock().mailbox.get_or_insert_with(new)
+        self.handle.lock().mailbox.subscriber(self.handle.slot.as_ref(), new)
     }
 }
 
 impl Shared {
     /// Writes the mail, as far as the network takes it without waiting.
     fn deliver(&self) {
-        let outbox = self.lock();
-        let Some(tcp) = self.stream.plain_tcp().filter(|_| cfg!(unix)) else {
-            return self.leave_to_background(outbox);
-        };
-        self.write_mail(outbox, tcp);
+        let mut outbox = self.lock();
+        if outbox.queue.has_rest() {
+            // Only a Close frame is taken now: the time for the closing handshake begins, although
+            // the peer may never read.
+            let Outbox { sender, queue, mailbox, .. } = &mut *outbox;
+            let none = mailbox.take(sender, queue);
+            debug_assert!(none.is_none(), "messages wait for their turn");
+        } else if let Some(tcp) = self.stream.plain_tcp().filter(|_| cfg!(unix)) {
+            self.write_mail(&mut outbox, tcp);
+        }
+        // A thread that writes wakes the background thread afterwards.
+        if !outbox.queue.is_empty() || outbox.has_mail() {
+            outbox.write_wanted = true;
+            drop(outbox);
+            self.notify();
+        }
     }
 
-    fn write_mail(&self, mut outbox: Locked<'_>, tcp: &TcpStream) {
-        // A thread that writes wakes the background thread afterwards, and where a rest waits the
-        // background thread is at it.
-        if !outbox.can_write() {
-            return;
-        }
-        while outbox.can_write() {
-            let Outbox { sender, queue, mailbox, .. } = &mut *outbox;
+    fn write_mail(&self, outbox: &mut Outbox, tcp: &TcpStream) {
+        loop {
+            let Outbox { sender, queue, mailbox, .. } = outbox;
             let Some(mail) = mailbox.take(sender, queue) else { break };
             let Some(mut batch) = queue.take() else { break };
             let mut result = Ok(());
@@ -60,24 +66,16 @@ impl Shared {
                 // Under the lock, because this write does not wait.
                 let mut now = Now { tcp, written: &self.written };
                 result = unwritten.write_once(&mut now).map(drop);
+                mailbox.count(&mail);
             } else {
                 // The connection has ended.
                 mailbox.end();
             }
-            if outbox.put_back(batch, result) {
-                // The reader notices it at the end of its stream.
-                let _ = self.stream.abort();
+            match outbox.put_back(batch, result) {
+                Verdict::GoesOn => {}
+                verdict => self.abort(verdict),
             }
         }
-        if !outbox.queue.is_empty() || outbox.has_mail() {
-            self.leave_to_background(outbox);
-        }
-    }
-
-    fn leave_to_background(&self, mut outbox: Locked<'_>) {
-        outbox.write_wanted = true;
-        drop(outbox);
-        self.notify();
     }
 }
 

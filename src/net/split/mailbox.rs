@@ -1,7 +1,11 @@
 //! What a hub has for a split connection.
 
+use std::sync::Arc;
+
 use crate::SendError;
 use crate::hub::{Due, Mail, Subscriber};
+use crate::net::core::count_sent;
+use crate::net::slot::Slot;
 use crate::split::{SendQueue, Sender};
 
 /// How many bytes of mail are queued for one write, so that many short messages share it. More stays
@@ -9,32 +13,41 @@ use crate::split::{SendQueue, Sender};
 const BATCH: usize = 16 << 10;
 
 /// The inbox of the connection, if it has subscribed.
-#[derive(Debug, Default)]
-pub(super) struct Mailbox(Option<Subscriber>);
+#[derive(Default)]
+pub(super) struct Mailbox {
+    inbox: Option<Subscriber>,
+    /// The connection's place in its server, which counts what is sent.
+    slot: Option<Arc<Slot>>,
+}
 
 impl Mailbox {
     pub(super) const fn new() -> Self {
-        Self(None)
+        Self { inbox: None, slot: None }
     }
 
     /// Returns the inbox, which `new` makes for the first subscription.
-    pub(super) fn get_or_insert_with(&mut self, new: impl FnOnce() -> Subscriber) -> Subscriber {
-        self.0.get_or_insert_with(new).clone()
+    pub(super) fn subscriber(
+        &mut self,
+        slot: Option<&Arc<Slot>>,
+        new: impl FnOnce() -> Subscriber,
+    ) -> Subscriber {
+        self.slot = slot.cloned();
+        self.inbox.get_or_insert_with(new).clone()
     }
 
     /// Whether mail can be queued now.
     pub(super) fn is_due(&self, sender: &Sender) -> bool {
         // "the fragments of one message MUST NOT be interleaved between the fragments of another
         // message" (5.4)
-        self.0.as_ref().is_some_and(|inbox| !sender.is_message_in_progress() && inbox.is_due())
+        self.inbox.as_ref().is_some_and(|inbox| !sender.is_message_in_progress() && inbox.is_due())
     }
 
     /// Takes out the next message, if there is room for it. A Close frame that is due is queued.
     pub(super) fn take(&self, sender: &mut Sender, queue: &mut SendQueue) -> Option<Mail> {
-        let inbox = self.0.as_ref().filter(|_| !sender.is_message_in_progress())?;
         let waiting = queue.buffered_amount();
-        let has_room = |length| sender.check_room(length, waiting).is_ok();
-        match inbox.take_if(|message| has_room(message.as_bytes().len()))? {
+        let is_turn = !sender.is_message_in_progress() && !queue.has_rest();
+        let has_room = |length| is_turn && sender.check_room(length, waiting).is_ok();
+        match self.inbox.as_ref()?.take_if(|message| has_room(message.as_bytes().len()))? {
             Due::Message(mail) => Some(mail),
             Due::Close(code) => {
                 // Refused only if the closing handshake has started.
@@ -49,16 +62,28 @@ impl Mailbox {
         while queue.buffered_amount() < BATCH
             && let Some(mail) = self.take(sender, queue)
         {
-            if let Err(SendError::Closed) = sender.send_encoded(&mail, queue.queued()) {
-                return self.end();
+            match sender.send_encoded(&mail, queue.queued()) {
+                Err(SendError::Closed) => return self.end(),
+                _ => self.count(&mail),
             }
         }
     }
 
+    /// Counts a message that was accepted for sending.
+    pub(super) fn count(&self, mail: &Mail) {
+        count_sent(self.slot.as_ref(), mail.as_message().len(), true);
+    }
+
     /// Drops the mail: nothing more can be sent.
     pub(super) fn end(&self) {
-        if let Some(inbox) = &self.0 {
+        if let Some(inbox) = &self.inbox {
             inbox.end();
         }
+    }
+}
+
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Mailbox").field(&self.inbox).finish()
     }
 }

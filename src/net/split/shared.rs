@@ -144,7 +144,7 @@ impl Shared {
     }
 
     /// Ends the stream, where the reader notices that nothing more can be written.
-    fn abort(&self, verdict: Verdict) {
+    pub(super) fn abort(&self, verdict: Verdict) {
         if let (Verdict::TooSlow, Some(slot)) = (verdict, &self.slot) {
             slot.counters().write_timed_out();
         }

@@ -9,7 +9,7 @@ use sansock::split::Sender;
 use sansock::{EncodedMessage, OutgoingMessage, SendBuffer, SendError};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::shared::{Core, Locked, Piece, Shared, lock};
+use super::shared::{Core, Locked, Piece, Shared, Taken, lock};
 use crate::Error;
 use crate::write::Waiting as _;
 
@@ -71,18 +71,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         let ticket = core.queue.ticket();
         let written = self.write_in_place(core, &mut batch, message);
         let is_sent = written.is_ok();
-        self.put_back(batch, written.unwrap_or(Poll::Pending));
+        self.put_back(batch, written.unwrap_or(Poll::Pending), true);
         Ok(is_sent.then_some(ticket))
     }
 
     /// Writes a payload behind the batch, for as long as the transport takes it; the rest is copied
     /// into the batch. An error means that nothing was sent.
-    fn write_in_place(
+    pub(super) fn write_in_place(
         &self,
         mut core: Locked<'_>,
         batch: &mut SendBuffer,
         message: Large<'_>,
-    ) -> Result<Poll<io::Result<usize>>, SendError> {
+    ) -> Result<Poll<io::Result<Taken>>, SendError> {
         let Core { sender, queue, unflushed, .. } = &mut *core;
         let mut unwritten = message.start(sender, batch)?;
         queue.set_in_flight(unwritten.remaining());
@@ -91,14 +91,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         drop(core);
         let cx = &mut Context::from_waker(self.waker());
         let mut io = lock(&self.io);
-        let mut written: usize = 0;
+        let mut io = Pin::new(&mut *io);
+        let mut bytes: usize = 0;
         while !unwritten.is_empty() {
-            match unwritten.poll_write(Pin::new(&mut *io), cx) {
-                Poll::Ready(Ok(n)) => written = written.saturating_add(n),
-                Poll::Pending if written > 0 => break,
-                other => return Ok(other),
+            match unwritten.poll_write(io.as_mut(), cx) {
+                Poll::Ready(Ok(n)) => bytes = bytes.saturating_add(n),
+                Poll::Ready(Err(error)) => return Ok(Poll::Ready(Err(error))),
+                Poll::Pending if bytes > 0 => {
+                    return Ok(Poll::Ready(Ok(Taken { bytes, is_flushed: false })));
+                }
+                Poll::Pending => return Ok(Poll::Pending),
             }
         }
-        Ok(Poll::Ready(Ok(written)))
+        let is_flushed = match io.poll_flush(cx) {
+            Poll::Ready(Err(error)) => return Ok(Poll::Ready(Err(error))),
+            flushed => flushed.is_ready(),
+        };
+        Ok(Poll::Ready(Ok(Taken { bytes, is_flushed })))
     }
 }

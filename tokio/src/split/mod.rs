@@ -1,6 +1,11 @@
 //! One connection for two tasks and more.
 
 mod in_place;
+#[cfg(feature = "hub")]
+mod mailbox;
+#[cfg(not(feature = "hub"))]
+#[path = "no_mailbox.rs"]
+mod mailbox;
 mod reader;
 mod shared;
 mod sync;

@@ -12,11 +12,14 @@ use sansock::split::{Receiver, SendQueue, Sender};
 use sansock::{Event, Outcome, SendBuffer, SendError, State, Teardown, WritePace};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::in_place::Large;
+use super::mailbox::{Mail, Mailbox};
 use super::sync::{AtomicUsize, Mutex, MutexGuard, PoisonError};
 use super::wakers::Wakers;
 use crate::Error;
 use crate::clock::{Clock, now};
 use crate::server::Slot;
+use crate::write::Waiting as _;
 
 #[derive(Debug)]
 pub(crate) struct Shared<S: AsyncRead + AsyncWrite + Unpin> {
@@ -42,6 +45,7 @@ pub(super) type Parked = (Receiver, Option<Box<Buffers>>);
 pub(super) struct Core {
     pub(super) sender: Sender,
     pub(super) queue: SendQueue,
+    pub(super) mailbox: Mailbox,
     clock: Clock,
     pace: WritePace,
     /// Why writing has failed.
@@ -62,6 +66,14 @@ pub(super) struct Piece(pub(super) usize, pub(super) bool);
 
 pub(super) type Locked<'a> = MutexGuard<'a, Core>;
 
+/// What the transport has taken at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) bytes: usize,
+    /// Whether all that was written is flushed.
+    pub(super) is_flushed: bool,
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     pub(super) fn new(
         stream: S,
@@ -79,6 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         let core = Core {
             sender,
             queue,
+            mailbox: Mailbox::new(),
             clock: Clock::default(),
             pace,
             failure: None,
@@ -105,7 +118,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
     /// Changes sender and queue, and wakes the tasks that wait for it.
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut Core) -> T) -> T {
-        let result = change(&mut self.lock());
+        let mut core = self.lock();
+        let result = change(&mut core);
+        core.end_mailbox_if_over();
+        drop(core);
         self.wakers.wake_all();
         result
     }
@@ -141,6 +157,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             let core = self.lock();
             core.check()?;
             if core.queue.is_done(ticket) && !core.unflushed {
+                let has_mail = core.mailbox.is_due();
+                drop(core);
+                if has_mail {
+                    self.deliver();
+                }
                 return Poll::Ready(Ok(()));
             }
             if core.ended {
@@ -153,55 +174,80 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         }
     }
 
-    /// Writes what waits, for as long as the transport takes it. Is pending if it does not take all,
-    /// or if another task writes, which then wakes this one.
+    /// Writes what waits and what the inbox brings, for as long as the transport takes it. Is pending
+    /// if it does not take all, or if another task writes, which then wakes this one.
     pub(super) fn poll_write(&self, ticket: u64) -> Poll<()> {
         let cx = &mut Context::from_waker(&self.waker);
+        let mut is_only_mail = None;
         loop {
             let mut core = self.lock();
-            if core.failure.is_some() || (core.queue.is_done(ticket) && !core.unflushed) {
+            let is_only_mail = *is_only_mail.get_or_insert(core.is_written());
+            let mail = core.take_mail();
+            let is_done = mail.is_none() && core.queue.is_done(ticket) && !core.unflushed;
+            if core.failure.is_some() || is_done {
                 return Poll::Ready(());
             }
+            // No task waits for the inbox, but a Close frame from there starts a timer.
+            let is_awaited = !is_only_mail || core.is_closing();
             let Some(mut batch) = core.queue.take() else {
                 core.is_awaited = true;
                 return Poll::Pending;
             };
-            core.unflushed |= !batch.is_empty();
-            drop(core);
-            let written = self.write_once(cx, &mut batch);
+            let written = if let Some(mail) = mail {
+                let written = self.write_in_place(core, &mut batch, Large::Encoded(&mail));
+                // All that may refuse it was checked when it was taken.
+                written.unwrap_or(Poll::Pending)
+            } else {
+                core.unflushed |= !batch.is_empty();
+                drop(core);
+                self.write_once(cx, &mut batch)
+            };
             let is_pending = written.is_pending();
-            self.put_back(batch, written);
+            self.put_back(batch, written, is_awaited);
             if is_pending {
                 return Poll::Pending;
             }
         }
     }
 
-    /// Gives back the right to write.
-    pub(super) fn put_back(&self, batch: SendBuffer, written: Poll<io::Result<usize>>) {
-        let is_pending = written.is_pending();
-        let mut core = self.lock();
-        core.queue.put_back(batch);
-        core.record(written);
-        let is_awaited = std::mem::take(&mut core.is_awaited);
-        drop(core);
-        // Others have found the right to write taken, and the transport may have become ready
-        // meanwhile. This task would try again, but it may be dropped first: so all are woken.
-        if is_awaited || !is_pending {
+    /// Writes what the inbox brings. If the transport does not take all, the tasks that wait are
+    /// woken: they look at the clock, and go on.
+    pub(super) fn deliver(&self) {
+        // The ticket of what is written already.
+        if self.poll_write(0).is_pending() {
             self.wakers.wake_all();
         }
     }
 
-    /// Writes once, or flushes if nothing waits: then it is ready with 0.
-    fn write_once(&self, cx: &mut Context<'_>, batch: &mut SendBuffer) -> Poll<io::Result<usize>> {
+    /// Gives back the right to write. `is_awaited` says whether tasks may wait for what was written.
+    pub(super) fn put_back(
+        &self,
+        batch: SendBuffer,
+        written: Poll<io::Result<Taken>>,
+        is_awaited: bool,
+    ) {
+        let is_pending = written.is_pending();
+        let mut core = self.lock();
+        core.queue.put_back(batch);
+        core.record(written);
+        let is_news = !is_pending && (is_awaited || core.failure.is_some());
+        let is_contended = std::mem::take(&mut core.is_awaited);
+        drop(core);
+        // Others have found the right to write taken, and the transport may have become ready
+        // meanwhile. This task would try again, but it may be dropped first: so all are woken.
+        if is_contended || is_news {
+            self.wakers.wake_all();
+        }
+    }
+
+    /// Writes once, or flushes if nothing waits.
+    fn write_once(&self, cx: &mut Context<'_>, batch: &mut SendBuffer) -> Poll<io::Result<Taken>> {
         let mut io = lock(&self.io);
         let io = Pin::new(&mut *io);
         if batch.is_empty() {
-            return io.poll_flush(cx).map_ok(|()| 0);
+            return io.poll_flush(cx).map_ok(|()| Taken { bytes: 0, is_flushed: true });
         }
-        let n = ready!(io.poll_write(cx, batch.as_slice()))?;
-        batch.consume(n);
-        Poll::Ready(if n == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(n) })
+        batch.poll_write(io, cx).map_ok(|bytes| Taken { bytes, is_flushed: false })
     }
 
     pub(super) fn poll_read(&self, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -268,8 +314,8 @@ impl Core {
 
     /// Counts what was accepted for sending.
     pub(super) fn count_sent(&self, piece: Option<Piece>) {
-        if let (Some(counters), Some(Piece(length, fin))) = (&self.counters, piece) {
-            counters.sent(length, fin);
+        if let Some(piece) = piece {
+            count_sent(self.counters.as_ref(), piece);
         }
     }
 
@@ -290,26 +336,47 @@ impl Core {
         }
     }
 
+    /// Takes out of the inbox what may be written next: into the queue, or to be written from where
+    /// it lies.
+    fn take_mail(&mut self) -> Option<Mail> {
+        self.end_mailbox_if_over();
+        let Self { mailbox, sender, queue, counters, .. } = self;
+        let before = queue.buffered_amount();
+        let mail = mailbox.take(sender, queue, |piece| count_sent(counters.as_ref(), piece));
+        self.unflushed |= mail.is_some() || queue.buffered_amount() > before;
+        mail
+    }
+
+    /// Nothing can be sent after a Close frame and after the end.
+    pub(super) fn end_mailbox_if_over(&mut self) {
+        if self.ended || self.failure.is_some() || self.is_closing() {
+            self.mailbox.end();
+        }
+    }
+
+    /// Whether nothing waits to be written or to be flushed.
+    fn is_written(&self) -> bool {
+        self.queue.is_empty() && !self.unflushed
+    }
+
     /// Records the result of a write.
-    fn record(&mut self, written: Poll<io::Result<usize>>) {
-        let n = match written {
+    fn record(&mut self, written: Poll<io::Result<Taken>>) {
+        let taken = match written {
             Poll::Ready(Err(error)) => return self.fail(&error),
-            Poll::Ready(Ok(0)) => {
-                self.unflushed = false;
-                0
-            }
-            Poll::Ready(Ok(n)) => n,
-            Poll::Pending => 0,
+            Poll::Ready(Ok(taken)) => taken,
+            Poll::Pending => Taken { bytes: 0, is_flushed: false },
         };
+        self.unflushed &= !taken.is_flushed;
         if !self.queue.has_rest() {
             self.pace.rest();
-        } else if let Err(error) = self.pace.took(n, now()) {
+        } else if let Err(error) = self.pace.took(taken.bytes, now()) {
             self.too_slow(&error);
         }
     }
 
     fn fail(&mut self, error: &io::Error) {
         self.failure = Some((error.kind(), error.to_string()));
+        self.mailbox.end();
     }
 
     fn too_slow(&mut self, error: &io::Error) {
@@ -342,6 +409,12 @@ impl Core {
 
     pub(super) fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.as_ref().map(|(kind, text)| io::Error::new(*kind, text.clone()))
+    }
+}
+
+fn count_sent(counters: Option<&Arc<Counters>>, Piece(length, fin): Piece) {
+    if let Some(counters) = counters {
+        counters.sent(length, fin);
     }
 }
 

@@ -91,7 +91,7 @@ async fn every_way_to_send_on_a_whole_connection_counts_a_message_once() {
 
 #[tokio::test]
 async fn every_way_to_send_on_a_split_connection_counts_a_message_once() {
-    let ways: [(&str, ByWriter); 5] = [
+    let ways: &[(&str, ByWriter)] = &[
         ("send", |writer, bytes| Box::pin(writer.send(bytes))),
         ("queue", |writer, bytes| Box::pin(async move { writer.queue(bytes) })),
         ("send_encoded", |writer, bytes| {
@@ -107,8 +107,19 @@ async fn every_way_to_send_on_a_split_connection_counts_a_message_once() {
                 writer.send_fragment(second, true).await
             })
         }),
+        #[cfg(feature = "hub")]
+        ("Subscriber::send", |writer, bytes| {
+            Box::pin(async move {
+                let inbox = writer.subscriber(sansock_tokio::hub::Budget::default());
+                inbox.send(&encoded(bytes));
+                while inbox.is_due() {
+                    writer.flush().await?;
+                }
+                Ok(())
+            })
+        }),
     ];
-    for (way, write) in ways {
+    for &(way, write) in ways {
         assert_sends(way, move |incoming: Incoming| async move {
             let (mut reader, writer) = incoming.accept().await?.split();
             for size in SIZES {

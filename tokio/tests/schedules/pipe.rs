@@ -1,11 +1,4 @@
-//! A split connection under the schedules of shuttle, which decides at each lock which task goes on
-//! and reports deadlocks:
-//!
-//! ```sh
-//! RUSTFLAGS="--cfg shuttle" cargo test -p sansock-tokio --test schedules --target-dir target/shuttle
-//! ```
-#![cfg(shuttle)]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+//! A pipe whose locks are shuttle's, and tasks that go through schedules.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,8 +10,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use sansock::handshake::Established;
 use sansock::{ReceiveBuffer, Role, Timeouts};
-use sansock_tokio::{CloseCode, Config, Reader, WebSocket, Writer};
-use shuttle::future::{JoinHandle, block_on, spawn};
+use sansock_tokio::{Config, Reader, WebSocket, Writer};
+use shuttle::future::block_on;
 use shuttle::sync::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -35,7 +28,7 @@ struct Way {
 }
 
 /// One end of a pipe.
-struct End {
+pub(crate) struct End {
     reads: Arc<Mutex<Way>>,
     writes: Arc<Mutex<Way>>,
 }
@@ -107,7 +100,7 @@ impl AsyncWrite for End {
 
 /// Goes through schedules of the tasks that `tasks` starts: random ones, and those that let one task
 /// run for as long as it can. The timers need a runtime, and never fire here.
-fn check<F: Future<Output = ()> + 'static>(tasks: fn() -> F) {
+pub(crate) fn check<F: Future<Output = ()> + 'static>(tasks: fn() -> F) {
     let timers = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _guard = timers.enter();
     shuttle::check_random(move || block_on(task(tasks())), SCHEDULES);
@@ -128,7 +121,7 @@ impl Wake for Woken {
 }
 
 /// The future, which is polled again if it was woken meanwhile.
-async fn task<F: Future>(future: F) -> F::Output {
+pub(crate) async fn task<F: Future>(future: F) -> F::Output {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let woken = Arc::new(Woken { is_woken: AtomicBool::new(false), waker });
     let waker = Waker::from(Arc::clone(&woken));
@@ -146,7 +139,7 @@ async fn task<F: Future>(future: F) -> F::Output {
 }
 
 /// Both ends of a connection without timers, over a pipe that holds `room` bytes each way.
-fn ends(room: usize) -> [(Reader<End>, Writer<End>); 2] {
+pub(crate) fn ends(room: usize) -> [(Reader<End>, Writer<End>); 2] {
     let way = || {
         let (bytes, reader, writer) = (VecDeque::new(), None, None);
         Arc::new(Mutex::new(Way { bytes, room, is_closed: false, reader, writer }))
@@ -162,104 +155,10 @@ fn ends(room: usize) -> [(Reader<End>, Writer<End>); 2] {
 }
 
 /// Reads messages until the end of the connection, and counts them.
-async fn count(mut reader: Reader<End>) -> usize {
+pub(crate) async fn count(mut reader: Reader<End>) -> usize {
     let mut messages = 0;
     while reader.next_message().await.unwrap().is_some() {
         messages += 1;
     }
     messages
-}
-
-/// Two tasks at each end. Both ends read, and send more than the pipe holds, Pings included.
-/// Everything arrives.
-#[test]
-fn two_saturated_ends_do_not_hang() {
-    check(|| async {
-        let [(here, to_there), (there, from_there)] = ends(8);
-        let counts = [spawn(task(count(here))), spawn(task(count(there)))];
-        let senders = [to_there.clone(), from_there].map(|writer| {
-            spawn(task(async move {
-                for _ in 0..3 {
-                    writer.send("a message").await.unwrap();
-                    writer.ping(b"?").await.unwrap();
-                }
-            }))
-        });
-        for sender in senders {
-            sender.await.unwrap();
-        }
-        to_there.start_close(CloseCode::NORMAL, "").await.unwrap();
-        assert_eq!(sum(counts).await, 6);
-    });
-}
-
-/// Two tasks send payloads from where they lie, longer than the pipe, and a third one queues.
-#[test]
-fn large_payloads_of_several_tasks_stay_whole() {
-    check(|| async {
-        let [(here, to_there), (there, _from_there)] = ends(4_096);
-        let counts = [spawn(task(count(here))), spawn(task(count(there)))];
-        let senders = [1, 2].map(|n| {
-            let writer = to_there.clone();
-            spawn(task(async move { writer.send(vec![n; 9_000]).await.unwrap() }))
-        });
-        to_there.queue("between them, before or behind").unwrap();
-        for sender in senders {
-            sender.await.unwrap();
-        }
-        to_there.start_close(CloseCode::NORMAL, "").await.unwrap();
-        assert_eq!(sum(counts).await, 3);
-    });
-}
-
-/// Who queues does not write: the reader does, though it sleeps.
-#[test]
-fn what_is_queued_wakes_the_reader() {
-    check(|| async {
-        let [(here, to_there), (there, _from_there)] = ends(4);
-        let counts = [spawn(task(count(here))), spawn(task(count(there)))];
-        let queues = [1, 2].map(|_| {
-            let writer = to_there.clone();
-            spawn(task(async move { writer.queue("queued by one of two").unwrap() }))
-        });
-        for queue in queues {
-            queue.await.unwrap();
-        }
-        to_there.queue_close(CloseCode::NORMAL, "").unwrap();
-        assert_eq!(sum(counts).await, 2);
-    });
-}
-
-async fn sum(counts: [JoinHandle<usize>; 2]) -> usize {
-    let mut sum = 0;
-    for count in counts {
-        sum += count.await.unwrap();
-    }
-    sum
-}
-
-/// A task that writes for others is dropped in the middle of it: another one goes on.
-#[test]
-fn a_writer_that_is_dropped_leaves_its_work_to_others() {
-    check(|| async {
-        let [(here, to_there), (there, _from_there)] = ends(4);
-        let counts = [spawn(task(count(here))), spawn(task(count(there)))];
-        let first = to_there.clone();
-        let cut_off = spawn(task(async move {
-            let mut sending = pin!(first.send("a message that is longer than the pipe"));
-            let mut polls = 0;
-            poll_fn(|cx| {
-                polls += 1;
-                match sending.as_mut().poll(cx) {
-                    Poll::Pending if polls == 1 => Poll::Pending,
-                    _ => Poll::Ready(()),
-                }
-            })
-            .await;
-        }));
-        to_there.send("another").await.unwrap();
-        cut_off.await.unwrap();
-        to_there.start_close(CloseCode::NORMAL, "").await.unwrap();
-        assert_eq!(sum(counts).await, 2);
-    });
 }
