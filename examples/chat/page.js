@@ -6,9 +6,9 @@ const FIRST_DELAY = 500, LONGEST_DELAY = 30000, STEADY = 10000, LINES = 1000;
 let socket, id, name = sessionStorage.getItem("name"), signedIn = false, users = [];
 let attempts = 0, timer;
 
-// Beside the page, also where a proxy has put it under a path of its own.
+// Where the page is, which is its room, also where a proxy has put it under a path of its own.
 function address() {
-  const url = new URL(".", location.href);
+  const url = new URL(location.pathname, location.href);
   url.protocol = url.protocol.replace("http", "ws");
   return url.href;
 }

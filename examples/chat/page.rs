@@ -3,16 +3,15 @@
 use sansock::handshake::{Rejection, random_nonce};
 
 use crate::names::MAX_NAME;
+use crate::place::RoomName;
 use crate::protocol::MAX_TEXT;
 
-/// The page at `/`, or an error for other paths.
+/// The page of a room, or an error for other paths.
 pub(crate) fn answer(path: &str) -> Rejection {
-    match path {
-        "/" => page(),
-        "/favicon.ico" => Rejection::new(204),
-        _ => Rejection::new(404)
-            .header("Content-Type", "text/plain; charset=utf-8")
-            .body("The chat is at /.\n"),
+    match RoomName::of_path(path) {
+        Ok(_) => page(),
+        Err(_) if path == "/favicon.ico" => Rejection::new(204),
+        Err(refused) => refused.into(),
     }
     .header("X-Content-Type-Options", "nosniff")
     .header("Referrer-Policy", "no-referrer")

@@ -1,6 +1,7 @@
 //! One connection: a visitor's messages, and the replies to this visitor alone.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Instant;
 
 use sansock::net::{Error, WebSocket};
@@ -14,7 +15,7 @@ use crate::room::{Room, Seat};
 const MAX_EXCESS: u32 = 100;
 
 /// Reads until the visitor leaves; other threads write to it meanwhile.
-pub(crate) fn attend(socket: WebSocket, room: &Room, rate: NonZeroU32) -> Result<(), Error> {
+pub(crate) fn attend(socket: WebSocket, room: Arc<Room>, rate: NonZeroU32) -> Result<(), Error> {
     let (mut reader, writer) = socket.split()?;
     let seat = room.enter(writer.clone());
     let mut bucket = Bucket::new(rate, Instant::now());
@@ -41,7 +42,7 @@ pub(crate) fn attend(socket: WebSocket, room: &Room, rate: NonZeroU32) -> Result
     Ok(())
 }
 
-fn act(seat: &Seat<'_>, message: Message<'_>) -> Result<(), String> {
+fn act(seat: &Seat, message: Message<'_>) -> Result<(), String> {
     match Request::parse(message)? {
         Request::SignIn { name } => seat.sign_in(&name),
         Request::Say { text } => seat.say(&text)?,

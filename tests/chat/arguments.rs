@@ -14,6 +14,8 @@ fn it_has_help() {
             "--host",
             "--rate",
             "--buffer",
+            "--rooms",
+            "--keep ",
             "--keepalive",
             "--cert",
             "--key",
@@ -25,7 +27,7 @@ fn it_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&[&str], &str); 10] = [
+    let wrong: [(&[&str], &str); 12] = [
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
         // An address to listen on, but no page can name its host so: browsers write 127.0.0.1.
@@ -36,6 +38,8 @@ fn wrong_arguments_are_named_and_end_with_2() {
         (&["--rate", "0"], "--rate"),
         (&["--buffer", "0"], "65536"),
         (&["--keepalive", "x"], "--keepalive"),
+        (&["--rooms", "0"], "--rooms"),
+        (&["--keep", "0"], "--keep"),
         (&["--cert", "cert.pem"], "--key"),
     ];
     for (arguments, word) in wrong {

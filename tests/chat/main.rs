@@ -6,6 +6,7 @@ mod arguments;
 mod crowd;
 mod page;
 mod program;
+mod rooms;
 mod rules;
 mod sign_in;
 

@@ -39,17 +39,30 @@ impl Chat {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(&format!("ws://{}/", self.address)).unwrap()
+        self.client_at("/")
+    }
+
+    /// A client of the room at this path.
+    pub(crate) fn client_at(&self, path: &str) -> Client {
+        Client::new(&format!("ws://{}{path}", self.address)).unwrap()
     }
 
     /// A visitor that has an id.
     pub(crate) fn visit(&self) -> Visitor {
-        Visitor::new(self.client().subprotocol("chat").connect().unwrap())
+        self.visit_at("/")
+    }
+
+    pub(crate) fn visit_at(&self, path: &str) -> Visitor {
+        Visitor::new(self.client_at(path).subprotocol("chat").connect().unwrap())
     }
 
     /// A visitor with this name that has received the list of users.
     pub(crate) fn join(&self, name: &str) -> Visitor {
-        let mut visitor = self.visit();
+        self.join_at("/", name)
+    }
+
+    pub(crate) fn join_at(&self, path: &str, name: &str) -> Visitor {
+        let mut visitor = self.visit_at(path);
         visitor.sign_in(name);
         visitor.until("username", |message| message["name"] == name);
         visitor.until("userlist", |message| has(&message["users"], name));

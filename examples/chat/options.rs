@@ -1,0 +1,147 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use lexopt::Arg;
+use sansock::handshake::{Host, HostPolicy, InvalidHost, Origin};
+use sansock::{Config, Keepalive, Limits, Timeouts};
+
+use crate::listen::Listen;
+use crate::values::value;
+
+pub(crate) const HELP: &str = "\
+A chat server with its page.
+
+Usage: chat [ADDR] [OPTIONS]
+
+ADDR is HOST:PORT, default 127.0.0.1:9002; with port 0 the system chooses a port.
+
+Options:
+  --origin ORIGIN        also accept pages of this site, such as https://example.com; may be
+                         repeated. Pages of the server's own host are always accepted
+  --host HOST            also answer to this name or address; may be repeated. Always answered to
+                         are localhost, 127.0.0.1, [::1], and the HOST of ADDR
+  --rate MESSAGES        how many messages per second a visitor may send, and four times as many
+                         at once; default 5
+  --buffer BYTES         how many bytes may wait for a slow visitor before the server closes the
+                         connection; default 1048576 (1 MiB), at least 65536
+  --rooms ROOMS          how many rooms there may be at a time; default 1000
+  --keep SECONDS         how long an empty room is kept; default 600
+  --keepalive SECONDS    send a Ping after this time of silence, and allow the same time for the
+                         answer; default 20
+  --cert PEM --key PEM   serve https: and wss: with the certificate chain in the first file and
+                         its key in the second
+  --help                 show this
+
+Ctrl-C and SIGTERM close every connection with 1001; a second signal ends the program at once.
+";
+
+/// The largest message: a text of [`MAX_TEXT`](crate::protocol::MAX_TEXT) characters, even if all
+/// are escaped, and some more, so that the sender of a longer text gets an error message.
+const MAX_MESSAGE: u64 = 64 << 10;
+/// The least number of bytes that may wait for a visitor: one largest message.
+const LEAST_BUFFER: usize = 64 << 10;
+
+pub(crate) struct Options {
+    pub(crate) listen: Listen,
+    pub(crate) origins: Vec<Origin>,
+    hosts: Vec<Host>,
+    pub(crate) rate: NonZeroU32,
+    buffer: usize,
+    keepalive: Duration,
+    pub(crate) rooms: RoomOptions,
+}
+
+/// What concerns rooms.
+#[derive(Clone, Copy)]
+pub(crate) struct RoomOptions {
+    /// How many there may be.
+    pub(crate) limit: usize,
+    /// How long one is kept without visitors.
+    pub(crate) keep: Duration,
+}
+
+impl Options {
+    pub(crate) fn parse(mut arguments: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
+        let mut options = Self {
+            listen: Listen::default(),
+            origins: Vec::new(),
+            hosts: Vec::new(),
+            rate: NonZeroU32::MIN.saturating_add(4),
+            buffer: 1 << 20,
+            keepalive: Duration::from_secs(20),
+            rooms: RoomOptions { limit: 1000, keep: Duration::from_secs(600) },
+        };
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Arg::Long("cert") => options.listen.cert = Some(arguments.value()?.into()),
+                Arg::Long("key") => options.listen.key = Some(arguments.value()?.into()),
+                Arg::Long("help") | Arg::Short('h') => return Ok(None),
+                Arg::Value(address) if options.listen.address.is_none() => {
+                    options.listen.at(address)?;
+                    let address = options.listen.address.as_deref().unwrap_or_default();
+                    options.hosts.push(host_of(address).map_err(|error| {
+                        format!("pages could not name the HOST of {address}: {error}")
+                    })?);
+                }
+                Arg::Long(name) => {
+                    let name = name.to_owned();
+                    options.set(&name, &mut arguments)?;
+                }
+                argument => return Err(argument.unexpected()),
+            }
+        }
+        if options.buffer < LEAST_BUFFER {
+            return Err(format!("--buffer: at least {LEAST_BUFFER}, one largest message").into());
+        }
+        options.listen.check()?;
+        Ok(Some(options))
+    }
+
+    /// Sets the option of this name.
+    fn set(&mut self, name: &str, arguments: &mut lexopt::Parser) -> Result<(), lexopt::Error> {
+        match name {
+            "origin" => self.origins.push(value(arguments, name)?),
+            "host" => self.hosts.push(value(arguments, name)?),
+            "rate" => self.rate = value(arguments, name)?,
+            "buffer" => self.buffer = value(arguments, name)?,
+            "rooms" => self.rooms.limit = value::<NonZeroUsize>(arguments, name)?.get(),
+            "keep" => self.rooms.keep = seconds(arguments, name)?,
+            "keepalive" => self.keepalive = seconds(arguments, name)?,
+            _ => return Err(Arg::Long(name).unexpected()),
+        }
+        Ok(())
+    }
+
+    /// Pages that have their site's name resolve to this server are refused.
+    pub(crate) fn hosts(&self) -> Result<HostPolicy, InvalidHost> {
+        let mut hosts = self.hosts.clone();
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            hosts.push(host.parse()?);
+        }
+        Ok(HostPolicy::List(hosts))
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let limits = Limits::new().message(MAX_MESSAGE).frame(MAX_MESSAGE).buffered(self.buffer);
+        let keepalive = Keepalive { interval: self.keepalive, timeout: self.keepalive };
+        Config::new().limits(limits).timeouts(Timeouts::new().keepalive(keepalive))
+    }
+}
+
+fn seconds(arguments: &mut lexopt::Parser, option: &str) -> Result<Duration, lexopt::Error> {
+    let seconds: NonZeroU32 = value(arguments, option)?;
+    Ok(Duration::from_secs(seconds.get().into()))
+}
+
+/// The host of an address that can be listened on, as a Host header has it: without the zone of an
+/// IPv6 address, which clients do not send.
+fn host_of(address: &str) -> Result<Host, InvalidHost> {
+    match (address.parse(), address.rsplit_once(':')) {
+        (Ok(SocketAddr::V6(address)), _) => format!("[{}]", address.ip()).parse(),
+        (_, Some((host, _))) => host.parse(),
+        (_, None) => Err(InvalidHost),
+    }
+}

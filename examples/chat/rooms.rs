@@ -1,0 +1,99 @@
+//! The rooms: found by name, bounded in number, and freed when they are empty.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::options::RoomOptions;
+use crate::place::{Refused, RoomName};
+use crate::room::Room;
+
+/// The shortest time between two lists of users. When a thousand users sign in at once, each would
+/// otherwise get the list a thousand times.
+const LIST_INTERVAL: Duration = Duration::from_millis(50);
+/// How often the rooms are searched for those that are empty for long.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(crate) struct Rooms {
+    options: RoomOptions,
+    by_name: Mutex<BTreeMap<RoomName, Arc<Room>>>,
+    herald: Arc<Herald>,
+}
+
+impl Rooms {
+    /// There are no rooms until visitors come. Starts the thread that looks after them.
+    pub(crate) fn start(options: RoomOptions) -> std::io::Result<Arc<Self>> {
+        let rooms = Arc::new(Self { options, by_name: Mutex::default(), herald: Arc::default() });
+        let herald = Arc::clone(&rooms);
+        thread::Builder::new().name("herald".into()).spawn(move || herald.look_after())?;
+        Ok(rooms)
+    }
+
+    /// Returns the room of this name, which is made if there is none. It stays while the caller has
+    /// it.
+    pub(crate) fn open(&self, name: &RoomName) -> Result<Arc<Room>, Refused> {
+        let mut by_name = self.lock();
+        if let Some(room) = by_name.get(name) {
+            return Ok(Arc::clone(room));
+        }
+        if by_name.len() >= self.options.limit {
+            let empty = by_name.iter().filter(|(_, room)| is_empty(room));
+            let oldest = empty.min_by_key(|(_, room)| room.left()).map(|(name, _)| name.clone());
+            by_name.remove(&oldest.ok_or(Refused::Rooms(self.options.limit))?);
+        }
+        let room = Arc::new(Room::new(Arc::clone(&self.herald)));
+        by_name.insert(name.clone(), Arc::clone(&room));
+        Ok(room)
+    }
+
+    /// Sends the lists of users that have changed, and frees rooms.
+    fn look_after(&self) {
+        let mut next_sweep = Instant::now() + SWEEP_INTERVAL;
+        loop {
+            for room in self.herald.wait_until(next_sweep) {
+                room.send_list();
+            }
+            thread::sleep(LIST_INTERVAL);
+            let now = Instant::now();
+            if now >= next_sweep {
+                next_sweep = now + SWEEP_INTERVAL;
+                let is_old = |room: &Room| now.duration_since(room.left()) >= self.options.keep;
+                self.lock().retain(|_, room| !(is_empty(room) && is_old(room)));
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomName, Arc<Room>>> {
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether only the list of rooms has it. Nobody can get it from there while that is locked.
+fn is_empty(room: &Arc<Room>) -> bool {
+    Arc::strong_count(room) == 1
+}
+
+/// The rooms whose list of users has changed since it was sent.
+#[derive(Default)]
+pub(crate) struct Herald {
+    stale: Mutex<Vec<Arc<Room>>>,
+    changed: Condvar,
+}
+
+impl Herald {
+    /// Has the room's list sent soon.
+    pub(crate) fn wake(&self, room: Arc<Room>) {
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+        self.changed.notify_one();
+    }
+
+    /// Waits until a list has changed, or the time has come.
+    fn wait_until(&self, end: Instant) -> Vec<Arc<Room>> {
+        let stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = end.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout_while(stale, left, |stale| stale.is_empty());
+        let (mut stale, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut stale)
+    }
+}
