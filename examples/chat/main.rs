@@ -28,6 +28,7 @@ mod command_line;
 mod crowd;
 #[path = "../command_line/listen.rs"]
 mod listen;
+mod log;
 mod names;
 mod options;
 mod page;

@@ -27,6 +27,8 @@ Options:
                          at once; default 5
   --buffer BYTES         how many bytes may wait for a slow visitor before the server closes the
                          connection; default 1048576 (1 MiB), at least 65536
+  --history MESSAGES     how many of a room's last messages a new visitor gets, as far as they fit
+                         into half of --buffer; default 100, at most 10000
   --rooms ROOMS          how many rooms there may be at a time; default 1000
   --keep SECONDS         how long an empty room is kept; default 600
   --keepalive SECONDS    send a Ping after this time of silence, and allow the same time for the
@@ -43,6 +45,9 @@ Ctrl-C and SIGTERM close every connection with 1001; a second signal ends the pr
 const MAX_MESSAGE: u64 = 64 << 10;
 /// The least number of bytes that may wait for a visitor: one largest message.
 const LEAST_BUFFER: usize = 64 << 10;
+
+/// The most messages that a room has at hand.
+const MAX_ENTRIES: usize = 10_000;
 
 pub(crate) struct Options {
     pub(crate) listen: Listen,
@@ -61,6 +66,23 @@ pub(crate) struct RoomOptions {
     pub(crate) limit: usize,
     /// How long one is kept without visitors.
     pub(crate) keep: Duration,
+    pub(crate) log: LogOptions,
+}
+
+/// How much of its messages a room has at hand.
+#[derive(Clone, Copy)]
+pub(crate) struct LogOptions {
+    /// How many messages new visitors get.
+    pub(crate) history: usize,
+    /// How many bytes all have together.
+    pub(crate) bytes: usize,
+}
+
+impl LogOptions {
+    /// How many messages are at hand.
+    pub(crate) fn entries(self) -> usize {
+        self.history
+    }
 }
 
 impl Options {
@@ -72,7 +94,11 @@ impl Options {
             rate: NonZeroU32::MIN.saturating_add(4),
             buffer: 1 << 20,
             keepalive: Duration::from_secs(20),
-            rooms: RoomOptions { limit: 1000, keep: Duration::from_secs(600) },
+            rooms: RoomOptions {
+                limit: 1000,
+                keep: Duration::from_secs(600),
+                log: LogOptions { history: 100, bytes: 0 },
+            },
         };
         while let Some(argument) = arguments.next()? {
             match argument {
@@ -96,6 +122,8 @@ impl Options {
         if options.buffer < LEAST_BUFFER {
             return Err(format!("--buffer: at least {LEAST_BUFFER}, one largest message").into());
         }
+        // The other half is for what is said meanwhile.
+        options.rooms.log.bytes = options.buffer / 2;
         options.listen.check()?;
         Ok(Some(options))
     }
@@ -107,6 +135,7 @@ impl Options {
             "host" => self.hosts.push(value(arguments, name)?),
             "rate" => self.rate = value(arguments, name)?,
             "buffer" => self.buffer = value(arguments, name)?,
+            "history" => self.rooms.log.history = entries(arguments, name)?,
             "rooms" => self.rooms.limit = value::<NonZeroUsize>(arguments, name)?.get(),
             "keep" => self.rooms.keep = seconds(arguments, name)?,
             "keepalive" => self.keepalive = seconds(arguments, name)?,
@@ -129,6 +158,14 @@ impl Options {
         let keepalive = Keepalive { interval: self.keepalive, timeout: self.keepalive };
         Config::new().limits(limits).timeouts(Timeouts::new().keepalive(keepalive))
     }
+}
+
+fn entries(arguments: &mut lexopt::Parser, option: &str) -> Result<usize, lexopt::Error> {
+    let entries = value(arguments, option)?;
+    if entries > MAX_ENTRIES {
+        return Err(format!("--{option}: at most {MAX_ENTRIES}").into());
+    }
+    Ok(entries)
 }
 
 fn seconds(arguments: &mut lexopt::Parser, option: &str) -> Result<Duration, lexopt::Error> {

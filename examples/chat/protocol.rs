@@ -7,9 +7,12 @@
 //! | server | `rejectusername`, `id`, `name` | the name is taken; `name` is your new name |
 //! | server | `username`, `name` | to all: a user has signed in |
 //! | client | `message`, `text` | |
-//! | server | `message`, `name`, `text` | to all, including its sender |
+//! | server | `message`, `id`, `name`, `text` | to all; new visitors get the last ones |
 //! | server | `userlist`, `users` | to all, when it has changed |
 //! | server | `error`, `text` | what was wrong with your last message, which was ignored |
+//!
+//! The `id` of a message says where it stands in its room: `1700000000000-0`, milliseconds and a
+//! number, as in Redis' Streams. Ids grow, and a message has the same id and `date` for everybody.
 //!
 //! Clients may send `id`, `date` and other members too; the server ignores them, because it
 //! identifies a client by its connection and has its own clock. Texts are passed on unchanged: pages
@@ -21,6 +24,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sansock::{EncodedMessage, Message};
 use serde_json::{Value, json};
 
+use crate::log::Id;
 use crate::names::{MAX_NAME, valid_name};
 
 /// Longest text, in characters.
@@ -78,8 +82,9 @@ pub(crate) fn signed_in(name: &str) -> EncodedMessage {
     encode(json!({ "type": "username", "name": name }))
 }
 
-pub(crate) fn said(name: &str, text: &str) -> EncodedMessage {
-    encode(json!({ "type": "message", "name": name, "text": text }))
+pub(crate) fn said(id: Id, name: &str, text: &str) -> EncodedMessage {
+    let message = json!({ "type": "message", "id": id.to_string(), "name": name, "text": text });
+    encode_of(message, id.milliseconds)
 }
 
 pub(crate) fn user_list(users: &[&str]) -> EncodedMessage {
@@ -90,8 +95,18 @@ pub(crate) fn error(text: &str) -> EncodedMessage {
     encode(json!({ "type": "error", "text": text }))
 }
 
-fn encode(mut message: Value) -> EncodedMessage {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    message["date"] = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).into();
+fn encode(message: Value) -> EncodedMessage {
+    encode_of(message, now())
+}
+
+/// Encodes a message of this date.
+fn encode_of(mut message: Value, date: u64) -> EncodedMessage {
+    message["date"] = date.into();
     EncodedMessage::new(message.to_string().as_str())
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

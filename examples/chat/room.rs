@@ -1,6 +1,7 @@
 //! A room: its visitors, and the messages to all of them.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -8,7 +9,9 @@ use sansock::EncodedMessage;
 use sansock::net::Writer;
 
 use crate::crowd::{Crowd, tell};
+use crate::log::{Entry, Log};
 use crate::names::Names;
+use crate::options::LogOptions;
 use crate::protocol;
 use crate::rooms::Herald;
 
@@ -23,6 +26,7 @@ struct State {
     visitors: BTreeMap<u64, Visitor>,
     crowd: Crowd,
     last_id: u64,
+    log: Log,
     in_use: Names,
     /// Whether the list of users has changed since it was sent.
     is_stale: bool,
@@ -37,11 +41,12 @@ struct Visitor {
 }
 
 impl Room {
-    pub(crate) fn new(herald: Arc<Herald>) -> Self {
+    pub(crate) fn new(limits: LogOptions, herald: Arc<Herald>) -> Self {
         let state = State {
             visitors: BTreeMap::new(),
             crowd: Crowd::default(),
             last_id: 0,
+            log: Log::new(limits),
             in_use: Names::default(),
             is_stale: false,
             left: Instant::now(),
@@ -54,7 +59,9 @@ impl Room {
         let mut state = self.lock();
         state.last_id += 1;
         let id = state.last_id;
-        if tell(&writer, &protocol::id(id)) {
+        // Nothing is published meanwhile, so no message is missed and none comes twice.
+        let history = state.log.history().map(|entry| &entry.frame);
+        if iter::once(&protocol::id(id)).chain(history).all(|message| tell(&writer, message)) {
             state.crowd.join(id, writer.clone());
             state.visitors.insert(id, Visitor { name: None, writer });
         }
@@ -123,8 +130,10 @@ impl Seat {
         self.room.with(|state| {
             let Some(visitor) = state.visitors.get(&self.id) else { return Ok(()) };
             let name = visitor.name.as_ref().ok_or("sign in first, with \"username\"")?;
-            let message = protocol::said(name, text);
-            state.publish(&message);
+            let id = state.log.last().next(protocol::now());
+            let frame = protocol::said(id, name, text);
+            state.log.push(Entry { id, frame: frame.clone() });
+            state.publish(&frame);
             Ok(())
         })
     }

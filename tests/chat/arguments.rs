@@ -14,6 +14,7 @@ fn it_has_help() {
             "--host",
             "--rate",
             "--buffer",
+            "--history",
             "--rooms",
             "--keep ",
             "--keepalive",
@@ -27,7 +28,7 @@ fn it_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&[&str], &str); 12] = [
+    let wrong: [(&[&str], &str); 13] = [
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
         // An address to listen on, but no page can name its host so: browsers write 127.0.0.1.
@@ -38,6 +39,7 @@ fn wrong_arguments_are_named_and_end_with_2() {
         (&["--rate", "0"], "--rate"),
         (&["--buffer", "0"], "65536"),
         (&["--keepalive", "x"], "--keepalive"),
+        (&["--history", "10001"], "10000"),
         (&["--rooms", "0"], "--rooms"),
         (&["--keep", "0"], "--keep"),
         (&["--cert", "cert.pem"], "--key"),

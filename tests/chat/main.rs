@@ -4,6 +4,7 @@
 
 mod arguments;
 mod crowd;
+mod history;
 mod page;
 mod program;
 mod rooms;

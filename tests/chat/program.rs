@@ -175,7 +175,7 @@ impl Visitor {
     }
 
     /// Returns the next message of this type for which `is_it` returns true.
-    pub(crate) fn until(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&mut self, kind: &str, mut is_it: impl FnMut(&Value) -> bool) -> Value {
         loop {
             let message = self.next();
             if message["type"] == kind && is_it(&message) {
