@@ -1,7 +1,9 @@
 //! The last messages of a room, each with an id.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
 use sansock::EncodedMessage;
 
@@ -33,9 +35,20 @@ impl fmt::Display for Id {
     }
 }
 
+impl FromStr for Id {
+    type Err = ParseIntError;
+
+    fn from_str(id: &str) -> Result<Self, ParseIntError> {
+        let (milliseconds, sequence) = id.split_once('-').unwrap_or((id, "0"));
+        Ok(Self { milliseconds: milliseconds.parse()?, sequence: sequence.parse()? })
+    }
+}
+
 /// A stored message, encoded once for all who get it, now or later.
 pub(crate) struct Entry {
     pub(crate) id: Id,
+    /// Which message of its room it is: the first is 1, and none is left out.
+    pub(crate) number: u64,
     pub(crate) frame: EncodedMessage,
 }
 
@@ -44,6 +57,10 @@ pub(crate) struct Log {
     entries: VecDeque<Entry>,
     bytes: usize,
     last: Id,
+    /// The message before the oldest one that is here; 0-0 if there was none.
+    dropped: Id,
+    /// The number of the newest message.
+    number: u64,
     limits: LogOptions,
 }
 
@@ -52,7 +69,8 @@ const OVERHEAD: usize = 100;
 
 impl Log {
     pub(crate) fn new(limits: LogOptions) -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, last: Id::default(), limits }
+        let start = Id::default();
+        Self { entries: VecDeque::new(), bytes: 0, last: start, dropped: start, number: 0, limits }
     }
 
     /// The id of the newest message; 0-0 if there was none.
@@ -60,9 +78,15 @@ impl Log {
         self.last
     }
 
+    /// The number of the newest message.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Adds a message, and drops the oldest beyond the limits. The newest one always stays.
     pub(crate) fn push(&mut self, entry: Entry) {
         self.last = entry.id;
+        self.number = entry.number;
         self.bytes += size(&entry);
         self.entries.push_back(entry);
         while self.entries.len() > 1
@@ -70,13 +94,34 @@ impl Log {
         {
             let Some(oldest) = self.entries.pop_front() else { return };
             self.bytes -= size(&oldest);
+            self.dropped = oldest.id;
         }
     }
 
     /// The messages for a visitor that is new.
-    pub(crate) fn history(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().skip(self.entries.len().saturating_sub(self.limits.history))
+    pub(crate) fn history(&self) -> Replay<'_> {
+        self.replay(false, self.entries.len().saturating_sub(self.limits.history))
     }
+
+    /// The messages for a visitor that has all up to this one.
+    pub(crate) fn after(&self, id: Id) -> Replay<'_> {
+        let start = self.entries.partition_point(|entry| entry.id <= id);
+        let before = start.checked_sub(1).and_then(|before| self.entries.get(before));
+        let is_known = id == before.map_or(self.dropped, |entry| entry.id);
+        let first = start.max(self.entries.len().saturating_sub(self.limits.resume));
+        self.replay(!is_known || first > start, first)
+    }
+
+    fn replay(&self, is_gap: bool, first: usize) -> Replay<'_> {
+        Replay { is_gap, entries: self.entries.range(first..) }
+    }
+}
+
+/// What a visitor gets on entering.
+pub(crate) struct Replay<'l> {
+    /// Whether messages that the visitor lacks are not among the entries.
+    pub(crate) is_gap: bool,
+    pub(crate) entries: vec_deque::Iter<'l, Entry>,
 }
 
 fn size(entry: &Entry) -> usize {

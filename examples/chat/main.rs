@@ -17,7 +17,7 @@ use sansock::handshake::{Answer, HandshakeError, OriginPolicy, Rejection, Reques
 use sansock::net::{self, Incoming, ServerError};
 
 use crate::options::{HELP, Options};
-use crate::place::RoomName;
+use crate::place::Place;
 use crate::rooms::Rooms;
 
 #[path = "../command_line/address.rs"]
@@ -36,6 +36,7 @@ mod place;
 mod protocol;
 mod room;
 mod rooms;
+mod seen;
 #[path = "../command_line/values.rs"]
 mod values;
 mod visitor;
@@ -97,13 +98,14 @@ fn serve(
             .reject(&Rejection::new(403).body("The page is of another site: see --origin.\n"))?;
         return Err(error.into());
     }
-    let room = match RoomName::of_path(request.path()).and_then(|name| rooms.open(&name)) {
-        Ok(room) => room,
+    let place = Place::parse(request.path(), request.query());
+    let (room, place) = match place.and_then(|place| Ok((rooms.open(&place.room)?, place))) {
+        Ok(both) => both,
         Err(refused) => return incoming.reject(&refused.into()),
     };
     let mut answer = Answer::new();
     if request.subprotocols().any(|name| name == SUBPROTOCOL) {
         answer = answer.subprotocol(SUBPROTOCOL);
     }
-    visitor::attend(incoming.accept_with(&answer)?, room, rate)
+    visitor::attend(incoming.accept_with(&answer)?, room, place, rate)
 }

@@ -1,6 +1,6 @@
 //! Names: which are allowed, and which look the same to a reader.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -50,30 +50,36 @@ fn look(name: &str) -> String {
     folded.chars().filter(|it| !it.is_whitespace()).collect()
 }
 
-/// The names in use, by their looks.
+/// The names in use, by their looks, and who has them.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    taken: BTreeSet<String>,
+    taken: BTreeMap<String, u64>,
     /// The next number to try behind a name that was taken.
     numbers: BTreeMap<String, u64>,
 }
 
 impl Names {
-    /// Takes the name, or a similar one that is free.
-    pub(crate) fn take(&mut self, wish: &str) -> String {
+    /// Takes the name for a visitor, or a similar one that is free.
+    pub(crate) fn take(&mut self, wish: &str, visitor: u64) -> String {
         let mut name = wish.to_owned();
         // Numbers that are forgotten only cost another try.
         if self.numbers.len() > 2 * self.taken.len() + 100 {
             self.numbers.clear();
         }
-        while !self.taken.insert(look(&name)) {
+        while self.holder(&name).is_some() {
             let number = self.numbers.entry(look(wish)).or_insert(2);
             let suffix = number.to_string();
             *number += 1;
             name = wish.chars().take(MAX_NAME - suffix.len()).collect();
             name += &suffix;
         }
+        self.taken.insert(look(&name), visitor);
         name
+    }
+
+    /// Returns the visitor that has the name, or one that looks the same.
+    pub(crate) fn holder(&self, name: &str) -> Option<u64> {
+        self.taken.get(&look(name)).copied()
     }
 
     pub(crate) fn free(&mut self, name: &str) {

@@ -29,8 +29,11 @@ Options:
                          connection; default 1048576 (1 MiB), at least 65536
   --history MESSAGES     how many of a room's last messages a new visitor gets, as far as they fit
                          into half of --buffer; default 100, at most 10000
+  --resume MESSAGES      how many messages that it missed a visitor gets when it comes back, within
+                         the same half; default 1000, at most 10000
   --rooms ROOMS          how many rooms there may be at a time; default 1000
-  --keep SECONDS         how long an empty room is kept; default 600
+  --keep SECONDS         how long an empty room is kept, and the keys by which a message that is
+                         sent twice is known; default 600
   --keepalive SECONDS    send a Ping after this time of silence, and allow the same time for the
                          answer; default 20
   --cert PEM --key PEM   serve https: and wss: with the certificate chain in the first file and
@@ -64,7 +67,7 @@ pub(crate) struct Options {
 pub(crate) struct RoomOptions {
     /// How many there may be.
     pub(crate) limit: usize,
-    /// How long one is kept without visitors.
+    /// How long one is kept without visitors, and the keys of a client without messages.
     pub(crate) keep: Duration,
     pub(crate) log: LogOptions,
 }
@@ -74,6 +77,8 @@ pub(crate) struct RoomOptions {
 pub(crate) struct LogOptions {
     /// How many messages new visitors get.
     pub(crate) history: usize,
+    /// How many messages those get who come back.
+    pub(crate) resume: usize,
     /// How many bytes all have together.
     pub(crate) bytes: usize,
 }
@@ -81,7 +86,7 @@ pub(crate) struct LogOptions {
 impl LogOptions {
     /// How many messages are at hand.
     pub(crate) fn entries(self) -> usize {
-        self.history
+        self.history.max(self.resume)
     }
 }
 
@@ -97,7 +102,7 @@ impl Options {
             rooms: RoomOptions {
                 limit: 1000,
                 keep: Duration::from_secs(600),
-                log: LogOptions { history: 100, bytes: 0 },
+                log: LogOptions { history: 100, resume: 1000, bytes: 0 },
             },
         };
         while let Some(argument) = arguments.next()? {
@@ -136,6 +141,7 @@ impl Options {
             "rate" => self.rate = value(arguments, name)?,
             "buffer" => self.buffer = value(arguments, name)?,
             "history" => self.rooms.log.history = entries(arguments, name)?,
+            "resume" => self.rooms.log.resume = entries(arguments, name)?,
             "rooms" => self.rooms.limit = value::<NonZeroUsize>(arguments, name)?.get(),
             "keep" => self.rooms.keep = seconds(arguments, name)?,
             "keepalive" => self.keepalive = seconds(arguments, name)?,

@@ -2,14 +2,30 @@
 const $ = (id) => document.getElementById(id);
 // The server lets go of those who flood it; to come back at once would be more of that.
 const FIRST_DELAY = 500, LONGEST_DELAY = 30000, STEADY = 10000, LINES = 1000;
+// Between two messages that had to wait, after one that was refused for now, and until one that is not
+// acknowledged is sent again.
+const PACE = 250, RETRY = 2000, UNACKNOWLEDGED = 10000;
 
 let socket, id, name = sessionStorage.getItem("name"), signedIn = false, users = [];
 let attempts = 0, timer;
+// This page's name for itself, by which the server knows it after a reconnect, and the id of the last
+// message that it has.
+const client = random();
+let last;
+// Messages that are not acknowledged. Only the first is under way, so their order is kept.
+let outbox = [], sent = 0, sending;
+
+function random() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
 
 // Where the page is, which is its room, also where a proxy has put it under a path of its own.
 function address() {
   const url = new URL(location.pathname, location.href);
   url.protocol = url.protocol.replace("http", "ws");
+  url.searchParams.set("client", client);
+  if (last) url.searchParams.set("after", last);
   return url.href;
 }
 
@@ -29,6 +45,8 @@ function connect() {
 
 function disconnected({ reason }) {
   signedIn = false;
+  clearTimeout(sending);
+  showWaiting();
   const wait = Math.min(FIRST_DELAY * 2 ** attempts, LONGEST_DELAY) * (0.5 + Math.random() / 2);
   attempts += 1;
   showUsers([]);
@@ -48,8 +66,38 @@ function send(message) {
   socket.send(JSON.stringify({ ...message, id, date: Date.now() }));
 }
 
+// Sends the first message of the outbox, and again if nothing is heard of it: the server knows by its
+// key whether it has it already.
+function pump() {
+  clearTimeout(sending);
+  if (!outbox.length || !signedIn || socket.readyState !== WebSocket.OPEN) return;
+  send({ type: "message", ...outbox[0] });
+  pumpIn(UNACKNOWLEDGED);
+}
+
+function pumpIn(milliseconds) {
+  clearTimeout(sending);
+  sending = setTimeout(pump, milliseconds);
+}
+
+function acknowledged() {
+  outbox.shift();
+  if (!$("waiting").hidden) showWaiting();
+  pumpIn(PACE);
+}
+
 function receive(message) {
   switch (message.type) {
+    case "room":
+      $("room").textContent = `: ${message.room}`;
+      if (!message.replay) last = message.last;
+      break;
+    case "gap":
+      add("gap", message.text, message.date);
+      break;
+    case "ack":
+      if (outbox[0]?.key === message.key) acknowledged();
+      break;
     case "id":
       id = message.id;
       showState("open", "connected");
@@ -64,6 +112,7 @@ function receive(message) {
       add("notice", [isolated(message.name), " signed in"], message.date);
       break;
     case "message":
+      last = message.id;
       add(message.name === name ? "mine" : "theirs", message.text, message.date, message.name);
       break;
     case "userlist":
@@ -75,6 +124,12 @@ function receive(message) {
       showUsers(message.users);
       break;
     case "error":
+      if (message.retry) {
+        showWaiting(message.text);
+        pumpIn(RETRY);
+        break;
+      }
+      if (message.key && outbox[0]?.key === message.key) acknowledged();
       add("error", message.text, message.date);
       break;
   }
@@ -94,6 +149,15 @@ function joined() {
   signedIn = true;
   showState("open", `connected as ${name}`);
   $("text").focus();
+  pump();
+}
+
+// Says what is not acknowledged, and why if that is known.
+function showWaiting(reason = "") {
+  const count = outbox.length;
+  $("waiting").hidden = count === 0;
+  $("waiting").textContent = count === 0 ? ""
+    : `${count} ${count === 1 ? "message is" : "messages are"} not sent yet. ${reason}`;
 }
 
 function showState(state, words) {
@@ -156,8 +220,10 @@ $("sign-in").onsubmit = (event) => {
 $("say").onsubmit = (event) => {
   event.preventDefault();
   if (!signedIn || socket.readyState !== WebSocket.OPEN || !$("text").value.trim()) return;
-  send({ type: "message", text: $("text").value });
+  sent += 1;
+  outbox.push({ text: $("text").value, key: `${sent}` });
   $("text").value = "";
+  if (outbox.length === 1) pump();
 };
 $("retry").onclick = connect;
 addEventListener("online", () => { if (!$("retry").hidden) connect(); });

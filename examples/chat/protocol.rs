@@ -6,13 +6,19 @@
 //! | client | `username`, `name` | signs in, or changes the name |
 //! | server | `rejectusername`, `id`, `name` | the name is taken; `name` is your new name |
 //! | server | `username`, `name` | to all: a user has signed in |
-//! | client | `message`, `text` | |
+//! | client | `message`, `text`, `key` | to be stored; with a `key` it may be sent again |
+//! | server | `ack`, `key`, `id` | your message of this key is stored |
 //! | server | `message`, `id`, `name`, `text` | to all; new visitors get the last ones |
 //! | server | `userlist`, `users` | to all, when it has changed |
-//! | server | `error`, `text` | what was wrong with your last message, which was ignored |
+//! | server | `error`, `text`, `key`, `retry` | why your message was ignored |
+//! | server | `room`, `room`, `last`, `replay` | where you are; so many messages of before follow |
+//! | server | `gap`, `after` | messages that came after this one are not among those that follow |
 //!
 //! The `id` of a message says where it stands in its room: `1700000000000-0`, milliseconds and a
 //! number, as in Redis' Streams. Ids grow, and a message has the same id and `date` for everybody.
+//!
+//! `room` and `gap` come to clients that say in the query of their URL who they are (`?client=`) or
+//! which message they have (`?after=`).
 //!
 //! Clients may send `id`, `date` and other members too; the server ignores them, because it
 //! identifies a client by its connection and has its own clock. Texts are passed on unchanged: pages
@@ -26,31 +32,60 @@ use serde_json::{Value, json};
 
 use crate::log::Id;
 use crate::names::{MAX_NAME, valid_name};
+use crate::place::RoomName;
 
 /// Longest text, in characters.
 pub(crate) const MAX_TEXT: usize = 2000;
+/// Longest key, in bytes.
+const MAX_KEY: usize = 64;
 
 /// A client's request.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Request {
     SignIn { name: String },
-    Say { text: String },
+    Say { text: String, key: Option<String> },
+}
+
+/// Why a message was ignored.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Refusal {
+    pub(crate) text: String,
+    /// The key of the message, if it has one.
+    pub(crate) key: Option<String>,
+    /// Whether the same message may be accepted later.
+    pub(crate) may_retry: bool,
+}
+
+impl Refusal {
+    /// Returns a refusal that is final.
+    pub(crate) fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), key: None, may_retry: false }
+    }
+
+    pub(crate) fn with_key(self, key: Option<String>) -> Self {
+        Self { key, ..self }
+    }
 }
 
 impl Request {
-    /// Parses a message, or returns an error text for its sender.
-    pub(crate) fn parse(message: Message<'_>) -> Result<Self, String> {
+    /// Parses a message, or returns what its sender is told.
+    pub(crate) fn parse(message: Message<'_>) -> Result<Self, Refusal> {
         let Message::Text(text) = message else {
-            return Err("messages are text, not binary".into());
+            return Err(Refusal::of("messages are text, not binary"));
         };
         let value: Value = serde_json::from_str(text)
-            .map_err(|error| format!("the message is not JSON: {error}"))?;
+            .map_err(|error| Refusal::of(format!("the message is not JSON: {error}")))?;
+        let key = valid_key(&value["key"]).map_err(Refusal::of)?;
+        Self::of_value(&value, key.clone()).map_err(|text| Refusal::of(text).with_key(key))
+    }
+
+    fn of_value(value: &Value, key: Option<String>) -> Result<Self, String> {
         let field = |name: &str| {
             value[name].as_str().ok_or_else(|| format!("the message has no \"{name}\", a string"))
         };
         match field("type")? {
             "username" => Ok(Self::SignIn { name: valid_name(field("name")?)? }),
-            "message" => Ok(Self::Say { text: valid_text(field("text")?)?.into() }),
+            "message" => Ok(Self::Say { text: valid_text(field("text")?)?.into(), key }),
             other => Err(format!("there is no type {:?}", shortened(other))),
         }
     }
@@ -64,6 +99,14 @@ fn valid_text(text: &str) -> Result<&str, String> {
         return Err(format!("a text has at most {MAX_TEXT} characters"));
     }
     Ok(text)
+}
+
+fn valid_key(key: &Value) -> Result<Option<String>, String> {
+    match key {
+        Value::Null => Ok(None),
+        Value::String(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.clone())),
+        _ => Err(format!("a \"key\" is a string of 1 to {MAX_KEY} bytes")),
+    }
 }
 
 fn shortened(text: &str) -> String {
@@ -91,8 +134,28 @@ pub(crate) fn user_list(users: &[&str]) -> EncodedMessage {
     encode(json!({ "type": "userlist", "users": users }))
 }
 
-pub(crate) fn error(text: &str) -> EncodedMessage {
-    encode(json!({ "type": "error", "text": text }))
+pub(crate) fn error(refusal: &Refusal) -> EncodedMessage {
+    let mut message = json!({ "type": "error", "text": refusal.text });
+    if let Some(key) = &refusal.key {
+        message["key"] = key.as_str().into();
+        message["retry"] = refusal.may_retry.into();
+    }
+    encode(message)
+}
+
+pub(crate) fn ack(key: &str, id: Id) -> EncodedMessage {
+    encode(json!({ "type": "ack", "key": key, "id": id.to_string() }))
+}
+
+/// `replay` messages of before follow, and a gap before them if there is one.
+pub(crate) fn room(name: &RoomName, last: Id, replay: usize) -> EncodedMessage {
+    let (name, last) = (name.to_string(), last.to_string());
+    encode(json!({ "type": "room", "room": name, "last": last, "replay": replay }))
+}
+
+pub(crate) fn gap(after: Id) -> EncodedMessage {
+    let text = "messages are missing here";
+    encode(json!({ "type": "gap", "after": after.to_string(), "text": text }))
 }
 
 fn encode(message: Value) -> EncodedMessage {

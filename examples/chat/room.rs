@@ -1,7 +1,6 @@
 //! A room: its visitors, and the messages to all of them.
 
 use std::collections::BTreeMap;
-use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -9,15 +8,21 @@ use sansock::EncodedMessage;
 use sansock::net::Writer;
 
 use crate::crowd::{Crowd, tell};
-use crate::log::{Entry, Log};
+use crate::log::{Entry, Id, Log};
 use crate::names::Names;
-use crate::options::LogOptions;
-use crate::protocol;
+use crate::options::RoomOptions;
+use crate::place::{Client, Place, RoomName};
+use crate::protocol::{self, Refusal};
 use crate::rooms::Herald;
+use crate::seen::Seen;
+
+/// What a visitor is told whose name went to a newer connection of its client.
+const SIGNED_OUT: &str = "you have signed in on another connection, and are signed out here";
 
 /// The visitors. Messages that a thread queues under the lock arrive everywhere in the same order;
 /// no thread waits for the network while it holds the lock.
 pub(crate) struct Room {
+    name: RoomName,
     state: Mutex<State>,
     herald: Arc<Herald>,
 }
@@ -27,6 +32,7 @@ struct State {
     crowd: Crowd,
     last_id: u64,
     log: Log,
+    seen: Seen,
     in_use: Names,
     /// Whether the list of users has changed since it was sent.
     is_stale: bool,
@@ -35,35 +41,43 @@ struct State {
 }
 
 struct Visitor {
+    client: Client,
     /// `None` until the visitor has signed in.
     name: Option<String>,
     writer: Writer,
 }
 
 impl Room {
-    pub(crate) fn new(limits: LogOptions, herald: Arc<Herald>) -> Self {
+    pub(crate) fn new(name: RoomName, options: RoomOptions, herald: Arc<Herald>) -> Self {
         let state = State {
             visitors: BTreeMap::new(),
             crowd: Crowd::default(),
             last_id: 0,
-            log: Log::new(limits),
+            log: Log::new(options.log),
+            seen: Seen::new(options.keep),
             in_use: Names::default(),
             is_stale: false,
             left: Instant::now(),
         };
-        Self { state: Mutex::new(state), herald }
+        Self { name, state: Mutex::new(state), herald }
     }
 
     /// Adds a visitor; dropping the seat removes the visitor.
-    pub(crate) fn enter(self: Arc<Self>, writer: Writer) -> Seat {
+    pub(crate) fn enter(self: Arc<Self>, place: Place, writer: Writer) -> Seat {
         let mut state = self.lock();
         state.last_id += 1;
         let id = state.last_id;
+        let is_told = place.client.is_some() || place.after.is_some();
+        let client = place.client.unwrap_or_else(|| Client::unnamed(id));
+        state.visitors.insert(id, Visitor { name: None, client, writer });
+        state.tell(id, &protocol::id(id));
         // Nothing is published meanwhile, so no message is missed and none comes twice.
-        let history = state.log.history().map(|entry| &entry.frame);
-        if iter::once(&protocol::id(id)).chain(history).all(|message| tell(&writer, message)) {
-            state.crowd.join(id, writer.clone());
-            state.visitors.insert(id, Visitor { name: None, writer });
+        for message in state.welcome(&self.name, place.after, is_told) {
+            state.tell(id, &message);
+        }
+        if let Some(visitor) = state.visitors.get(&id) {
+            let writer = visitor.writer.clone();
+            state.crowd.join(id, writer);
         }
         drop(state);
         Seat { room: self, id }
@@ -107,17 +121,31 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Signs in, or changes the name. A name that is taken is replaced by a similar one.
+    /// Signs in, or changes the name. A name that is taken is replaced by a similar one, unless an
+    /// older connection of the same client has it.
     pub(crate) fn sign_in(&self, wish: &str) {
         self.room.with(|state| {
             let State { visitors, in_use, .. } = state;
             let Some(visitor) = visitors.get_mut(&self.id) else { return };
+            let client = visitor.client.clone();
             if let Some(before) = visitor.name.take() {
                 in_use.free(&before);
             }
-            let name = in_use.take(wish);
-            visitor.name = Some(name.clone());
+            let holder = in_use.holder(wish);
+            let older = holder.and_then(|id| visitors.get_mut(&id).map(|it| (id, it)));
+            let older = older.filter(|(_, older)| older.client == client).map(|(id, older)| {
+                older.name = None;
+                in_use.free(wish);
+                id
+            });
+            let name = in_use.take(wish, self.id);
+            if let Some(visitor) = visitors.get_mut(&self.id) {
+                visitor.name = Some(name.clone());
+            }
             state.is_stale = true;
+            if let Some(older) = older {
+                state.tell(older, &protocol::error(&Refusal::of(SIGNED_OUT)));
+            }
             if name != wish {
                 state.tell(self.id, &protocol::reject_username(self.id, &name));
             }
@@ -125,22 +153,37 @@ impl Seat {
         });
     }
 
-    /// Sends a text to all, or returns what the visitor must do first.
-    pub(crate) fn say(&self, text: &str) -> Result<(), &'static str> {
+    /// Stores a text and sends it to all, or returns what the visitor must do first. With a key, it
+    /// is acknowledged, and stored once however often it comes.
+    pub(crate) fn say(&self, text: &str, key: Option<String>) -> Result<(), Refusal> {
         self.room.with(|state| {
             let Some(visitor) = state.visitors.get(&self.id) else { return Ok(()) };
-            let name = visitor.name.as_ref().ok_or("sign in first, with \"username\"")?;
-            let id = state.log.last().next(protocol::now());
-            let frame = protocol::said(id, name, text);
-            state.log.push(Entry { id, frame: frame.clone() });
-            state.publish(&frame);
+            let (client, now) = (visitor.client.clone(), Instant::now());
+            let seen = key.as_ref().and_then(|key| state.seen.find(&client, key, now));
+            let id = match (seen, &visitor.name) {
+                (Some(id), _) => id,
+                (None, Some(name)) => {
+                    let id = state.log.last().next(protocol::now());
+                    state.store(id, &protocol::said(id, name, text));
+                    id
+                }
+                (None, None) => {
+                    return Err(Refusal::of("sign in first, with \"username\"").with_key(key));
+                }
+            };
+            if let Some(key) = key {
+                state.tell(self.id, &protocol::ack(&key, id));
+                if seen.is_none() {
+                    state.seen.insert(&client, key, id, now);
+                }
+            }
             Ok(())
         })
     }
 
-    /// Sends this visitor an error text.
-    pub(crate) fn send_error(&self, text: &str) {
-        self.room.with(|state| state.tell(self.id, &protocol::error(text)));
+    /// Tells this visitor why its message was ignored.
+    pub(crate) fn refuse(&self, refusal: &Refusal) {
+        self.room.with(|state| state.tell(self.id, &protocol::error(refusal)));
     }
 }
 
@@ -154,6 +197,22 @@ impl Drop for Seat {
 }
 
 impl State {
+    /// What a visitor gets on entering. `is_told`: it knows what is beyond the protocol of MDN.
+    fn welcome(&self, name: &RoomName, after: Option<Id>, is_told: bool) -> Vec<EncodedMessage> {
+        let replay = after.map_or_else(|| self.log.history(), |id| self.log.after(id));
+        let room = protocol::room(name, self.log.last(), replay.entries.len());
+        let gap = after.filter(|_| replay.is_gap).map(protocol::gap);
+        let told = is_told.then_some(room).into_iter().chain(gap);
+        told.chain(replay.entries.map(|entry| entry.frame.clone())).collect()
+    }
+
+    /// Adds a message to the log, and sends it to all.
+    fn store(&mut self, id: Id, frame: &EncodedMessage) {
+        let number = self.log.number() + 1;
+        self.log.push(Entry { id, number, frame: frame.clone() });
+        self.publish(frame);
+    }
+
     /// Queues a message for one visitor, and removes it if it reads too slowly.
     fn tell(&mut self, id: u64, message: &EncodedMessage) {
         if self.visitors.get(&id).is_some_and(|visitor| !tell(&visitor.writer, message)) {

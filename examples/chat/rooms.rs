@@ -42,7 +42,7 @@ impl Rooms {
             let oldest = empty.min_by_key(|(_, room)| room.left()).map(|(name, _)| name.clone());
             by_name.remove(&oldest.ok_or(Refused::Rooms(self.options.limit))?);
         }
-        let room = Arc::new(Room::new(self.options.log, Arc::clone(&self.herald)));
+        let room = Arc::new(Room::new(name.clone(), self.options, Arc::clone(&self.herald)));
         by_name.insert(name.clone(), Arc::clone(&room));
         Ok(room)
     }

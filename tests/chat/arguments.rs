@@ -15,6 +15,7 @@ fn it_has_help() {
             "--rate",
             "--buffer",
             "--history",
+            "--resume",
             "--rooms",
             "--keep ",
             "--keepalive",
@@ -28,7 +29,7 @@ fn it_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&[&str], &str); 13] = [
+    let wrong: [(&[&str], &str); 14] = [
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
         // An address to listen on, but no page can name its host so: browsers write 127.0.0.1.
@@ -40,6 +41,7 @@ fn wrong_arguments_are_named_and_end_with_2() {
         (&["--buffer", "0"], "65536"),
         (&["--keepalive", "x"], "--keepalive"),
         (&["--history", "10001"], "10000"),
+        (&["--resume", "10001"], "10000"),
         (&["--rooms", "0"], "--rooms"),
         (&["--keep", "0"], "--keep"),
         (&["--cert", "cert.pem"], "--key"),

@@ -7,6 +7,7 @@ mod crowd;
 mod history;
 mod page;
 mod program;
+mod resume;
 mod rooms;
 mod rules;
 mod sign_in;

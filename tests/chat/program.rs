@@ -63,9 +63,7 @@ impl Chat {
 
     pub(crate) fn join_at(&self, path: &str, name: &str) -> Visitor {
         let mut visitor = self.visit_at(path);
-        visitor.sign_in(name);
-        visitor.until("username", |message| message["name"] == name);
-        visitor.until("userlist", |message| has(&message["users"], name));
+        visitor.join(name);
         visitor
     }
 
@@ -151,8 +149,25 @@ impl Visitor {
         self.send(&json!({ "name": name, "date": 1, "id": self.id, "type": "username" }));
     }
 
+    /// Signs in, and waits for the list of users.
+    pub(crate) fn join(&mut self, name: &str) {
+        self.sign_in(name);
+        self.until("username", |message| message["name"] == name);
+        self.until("userlist", |message| has(&message["users"], name));
+    }
+
     pub(crate) fn say(&mut self, text: &str) {
         self.send(&json!({ "text": text, "type": "message", "id": self.id, "date": 1 }));
+    }
+
+    /// Sends a text with a key.
+    pub(crate) fn say_once(&mut self, text: &str, key: &str) {
+        self.send(&json!({ "text": text, "type": "message", "key": key }));
+    }
+
+    /// Returns the id under which the message with this key is stored.
+    pub(crate) fn acknowledged(&mut self, key: &str) -> Value {
+        self.until("ack", |message| message["key"] == key)["id"].clone()
     }
 
     pub(crate) fn send(&mut self, message: &Value) {

@@ -10,7 +10,7 @@ use crate::Chat;
 use crate::program::TIMEOUT;
 
 /// The status with which a socket is refused at this path, and the text.
-fn refusal(chat: &Chat, path: &str) -> (u16, String) {
+pub(crate) fn refusal(chat: &Chat, path: &str) -> (u16, String) {
     match chat.client_at(path).connect().unwrap_err() {
         Error::Handshake(HandshakeError::Response(ResponseError::Status(response))) => {
             (response.status(), String::from_utf8_lossy(response.body()).into_owned())
@@ -66,6 +66,30 @@ fn a_path_that_names_no_room_is_refused_and_the_text_says_how_names_are() {
         assert!(of_socket == status && body.contains(word), "{path}: {of_socket} {body}");
     }
     chat.join_at(&long[..long.len() - 1], "Anna");
+}
+
+#[test]
+fn an_empty_room_is_freed_after_a_time() {
+    let chat = Chat::start(&["--keep", "1"]);
+    let mut anna = chat.join_at("/rooms/a", "Anna");
+    anna.say("hello");
+    anna.until("message", |_| true);
+    // It is there as long as somebody is.
+    thread::sleep(Duration::from_millis(2500));
+    let mut other = chat.visit_at("/rooms/a");
+    other.until("message", |_| true);
+    drop((anna, other));
+    let start = Instant::now();
+    while replay(&chat) > 0 {
+        assert!(start.elapsed() < TIMEOUT, "the empty room is kept");
+        thread::sleep(Duration::from_millis(2500));
+    }
+}
+
+/// How many messages of before a new visitor gets.
+fn replay(chat: &Chat) -> u64 {
+    let mut visitor = chat.visit_at("/rooms/a?client=x");
+    visitor.until("room", |_| true)["replay"].as_u64().unwrap()
 }
 
 #[test]

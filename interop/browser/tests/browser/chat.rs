@@ -116,6 +116,37 @@ async fn the_page_comes_back_when_the_server_does_and_says_so_meanwhile() {
     browser.end().await;
 }
 
+/// The page has each message once, and sends again what was not acknowledged.
+#[tokio::test]
+async fn the_page_resumes_after_its_connection_broke() {
+    let server = Server::start("chat", Over::Http);
+    let browser = Browser::start(Device::Desk).await;
+    let anna = join(browser.window(&server.url).await, "Anna", "Anna").await;
+    let bert = join(browser.another_window(&server.url).await, "Bert", "Bert").await;
+    anna.types(&format!("first{ENTER}")).await;
+    bert.shows("#log .theirs .text", "first").await;
+    // What it sends last may have been stored, or not.
+    let cut = "outbox.push({ text: 'again', key: 'k' }); \
+               send({ type: 'message', ...outbox[0] }); socket.close()";
+    bert.script(cut).await;
+    bert.shows("#waiting", "1 message is not sent yet").await;
+    anna.types(&format!("missed{ENTER}")).await;
+    bert.shows("#state", "connected as Bert").await;
+    bert.shows("#log .text", "missed").await;
+    anna.types(&format!("last{ENTER}")).await;
+    for window in [&anna, &bert] {
+        window
+            .shows_all(
+                "#log .mine .text, #log .theirs .text",
+                &["first", "again", "missed", "last"],
+            )
+            .await;
+        assert_eq!(window.script("return document.querySelectorAll('.gap').length").await, 0);
+    }
+    assert_eq!(bert.script("return document.getElementById('waiting').hidden").await, true);
+    browser.end().await;
+}
+
 #[tokio::test]
 async fn the_page_fits_a_phone() {
     let server = Server::start("chat", Over::Http);
