@@ -29,6 +29,7 @@ mod crowd;
 #[path = "../command_line/listen.rs"]
 mod listen;
 mod log;
+mod metrics;
 mod names;
 mod options;
 mod page;
@@ -68,12 +69,16 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     // `serve` decides which pages may connect.
     let server = server.config(options.config()).stack_size(STACK).hosts(options.hosts()?);
     let server = server.origins(OriginPolicy::Any).on_error(report);
-    listen::end_with_signals(&server)?;
+    let handle = server.handle();
+    listen::end_with_signals(&server, options.drain)?;
     let rooms = Rooms::start(options.rooms)?;
     println!("the chat is at http{s}://{}/", server.local_addr());
     let others = OriginPolicy::List(options.origins);
     server.run(move |incoming| {
         let peer = incoming.peer_addr();
+        if let Some(answer) = metrics::answer_plain(incoming.request(), &handle) {
+            return Ok(incoming.reject(&answer)?);
+        }
         serve(incoming, &others, &rooms, options.rate)
             .inspect_err(|error| eprintln!("{peer}: {error}"))?;
         Ok(())

@@ -5,6 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use lexopt::Arg;
+use sansock::drain::Drain;
 use sansock::handshake::{Host, HostPolicy, InvalidHost, Origin};
 use sansock::{Config, Keepalive, Limits, Timeouts};
 
@@ -36,11 +37,19 @@ Options:
                          sent twice is known; default 600
   --keepalive SECONDS    send a Ping after this time of silence, and allow the same time for the
                          answer; default 20
+  --grace SECONDS        how long after a signal the health check fails before the first visitor is
+                         closed; default 0
+  --spread SECONDS       over which time the visitors are closed then; default 0: all at once
   --cert PEM --key PEM   serve https: and wss: with the certificate chain in the first file and
                          its key in the second
   --help                 show this
 
-Ctrl-C and SIGTERM close every connection with 1001; a second signal ends the program at once.
+GET /metrics has the server's figures for Prometheus, and GET /healthz is answered with 200, and with
+503 as soon as a signal was received. Both are as public as the page. A scraper or a load balancer that
+asks at an address or name which is not answered to gets 421: add --host for it.
+
+Ctrl-C and SIGTERM close every connection with 1001, as --grace and --spread say; a second signal
+ends the program at once.
 ";
 
 /// The largest message: a text of [`MAX_TEXT`](crate::protocol::MAX_TEXT) characters, even if all
@@ -59,6 +68,7 @@ pub(crate) struct Options {
     pub(crate) rate: NonZeroU32,
     buffer: usize,
     keepalive: Duration,
+    pub(crate) drain: Drain,
     pub(crate) rooms: RoomOptions,
 }
 
@@ -99,6 +109,7 @@ impl Options {
             rate: NonZeroU32::MIN.saturating_add(4),
             buffer: 1 << 20,
             keepalive: Duration::from_secs(20),
+            drain: Drain::new(),
             rooms: RoomOptions {
                 limit: 1000,
                 keep: Duration::from_secs(600),
@@ -145,6 +156,8 @@ impl Options {
             "rooms" => self.rooms.limit = value::<NonZeroUsize>(arguments, name)?.get(),
             "keep" => self.rooms.keep = seconds(arguments, name)?,
             "keepalive" => self.keepalive = seconds(arguments, name)?,
+            "grace" => self.drain.grace = seconds_or_none(arguments, name)?,
+            "spread" => self.drain.spread = seconds_or_none(arguments, name)?,
             _ => return Err(Arg::Long(name).unexpected()),
         }
         Ok(())
@@ -177,6 +190,11 @@ fn entries(arguments: &mut lexopt::Parser, option: &str) -> Result<usize, lexopt
 fn seconds(arguments: &mut lexopt::Parser, option: &str) -> Result<Duration, lexopt::Error> {
     let seconds: NonZeroU32 = value(arguments, option)?;
     Ok(Duration::from_secs(seconds.get().into()))
+}
+
+fn seconds_or_none(arguments: &mut lexopt::Parser, name: &str) -> Result<Duration, lexopt::Error> {
+    let seconds: u32 = value(arguments, name)?;
+    Ok(Duration::from_secs(seconds.into()))
 }
 
 /// The host of an address that can be listened on, as a Host header has it: without the zone of an

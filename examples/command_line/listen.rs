@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::exit;
 
+use sansock::drain::Drain;
 use sansock::net::Server;
 
 pub(crate) use crate::address::Listen;
@@ -33,14 +34,13 @@ fn secure(_: Server, cert: &Path, key: &Path) -> Result<Server, Box<dyn Error>> 
     Err(format!("{cert} and {key} need TLS: build with --features rustls").into())
 }
 
-/// Shuts the server down at Ctrl-C or SIGTERM; a second signal ends the program.
-pub(crate) fn end_with_signals(server: &Server) -> Result<(), ctrlc::Error> {
+/// Drains the server at Ctrl-C or SIGTERM; a second signal ends the program.
+pub(crate) fn end_with_signals(server: &Server, drain: Drain) -> Result<(), ctrlc::Error> {
     let handle = server.handle();
-    let mut asked = false;
     ctrlc::set_handler(move || {
-        if std::mem::replace(&mut asked, true) {
+        if handle.is_draining() {
             exit(130);
         }
-        handle.shutdown();
+        handle.start_drain(drain);
     })
 }

@@ -11,6 +11,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use sansock::drain::Drain;
 use sansock::handshake::{self, Answer, Rejection, random_nonce};
 use sansock::net::{self, Incoming};
 use sansock::{Config, Event, Limits, Timeouts};
@@ -55,7 +56,7 @@ fn run(options: EchoOptions) -> Result<(), Box<dyn Error>> {
     let server = server.config(options.config());
     #[cfg(feature = "deflate")]
     let server = server.deflate(sansock::deflate::DeflateConfig::server());
-    listen::end_with_signals(&server)?;
+    listen::end_with_signals(&server, Drain::new())?;
     let address = server.local_addr();
     println!("listening on ws{s}://{address}/\nopen http{s}://{address}/ in a browser to try it");
     server.run(move |incoming| {

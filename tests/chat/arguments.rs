@@ -19,6 +19,10 @@ fn it_has_help() {
             "--rooms",
             "--keep ",
             "--keepalive",
+            "--grace",
+            "--spread",
+            "/metrics",
+            "/healthz",
             "--cert",
             "--key",
         ] {

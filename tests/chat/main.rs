@@ -5,6 +5,7 @@
 mod arguments;
 mod crowd;
 mod history;
+mod metrics;
 mod page;
 mod program;
 mod resume;
