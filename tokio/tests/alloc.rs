@@ -228,3 +228,48 @@ fn an_owned_message_is_one_allocation() {
         });
     }
 }
+
+/// The number in the documentation of `sansock::hub::Subscriber`: 256 bytes, and 32 of the adapter.
+#[cfg(feature = "hub")]
+#[test]
+fn an_idle_subscriber_takes_288_bytes() {
+    use sansock_tokio::hub::{Budget, Hub};
+
+    const NUMBER: usize = 1_000;
+
+    let topic = Hub::new().topic("news");
+    let halves: Vec<_> = (0..NUMBER).map(|_| socket(10).split()).collect();
+    let mut subscriptions = Vec::with_capacity(NUMBER);
+    let subscribed = held(|| {
+        let inboxes = halves.iter().map(|(_, writer)| writer.subscriber(Budget::default()));
+        subscriptions.extend(inboxes.map(|inbox| topic.subscribe(&inbox)));
+    });
+    let each = usize::try_from(subscribed).unwrap_or_default() / NUMBER;
+    assert!((1..=288).contains(&each), "{each} bytes");
+
+    // Messages that the transports take leave the list of those that were written to.
+    let list = size_of::<sansock_tokio::hub::Subscriber>() * NUMBER * 2;
+    let published = held(|| {
+        for _ in 0..3 {
+            topic.publish("news");
+        }
+    });
+    assert!(published <= isize::try_from(list).unwrap_or_default(), "{published} bytes");
+}
+
+/// Also a large message leaves from where it lies.
+#[cfg(feature = "hub")]
+#[test]
+fn publishing_allocates_once_for_all_connections() {
+    use sansock_tokio::hub::{Budget, Hub};
+
+    for length in [10, 1_000, 1 << 20] {
+        let topic = Hub::new().topic("news");
+        let halves: Vec<_> = (0..100).map(|_| socket(10).split()).collect();
+        let inboxes = halves.iter().map(|(_, writer)| writer.subscriber(Budget::default()));
+        let _subscriptions: Vec<_> = inboxes.map(|inbox| topic.subscribe(&inbox)).collect();
+        let message = sansock::EncodedMessage::new(vec![7; length]);
+        topic.publish_encoded(&message);
+        assert_eq!(allocations(|| _ = topic.publish_encoded(&message)), 1, "{length} bytes");
+    }
+}

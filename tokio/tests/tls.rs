@@ -104,3 +104,41 @@ async fn a_client_without_tls_is_told_so_or_given_up() {
     let end = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut bytes);
     let _ = tokio::time::timeout(Duration::from_secs(20), end).await.unwrap();
 }
+
+#[cfg(feature = "hub")]
+#[tokio::test]
+async fn a_hub_publishes_over_tls() {
+    use sansock_tokio::hub::{Budget, Hub};
+
+    let authority = Authority::new();
+    let topic = Hub::new().topic("news");
+    let server = Server::bind("127.0.0.1:0").await.unwrap().tls(authority.acceptor("127.0.0.1"));
+    let url = format!("wss://127.0.0.1:{}/", server.local_addr().port());
+    let room = topic.clone();
+    tokio::spawn(server.run(move |incoming: Incoming| {
+        let topic = room.clone();
+        async move {
+            let (mut reader, writer) = incoming.accept().await?.split();
+            let _subscription = topic.subscribe(&writer.subscriber(Budget::new(64 << 20)));
+            writer.send("subscribed").await?;
+            while reader.next_message().await?.is_some() {}
+            Ok(())
+        }
+    }));
+    let mut client = Client::new(&url).unwrap().tls(authority.connector()).connect().await.unwrap();
+    assert_eq!(client.next_message().await.unwrap().unwrap().as_text(), Some("subscribed"));
+    // Much more than sockets hold: the reader's task goes on with what they do not take.
+    let lengths = [10, 1 << 20, 1, 20_000, 4 << 20, 0].repeat(3);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for length in &lengths {
+                topic.publish(vec![7; *length]);
+            }
+        });
+    });
+    for length in lengths {
+        let message = tokio::time::timeout(Duration::from_secs(20), client.next_message()).await;
+        let message = message.expect("it arrives").unwrap().unwrap();
+        assert_eq!(message.as_bytes(), vec![7; length]);
+    }
+}

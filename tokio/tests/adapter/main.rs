@@ -10,6 +10,10 @@ mod counts;
 mod dialling;
 mod drain;
 mod fairness;
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(feature = "hub")]
+mod hub_slow;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
 #[cfg(feature = "reconnect")]

@@ -151,6 +151,26 @@ fn large_messages_stay_whole() {
     });
 }
 
+/// The writer of a large message goes on with what was published meanwhile, though nobody polls the
+/// reader.
+#[test]
+fn a_task_that_sends_a_large_message_writes_what_is_published() {
+    check(|| async {
+        let [(mut here, _to_there), (_there, from_there)] = ends(16_384);
+        let hub = Hub::new();
+        let topic = hub.topic("news");
+        let _subscription = topic.subscribe(&subscriber(&from_there));
+        let publishing = spawn(task(async move {
+            topic.publish("news");
+        }));
+        from_there.send(vec![3; 9_000]).await.unwrap();
+        publishing.await.unwrap();
+        for _ in 0..2 {
+            here.next_message().await.unwrap().unwrap();
+        }
+    });
+}
+
 /// A connection subscribes, and leaves the topic again, while messages are published.
 #[test]
 fn a_subscription_has_no_hole() {
