@@ -33,6 +33,7 @@ use rcgen::{BasicConstraints, IsCa};
 use certificates::{Authority, File, Identity, expired, ours, params, self_signed};
 use common::*;
 use sansock::Timeouts;
+use sansock::counts::Refusal;
 use sansock::handshake::{HandshakeError, HeadError, Incomplete, ResponseError};
 use sansock::net::tls::rustls::crypto::ring;
 use sansock::net::tls::rustls::pki_types::CertificateDer;
@@ -305,6 +306,31 @@ fn a_client_that_wants_another_protocol_is_refused() {
     let error = connect_to(&server, Connector::from(Arc::new(config))).unwrap_err();
     let refused = TlsError::Refused(AlertDescription::NoApplicationProtocol);
     assert!(matches!(&error, Error::Tls(error) if *error == refused), "{error:?}");
+}
+
+/// On the side of the server a client that refuses its certificate, or speaks no TLS.
+#[test]
+fn a_handshake_of_tls_that_fails_is_counted() {
+    let server = serve(&ours().server());
+    let nobody = Connector::from(Arc::new(
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth(),
+    ));
+    connect_to(&server, nobody).unwrap_err();
+    let mut plain = connect(server.address());
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    read_to_end(&mut plain);
+    let counts = || server.handle.counts();
+    until("both are counted", || counts().refused.get(Refusal::Tls) == 2);
+    let mut socket = connect_to_ours(&server);
+    socket.send("Hello").unwrap();
+    assert_eq!(next_message(&mut socket), b"Hello");
+    let counts = counts();
+    assert_eq!((counts.connected, counts.open_now, counts.refused.total()), (3, 1, 2));
+    assert_eq!((counts.received.payload_bytes, counts.sent.payload_bytes), (5, 5));
 }
 
 #[test]

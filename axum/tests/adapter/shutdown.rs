@@ -174,11 +174,17 @@ async fn the_program_counts_and_closes_while_the_server_goes_on() {
         sockets.push(sansock_tokio::connect(&url).await.unwrap());
         assert_eq!(connections.count(), number);
     }
+    talk(&mut sockets[0], "hello").await;
+    let counts = connections.counts();
+    assert_eq!((counts.connected, counts.accepted, counts.open_now), (3, 3, 3));
+    assert_eq!((counts.received.payload_bytes, counts.sent.payload_bytes), (5, 5));
     connections.shutdown(CloseCode::TRY_AGAIN_LATER);
     for socket in &mut sockets {
         assert_eq!(code_of(socket).await, 1013);
     }
     tokio::time::timeout(SOON, connections.closed()).await.unwrap();
+    let counts = connections.counts();
+    assert_eq!((counts.close_sent.get(1013), counts.close_received.get(1013)), (3, 3));
     assert!(!server.is_finished());
     server.abort();
 }

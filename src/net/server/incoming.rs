@@ -72,6 +72,8 @@ impl Incoming {
                 }
             };
         if let Err(error) = stream.open(&deadline) {
+            // Before the client's end is awaited.
+            slot.client().refuse(error.refusal());
             if matches!(error, Error::Tls(_)) {
                 stream.linger_without_tls(&timeouts.ending(Instant::now()));
             }
