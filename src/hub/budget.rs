@@ -26,7 +26,8 @@ impl Budget {
     /// [`CloseCode::TRY_AGAIN_LATER`].
     #[must_use]
     pub const fn new(bytes: usize) -> Self {
-        Self { bytes, when_full: WhenFull::Close(CloseCode::TRY_AGAIN_LATER) }
+        let when_full = WhenFull::Close(CloseCode::TRY_AGAIN_LATER, "too slow");
+        Self { bytes, when_full }
     }
 
     /// Sets what happens to a message that does not fit.
@@ -57,6 +58,7 @@ pub enum WhenFull {
     /// with its latest value. A message without a key is never overtaken. If a message still does
     /// not fit, the oldest are dropped.
     KeepLatest,
-    /// The connection is closed with this code, and what waits is dropped.
-    Close(CloseCode),
+    /// The connection is closed with this code and reason, and what waits is dropped. Of a reason
+    /// longer than [`Close::MAX_REASON`](crate::Close::MAX_REASON) the beginning is sent.
+    Close(CloseCode, &'static str),
 }

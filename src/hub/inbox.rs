@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::budget::{Budget, WhenFull};
 use super::counts::{Published, SubscriberCounts};
 use super::mail::{Key, Mail};
-use crate::close::CloseCode;
+use crate::close::{Close, CloseCode};
 
 /// The messages that wait for one subscriber, oldest first.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ struct Latest(HashMap<Key, u64>);
 enum State {
     Open,
     /// The connection must send a Close frame after what waits.
-    Closing(CloseCode),
+    Closing(CloseCode, &'static str),
     /// Nothing is accepted any more.
     Over,
 }
@@ -42,7 +42,7 @@ enum State {
 #[derive(Debug)]
 pub(super) enum Next {
     Message(Mail),
-    Close(CloseCode),
+    Close(CloseCode, &'static str),
 }
 
 impl Inbox {
@@ -79,10 +79,10 @@ impl Inbox {
                     return published;
                 }
                 WhenFull::DropOldest | WhenFull::KeepLatest => self.make_room(mail, &mut published),
-                WhenFull::Close(code) => {
+                WhenFull::Close(code, reason) => {
                     self.drop_one(mail, &mut published);
                     self.discard(&mut published);
-                    self.state = State::Closing(code);
+                    self.close(code, reason);
                     // The connection may wait for the peer, to which it must no longer write what
                     // waited. Only its closing handshake has a deadline.
                     self.told = false;
@@ -104,9 +104,9 @@ impl Inbox {
                 self.counts.taken = self.counts.taken.saturating_add(1);
                 self.pop().map(Next::Message)
             }
-            (None, State::Closing(code)) => {
+            (None, State::Closing(code, reason)) => {
                 self.state = State::Over;
-                Some(Next::Close(code))
+                Some(Next::Close(code, reason))
             }
             (None, State::Open | State::Over) => None,
         };
@@ -115,9 +115,12 @@ impl Inbox {
     }
 
     /// Has the connection closed after what waits.
-    pub(super) fn close(&mut self, code: CloseCode) {
+    pub(super) fn close(&mut self, code: CloseCode, reason: &'static str) {
         if self.state == State::Open {
-            self.state = State::Closing(code);
+            // "All control frames MUST have a payload length of 125 bytes or less" (5.5)
+            let cut = (0..=Close::MAX_REASON).rev().find_map(|end| reason.get(..end));
+            let reason = cut.unwrap_or_default();
+            self.state = State::Closing(code, reason);
         }
     }
 
@@ -129,7 +132,7 @@ impl Inbox {
 
     /// Whether a message waits, or a close.
     pub(super) fn is_due(&self) -> bool {
-        self.first.is_some() || matches!(self.state, State::Closing(_))
+        self.first.is_some() || matches!(self.state, State::Closing(..))
     }
 
     /// Whether the connection must be told that something waits; at once it counts as told.

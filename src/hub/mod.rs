@@ -70,7 +70,7 @@
 //! {
 //!     match due {
 //!         Due::Message(message) => sender.send_encoded(&message, &mut output)?,
-//!         Due::Close(code) => sender.start_close(code, "", &mut output)?,
+//!         Due::Close(code, reason) => sender.start_close(code, reason, &mut output)?,
 //!     }
 //! }
 //! assert_eq!(output.as_slice(), b"\x81\x0cextra, extra");

@@ -29,8 +29,8 @@ struct Inner {
 pub enum Due {
     /// A message, for `send_encoded`.
     Message(Mail),
-    /// A Close frame with this code, which ends the connection. Nothing comes after it.
-    Close(CloseCode),
+    /// A Close frame with this code and reason, which ends the connection. Nothing comes after it.
+    Close(CloseCode, &'static str),
 }
 
 impl Subscriber {
@@ -71,7 +71,7 @@ impl Subscriber {
     pub fn take_if(&self, accept: impl FnOnce(&EncodedMessage) -> bool) -> Option<Due> {
         lock(&self.0.inbox).take(|mail| accept(mail)).map(|next| match next {
             Next::Message(mail) => Due::Message(mail),
-            Next::Close(code) => Due::Close(code),
+            Next::Close(code, reason) => Due::Close(code, reason),
         })
     }
 
@@ -81,10 +81,12 @@ impl Subscriber {
         lock(&self.0.inbox).is_due()
     }
 
-    /// Closes the connection with this code after what waits; later messages are not accepted.
-    pub fn close(&self, code: CloseCode) {
+    /// Closes the connection with this code and reason after what waits; later messages are not
+    /// accepted. Of a reason longer than [`Close::MAX_REASON`](crate::Close::MAX_REASON) the
+    /// beginning is sent.
+    pub fn close(&self, code: CloseCode, reason: &'static str) {
         let mut inbox = lock(&self.0.inbox);
-        inbox.close(code);
+        inbox.close(code, reason);
         let must_wake = inbox.must_tell();
         drop(inbox);
         if must_wake {

@@ -38,7 +38,8 @@ fn the_oldest_messages_are_dropped_until_the_new_one_fits() {
 #[test]
 fn a_full_connection_is_closed_with_the_code_and_what_waits_is_dropped() {
     let code = CloseCode::POLICY_VIOLATION;
-    let (hub, peer, _subscription) = subscribed(room_for(2, "1").when_full(WhenFull::Close(code)));
+    let (hub, peer, _subscription) =
+        subscribed(room_for(2, "1").when_full(WhenFull::Close(code, "")));
     let topic = hub.topic("news");
     topic.publish("1");
     topic.publish("2");
@@ -57,7 +58,7 @@ fn by_default_a_mebibyte_waits_and_then_the_connection_is_closed_with_1013() {
     let fit = (1 << 20) / (1_004 + Budget::OVERHEAD);
     assert!((0..fit).all(|_| topic.publish(&text).accepted == 1));
     assert_eq!(topic.publish(&text).closed, 1);
-    assert_eq!(peer.received(), ["close 1013"]);
+    assert_eq!(peer.received(), ["close 1013 too slow"]);
 }
 
 /// As everywhere in this crate: or it could never be sent.

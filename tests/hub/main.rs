@@ -50,7 +50,8 @@ impl Default for Peer {
 fn text_of(due: &Due) -> String {
     match due {
         Due::Message(message) => message.as_message().as_text().unwrap().to_owned(),
-        Due::Close(code) => format!("close {}", code.get()),
+        Due::Close(code, "") => format!("close {}", code.get()),
+        Due::Close(code, reason) => format!("close {} {reason}", code.get()),
     }
 }
 

@@ -77,13 +77,22 @@ fn a_connection_that_is_closed_gets_what_waits_then_the_close_and_nothing_more()
     let (hub, peer, _subscription) = subscribed(sansock::hub::Budget::default());
     hub.topic("news").publish("last");
     assert!(!peer.subscriber.is_closed());
-    peer.subscriber.close(CloseCode::GOING_AWAY);
-    peer.subscriber.close(CloseCode::NORMAL);
+    peer.subscriber.close(CloseCode::GOING_AWAY, "");
+    peer.subscriber.close(CloseCode::NORMAL, "");
     assert!(peer.subscriber.is_closed() && peer.subscriber.is_due());
     assert_eq!(hub.topic("news").publish("too late").accepted, 0);
     assert_eq!(peer.received(), ["last", "close 1001"]);
     assert!(!peer.subscriber.is_due());
     assert_eq!(peer.received(), [""; 0]);
+}
+
+/// "All control frames MUST have a payload length of 125 bytes or less" (5.5)
+#[test]
+fn a_reason_that_is_too_long_is_cut() {
+    let long = "é".repeat(62).leak();
+    let peer = Peer::default();
+    peer.subscriber.close(CloseCode::NORMAL, long);
+    assert_eq!(peer.received(), [format!("close 1000 {}", "é".repeat(61))]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn what_is_not_accepted_is_left_where_it_is() {
 #[test]
 fn a_close_wakes_too() {
     let peer = Peer::default();
-    peer.subscriber.close(CloseCode::NORMAL);
+    peer.subscriber.close(CloseCode::NORMAL, "");
     assert_eq!((peer.woken(), peer.received()), (1, vec!["close 1000".to_owned()]));
 
     let (hub, peer, _subscription) = subscribed(Budget::new(0));
@@ -52,7 +52,7 @@ fn a_close_wakes_too() {
     assert_eq!(peer.woken(), 2);
     // It has not come back, and perhaps its peer never reads.
     hub.topic("news").publish("3");
-    assert_eq!((peer.woken(), peer.received()), (3, vec!["close 1013".to_owned()]));
+    assert_eq!((peer.woken(), peer.received()), (3, vec!["close 1013 too slow".to_owned()]));
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn what_waits_arrives_when_the_peer_reads_again() {
 fn a_peer_that_is_too_slow_gets_the_close_code_when_it_reads_again() {
     let hub = Hub::new();
     let code = CloseCode::TRY_AGAIN_LATER;
-    let mut peer = subscribed(&hub, Budget::new(300_000).when_full(WhenFull::Close(code)));
+    let mut peer = subscribed(&hub, Budget::new(300_000).when_full(WhenFull::Close(code, "")));
     overfill(&hub, &peer, 50_000);
     assert!(peer.subscriber.is_closed());
     let reading = read(peer.reader);
@@ -161,7 +161,7 @@ fn a_peer_that_is_too_slow_gets_the_close_code_when_it_reads_again() {
 #[test]
 fn a_peer_that_is_too_slow_and_never_reads_is_dropped_in_time() {
     let hub = Hub::new();
-    let budget = Budget::new(300_000).when_full(WhenFull::Close(CloseCode::TRY_AGAIN_LATER));
+    let budget = Budget::new(300_000).when_full(WhenFull::Close(CloseCode::TRY_AGAIN_LATER, ""));
     let peer = subscribed_as(&hub, budget, timeouts(|it| it.closing(ms(300))));
     overfill(&hub, &peer, 50_000);
     let start = Instant::now();

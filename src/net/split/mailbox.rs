@@ -49,9 +49,9 @@ impl Mailbox {
         let has_room = |length| is_turn && sender.check_room(length, waiting).is_ok();
         match self.inbox.as_ref()?.take_if(|message| has_room(message.as_bytes().len()))? {
             Due::Message(mail) => Some(mail),
-            Due::Close(code) => {
+            Due::Close(code, reason) => {
                 // Refused only if the closing handshake has started.
-                let _ = sender.start_close(code, "", queue.queued());
+                let _ = sender.start_close(code, reason, queue.queued());
                 None
             }
         }

@@ -114,9 +114,9 @@ impl Mailbox {
                     debug_assert!(queued.is_ok(), "all that may refuse it was checked");
                     count(Piece(mail.as_message().len(), true));
                 }
-                Due::Close(code) => {
+                Due::Close(code, reason) => {
                     // Without a reason only a second Close frame is refused.
-                    let _ = sender.start_close(code, "", queue.queued());
+                    let _ = sender.start_close(code, reason, queue.queued());
                 }
             }
             // Each batch has one message at least, so that writers with much to send stop none.

@@ -110,7 +110,7 @@ async fn messages_wait_for_the_last_fragment() {
 
     // A Close frame need not wait (RFC 6455, 5.4).
     writer.send_fragment("one ", false).await.unwrap();
-    inbox.close(CloseCode::GOING_AWAY);
+    inbox.close(CloseCode::GOING_AWAY, "");
     drain(&mut client).await.unwrap();
     assert_eq!(client.outcome().unwrap().code(), 1001);
 }

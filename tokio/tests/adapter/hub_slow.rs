@@ -74,12 +74,12 @@ async fn overfilled(when_full: WhenFull) -> (Vec<String>, Slow) {
         topic.publish_keyed(&key, &EncodedMessage::new(&*text(number)));
         tokio::task::yield_now().await;
     }
-    slow.inbox.close(CloseCode::NORMAL);
+    slow.inbox.close(CloseCode::NORMAL, "");
     let texts = slow.read().await;
     let counts = slow.inbox.counts();
     assert_eq!(counts.taken, texts.len() as u64);
     // After the close nothing is accepted.
-    let known = if matches!(when_full, WhenFull::Close(_)) { 9 } else { 100 };
+    let known = if matches!(when_full, WhenFull::Close(..)) { 9 } else { 100 };
     assert_eq!(counts.taken + counts.dropped + counts.replaced, known, "{counts:?}");
     (texts, slow)
 }
@@ -101,7 +101,7 @@ async fn what_does_not_fit_is_dropped_as_the_policy_says() {
     assert_eq!(texts.drain(..4).collect::<Vec<_>>(), numbers(0..4));
     texts.sort();
     assert_eq!(texts, numbers(97..100));
-    let (texts, slow) = overfilled(WhenFull::Close(CloseCode::TRY_AGAIN_LATER)).await;
+    let (texts, slow) = overfilled(WhenFull::Close(CloseCode::TRY_AGAIN_LATER, "")).await;
     assert_eq!(texts, numbers(0..4));
     assert_eq!(slow.client.outcome().unwrap().code(), 1013);
     assert!(slow.serving.await.unwrap().is_ok(), "the handshake was completed");
@@ -160,7 +160,7 @@ async fn a_peer_that_takes_nothing_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_closed_for_its_full_inbox_ends_in_time() {
     let topic = Hub::new().topic("numbers");
-    let budget = room_for(5, WhenFull::Close(CloseCode::TRY_AGAIN_LATER));
+    let budget = room_for(5, WhenFull::Close(CloseCode::TRY_AGAIN_LATER, ""));
     let slow = Slow::new(&topic, Timeouts::none().closing(3 * SECOND), budget).await;
     let start = Instant::now();
     for number in 0..20 {
@@ -178,7 +178,7 @@ async fn a_close_of_the_hub_has_a_deadline() {
     let topic = Hub::new().topic("numbers");
     let timeouts = Timeouts::none().closing(3 * SECOND);
     let slow = Slow::new(&topic, timeouts, Budget::default()).await;
-    slow.inbox.close(CloseCode::GOING_AWAY);
+    slow.inbox.close(CloseCode::GOING_AWAY, "");
     let ended = tokio::time::timeout(60 * SECOND, slow.serving).await.unwrap().unwrap();
     assert!(matches!(ended, Err(Error::Timeout(sansock::Timeout::Closing))), "{ended:?}");
 }

@@ -81,7 +81,7 @@ fn what_is_published_arrives_once_and_in_order() {
             }
         }));
         join(publishing.into_iter().chain([sending])).await;
-        inbox.close(CloseCode::NORMAL);
+        inbox.close(CloseCode::NORMAL, "");
         assert_whole(&received.await.unwrap(), &[10, 20, 30]);
         served.await.unwrap();
         assert_eq!(inbox.counts().dropped, 0);
@@ -145,7 +145,7 @@ fn large_messages_stay_whole() {
         });
         let sending = spawn(task(async move { from_there.send(vec![3; 9_000]).await.unwrap() }));
         join(publishing.into_iter().chain([sending])).await;
-        inbox.close(CloseCode::NORMAL);
+        inbox.close(CloseCode::NORMAL, "");
         let [here, there] = counts;
         assert_eq!((here.await.unwrap(), there.await.unwrap()), (3, 0));
     });
@@ -193,7 +193,7 @@ fn a_subscription_has_no_hole() {
             let subscription = topic.subscribe(&inbox);
             shuttle::future::yield_now().await;
             drop(subscription);
-            inbox.close(CloseCode::NORMAL);
+            inbox.close(CloseCode::NORMAL, "");
         }));
         join([publishing, subscribing]).await;
         let received = received.await.unwrap();
