@@ -164,7 +164,7 @@
 //! - `deflate`: permessage-deflate (RFC 7692), for connections whose `Offer` or `Answer` asks for
 //!   it with a `DeflateConfig`. Without it no message is compressed, and a compressed message of
 //!   the peer is a protocol error. Brings the crate `flate2` with zlib-rs.
-//! - `hub`: `hub`, one message to many connections, with topics and budgets. Brings `socket2` and
+//! - `hub` (default): `hub`, one message to many connections, with topics and budgets. Brings `socket2` and
 //!   `libc`, for writes that do not wait.
 //! - `reconnect`: `dial::reconnect`, when to connect again after the end of a connection, and
 //!   `Client::reconnecting`. Brings the crate `httpdate`.
