@@ -9,6 +9,8 @@ use sansock::EncodedMessage;
 use sansock::hub::{Budget, Due, Hub, Subscriber};
 
 mod budgets;
+#[cfg(unix)]
+mod event_loop;
 mod keys;
 mod memory;
 mod order;
