@@ -74,9 +74,7 @@ impl<T> Registry<T> {
             (replaced, published.replaced),
             (closed, published.closed),
         ] {
-            if n > 0 {
-                total.fetch_add(n as u64, Ordering::Relaxed);
-            }
+            total.fetch_add(n as u64, Ordering::Relaxed);
         }
     }
 

@@ -87,7 +87,9 @@ fn keys_of_other_topics_are_other_keys() {
     let _subscriptions = topics.each_ref().map(|topic| topic.subscribe(&peer.subscriber));
     publish(&topics[0], "a", "1");
     assert_eq!(publish(&topics[1], "a", "2"), [1, 0, 0]);
-    assert_eq!(peer.received(), ["1", "2"]);
+    assert_eq!(publish(&topics[1], "a", "3"), [1, 1, 0]);
+    assert_eq!(peer.received(), ["1", "3"]);
+    assert_eq!(hub.counts().replaced, 1);
 }
 
 #[test]
@@ -108,6 +110,7 @@ fn a_longer_one_in_the_place_of_a_shorter_one_keeps_the_budget() {
     for key in ["a", "b", "c"] {
         publish(&topic, key, &format!("{key}1"));
     }
+    assert_eq!(publish(&topic, "c", "c2"), [1, 1, 0], "it fits exactly");
     let long = format!("c{}", "2".repeat(Budget::OVERHEAD));
     assert_eq!(publish(&topic, "c", &long), [1, 1, 1]);
     assert!(peer.subscriber.counts().waiting_bytes <= 3 * (5 + Budget::OVERHEAD));

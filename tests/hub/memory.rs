@@ -78,6 +78,20 @@ fn publishing_allocates_the_same_for_one_subscriber_and_for_a_thousand() {
     assert_eq!(counted, [1, 1], "the message, once");
 }
 
+/// A program may name topics after what clients send.
+#[test]
+fn a_topic_that_has_ended_takes_nothing() {
+    let hub = Hub::new();
+    let taken = held(|| {
+        for n in 0..10_000 {
+            let (topic, again) = (hub.topic(&n.to_string()), hub.topic(&n.to_string()));
+            drop(topic);
+            assert_eq!(again.publish("nobody").accepted, 0);
+        }
+    });
+    assert_eq!(taken, 0);
+}
+
 /// The worst is a subscriber that alone keeps many short messages.
 #[test]
 fn what_waits_takes_no_more_memory_than_the_budget() {
