@@ -9,14 +9,18 @@
 #![expect(clippy::print_stdout, reason = "it prints its result")]
 
 use std::hint::black_box;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use sansock::handshake::Established;
 use sansock::hub::{Budget, Due, Hub, Published, Ready};
 use sansock::net::{Stream, WebSocket};
 use sansock::{Config, Connection, EncodedMessage, ReceiveBuffer, Role, SendBuffer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Runtime;
 
 fn main() {
@@ -34,6 +38,7 @@ fn main() {
                 ("tokio", tokio(connections, &message)),
                 ("hub, blocking", hub_blocking(connections, &message)),
                 ("hub, loop", hub_event_loop(connections, &message)),
+                ("hub, tokio", tokio_hub(connections, &message)),
             ] {
                 let [bare, ours] = least;
                 let ratio = ours / bare;
@@ -87,7 +92,7 @@ fn event_loop(connections: u16, message: &EncodedMessage) -> [f64; 2] {
 fn tokio(connections: u16, message: &EncodedMessage) -> [f64; 2] {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (streams, peers) = pairs(connections);
-    let mut sockets: Vec<_> = streams.map(|stream| adopt(&runtime, stream)).collect();
+    let mut sockets: Vec<_> = streams.map(|stream| on_tokio(adopt(&runtime, stream))).collect();
     least(peers, message, |bare| {
         runtime.block_on(async {
             for socket in &mut sockets {
@@ -162,15 +167,79 @@ fn published(published: Published, connections: u16) {
     assert_eq!((published.accepted, published.dropped), (connections.into(), 0));
 }
 
-fn adopt(runtime: &Runtime, stream: TcpStream) -> sansock_tokio::WebSocket<tokio::net::TcpStream> {
-    let established = Established::after_handshake(Role::Server, None);
+fn adopt(runtime: &Runtime, stream: TcpStream) -> tokio::net::TcpStream {
     stream.set_nonblocking(true).unwrap();
     let _guard = runtime.enter();
     let stream = tokio::net::TcpStream::from_std(stream).unwrap();
     // Lets the runtime learn that the socket takes bytes.
     runtime.block_on(stream.writable()).unwrap();
+    stream
+}
+
+fn on_tokio<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> sansock_tokio::WebSocket<S> {
+    let established = Established::after_handshake(Role::Server, None);
     let (config, input) = (Config::new(), ReceiveBuffer::new());
     sansock_tokio::WebSocket::from_established(stream, established, &config, input)
+}
+
+/// `Topic::publish` to halves, whose transports are kept for the bare writes.
+fn tokio_hub(connections: u16, message: &EncodedMessage) -> [f64; 2] {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (streams, peers) = pairs(connections);
+    let topic = Hub::new().topic("news");
+    let (mut sockets, mut halves, mut subscriptions) = (Vec::new(), Vec::new(), Vec::new());
+    for stream in streams {
+        let socket = Socket(Arc::new(adopt(&runtime, stream)));
+        let (reader, writer) = on_tokio(socket.clone()).split();
+        subscriptions.push(topic.subscribe(&writer.subscriber(Budget::default())));
+        sockets.push(socket);
+        halves.push((reader, writer));
+    }
+    least(peers, message, |bare| {
+        runtime.block_on(async {
+            if bare {
+                for socket in &sockets {
+                    let written = socket.0.try_write(black_box(message.as_bytes()));
+                    assert_eq!(written.unwrap(), message.as_bytes().len());
+                }
+            } else {
+                topic.publish_encoded(black_box(message));
+            }
+        });
+    })
+}
+
+/// A socket that the bench keeps too.
+#[derive(Clone)]
+struct Socket(Arc<tokio::net::TcpStream>);
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.0.poll_write_ready(cx))?;
+        Poll::Ready(self.0.try_write(bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }
 
 fn write(mut stream: &TcpStream, message: &EncodedMessage) {
