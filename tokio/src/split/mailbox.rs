@@ -77,7 +77,8 @@ impl Mailbox {
     }
 
     /// Takes out what may be written next. It is queued; but a message is returned, to be written
-    /// from where it lies, if nothing waits before it and it is long or the only one.
+    /// from where it lies, if nothing waits before it and it is long or the only one, which is said
+    /// too.
     ///
     /// While bytes wait for the transport, messages stay in the inbox, whose budget holds for them.
     /// A Close frame is queued nevertheless: the peer may never read, and only then does the time
@@ -87,7 +88,7 @@ impl Mailbox {
         sender: &mut Sender,
         queue: &mut SendQueue,
         count: impl Fn(Piece),
-    ) -> Option<Mail> {
+    ) -> Option<(Mail, bool)> {
         let subscriber = self.subscriber.as_ref().filter(|_| !self.is_over)?;
         // "the fragments of one message MUST NOT be interleaved between the fragments of another
         // message" (RFC 6455, 5.4)
@@ -102,14 +103,13 @@ impl Mailbox {
                     && sender.check_room(length, waiting).is_ok()
             });
             match due? {
-                Due::Message(mail)
-                    if waiting == 0
-                        && (mail.as_bytes().len() >= Unwritten::WORTH_A_PIECE
-                            || !subscriber.is_due()) =>
-                {
-                    return Some(mail);
-                }
                 Due::Message(mail) => {
+                    if waiting == 0 {
+                        let is_last = !subscriber.is_due();
+                        if is_last || mail.as_bytes().len() >= Unwritten::WORTH_A_PIECE {
+                            return Some((mail, is_last));
+                        }
+                    }
                     let queued = sender.send_encoded(&mail, queue.queued());
                     debug_assert!(queued.is_ok(), "all that may refuse it was checked");
                     count(Piece(mail.as_message().len(), true));

@@ -23,7 +23,7 @@ impl Mailbox {
         _: &mut Sender,
         _: &mut SendQueue,
         _: impl Fn(Piece),
-    ) -> Option<Mail> {
+    ) -> Option<(Mail, bool)> {
         None
     }
 

@@ -193,7 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
                 core.is_awaited = true;
                 return Poll::Pending;
             };
-            let written = if let Some(mail) = mail {
+            let is_last = mail.as_ref().is_some_and(|(_, is_last)| *is_last);
+            let written = if let Some((mail, _)) = mail {
                 let written = self.write_in_place(core, &mut batch, Large::Encoded(&mail));
                 // All that may refuse it was checked when it was taken.
                 written.unwrap_or(Poll::Pending)
@@ -203,9 +204,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
                 self.write_once(cx, &mut batch)
             };
             let is_pending = written.is_pending();
-            self.put_back(batch, written, is_awaited);
+            let is_over = self.put_back(batch, written, is_awaited);
             if is_pending {
                 return Poll::Pending;
+            }
+            if is_over && is_last {
+                return Poll::Ready(());
             }
         }
     }
@@ -220,24 +224,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     }
 
     /// Gives back the right to write. `is_awaited` says whether tasks may wait for what was written.
+    /// Returns whether all is written, and no other thread has come meanwhile, with a message
+    /// perhaps.
     pub(super) fn put_back(
         &self,
         batch: SendBuffer,
         written: Poll<io::Result<Taken>>,
         is_awaited: bool,
-    ) {
+    ) -> bool {
         let is_pending = written.is_pending();
         let mut core = self.lock();
         core.queue.put_back(batch);
         core.record(written);
         let is_news = !is_pending && (is_awaited || core.failure.is_some());
         let is_contended = std::mem::take(&mut core.is_awaited);
+        let is_written = core.is_written();
         drop(core);
         // Others have found the right to write taken, and the transport may have become ready
         // meanwhile. This task would try again, but it may be dropped first: so all are woken.
         if is_contended || is_news {
             self.wakers.wake_all();
         }
+        is_written && !is_contended
     }
 
     /// Writes once, or flushes if nothing waits.
@@ -338,7 +346,7 @@ impl Core {
 
     /// Takes out of the inbox what may be written next: into the queue, or to be written from where
     /// it lies.
-    fn take_mail(&mut self) -> Option<Mail> {
+    fn take_mail(&mut self) -> Option<(Mail, bool)> {
         self.end_mailbox_if_over();
         let Self { mailbox, sender, queue, counters, .. } = self;
         let before = queue.buffered_amount();
