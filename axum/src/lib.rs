@@ -162,7 +162,7 @@ mod upgrade;
 pub use sansock_tokio::deflate;
 pub use sansock_tokio::{
     AsMessage, ByteString, CloseCode, Config, Connections, Delivery, EncodedMessage, Error, Event,
-    Keepalive, Limits, Message, Outcome, Reader, Timeouts, Writer, drain, handshake,
+    Keepalive, Limits, Message, Outcome, Reader, Timeouts, Writer, counts, drain, handshake,
 };
 
 pub use self::serve::{Serve, WithGracefulShutdown, serve};
