@@ -22,8 +22,8 @@ ADDR is HOST:PORT, default 127.0.0.1:9002; with port 0 the system chooses a port
 Options:
   --origin ORIGIN        also accept pages of this site, such as https://example.com; may be
                          repeated. Pages of the server's own host are always accepted
-  --host HOST            also answer to this name or address; may be repeated. Always answered to
-                         are localhost, 127.0.0.1, [::1], and the HOST of ADDR
+  --host HOST            also answer to this name; may be repeated. Always answered to are
+                         localhost, the HOST of ADDR, and every IP address
   --rate MESSAGES        how many messages per second a visitor may send, and four times as many
                          at once; default 5
   --buffer BYTES         how many bytes may wait for a slow visitor before the server closes the
@@ -45,8 +45,8 @@ Options:
   --help                 show this
 
 GET /metrics has the server's figures for Prometheus, and GET /healthz is answered with 200, and with
-503 as soon as a signal was received. Both are as public as the page. A scraper or a load balancer that
-asks at an address or name which is not answered to gets 421: add --host for it.
+503 as soon as a signal was received. Both are as public as the page. A scraper that asks for the
+server by an address needs nothing; for a name it needs --host NAME.
 
 Ctrl-C and SIGTERM close every connection with 1001, as --grace and --spread say; a second signal
 ends the program at once.
@@ -166,10 +166,9 @@ impl Options {
     /// Pages that have their site's name resolve to this server are refused.
     pub(crate) fn hosts(&self) -> Result<HostPolicy, InvalidHost> {
         let mut hosts = self.hosts.clone();
-        for host in ["localhost", "127.0.0.1", "[::1]"] {
-            hosts.push(host.parse()?);
-        }
-        Ok(HostPolicy::List(hosts))
+        hosts.push("localhost".parse()?);
+        // Load balancers and monitoring systems ask for an address.
+        Ok(HostPolicy::ListOrAddress(hosts))
     }
 
     pub(crate) fn config(&self) -> Config {

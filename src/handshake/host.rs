@@ -1,6 +1,7 @@
 //! Which hosts a server answers to (RFC 9110, 7.2 and 17.1).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::uri::Authority;
@@ -34,6 +35,10 @@ pub enum HostPolicy {
     Any,
     /// One of these hosts.
     List(Vec<Host>),
+    /// One of these hosts, or any IP address. No page can have an address resolve to another one, so
+    /// this stops DNS rebinding as well; load balancers and monitoring systems ask for a server by its
+    /// address.
+    ListOrAddress(Vec<Host>),
 }
 
 impl HostPolicy {
@@ -54,13 +59,16 @@ impl HostPolicy {
     /// reject a target URI when the origin does not match an origin for which the server has been
     /// configured" (RFC 9110, 15.5.20).
     pub fn check(&self, request: &Request<'_>) -> Result<(), RequestError> {
-        let Self::List(hosts) = self else { return Ok(()) };
         let named = request.authority();
-        if named.host.is_empty() || hosts.iter().any(|host| host.is_named_by(named)) {
-            Ok(())
-        } else {
-            Err(RequestError::HostDenied)
-        }
+        let is_one_of = |hosts: &[Host]| hosts.iter().any(|host| host.is_named_by(named));
+        let is_allowed = match self {
+            Self::Any => true,
+            Self::List(hosts) => is_one_of(hosts),
+            Self::ListOrAddress(hosts) => {
+                is_one_of(hosts) || named.bare_host().parse::<IpAddr>().is_ok()
+            }
+        };
+        if named.host.is_empty() || is_allowed { Ok(()) } else { Err(RequestError::HostDenied) }
     }
 }
 

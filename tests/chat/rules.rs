@@ -175,6 +175,8 @@ fn it_answers_to_known_hosts_only() {
         ("localhost", "200"),
         ("127.0.0.1:1", "200"),
         ("[::1]:9002", "200"),
+        // As a load balancer or a scraper names one of the machine's addresses.
+        ("10.0.0.5:9002", "200"),
         ("Chat.example.com", "200"),
         ("example.com", "421"),
         ("127.0.0.1.evil.example:9002", "421"),

@@ -76,6 +76,35 @@ fn an_address_with_a_zone_is_no_host() {
     }
 }
 
+/// An address has no name that a page could have resolve to it; what only looks like one has.
+#[test]
+fn a_host_policy_may_allow_every_address() {
+    let policy = HostPolicy::ListOrAddress(vec!["a.b:8443".parse().unwrap()]);
+    for (host, allowed) in [
+        ("a.b:8443", true),
+        ("10.0.0.5", true),
+        ("127.0.0.1:9002", true),
+        ("[2001:db8::1]:9002", true),
+        ("[::ffff:10.0.0.5]", true),
+        ("a.b", false),
+        ("localhost", false),
+        ("10.0.0.5.evil.example", false),
+        ("10.0.0.5.", false),
+        ("10.5", false),
+        ("0x0a000005", false),
+        ("167772165", false),
+        ("evil.example", false),
+    ] {
+        // A name that a URL cannot have is refused before any policy.
+        if host.parse::<Host>().is_err() {
+            continue;
+        }
+        let request = with(REQUEST, "Host", &[&format!("Host: {host}")]);
+        let expected = if allowed { Ok(()) } else { Err(RequestError::HostDenied) };
+        assert_eq!(seen(&request, |it| policy.check(&it)), expected, "{host}");
+    }
+}
+
 #[test]
 fn host_policies_compare_name_and_port() {
     let policy =
