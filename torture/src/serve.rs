@@ -13,7 +13,7 @@ use sansock::net::tls::Acceptor;
 use sansock::net::{Error, HandlerResult, Incoming, Server, ServerError, ServerHandle, WebSocket};
 use sansock::{Config, Event, Keepalive, Limits, SendError, Timeouts, web};
 
-use crate::common::{Failure, Fallible, ms};
+use crate::common::{Failure, Fallible, ensure, ms};
 
 /// The largest message, in bytes.
 pub(crate) const MESSAGE: u64 = 4 << 20;
@@ -75,10 +75,11 @@ pub(crate) fn serve(options: &Options) -> Fallible {
         servers.push(bind(options)?.tls(acceptor()?));
     }
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
+    let stops = handles.clone();
     thread::Builder::new().name("stop".into()).spawn(move || {
         // Waits for a line, or for the end of the process that started this one.
         let _ = io::stdin().read_line(&mut String::new());
-        handles.iter().for_each(ServerHandle::shutdown);
+        stops.iter().for_each(ServerHandle::shutdown);
         thread::sleep(CLOSING + ms(5000));
         process::exit(1);
     })?;
@@ -92,8 +93,28 @@ pub(crate) fn serve(options: &Options) -> Fallible {
             it.join().unwrap_or_else(|_| Err(io::Error::other("a server panicked")))
         })
     })?;
+    check_counts(&handles)?;
     println!("{}", Ledger::now());
     Ok(())
+}
+
+/// Whatever the clients did, the servers' own counts add up, and agree with those of the handlers.
+fn check_counts(servers: &[ServerHandle]) -> Fallible {
+    let (mut panics, mut sent) = (0, 0);
+    for server in servers {
+        let counts = server.counts();
+        let ended = counts.close_sent.total();
+        let received = counts.close_received.total() + counts.close_unread;
+        let over = counts.accepted + counts.answered + counts.refused.total();
+        let adds_up = counts.connected == over && counts.accepted == ended && received == ended;
+        ensure(adds_up && server.connections() == 0, || format!("{counts:?}"))?;
+        panics += counts.handlers_panicked;
+        sent += counts.sent.messages;
+    }
+    let ledger = Ledger::now();
+    ensure(panics == ledger.panics && sent >= ledger.accepted, || {
+        format!("{panics} panics and {sent} messages are counted, but the handlers say {ledger}")
+    })
 }
 
 fn bind(options: &Options) -> Fallible<Server> {
