@@ -319,8 +319,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.broken.get_or_insert(error);
             return Ok(());
         }
-        self.end = End::Finished;
+        self.finish();
         Err(error.into())
+    }
+
+    /// Records that connection and transport have ended.
+    fn finish(&mut self) {
+        self.end = End::Finished;
+        if let Some(slot) = &self.slot {
+            slot.settle(self.connection.outcome(), self.connection.close_sent());
+        }
     }
 
     /// Ends our side of the transport.
@@ -348,10 +356,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if !is_ended && until.is_some() {
             ready!(self.clock.poll_until(cx, until));
         }
-        self.end = End::Finished;
-        if let Some(slot) = &self.slot {
-            slot.settle(self.connection.outcome(), self.connection.close_sent());
-        }
+        self.finish();
         let is_abnormal = matches!(self.connection.outcome(), Some(Outcome::Abnormal));
         Poll::Ready(match self.broken.take_if(|error| is_abnormal && !is_reset(error)) {
             // Returned once; later calls return `Abnormal`.

@@ -142,3 +142,41 @@ async fn a_hub_publishes_over_tls() {
         assert_eq!(message.as_bytes(), vec![7; length]);
     }
 }
+
+/// The end of TCP without that of TLS, after a Close frame of ours, and a client that refuses the
+/// certificate.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_cut_stream_and_a_handshake_that_fails_are_counted() {
+    use sansock_tokio::counts::Refusal;
+    use std::net::Shutdown;
+    use std::os::fd::AsFd as _;
+
+    let authority = Authority::new();
+    let server = Server::bind("127.0.0.1:0").await.unwrap().tls(authority.acceptor("127.0.0.1"));
+    let (handle, url) = (server.handle(), format!("wss://{}/", server.local_addr()));
+    tokio::spawn(server.run(|incoming: Incoming| async move {
+        let mut socket = incoming.accept().await?;
+        socket.start_close(CloseCode::new(4002), "").await?;
+        while socket.recv().await?.is_some() {}
+        Ok(())
+    }));
+    let client = Client::new(&url).unwrap();
+    assert!(client.clone().tls(Authority::new().connector()).connect().await.is_err());
+    let socket = client.tls(authority.connector()).connect().await.unwrap();
+    let tcp = socket.get_ref().get_ref().as_fd().try_clone_to_owned().unwrap();
+    std::net::TcpStream::from(tcp).shutdown(Shutdown::Write).unwrap();
+    let start = std::time::Instant::now();
+    while handle.counts().close_sent.total() == 0 || handle.counts().refused.total() == 0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", handle.counts());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let counts = handle.counts();
+    assert_eq!(counts.refused.get(Refusal::Tls), 1, "{counts:?}");
+    assert_eq!(
+        (counts.close_sent.get(4002), counts.close_received.get(1006)),
+        (1, 1),
+        "{counts:?}"
+    );
+    drop(socket);
+}
