@@ -6,12 +6,12 @@ use std::path::Path;
 use crate::driver::{Browser, Device, Window};
 use crate::server::{Over, Server};
 
-const ENTER: &str = "\u{e007}";
+pub(crate) const ENTER: &str = "\u{e007}";
 /// What the second of two of this name is called.
 const SECOND: &str = "Anna2";
 
 /// Signs in with the keyboard alone: the field has the focus.
-async fn join<'b>(window: Window<'b>, name: &str, called: &str) -> Window<'b> {
+pub(crate) async fn join<'b>(window: Window<'b>, name: &str, called: &str) -> Window<'b> {
     window.shows("#state", "connected").await;
     window.types(&format!("{name}{ENTER}")).await;
     window.shows("#state", &format!("connected as {called}")).await;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
 mod chat;
+mod cluster;
 mod driver;
 mod echo;
 mod http2;
