@@ -19,9 +19,9 @@ use crate::sender::EncodedMessage;
 #[derive(Clone)]
 pub struct Subscriber(Arc<Inner>);
 
-struct Inner {
+struct Inner<W: ?Sized = dyn Fn() + Send + Sync> {
     inbox: Mutex<Inbox>,
-    wake: Box<dyn Fn() + Send + Sync>,
+    wake: W,
 }
 
 /// What a connection has to send next. There will be no more kinds: who skipped one would lose it.
@@ -42,7 +42,7 @@ impl Subscriber {
     /// begins.
     #[must_use]
     pub fn new(budget: Budget, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { inbox: Mutex::new(Inbox::new(budget)), wake: Box::new(wake) }))
+        Self(Arc::new(Inner { inbox: Mutex::new(Inbox::new(budget)), wake }))
     }
 
     /// Sends a message to this connection alone, after all that its topics have published so far
