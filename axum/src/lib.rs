@@ -84,6 +84,9 @@
 //! `Result<WebSocketUpgrade, WebSocketUpgradeRejection>` for one with answers of its own
 //! ([`rejection`]).
 //!
+//! With the feature `hub`, connections subscribe to topics, without a channel and a task's wake for
+//! each: see `hub`.
+//!
 //! # Defaults
 //!
 //! - [`Config::public_server`]: messages of 1 MiB, a Ping after 20 seconds of silence and as much
@@ -154,6 +157,8 @@
 //! - `deflate`: permessage-deflate (RFC 7692), where
 //!   [`WebSocketUpgrade::deflate`](WebSocketUpgrade) asks for it.
 
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod rejection;
 mod serve;
 mod upgrade;
