@@ -4,5 +4,7 @@
 mod common;
 mod extractor;
 mod http2;
+#[cfg(feature = "hub")]
+mod hub;
 mod rejections;
 mod shutdown;
