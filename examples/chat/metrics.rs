@@ -93,6 +93,12 @@ fn messages(text: &mut Text, counts: &ServerCounts) {
         let labels = [("direction", direction)];
         text.sample("sansock_payload_bytes_total", &labels, traffic.payload_bytes);
     }
+    let help = "Bytes on the streams of all clients: handshakes, frames and pages, within TLS.";
+    text.family("sansock_wire_bytes_total", "counter", help);
+    for (direction, traffic) in directions {
+        let labels = [("direction", direction)];
+        text.sample("sansock_wire_bytes_total", &labels, traffic.wire_bytes);
+    }
 }
 
 /// The codes from 3000 on are together: clients choose among two thousand, and each value of a label

@@ -65,14 +65,26 @@ impl Counters {
             Event::Chunk { data, fin } => (data.len(), *fin),
             Event::Ping(_) | Event::Pong(_) | Event::Close(_) => return,
         };
-        self.lanes.add(Direction::Received, u64::from(fin), length as u64);
+        self.lanes.add_message(Direction::Received, u64::from(fin), length as u64);
     }
 
     /// Counts a message, or a fragment of one, whose payload has this length; `fin` marks the last
     /// one.
     #[inline]
     pub fn sent(&self, length: usize, fin: bool) {
-        self.lanes.add(Direction::Sent, u64::from(fin), length as u64);
+        self.lanes.add_message(Direction::Sent, u64::from(fin), length as u64);
+    }
+
+    /// Counts bytes that were read from the stream of a client.
+    #[inline]
+    pub fn read(&self, bytes: usize) {
+        self.lanes.add_wire(Direction::Received, bytes as u64);
+    }
+
+    /// Counts bytes that were written to the stream of a client.
+    #[inline]
+    pub fn written(&self, bytes: usize) {
+        self.lanes.add_wire(Direction::Sent, bytes as u64);
     }
 
     /// Counts that the listener could not accept a client.

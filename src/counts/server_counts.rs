@@ -60,6 +60,9 @@ pub struct Traffic {
     pub messages: u64,
     /// The bytes of their payloads as the program sees them: without frames, before compression.
     pub payload_bytes: u64,
+    /// The bytes on the streams of all clients: handshakes, frames and control frames, within TLS. A
+    /// server that has no streams of its own, such as a set of `Connections`, does not see them.
+    pub wire_bytes: u64,
 }
 
 impl ServerCounts {

@@ -13,6 +13,7 @@ use super::tls::Session;
 use super::transport::{Transport, ignore_not_connected};
 use super::wire::Wire as _;
 use crate::Deadline;
+use crate::counts::Counters;
 
 /// A TCP stream, with or without TLS. Clones share one connection, so that two threads, or a server
 /// that shuts down, can use it without a second descriptor.
@@ -29,6 +30,8 @@ pub(super) struct Inner {
     layer: Layer,
     /// With the server.
     pub(super) tls: Option<Session>,
+    /// Those of the server whose client is at the other end.
+    counters: Option<Arc<Counters>>,
 }
 
 impl Stream {
@@ -49,7 +52,28 @@ impl Stream {
     }
 
     pub(super) fn new(tcp: TcpStream, layer: Layer, tls: Option<Session>) -> Self {
-        Self(Arc::new(Inner { tcp, layer, tls }))
+        Self(Arc::new(Inner { tcp, layer, tls, counters: None }))
+    }
+
+    /// Counts the bytes from now on. There are no clones yet.
+    pub(super) fn count(&mut self, counters: &Arc<Counters>) {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.counters = Some(Arc::clone(counters));
+        }
+    }
+
+    fn counted_read(&self, read: io::Result<usize>) -> io::Result<usize> {
+        if let (Some(counters), Ok(n)) = (&self.0.counters, &read) {
+            counters.read(*n);
+        }
+        read
+    }
+
+    fn counted_write(&self, written: io::Result<usize>) -> io::Result<usize> {
+        if let (Some(counters), Ok(n)) = (&self.0.counters, &written) {
+            counters.written(*n);
+        }
+        written
     }
 
     /// What the bytes for the server, or their TLS records, are written to.
@@ -87,10 +111,10 @@ impl Stream {
     /// Writes the part of a few bytes that the network takes without waiting, and returns its
     /// length. No other thread may be writing.
     pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.0.tls {
+        self.counted_write(match &self.0.tls {
             None => self.wire().write_now(bytes),
             Some(tls) => tls.write_now(&self.wire(), bytes).map(|()| bytes.len()),
-        }
+        })
     }
 }
 
@@ -112,28 +136,28 @@ impl fmt::Debug for Stream {
 impl Read for Stream {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.0.tls {
+        self.counted_read(match &self.0.tls {
             None => self.wire().read(buffer),
             Some(tls) => tls.read(&self.wire(), buffer),
-        }
+        })
     }
 }
 
 impl Write for Stream {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.0.tls {
+        self.counted_write(match &self.0.tls {
             None => self.wire().write(bytes),
             Some(tls) => tls.write(&self.wire(), &[IoSlice::new(bytes)]),
-        }
+        })
     }
 
     #[inline]
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match &self.0.tls {
+        self.counted_write(match &self.0.tls {
             None => self.wire().write_vectored(slices),
             Some(tls) => tls.write(&self.wire(), slices),
-        }
+        })
     }
 
     #[inline]

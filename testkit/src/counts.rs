@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sansock::counts::ServerCounts;
 
-/// Every number that is not zero, by its name.
+/// Every number that is not zero, by its name. The bytes on the wire have tests of their own.
 pub type Numbers = BTreeMap<String, u64>;
 
 /// All numbers of `counts`. Fails if they do not add up.

@@ -1,9 +1,12 @@
 //! The messages that a server counts.
 
+use std::io::Write as _;
 use std::sync::mpsc;
 
 use crate::common::*;
 use crate::counts::{Echo, WAYS, assert_counts};
+use sansock::drain::Drain;
+use sansock::frame::Opcode;
 use sansock::net::{Error, Incoming, WebSocket, Writer, client};
 use sansock::{CloseCode, Config, Delivery, EncodedMessage, Message};
 
@@ -224,5 +227,45 @@ fn a_hundred_clients_add_up() {
             sent.messages 2000, sent.payload_bytes 10000";
         assert_counts(way, &server.handle, text);
         server.stop();
+    }
+}
+
+/// The client sees every byte: the heads of the handshake, control frames and messages, and the Close
+/// frame that the server writes while the handler waits.
+#[test]
+fn the_bytes_on_the_wire_are_those_that_the_client_sends_and_receives() {
+    for (way, serve) in WAYS {
+        let server = Running::start(|server| server, serve);
+        let request = format!("{REQUEST}\r\n");
+        let (mut stream, head) = raw_client(server.address());
+        let (mut up, mut down) = (request.len(), head.len());
+        for size in SIZES {
+            let message = masked(Opcode::Binary, &bytes(1, size));
+            stream.write_all(&message).unwrap();
+            let echo = read_exactly(&mut stream, frame(Opcode::Binary, &bytes(1, size)).len());
+            (up, down) = (up + message.len(), down + echo.len());
+        }
+        let ping = masked(Opcode::Ping, b"1234");
+        stream.write_all(&ping).unwrap();
+        let answer = read_exactly(&mut stream, frame(Opcode::Pong, b"1234").len());
+        (up, down) = (up + ping.len(), down + answer.len());
+        let wire = || {
+            let counts = server.handle.counts();
+            (counts.received.wire_bytes, counts.sent.wire_bytes)
+        };
+        // A client may have read what the server's thread is about to count.
+        until("the Pong is counted", || wire().1 >= down as u64);
+        assert_eq!(wire(), (up as u64, down as u64), "{way}");
+
+        server.handle.start_drain(Drain::new());
+        let close = read_exactly(&mut stream, 4);
+        assert_eq!(close, close_frame(1001), "{way}");
+        stream.write_all(&masked_close(1001)).unwrap();
+        assert_eq!(read_to_end(&mut stream), b"", "{way}");
+        let (up, down) = (up + masked_close(1001).len(), down + 4);
+        until("the answer is counted", || wire().0 >= up as u64);
+        assert_eq!(wire(), (up as u64, down as u64), "{way}");
+        drop(stream);
+        server.join();
     }
 }

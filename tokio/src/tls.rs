@@ -47,15 +47,15 @@ pub(crate) async fn secure(
     host: &str,
     deadline: &Deadline,
 ) -> Result<Stream, Error> {
-    match stream.0 {
+    match stream.inner {
         Inner::Tcp(tcp) => Ok(Box::pin(connect_tls(connector, tcp, host, deadline)).await?.into()),
         #[cfg(feature = "proxy")]
         Inner::Proxy(tls) => {
             let tls = Box::pin(connect_tls(connector, *tls, host, deadline)).await?;
-            Ok(Stream(Inner::Nested(Box::new(tls))))
+            Ok(Stream::new(Inner::Nested(Box::new(tls))))
         }
         // It is secure already.
-        inner => Ok(Stream(inner)),
+        inner => Ok(Stream::new(inner)),
     }
 }
 

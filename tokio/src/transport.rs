@@ -3,8 +3,10 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use sansock::counts::Counters;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(feature = "rustls")]
@@ -15,7 +17,11 @@ type Tls = tokio_rustls::TlsStream<TcpStream>;
 
 /// The transport of a connection that this crate has made: TCP, or TLS over it.
 #[derive(Debug)]
-pub struct Stream(pub(crate) Inner);
+pub struct Stream {
+    pub(crate) inner: Inner,
+    /// Those of the server whose client is at the other end.
+    counters: Option<Arc<Counters>>,
+}
 
 #[derive(Debug)]
 pub(crate) enum Inner {
@@ -34,7 +40,7 @@ impl Stream {
     /// Returns the TCP stream.
     #[must_use]
     pub fn get_ref(&self) -> &TcpStream {
-        match &self.0 {
+        match &self.inner {
             Inner::Tcp(tcp) => tcp,
             #[cfg(feature = "rustls")]
             Inner::Tls(tls) => tls.get_ref().0,
@@ -58,7 +64,7 @@ impl Stream {
     #[cfg(feature = "rustls")]
     #[must_use]
     pub fn tls(&self) -> Option<&CommonState> {
-        match &self.0 {
+        match &self.inner {
             Inner::Tcp(_) => None,
             Inner::Tls(tls) => Some(tls.get_ref().1),
             #[cfg(feature = "proxy")]
@@ -68,10 +74,26 @@ impl Stream {
         }
     }
 
+    pub(crate) const fn new(inner: Inner) -> Self {
+        Self { inner, counters: None }
+    }
+
+    /// Counts the bytes from now on.
+    pub(crate) fn count(&mut self, counters: &Arc<Counters>) {
+        self.counters = Some(Arc::clone(counters));
+    }
+
+    fn counted_write(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (Some(counters), Poll::Ready(Ok(n))) = (&self.counters, &written) {
+            counters.written(*n);
+        }
+        written
+    }
+
     /// TLS with a proxy.
     #[cfg(all(feature = "rustls", feature = "proxy"))]
     pub(crate) fn to_proxy(tls: Tls) -> Self {
-        Self(Inner::Proxy(Box::new(tls)))
+        Self::new(Inner::Proxy(Box::new(tls)))
     }
 
     /// Without TLS there is no TLS with a proxy either.
@@ -83,21 +105,21 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(tcp: TcpStream) -> Self {
-        Self(Inner::Tcp(tcp))
+        Self::new(Inner::Tcp(tcp))
     }
 }
 
 #[cfg(feature = "rustls")]
 impl From<Tls> for Stream {
     fn from(tls: Tls) -> Self {
-        Self(Inner::Tls(Box::new(tls)))
+        Self::new(Inner::Tls(Box::new(tls)))
     }
 }
 
 /// Calls the method of the stream within.
 macro_rules! within {
     ($stream:expr, $method:ident($($argument:expr),*)) => {
-        match &mut $stream.get_mut().0 {
+        match &mut $stream.inner {
             Inner::Tcp(tcp) => Pin::new(tcp).$method($($argument),*),
             #[cfg(feature = "rustls")]
             Inner::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
@@ -112,34 +134,41 @@ macro_rules! within {
 impl AsyncRead for Stream {
     #[inline]
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        within!(self, poll_read(cx, bytes))
+        let before = bytes.filled().len();
+        let read = within!(self, poll_read(cx, bytes));
+        if let Some(counters) = &self.counters {
+            counters.read(bytes.filled().len().saturating_sub(before));
+        }
+        read
     }
 }
 
 impl AsyncWrite for Stream {
     #[inline]
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        within!(self, poll_write(cx, bytes))
+        let written = within!(self, poll_write(cx, bytes));
+        self.counted_write(written)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        within!(self, poll_write_vectored(cx, slices))
+        let written = within!(self, poll_write_vectored(cx, slices));
+        self.counted_write(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.0 {
+        match &self.inner {
             Inner::Tcp(tcp) => tcp.is_write_vectored(),
             #[cfg(feature = "rustls")]
             Inner::Tls(tls) => tls.is_write_vectored(),
@@ -151,11 +180,11 @@ impl AsyncWrite for Stream {
     }
 
     #[inline]
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         within!(self, poll_flush(cx))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         within!(self, poll_shutdown(cx))
     }
 }

@@ -100,12 +100,13 @@ impl Shared {
     }
 
     /// `None` if the server shuts down.
-    pub(super) fn register(self: &Arc<Self>, stream: Stream) -> Option<Guard> {
+    pub(super) fn register(self: &Arc<Self>, mut stream: Stream) -> Option<Guard> {
         let mut registry = self.lock();
         registry.accepting = false;
         if registry.shutting_down {
             return None;
         }
+        stream.count(&self.counters);
         let slot = Arc::new(Slot::new(stream, CountedClient::new(&self.counters)));
         registry.slots.push(Arc::clone(&slot));
         registry.pending.push_back((Instant::now(), Arc::clone(&slot)));

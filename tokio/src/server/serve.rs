@@ -73,10 +73,11 @@ impl Task {
         let deadline = self.options.config().timeouts.opening(now());
         let settings = self.options.proxy.as_ref();
         let proxied = proxy_header::read(settings, &mut tcp, self.peer, &deadline).await?;
-        let stream = match &self.options.tls {
+        let mut stream = match &self.options.tls {
             None => Stream::from(tcp),
             Some(acceptor) => accept_tls(acceptor.clone(), tcp, &deadline).await?,
         };
+        stream.count(self.slot.counters());
         let slot = Arc::clone(&self.slot);
         let peer = Peer { address: Some(self.peer), proxied };
         Incoming::open(stream, peer, &self.options, Some(slot), deadline).await

@@ -2,13 +2,16 @@
 
 use std::pin::Pin;
 
-use sansock::Message;
+use sansock::{Message, Role};
 use sansock_tokio::{
     CloseCode, Config, Delivery, EncodedMessage, Error, Incoming, WebSocket, Writer,
 };
+use testkit::wire;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::common::{Running, drain};
-use crate::counts::{WAYS, assert_counts};
+use crate::counts::{WAYS, assert_counts, upgrade};
 
 /// The sizes of a message: empty, short, with a longer header, written in place.
 const SIZES: [usize; 6] = [0, 5, 125, 126, 40_000, 70_000];
@@ -218,6 +221,34 @@ async fn a_hundred_clients_add_up() {
             received.messages 2000, received.payload_bytes 10000, \
             sent.messages 2000, sent.payload_bytes 10000";
         assert_counts(way, || running.handle.counts(), text).await;
+        running.end().await;
+    }
+}
+
+/// The client sees every byte: the heads of the handshake, control frames and messages.
+#[tokio::test]
+async fn the_bytes_on_the_wire_are_those_that_the_client_sends_and_receives() {
+    for (way, handler) in WAYS {
+        let running = Running::start(|server| server, handler).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let (mut up, mut down) = upgrade(&mut stream).await;
+        for size in SIZES {
+            let message = wire::frame(Role::Server, wire::FIN | wire::BINARY, &vec![1; size]);
+            stream.write_all(&message).await.unwrap();
+            let mut echo = wire::frame(Role::Client, wire::FIN | wire::BINARY, &vec![1; size]);
+            stream.read_exact(&mut echo).await.unwrap();
+            (up, down) = (up + message.len(), down + echo.len());
+        }
+        let close = wire::frame(Role::Server, wire::CLOSE, &[3, 0xe8]);
+        stream.write_all(&close).await.unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, [0x88, 2, 3, 0xe8], "{way}");
+        let counts = running.handle.counts();
+        let wire = (counts.received.wire_bytes, counts.sent.wire_bytes);
+        let seen = (up + close.len(), down + rest.len());
+        assert_eq!(wire, (seen.0 as u64, seen.1 as u64), "{way}");
+        drop(stream);
         running.end().await;
     }
 }

@@ -81,17 +81,23 @@ async fn act(mut stream: TcpStream, act: Act<'_>) {
             stream.read_exact(&mut frame).await.unwrap();
             stream.write_all(&[0x88, 0x82, 0, 0, 0, 0, frame[2], frame[3]]).await.unwrap();
         }
-        Act::Cut => return upgrade(&mut stream).await,
+        Act::Cut => {
+            upgrade(&mut stream).await;
+            return;
+        }
     }
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
-async fn upgrade(stream: &mut TcpStream) {
-    stream.write_all(format!("{REQUEST}\r\n").as_bytes()).await.unwrap();
+/// Returns the lengths of the request and of the response.
+pub(crate) async fn upgrade(stream: &mut TcpStream) -> (usize, usize) {
+    let request = format!("{REQUEST}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());
     }
+    (request.len(), head.len())
 }
 
 /// Serves one client, and asserts what was counted at its end.
