@@ -69,7 +69,7 @@ impl Stream {
         read
     }
 
-    fn counted_write(&self, written: io::Result<usize>) -> io::Result<usize> {
+    pub(super) fn counted_write(&self, written: io::Result<usize>) -> io::Result<usize> {
         if let (Some(counters), Ok(n)) = (&self.0.counters, &written) {
             counters.written(*n);
         }

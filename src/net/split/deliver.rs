@@ -9,6 +9,7 @@ use super::Writer;
 use super::outbox::{Outbox, Verdict};
 use super::shared::Shared;
 use crate::hub::{Budget, Subscriber};
+use crate::net::Stream;
 
 impl Writer {
     /// Returns the inbox of this connection, for the topics of a [`Hub`](crate::hub::Hub). The first
@@ -64,7 +65,7 @@ impl Shared {
             if let Ok(mut unwritten) = sender.send_encoded_in_place(&mail, &mut batch) {
                 queue.set_in_flight(unwritten.remaining());
                 // Under the lock, because this write does not wait.
-                let mut now = Now { tcp, written: &self.written };
+                let mut now = Now { tcp, stream: &self.stream, written: &self.written };
                 result = unwritten.write_once(&mut now).map(drop);
                 mailbox.count(&mail);
             } else {
@@ -82,12 +83,13 @@ impl Shared {
 /// Writes what the network takes without waiting, although the socket is a blocking one.
 struct Now<'a> {
     tcp: &'a TcpStream,
+    stream: &'a Stream,
     written: &'a AtomicU64,
 }
 
 impl Write for Now<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = send_now(self.tcp, bytes)?;
+        let n = self.stream.counted_write(send_now(self.tcp, bytes))?;
         self.written.fetch_add(n as u64, Ordering::Release);
         Ok(n)
     }

@@ -9,7 +9,8 @@ use sansock::split::Sender;
 use sansock::{EncodedMessage, OutgoingMessage, SendBuffer, SendError};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::shared::{Core, Locked, Piece, Shared, Taken, lock};
+use super::core::{Core, Piece, Taken};
+use super::shared::{Locked, Shared, lock};
 use crate::Error;
 use crate::write::Waiting as _;
 

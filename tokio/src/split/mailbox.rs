@@ -12,7 +12,8 @@ use sansock::split::{SendQueue, Sender};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop;
 
-use super::shared::{Piece, Shared};
+use super::core::Piece;
+use super::shared::Shared;
 use crate::Writer;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Writer<S> {

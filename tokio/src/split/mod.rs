@@ -1,5 +1,6 @@
 //! One connection for two tasks and more.
 
+mod core;
 mod in_place;
 #[cfg(feature = "hub")]
 mod mailbox;

@@ -3,7 +3,7 @@
 pub(super) use sansock::EncodedMessage as Mail;
 use sansock::split::{SendQueue, Sender};
 
-use super::shared::Piece;
+use super::core::Piece;
 
 #[derive(Debug)]
 pub(super) struct Mailbox;

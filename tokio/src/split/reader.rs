@@ -14,8 +14,9 @@ use sansock::{CloseCode, Event, Outcome, ReceiveBuffer, State, Teardown};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop;
 
+use super::core::Core;
 use super::let_go;
-use super::shared::{Core, Shared, lock};
+use super::shared::{Shared, lock};
 use crate::write::is_reset;
 use crate::{Error, Message, Stream, pool};
 

@@ -11,9 +11,10 @@ use sansock::split::Sender;
 use sansock::{AsMessage, CloseCode, EncodedMessage, Outcome, SendBuffer, SendError};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::core::Piece;
 use super::in_place::Large;
 use super::let_go;
-use super::shared::{Piece, Shared};
+use super::shared::Shared;
 use super::sync::Ordering;
 use crate::stream::READY;
 use crate::{Error, Message, Stream};
