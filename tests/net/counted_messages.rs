@@ -19,7 +19,7 @@ fn total() -> usize {
 
 #[test]
 fn messages_are_counted_with_the_bytes_that_the_program_sees() {
-    for (way, serve) in WAYS {
+    for &(way, serve) in WAYS {
         let server = Running::start(|server| server, serve);
         let mut socket = client::connect(&server.url()).unwrap();
         let (mut messages, mut sum) = (0, 0);
@@ -176,7 +176,7 @@ fn pieces_and_fragments_count_as_one_message() {
 fn compressed_messages_count_with_the_bytes_before_compression() {
     use sansock::deflate::DeflateConfig;
     use sansock::net::Client;
-    for (way, serve) in WAYS {
+    for &(way, serve) in WAYS {
         let server = Running::start(|server| server.deflate(DeflateConfig::server()), serve);
         let client = Client::new(&server.url()).unwrap().deflate(DeflateConfig::client());
         let mut socket = client.connect().unwrap();
@@ -201,7 +201,7 @@ fn compressed_messages_count_with_the_bytes_before_compression() {
 #[test]
 fn a_hundred_clients_add_up() {
     const CLIENTS: u64 = 100;
-    for (way, serve) in WAYS {
+    for &(way, serve) in WAYS {
         let server = Running::start(|server| server, serve);
         let (ready, all) = mpsc::channel();
         let threads: Vec<_> = (0..CLIENTS)
@@ -234,7 +234,7 @@ fn a_hundred_clients_add_up() {
 /// frame that the server writes while the handler waits.
 #[test]
 fn the_bytes_on_the_wire_are_those_that_the_client_sends_and_receives() {
-    for (way, serve) in WAYS {
+    for &(way, serve) in WAYS {
         let server = Running::start(|server| server, serve);
         let request = format!("{REQUEST}\r\n");
         let (mut stream, head) = raw_client(server.address());

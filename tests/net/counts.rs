@@ -14,14 +14,31 @@ use testkit::counts::{expected, numbers};
 /// A way of a handler to echo.
 pub(crate) type Echo = fn(&Incoming) -> Result<(), Error>;
 
-/// Whole and split connections count the same.
-pub(crate) const WAYS: [(&str, Echo); 2] = [("whole", echo), ("split", echo_split)];
+/// Whole and split connections count the same, and those that a hub sends to.
+pub(crate) const WAYS: &[(&str, Echo)] = &[
+    ("whole", echo),
+    ("split", echo_split),
+    #[cfg(feature = "hub")]
+    ("hub", echo_by_hub),
+];
 
 fn echo_split(incoming: &Incoming) -> Result<(), Error> {
     let (mut reader, writer) = incoming.accept()?.split()?;
     while let Some(event) = reader.next_event()? {
         if let Event::Message(message) = event {
             writer.queue(message)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "hub")]
+fn echo_by_hub(incoming: &Incoming) -> Result<(), Error> {
+    let (mut reader, writer) = incoming.accept()?.split()?;
+    let inbox = writer.subscriber(sansock::hub::Budget::default());
+    while let Some(event) = reader.next_event()? {
+        if let Event::Message(message) = event {
+            inbox.send(&sansock::EncodedMessage::new(message));
         }
     }
     Ok(())
@@ -127,7 +144,7 @@ fn a_slow_handshake_that_gives_its_place_counts_as_displaced() {
 
 #[test]
 fn clients_during_a_drain_are_counted_and_its_code_too() {
-    for way in WAYS {
+    for &way in WAYS {
         let server = Running::start(|server| server, way.1);
         let (mut stream, _) = raw_client(server.address());
         assert_counts(way.0, &server.handle, "connected 1, accepted 1, open_now 1");
@@ -148,7 +165,7 @@ fn clients_during_a_drain_are_counted_and_its_code_too() {
 #[test]
 fn each_end_of_a_connection_is_counted_by_the_codes_of_both_sides() {
     let connection = |ends: &str| format!("connected 1, accepted 1, {ends}");
-    for way in WAYS {
+    for &way in WAYS {
         let check = |bytes: Vec<u8>, ends: &str| {
             let set = |server: Server| server.config(timeouts(|it| it.closing(ms(300))));
             assert_client(set, way, send(bytes), &connection(ends));
@@ -219,7 +236,7 @@ fn a_deadline_that_passes_is_counted_by_its_kind() {
     };
     let silent = || send(Vec::new());
     let begins = masked(Opcode::Binary, &[0; 100])[..50].to_vec();
-    for way in WAYS {
+    for &way in WAYS {
         let with = |set: fn(Timeouts) -> Timeouts| {
             move |server: Server| server.config(timeouts(set)).keepalive(None)
         };
