@@ -54,7 +54,10 @@ async fn recovered(crowd: &Crowd, since: Instant, what: &str) -> Result<(), Stri
     while crowd.waiting_since(since) > 0 {
         if since.elapsed() > RECOVERY {
             let waiting = crowd.waiting_since(since);
-            return Err(format!("{what}: {waiting} clients had no answer for {RECOVERY:?}"));
+            let trouble = crowd.trouble_since(since);
+            return Err(format!(
+                "{what}: {waiting} clients had no answer for {RECOVERY:?}: {trouble}"
+            ));
         }
         sleep(Duration::from_millis(20)).await;
     }

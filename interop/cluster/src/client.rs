@@ -60,6 +60,15 @@ pub(crate) struct State {
     /// The number of its own message that came last.
     pub(crate) own: u64,
     pub(crate) last_ack: Option<Instant>,
+    /// What went wrong last.
+    pub(crate) trouble: String,
+}
+
+impl State {
+    /// Whether it has had no answer since then.
+    pub(crate) fn waits_since(&self, time: Instant) -> bool {
+        self.last_ack.is_none_or(|ack| ack < time)
+    }
 }
 
 impl Client {
@@ -72,10 +81,14 @@ impl Client {
                     pause = Duration::from_millis(100);
                     self.common.findings.borrow_mut().connections += 1;
                     self.state.borrow_mut().is_sent = false;
-                    // However it ended: the next connection goes on.
-                    let _ = self.talk(socket).await;
+                    // However it ended, the next connection goes on.
+                    let ended = self.talk(socket).await;
+                    self.state.borrow_mut().trouble = format!("{ended:?}");
                 }
-                Ok(Err(_)) | Err(_) => pause = (pause * 2).min(Duration::from_secs(1)),
+                refused => {
+                    self.state.borrow_mut().trouble = format!("{:?}", refused.map(drop));
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
             }
             // Not all at the same time.
             let own = u32::try_from(self.name.len() % 7).unwrap_or_default();
@@ -174,6 +187,7 @@ impl Client {
             }
             "error" => {
                 findings.refused += 1;
+                state.trouble = message.to_string();
                 return Some(Duration::from_millis(300));
             }
             "gap" => findings.wrong.push(format!("{}: {message}", self.name)),

@@ -29,8 +29,13 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// How many clients have had no answer since then.
     pub(crate) fn waiting_since(&self, time: Instant) -> usize {
-        let waits = |state: &State| state.last_ack.is_none_or(|ack| ack < time);
-        self.clients.iter().filter(|it| waits(&it.0.borrow())).count()
+        self.clients.iter().filter(|it| it.0.borrow().waits_since(time)).count()
+    }
+
+    /// What went wrong for the first of them.
+    pub(crate) fn trouble_since(&self, time: Instant) -> String {
+        let mut waiting = self.clients.iter().filter(|it| it.0.borrow().waits_since(time));
+        waiting.next().map(|it| it.0.borrow().trouble.clone()).unwrap_or_default()
     }
 }
 
