@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::log::{Log, Place};
 
+/// The longest latency that is told apart, in microseconds.
+pub(crate) const HOUR: u64 = 3_600_000_000;
 /// A connection without an answer for this time is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -55,6 +57,7 @@ pub(crate) struct State {
     /// connection.
     pub(crate) pending: Option<u64>,
     is_sent: bool,
+    is_signed_in: bool,
     sent: u64,
     pub(crate) acknowledged: u64,
     /// The number of its own message that came last.
@@ -65,6 +68,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// A new connection begins.
+    fn begin(&mut self) {
+        (self.is_sent, self.is_signed_in) = (false, false);
+    }
+
     /// Whether it has had no answer since then.
     pub(crate) fn waits_since(&self, time: Instant) -> bool {
         self.last_ack.is_none_or(|ack| ack < time)
@@ -80,7 +88,7 @@ impl Client {
                 Ok(Ok(socket)) => {
                     pause = Duration::from_millis(100);
                     self.common.findings.borrow_mut().connections += 1;
-                    self.state.borrow_mut().is_sent = false;
+                    self.state.borrow_mut().begin();
                     // However it ended, the next connection goes on.
                     let ended = self.talk(socket).await;
                     self.state.borrow_mut().trouble = format!("{ended:?}");
@@ -108,7 +116,6 @@ impl Client {
     }
 
     async fn talk(&self, mut socket: WebSocket<Stream>) -> Result<(), Error> {
-        socket.send(json!({ "type": "username", "name": self.name }).to_string()).await?;
         let mut next = Instant::now();
         let mut answered = Instant::now();
         loop {
@@ -129,6 +136,10 @@ impl Client {
                 () = sleep_until(until) => {
                     if is_waiting {
                         return Ok(());
+                    }
+                    if !std::mem::replace(&mut self.state.borrow_mut().is_signed_in, true) {
+                        let name = json!({ "type": "username", "name": self.name });
+                        socket.queue(name.to_string())?;
                     }
                     let Some(text) = self.next() else {
                         next = Instant::now() + Duration::from_millis(100);
@@ -187,6 +198,8 @@ impl Client {
             }
             "error" => {
                 findings.refused += 1;
+                // What is wrong is the name, unless the same message may be accepted later.
+                state.is_signed_in &= !text("key").is_empty() && message["retry"] == true;
                 state.trouble = message.to_string();
                 return Some(Duration::from_millis(300));
             }

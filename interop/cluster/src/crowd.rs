@@ -9,7 +9,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use crate::chaos;
-use crate::client::{Client, Common, Findings, State};
+use crate::client::{Client, Common, Findings, HOUR, State};
 use crate::log::Log;
 use crate::parts::Parts;
 use crate::wires::Wires;
@@ -69,7 +69,7 @@ async fn enter(clients: usize, rooms: usize, parts: &Parts) -> Crowd {
         repeated: 0,
         refused: 0,
         connections: 0,
-        latency: Histogram::new(2).unwrap(),
+        latency: Histogram::new_with_max(HOUR, 2).unwrap(),
         writing: true,
     };
     let common = Rc::new(Common { epoch: Instant::now(), findings: RefCell::new(findings) });

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
+use crate::client::HOUR;
 use crate::parts::Parts;
 use crate::program::cpu;
 
@@ -46,7 +47,7 @@ pub(crate) async fn run(
         entered: Cell::new(0),
         left: Cell::new(0),
         delivered: Cell::new(0),
-        latency: RefCell::new(Histogram::new(2)?),
+        latency: RefCell::new(Histogram::new_with_max(HOUR, 2)?),
         rate: Cell::new(0),
     });
     LocalSet::new().run_until(measure(clients, rooms, &parts, &common)).await
