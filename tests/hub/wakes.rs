@@ -69,6 +69,11 @@ fn state_wakes_a_new_subscriber_once() {
     let state = || ["1", "2"].map(EncodedMessage::new);
     let _subscription = hub.topic("news").subscribe_with(&peer.subscriber, state);
     assert_eq!(peer.woken(), 1);
+
+    // Also if the state does not fit.
+    let peer = Peer::new(Budget::new(0));
+    let _subscription = hub.topic("news").subscribe_with(&peer.subscriber, state);
+    assert_eq!((peer.woken(), peer.received()), (1, vec!["close 1013 too slow".to_owned()]));
 }
 
 #[test]
