@@ -155,6 +155,7 @@ fn clients_during_a_drain_are_counted_and_its_code_too() {
         assert_counts(way.0, &server.handle, refused);
         let handle = server.handle.clone();
         stream.write_all(&masked_close(1012)).unwrap();
+        drop(stream);
         server.join();
         let closed = "connected 2, accepted 1, refused.draining 1, \
             close_sent.1012 1, close_received.1012 1";
