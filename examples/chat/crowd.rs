@@ -1,46 +1,44 @@
-//! Fan-out: what all visitors of a room get. Only this file queues one message to many.
+//! Fan-out: what all visitors of a room get. Only this file sends one message to many.
 
 use std::collections::BTreeMap;
 
-use sansock::net::{Error, Writer};
-use sansock::{CloseCode, EncodedMessage, SendError};
+use sansock::EncodedMessage;
+use sansock::hub::{Subscriber, Subscription, Topic};
 
 /// The visitors who get what is published.
-#[derive(Default)]
 pub(crate) struct Crowd {
-    writers: BTreeMap<u64, Writer>,
+    topic: Topic,
+    subscriptions: BTreeMap<u64, (Subscriber, Subscription)>,
 }
 
 impl Crowd {
+    pub(crate) fn new(topic: Topic) -> Self {
+        Self { topic, subscriptions: BTreeMap::new() }
+    }
+
     /// Adds a visitor, which gets whatever is published from now on.
-    pub(crate) fn join(&mut self, id: u64, writer: Writer) {
-        self.writers.insert(id, writer);
+    pub(crate) fn join(&mut self, id: u64, inbox: &Subscriber) {
+        let subscription = self.topic.subscribe(inbox);
+        self.subscriptions.insert(id, (inbox.clone(), subscription));
     }
 
     pub(crate) fn leave(&mut self, id: u64) {
-        self.writers.remove(&id);
+        self.subscriptions.remove(&id);
     }
 
-    /// Queues a message for all, removes those whose buffer is full, and returns their ids.
+    /// Sends a message to all, and returns the ids of those who are closed because they read too
+    /// slowly.
     pub(crate) fn publish(&mut self, message: &EncodedMessage) -> Vec<u64> {
-        let mut lost = Vec::new();
-        self.writers.retain(|id, writer| {
-            let stays = tell(writer, message);
-            if !stays {
-                lost.push(*id);
-            }
-            stays
-        });
-        lost
+        if self.topic.publish_encoded(message).closed == 0 {
+            return Vec::new();
+        }
+        let closed = self.subscriptions.iter().filter(|(_, (inbox, _))| inbox.is_closed());
+        closed.map(|(id, _)| *id).collect()
     }
 }
 
-/// Queues a message, which another thread writes. `false` if the visitor must be closed.
-pub(crate) fn tell(writer: &Writer, message: &EncodedMessage) -> bool {
-    let result = writer.queue_encoded(message);
-    if matches!(result, Err(Error::Send(SendError::BufferFull { .. }))) {
-        // A visitor that reads again learns why it was closed.
-        let _ = writer.queue_close(CloseCode::TRY_AGAIN_LATER, "you read too slowly");
-    }
-    result.is_ok()
+/// Sends a message to one visitor. `false` if it is closed, because it reads too slowly.
+pub(crate) fn tell(inbox: &Subscriber, message: &EncodedMessage) -> bool {
+    inbox.send(message);
+    !inbox.is_closed()
 }

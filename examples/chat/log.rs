@@ -6,6 +6,7 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 use sansock::EncodedMessage;
+use sansock::hub::Budget;
 
 use crate::options::LogOptions;
 
@@ -57,20 +58,29 @@ pub(crate) struct Log {
     entries: VecDeque<Entry>,
     bytes: usize,
     last: Id,
-    /// The message before the oldest one that is here; 0-0 if there was none.
-    dropped: Id,
+    /// The message before the oldest one that is here, if that is known; 0-0 if there was none.
+    dropped: Option<Id>,
     /// The number of the newest message.
     number: u64,
     limits: LogOptions,
 }
 
-/// What an entry takes beside its frame, about.
-const OVERHEAD: usize = 100;
-
 impl Log {
     pub(crate) fn new(limits: LogOptions) -> Self {
         let start = Id::default();
-        Self { entries: VecDeque::new(), bytes: 0, last: start, dropped: start, number: 0, limits }
+        Self {
+            entries: VecDeque::new(),
+            bytes: 0,
+            last: start,
+            dropped: Some(start),
+            number: 0,
+            limits,
+        }
+    }
+
+    /// Forgets all messages. The next one may be any.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.limits);
     }
 
     /// The id of the newest message; 0-0 if there was none.
@@ -85,6 +95,9 @@ impl Log {
 
     /// Adds a message, and drops the oldest beyond the limits. The newest one always stays.
     pub(crate) fn push(&mut self, entry: Entry) {
+        if self.entries.is_empty() {
+            self.dropped = (entry.number == 1).then_some(Id::default());
+        }
         self.last = entry.id;
         self.number = entry.number;
         self.bytes += size(&entry);
@@ -94,7 +107,7 @@ impl Log {
         {
             let Some(oldest) = self.entries.pop_front() else { return };
             self.bytes -= size(&oldest);
-            self.dropped = oldest.id;
+            self.dropped = Some(oldest.id);
         }
     }
 
@@ -107,7 +120,7 @@ impl Log {
     pub(crate) fn after(&self, id: Id) -> Replay<'_> {
         let start = self.entries.partition_point(|entry| entry.id <= id);
         let before = start.checked_sub(1).and_then(|before| self.entries.get(before));
-        let is_known = id == before.map_or(self.dropped, |entry| entry.id);
+        let is_known = Some(id) == before.map_or(self.dropped, |entry| Some(entry.id));
         let first = start.max(self.entries.len().saturating_sub(self.limits.resume));
         self.replay(!is_known || first > start, first)
     }
@@ -125,5 +138,6 @@ pub(crate) struct Replay<'l> {
 }
 
 fn size(entry: &Entry) -> usize {
-    entry.frame.as_bytes().len() + OVERHEAD
+    // As in a visitor's inbox, which must hold all.
+    entry.frame.size() + Budget::OVERHEAD
 }

@@ -12,6 +12,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use sansock::handshake::{Answer, HandshakeError, OriginPolicy, Rejection, RequestError};
 use sansock::net::{self, Incoming, ServerError};
@@ -26,6 +27,7 @@ mod bucket;
 #[path = "../command_line/mod.rs"]
 mod command_line;
 mod crowd;
+mod link;
 #[path = "../command_line/listen.rs"]
 mod listen;
 mod log;
@@ -71,18 +73,20 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let server = server.origins(OriginPolicy::Any).on_error(report);
     let handle = server.handle();
     listen::end_with_signals(&server, options.drain)?;
-    let rooms = Rooms::start(options.rooms)?;
+    let rooms = Rooms::start(options.rooms, options.redis)?;
     println!("the chat is at http{s}://{}/", server.local_addr());
     let others = OriginPolicy::List(options.origins);
+    let of_visitors = Arc::clone(&rooms);
     server.run(move |incoming| {
         let peer = incoming.peer_addr();
-        if let Some(answer) = metrics::answer_plain(incoming.request(), &handle) {
+        if let Some(answer) = metrics::answer_plain(incoming.request(), &handle, &of_visitors) {
             return Ok(incoming.reject(&answer)?);
         }
-        serve(incoming, &others, &rooms, options.rate)
+        serve(incoming, &others, &of_visitors, options.rate)
             .inspect_err(|error| eprintln!("{peer}: {error}"))?;
         Ok(())
     })?;
+    rooms.finish();
     Ok(())
 }
 

@@ -6,18 +6,29 @@ use std::time::{Duration, Instant};
 
 use sansock::counts::{CloseCodes, ServerCounts};
 use sansock::handshake::{Rejection, Request};
+use sansock::hub::HubCounts;
 use sansock::net::ServerHandle;
+
+use crate::rooms::Rooms;
 
 /// How long it takes to queue a visitor's text for everybody in the room.
 pub(crate) static PUBLISH: Histogram = Histogram::new();
 
 /// The answer to a plain request for one of the two paths.
-pub(crate) fn answer_plain(request: Request<'_>, server: &ServerHandle) -> Option<Rejection> {
+pub(crate) fn answer_plain(
+    request: Request<'_>,
+    server: &ServerHandle,
+    rooms: &Rooms,
+) -> Option<Rejection> {
     if request.is_websocket() {
         return None;
     }
     let (status, kind, body) = match request.path() {
-        "/metrics" => (200, "text/plain; version=0.0.4; charset=utf-8", text(&server.counts())),
+        "/metrics" => (
+            200,
+            "text/plain; version=0.0.4; charset=utf-8",
+            text(&server.counts(), &rooms.counts()),
+        ),
         "/healthz" if server.is_draining() => (503, PLAIN, "draining\n".into()),
         "/healthz" => (200, PLAIN, "ok\n".into()),
         _ => return None,
@@ -30,11 +41,12 @@ pub(crate) fn answer_plain(request: Request<'_>, server: &ServerHandle) -> Optio
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// All metrics.
-fn text(counts: &ServerCounts) -> String {
+fn text(counts: &ServerCounts, hub: &HubCounts) -> String {
     let mut text = Text::default();
     clients(&mut text, counts);
     ends(&mut text, counts);
     messages(&mut text, counts);
+    published(&mut text, hub);
     let help = "How long it takes to queue a text for all in the room.";
     text.histogram("chat_publish_seconds", help, &PUBLISH);
     text.0
@@ -98,6 +110,30 @@ fn messages(text: &mut Text, counts: &ServerCounts) {
     for (direction, traffic) in directions {
         let labels = [("direction", direction)];
         text.sample("sansock_wire_bytes_total", &labels, traffic.wire_bytes);
+    }
+}
+
+fn published(text: &mut Text, hub: &HubCounts) {
+    let gauges = [
+        ("sansock_hub_topics", "Rooms that are in use.", hub.topics),
+        ("sansock_hub_subscriptions", "Visitors in rooms.", hub.subscriptions),
+        ("sansock_hub_waiting_messages", "Messages that wait for slow visitors.", hub.waiting),
+        ("sansock_hub_waiting_bytes", "What they count against --buffer.", hub.waiting_bytes),
+        ("sansock_hub_fullest_bytes", "The most that waits for one visitor.", hub.fullest_bytes),
+    ];
+    for (name, help, value) in gauges {
+        text.family(name, "gauge", help);
+        text.sample(name, &[], value);
+    }
+    let counters = [
+        ("sansock_hub_published_total", "Messages to all of a room.", hub.published),
+        ("sansock_hub_published_bytes_total", "Bytes of their frames.", hub.published_bytes),
+        ("sansock_hub_accepted_total", "How often a visitor had room for one.", hub.accepted),
+        ("sansock_hub_dropped_total", "Messages that were not sent to a visitor.", hub.dropped),
+        ("sansock_hub_closed_total", "Visitors that were closed as too slow.", hub.closed),
+    ];
+    for (name, help, value) in counters {
+        text.counter(name, help, value);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Names: which are allowed, and which look the same to a reader.
 
 use std::collections::BTreeMap;
+use std::iter;
 
+use sansock::handshake::random_nonce;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::GeneralSecurityProfile as _;
@@ -9,6 +11,9 @@ use unicode_security::confusable_detection::skeleton;
 
 /// Longest name, in characters.
 pub(crate) const MAX_NAME: usize = 32;
+/// Up to which number names are tried one after the other, and how many after that.
+const MAX_TRIES: u64 = 20;
+const TRIES_AT_RANDOM: usize = 10;
 /// Most combining marks in a row: more write over other lines.
 const MAX_MARKS: usize = 2;
 
@@ -50,6 +55,26 @@ fn look(name: &str) -> String {
     folded.chars().filter(|it| !it.is_whitespace()).collect()
 }
 
+/// The names for one who wants this one, each with its look, which must differ from all others.
+pub(crate) fn candidates(wish: &str) -> Vec<(String, String)> {
+    let numbers = (2..=MAX_TRIES).chain(iter::repeat_with(random_number).take(TRIES_AT_RANDOM));
+    let numbered = numbers.map(|number| with_number(wish, number));
+    let names = iter::once(wish.to_owned()).chain(numbered);
+    names.map(|name| (name.clone(), look(&name))).collect()
+}
+
+/// Six digits.
+fn random_number() -> u64 {
+    u64::from_be_bytes(random_nonce().first_chunk().copied().unwrap_or_default()) % 900_000
+        + 100_000
+}
+
+/// Returns the name with a number behind it, cut so that it stays within its limit.
+fn with_number(wish: &str, number: u64) -> String {
+    let suffix = number.to_string();
+    wish.chars().take(MAX_NAME - suffix.len()).chain(suffix.chars()).collect()
+}
+
 /// The names in use, by their looks, and who has them.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -68,10 +93,8 @@ impl Names {
         }
         while self.holder(&name).is_some() {
             let number = self.numbers.entry(look(wish)).or_insert(2);
-            let suffix = number.to_string();
+            name = with_number(wish, *number);
             *number += 1;
-            name = wish.chars().take(MAX_NAME - suffix.len()).collect();
-            name += &suffix;
         }
         self.taken.insert(look(&name), visitor);
         name

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use lexopt::Arg;
+use lexopt::{Arg, ValueExt as _};
+use redis::IntoConnectionInfo as _;
 use sansock::drain::Drain;
 use sansock::handshake::{Host, HostPolicy, InvalidHost, Origin};
-use sansock::{Config, Keepalive, Limits, Timeouts};
+use sansock::hub::{Budget, WhenFull};
+use sansock::{CloseCode, Config, Keepalive, Limits, Timeouts};
 
 use crate::listen::Listen;
 use crate::values::value;
@@ -37,6 +39,8 @@ Options:
                          sent twice is known; default 600
   --keepalive SECONDS    send a Ping after this time of silence, and allow the same time for the
                          answer; default 20
+  --redis URL            have the rooms in Redis, so that several processes serve them, such as
+                         redis://127.0.0.1:6379/; default: in this process
   --grace SECONDS        how long after a signal the health check fails before the first visitor is
                          closed; default 0
   --spread SECONDS       over which time the visitors are closed then; default 0: all at once
@@ -70,6 +74,7 @@ pub(crate) struct Options {
     keepalive: Duration,
     pub(crate) drain: Drain,
     pub(crate) rooms: RoomOptions,
+    pub(crate) redis: Option<redis::Client>,
 }
 
 /// What concerns rooms.
@@ -80,6 +85,8 @@ pub(crate) struct RoomOptions {
     /// How long one is kept without visitors, and the keys of a client without messages.
     pub(crate) keep: Duration,
     pub(crate) log: LogOptions,
+    /// How much may wait for a visitor.
+    pub(crate) budget: Budget,
 }
 
 /// How much of its messages a room has at hand.
@@ -114,7 +121,9 @@ impl Options {
                 limit: 1000,
                 keep: Duration::from_secs(600),
                 log: LogOptions { history: 100, resume: 1000, bytes: 0 },
+                budget: Budget::default(),
             },
+            redis: None,
         };
         while let Some(argument) = arguments.next()? {
             match argument {
@@ -140,6 +149,8 @@ impl Options {
         }
         // The other half is for what is said meanwhile.
         options.rooms.log.bytes = options.buffer / 2;
+        let too_slow = WhenFull::Close(CloseCode::TRY_AGAIN_LATER, "you read too slowly");
+        options.rooms.budget = Budget::new(options.buffer).when_full(too_slow);
         options.listen.check()?;
         Ok(Some(options))
     }
@@ -155,6 +166,10 @@ impl Options {
             "resume" => self.rooms.log.resume = entries(arguments, name)?,
             "rooms" => self.rooms.limit = value::<NonZeroUsize>(arguments, name)?.get(),
             "keep" => self.rooms.keep = seconds(arguments, name)?,
+            "redis" => {
+                let client = open_redis(&arguments.value()?.string()?);
+                self.redis = Some(client.map_err(|error| format!("--redis: {error}"))?);
+            }
             "keepalive" => self.keepalive = seconds(arguments, name)?,
             "grace" => self.drain.grace = seconds_or_none(arguments, name)?,
             "spread" => self.drain.spread = seconds_or_none(arguments, name)?,
@@ -184,6 +199,14 @@ fn entries(arguments: &mut lexopt::Parser, option: &str) -> Result<usize, lexopt
         return Err(format!("--{option}: at most {MAX_ENTRIES}").into());
     }
     Ok(entries)
+}
+
+/// Parses the URL of a Redis server.
+fn open_redis(url: &str) -> redis::RedisResult<redis::Client> {
+    let info = url.into_connection_info()?;
+    // The commands that name this client would each have the time that connecting may take.
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    redis::Client::open(info.set_redis_settings(settings))
 }
 
 fn seconds(arguments: &mut lexopt::Parser, option: &str) -> Result<Duration, lexopt::Error> {

@@ -80,6 +80,17 @@ function pumpIn(milliseconds) {
   sending = setTimeout(pump, milliseconds);
 }
 
+// What was refused for now: the name, or else the first message.
+function goOn() {
+  if (!signedIn && name && socket.readyState === WebSocket.OPEN) signIn();
+  pump();
+}
+
+function retryIn(milliseconds) {
+  clearTimeout(sending);
+  sending = setTimeout(goOn, milliseconds);
+}
+
 function acknowledged() {
   outbox.shift();
   if (!$("waiting").hidden) showWaiting();
@@ -94,6 +105,10 @@ function receive(message) {
       break;
     case "gap":
       add("gap", message.text, message.date);
+      break;
+    case "status":
+      add(message.available ? "notice" : "error", message.text, message.date);
+      if (message.available) goOn();
       break;
     case "ack":
       if (outbox[0]?.key === message.key) acknowledged();
@@ -126,7 +141,7 @@ function receive(message) {
     case "error":
       if (message.retry) {
         showWaiting(message.text);
-        pumpIn(RETRY);
+        retryIn(RETRY);
         break;
       }
       if (message.key && outbox[0]?.key === message.key) acknowledged();

@@ -53,8 +53,14 @@ impl Client {
     }
 
     /// What a connection is called that says nothing. No client can call itself so.
-    pub(crate) fn unnamed(visitor: u64) -> Self {
-        Self(format!(":{visitor}"))
+    pub(crate) fn unnamed(connection: &str) -> Self {
+        Self(format!(":{connection}"))
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 

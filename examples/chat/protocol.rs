@@ -12,6 +12,7 @@
 //! | server | `userlist`, `users` | to all, when it has changed |
 //! | server | `error`, `text`, `key`, `retry` | why your message was ignored |
 //! | server | `room`, `room`, `last`, `replay` | where you are; so many messages of before follow |
+//! | server | `status`, `available`, `text` | whether messages can be stored, when that changes |
 //! | server | `gap`, `after` | messages that came after this one are not among those that follow |
 //!
 //! The `id` of a message says where it stands in its room: `1700000000000-0`, milliseconds and a
@@ -138,9 +139,17 @@ pub(crate) fn error(refusal: &Refusal) -> EncodedMessage {
     let mut message = json!({ "type": "error", "text": refusal.text });
     if let Some(key) = &refusal.key {
         message["key"] = key.as_str().into();
+    }
+    if refusal.key.is_some() || refusal.may_retry {
         message["retry"] = refusal.may_retry.into();
     }
     encode(message)
+}
+
+/// Whether messages can be stored, or why they cannot.
+pub(crate) fn status(trouble: Option<&str>) -> EncodedMessage {
+    let text = trouble.unwrap_or("messages can be stored again");
+    encode(json!({ "type": "status", "available": trouble.is_none(), "text": text }))
 }
 
 pub(crate) fn ack(key: &str, id: Id) -> EncodedMessage {

@@ -1,10 +1,14 @@
 //! The rooms: found by name, bounded in number, and freed when they are empty.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sansock::hub::{Hub, HubCounts};
+
+use crate::link::Link;
 use crate::options::RoomOptions;
 use crate::place::{Refused, RoomName};
 use crate::room::Room;
@@ -15,16 +19,31 @@ const LIST_INTERVAL: Duration = Duration::from_millis(50);
 /// How often the rooms are searched for those that are empty for long.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long an empty room is followed that is in Redis.
+const REPLICA_KEPT: Duration = Duration::from_secs(10);
+
 pub(crate) struct Rooms {
     options: RoomOptions,
     by_name: Mutex<BTreeMap<RoomName, Arc<Room>>>,
     herald: Arc<Herald>,
+    hub: Hub,
+    /// `None` if the rooms are in this process alone.
+    link: Option<Arc<Link>>,
 }
 
 impl Rooms {
     /// There are no rooms until visitors come. Starts the thread that looks after them.
-    pub(crate) fn start(options: RoomOptions) -> std::io::Result<Arc<Self>> {
-        let rooms = Arc::new(Self { options, by_name: Mutex::default(), herald: Arc::default() });
+    pub(crate) fn start(
+        options: RoomOptions,
+        redis: Option<redis::Client>,
+    ) -> io::Result<Arc<Self>> {
+        let (link, unstarted) = redis.map(|client| Link::new(client, options.keep)).unzip();
+        let herald = Arc::default();
+        let rooms =
+            Arc::new(Self { options, by_name: Mutex::default(), herald, hub: Hub::new(), link });
+        if let (Some(link), Some(unstarted)) = (&rooms.link, unstarted) {
+            link.start(unstarted, &rooms)?;
+        }
         let herald = Arc::clone(&rooms);
         thread::Builder::new().name("herald".into()).spawn(move || herald.look_after())?;
         Ok(rooms)
@@ -42,13 +61,36 @@ impl Rooms {
             let oldest = empty.min_by_key(|(_, room)| room.left()).map(|(name, _)| name.clone());
             by_name.remove(&oldest.ok_or(Refused::Rooms(self.options.limit))?);
         }
-        let room = Arc::new(Room::new(name.clone(), self.options, Arc::clone(&self.herald)));
+        let (herald, link) = (Arc::clone(&self.herald), self.link.clone());
+        let topic = self.hub.topic(&name.to_string());
+        let room = Arc::new(Room::new(name.clone(), self.options, herald, topic, link));
         by_name.insert(name.clone(), Arc::clone(&room));
+        if let Some(link) = &self.link {
+            link.follow();
+        }
         Ok(room)
+    }
+
+    /// What was sent to all visitors of a room, and what waits for them.
+    pub(crate) fn counts(&self) -> HubCounts {
+        self.hub.counts()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Room>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Waits until what visitors did last is stored, for a moment at most.
+    pub(crate) fn finish(&self) {
+        if let Some(link) = &self.link {
+            link.finish();
+        }
     }
 
     /// Sends the lists of users that have changed, and frees rooms.
     fn look_after(&self) {
+        // What is in Redis is not lost here.
+        let keep = if self.link.is_some() { REPLICA_KEPT } else { self.options.keep };
         let mut next_sweep = Instant::now() + SWEEP_INTERVAL;
         loop {
             for room in self.herald.wait_until(next_sweep) {
@@ -58,7 +100,7 @@ impl Rooms {
             let now = Instant::now();
             if now >= next_sweep {
                 next_sweep = now + SWEEP_INTERVAL;
-                let is_old = |room: &Room| now.duration_since(room.left()) >= self.options.keep;
+                let is_old = |room: &Room| now.duration_since(room.left()) >= keep;
                 self.lock().retain(|_, room| !(is_empty(room) && is_old(room)));
             }
         }

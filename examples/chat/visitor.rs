@@ -24,7 +24,7 @@ pub(crate) fn attend(
     rate: NonZeroU32,
 ) -> Result<(), Error> {
     let (mut reader, writer) = socket.split()?;
-    let seat = room.enter(place, writer.clone());
+    let seat = room.enter(place, &writer);
     let mut bucket = Bucket::new(rate, Instant::now());
     let mut too_many = 0;
     while let Some(event) = reader.next_event()? {
@@ -52,8 +52,7 @@ pub(crate) fn attend(
 
 fn act(seat: &Seat, message: Message<'_>) -> Result<(), Refusal> {
     match Request::parse(message)? {
-        Request::SignIn { name } => seat.sign_in(&name),
-        Request::Say { text, key } => PUBLISH.time(|| seat.say(&text, key))?,
+        Request::SignIn { name } => seat.sign_in(name),
+        Request::Say { text, key } => PUBLISH.time(|| seat.say(text, key)),
     }
-    Ok(())
 }

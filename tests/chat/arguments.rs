@@ -19,6 +19,7 @@ fn it_has_help() {
             "--rooms",
             "--keep ",
             "--keepalive",
+            "--redis",
             "--grace",
             "--spread",
             "/metrics",
@@ -33,7 +34,7 @@ fn it_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&[&str], &str); 14] = [
+    let wrong: [(&[&str], &str); 16] = [
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
         // An address to listen on, but no page can name its host so: browsers write 127.0.0.1.
@@ -46,6 +47,8 @@ fn wrong_arguments_are_named_and_end_with_2() {
         (&["--keepalive", "x"], "--keepalive"),
         (&["--history", "10001"], "10000"),
         (&["--resume", "10001"], "10000"),
+        (&["--redis", "http://127.0.0.1/"], "--redis"),
+        (&["--redis", "rediss://127.0.0.1/"], "--redis"),
         (&["--rooms", "0"], "--rooms"),
         (&["--keep", "0"], "--keep"),
         (&["--cert", "cert.pem"], "--key"),

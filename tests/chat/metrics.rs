@@ -186,7 +186,7 @@ fn the_health_check_fails_before_the_first_visitor_is_closed() {
     let (head, body) = chat.get("/healthz");
     assert!(head.starts_with("HTTP/1.1 200") && body == "ok\n", "{head}");
     let visitor = chat.join("Mary");
-    chat.signal();
+    chat.signal("-INT");
     let start = Instant::now();
     let health = || chat.get("/healthz").0;
     while health().starts_with("HTTP/1.1 200") {

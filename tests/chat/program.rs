@@ -96,20 +96,21 @@ impl Chat {
 
     #[cfg(unix)]
     pub(crate) fn interrupt(&mut self) -> Option<i32> {
-        self.signal();
+        self.signal("-INT");
         self.wait()
-    }
-
-    #[cfg(unix)]
-    pub(crate) fn signal(&self) {
-        let pid = self.program.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     }
 
     /// Waits for the end of the program, and returns its exit code.
     #[cfg(unix)]
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.program.wait().unwrap().code()
+    }
+
+    /// Sends a signal, such as `-INT`.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.program.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 }
 

@@ -1,0 +1,25 @@
+-- Stores a message, once for each key of a client, and returns its id.
+--
+-- log:  the room's messages, numbered without a gap.
+-- seen: the ids and keys of the client's last messages, the newest first.
+local log, seen = KEYS[1], KEYS[2]
+local name, text, key = ARGV[1], ARGV[2], ARGV[3]
+local length, ttl, keys, keep = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
+if key ~= "" then
+  for _, stored in ipairs(redis.call("LRANGE", seen, 0, -1)) do
+    local id, of_key = string.match(stored, "^(%S+) (.*)$")
+    if of_key == key then return id end
+  end
+end
+if name == "" then return "" end
+local newest = redis.call("XREVRANGE", log, "+", "-", "COUNT", 1)[1]
+local number = newest and newest[2][2] + 1 or 1
+local id = redis.call("XADD", log, "MAXLEN", "~", length, "*",
+  "number", string.format("%d", number), "name", name, "text", text)
+redis.call("EXPIRE", log, ttl)
+if key ~= "" then
+  redis.call("LPUSH", seen, id .. " " .. key)
+  redis.call("LTRIM", seen, 0, keys - 1)
+  redis.call("EXPIRE", seen, keep)
+end
+return id

@@ -1,0 +1,245 @@
+//! Sends what visitors of this process do, and says again and again that they are here.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult, Value, cmd};
+
+use super::scripts::{self, LEASE, Message, Scripts};
+use super::{Command, DEADLINE, Link, Queued, RETRY, Side, ask, ask_one, parse};
+use crate::names::candidates;
+use crate::rooms::Rooms;
+
+/// How many commands are sent before the answer to the first is read.
+const BATCH: usize = 64;
+/// The time between two renewals of the leases: two may fail.
+const REFRESH: Duration = Duration::from_secs(LEASE.as_secs() / 3);
+/// How many users are renewed in one step, for which Redis does nothing else.
+const USERS: usize = 500;
+
+/// The writer's thread.
+pub(super) fn run(link: &Link, rooms: &Rooms, queue: &Receiver<Queued>) {
+    let now = Instant::now();
+    let mut writer =
+        Writer { link, rooms, queue, session: None, next_attempt: now, next_refresh: now };
+    loop {
+        writer.maintain();
+        match queue.recv_timeout(writer.time_left()) {
+            Ok(first) => {
+                let more = queue.try_iter().take(BATCH - 1);
+                writer.serve([first].into_iter().chain(more).collect());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+struct Writer<'w> {
+    link: &'w Link,
+    rooms: &'w Rooms,
+    queue: &'w Receiver<Queued>,
+    session: Option<Session>,
+    next_attempt: Instant,
+    next_refresh: Instant,
+}
+
+/// A connection, and the scripts that Redis knows on it.
+struct Session {
+    connection: Connection,
+    scripts: Scripts,
+}
+
+impl Writer<'_> {
+    fn time_left(&self) -> Duration {
+        let next = if self.session.is_some() { self.next_refresh } else { self.next_attempt };
+        next.saturating_duration_since(Instant::now())
+    }
+
+    /// Connects if it is time to, and renews the leases if it is time for that.
+    fn maintain(&mut self) {
+        if self.session.is_none() && Instant::now() >= self.next_attempt {
+            match self.open() {
+                Ok(session) => {
+                    self.session = Some(session);
+                    self.next_refresh = Instant::now();
+                    self.link.report(self.rooms, Side::Writer, Ok(()));
+                }
+                Err(error) => self.fail(&error),
+            }
+        }
+        if self.session.is_some() && Instant::now() >= self.next_refresh {
+            self.next_refresh = Instant::now() + REFRESH;
+            match self.refresh() {
+                Ok(()) => self.link.report(self.rooms, Side::Writer, Ok(())),
+                Err(error) => self.fail(&error),
+            }
+        }
+    }
+
+    fn open(&self) -> RedisResult<Session> {
+        let mut connection = self.link.connect()?;
+        let scripts = Scripts::load(&mut connection)?;
+        Ok(Session { connection, scripts })
+    }
+
+    /// Gives the connection up.
+    fn fail(&mut self, error: &RedisError) {
+        self.session = None;
+        self.next_attempt = Instant::now() + RETRY;
+        self.link.report(self.rooms, Side::Writer, Err(error));
+        // Nothing is added any more, and what waits does not wait for the attempts to connect.
+        let reason = self.link.unavailable();
+        for Queued { command, .. } in self.queue.try_iter() {
+            command.refuse(&reason);
+        }
+    }
+
+    /// Does what visitors want, in their order.
+    fn serve(&mut self, batch: Vec<Queued>) {
+        let mut run = Vec::new();
+        for Queued { command, deadline } in batch {
+            // A message has the name that the visitor has by then.
+            if run.iter().any(|(before, _)| is_name_of(before, &command)) {
+                self.send(mem::take(&mut run));
+            }
+            run.push((command, deadline));
+        }
+        self.send(run);
+    }
+
+    /// Sends commands at once, and then reads the answers.
+    fn send(&mut self, mut run: Vec<(Command, Instant)>) {
+        let now = Instant::now();
+        run.retain(|(command, deadline)| {
+            if *deadline <= now {
+                command.refuse(&format!("Redis at {} is slow", self.link.address()));
+            }
+            *deadline > now
+        });
+        let Some(Session { connection, scripts }) = &mut self.session else {
+            let reason = self.link.unavailable();
+            return run.iter().for_each(|(command, _)| command.refuse(&reason));
+        };
+        let Some(deadline) = run.iter().map(|(_, deadline)| *deadline).min() else { return };
+        let all: Vec<_> = run.iter().map(|(it, _)| encode(self.link, scripts, it)).collect();
+        match ask(connection, &all, deadline.saturating_duration_since(now)) {
+            Ok(answers) => {
+                self.link.report(self.rooms, Side::Writer, Ok(()));
+                self.take(&run, answers);
+            }
+            Err(error) => {
+                self.fail(&error);
+                let reason = if error.is_timeout() {
+                    format!("Redis at {} is slow, send it again", self.link.address())
+                } else {
+                    self.link.unavailable()
+                };
+                for (command, _) in &run {
+                    command.refuse(&reason);
+                }
+            }
+        }
+    }
+
+    /// Tells visitors what has become of what they wanted.
+    fn take(&mut self, run: &[(Command, Instant)], answers: Vec<RedisResult<Value>>) {
+        for ((command, _), answer) in run.iter().zip(answers) {
+            if let Err(error) = answer.and_then(|answer| apply(command, answer)) {
+                command.refuse(&format!("Redis at {} refuses: {error}", self.link.address()));
+                // It has forgotten the scripts, and gets them on the next connection.
+                if error.kind() == ErrorKind::Server(redis::ServerErrorKind::NoScript) {
+                    self.session = None;
+                    self.next_attempt = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Renews the leases of all users here, and signs those in again that were removed because this
+    /// process was stopped or Redis has forgotten them.
+    fn refresh(&mut self) -> RedisResult<()> {
+        for room in self.rooms.all() {
+            let people = room.people();
+            for people in people.chunks(USERS) {
+                let Some(Session { connection, scripts }) = &mut self.session else {
+                    return Ok(());
+                };
+                let users: Vec<_> = people.iter().map(|it| self.link.user(it.visitor)).collect();
+                let refresh = scripts.refresh(room.name(), &users);
+                let lost: Vec<String> = ask_one(connection, refresh, DEADLINE)?;
+                for person in people {
+                    let user = self.link.user(person.visitor);
+                    if lost.contains(&user) {
+                        let names = candidates(&person.name);
+                        let take = scripts.take(room.name(), &user, &person.client, true, &names);
+                        let name: String = ask_one(connection, take, DEADLINE)?;
+                        room.renamed(person.visitor, &person.name, &name);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the first command gives the name that the second one needs.
+fn is_name_of(first: &Command, second: &Command) -> bool {
+    match (first, second) {
+        (Command::SignIn { room, visitor, .. }, Command::Say { room: of, visitor: second, .. }) => {
+            visitor == second && Arc::ptr_eq(room, of)
+        }
+        _ => false,
+    }
+}
+
+fn encode(link: &Link, scripts: &Scripts, command: &Command) -> Cmd {
+    match command {
+        Command::SignIn { room, visitor, client, wish } => {
+            scripts.take(room.name(), &link.user(*visitor), client, false, &candidates(wish))
+        }
+        Command::Say { room, visitor, client, text, key } => scripts.say(&Message {
+            room: room.name(),
+            client,
+            name: &room.name_of(*visitor).unwrap_or_default(),
+            text,
+            key: key.as_deref().unwrap_or_default(),
+            keep: link.keep.as_secs(),
+        }),
+        Command::Leave { room, visitor } => scripts.leave(room.name(), &link.user(*visitor)),
+        Command::List { room } => cmd("HVALS").arg(scripts::key(room.name(), "users")).take(),
+        Command::Follow => scripts::wake(&link.process),
+        Command::Check | Command::Finish(_) => cmd("PING"),
+    }
+}
+
+/// Tells the visitor, or all, what has come of a command.
+fn apply(command: &Command, answer: Value) -> RedisResult<()> {
+    match command {
+        Command::SignIn { room, visitor, wish, .. } => {
+            let name: String = parse(answer)?;
+            room.signed_in(*visitor, wish, &name);
+        }
+        Command::Say { room, visitor, key, .. } => {
+            let id: String = parse(answer)?;
+            match id.parse() {
+                Ok(id) => room.stored(*visitor, key.as_deref(), id),
+                Err(_) => room.sign_in_first(*visitor, key.clone()),
+            }
+        }
+        Command::List { room } => {
+            let users: Vec<String> = parse(answer)?;
+            let mut names: Vec<_> =
+                users.iter().filter_map(|user| user.split('\t').nth(2)).collect();
+            names.sort_unstable();
+            room.show_list(&names);
+        }
+        Command::Finish(done) => {
+            let _ = done.try_send(());
+        }
+        Command::Leave { .. } | Command::Follow | Command::Check => {}
+    }
+    Ok(())
+}
