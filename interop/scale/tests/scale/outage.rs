@@ -201,7 +201,7 @@ fn a_process_that_missed_more_than_redis_has_tells_of_the_gap() {
     texts(&mut bert, "3");
     chats[1].signal("-STOP");
     say_numbers(&mut anna, 4, 20);
-    // What it reads next is not what follows, on a connection that it has and on a new one.
+    // What it reads next is not what follows, with the Redis that it knew and with one that started anew.
     redis.run("XTRIM chat:{lobby}:log MAXLEN 5");
     chats[1].signal("-CONT");
     assert_eq!(texts(&mut bert, "20"), [vec!["gap".into()], numbers(16, 20)].concat());
@@ -212,6 +212,31 @@ fn a_process_that_missed_more_than_redis_has_tells_of_the_gap() {
     redis.restart();
     chats[1].signal("-CONT");
     assert_eq!(texts(&mut bert, "40"), [vec!["gap".into()], numbers(36, 40)].concat());
+}
+
+/// As after a crash without `appendfsync always`, or with a replica that lagged.
+#[test]
+fn a_redis_that_has_lost_the_last_messages_is_a_gap_at_once() {
+    let mut redis = Redis::start();
+    let chats = [chat(&redis), chat(&redis)];
+    let mut anna = join(&chats[0], "a", "Anna");
+    let mut bert = join(&chats[1], "b", "Bert");
+    say_numbers(&mut anna, 1, 3);
+    let copy = redis.copy();
+    let last = say_numbers(&mut anna, 4, 6);
+    texts(&mut bert, "6");
+    redis.kill();
+    redis.restart_with(&copy);
+    // Nothing new is said.
+    bert.until("gap", |_| true);
+    let mut late = chats[1].visit_at(&format!("/?client=c&after={last}"));
+    late.until("gap", |_| true);
+    let mut new = chats[1].visit_at("/?client=d");
+    assert_eq!(texts(&mut new, "3"), numbers(1, 3));
+    insist(&mut anna, "7", "7");
+    for visitor in [&mut bert, &mut late, &mut new] {
+        assert_eq!(texts(visitor, "7"), ["7"]);
+    }
 }
 
 #[test]

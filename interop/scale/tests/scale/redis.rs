@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -40,6 +40,21 @@ impl Redis {
     pub(crate) fn kill(&mut self) {
         self.program.kill().unwrap();
         self.program.wait().unwrap();
+    }
+
+    /// Copies what it has on the disk, and returns where the copy is.
+    pub(crate) fn copy(&self) -> PathBuf {
+        let copy = self.directory.join("copy");
+        copy_all(&self.directory.join("appendonlydir"), &copy);
+        copy
+    }
+
+    /// Starts it again with a copy of what it had before.
+    pub(crate) fn restart_with(&mut self, copy: &Path) {
+        let data = self.directory.join("appendonlydir");
+        fs::remove_dir_all(&data).unwrap();
+        copy_all(copy, &data);
+        self.restart();
     }
 
     /// Starts it again with what it has on the disk.
@@ -82,11 +97,15 @@ impl Drop for Redis {
     }
 }
 
+fn copy_all(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
+}
+
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn spawn(port: u16, directory: &PathBuf) -> Child {
+fn spawn(port: u16, directory: &Path) -> Child {
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--save", "", "--bind", "127.0.0.1"]);
     command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(directory);
