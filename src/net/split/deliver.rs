@@ -11,6 +11,10 @@ use super::shared::Shared;
 use crate::hub::{Budget, Subscriber};
 use crate::net::Stream;
 
+/// How many messages one call writes. Others may publish as fast as this thread writes, and the
+/// background thread goes on.
+const AT_ONCE: usize = 16;
+
 impl Writer {
     /// Returns the inbox of this connection, for the topics of a [`Hub`](crate::hub::Hub). The first
     /// call creates it with this budget; later ones return the same.
@@ -57,7 +61,7 @@ impl Shared {
     }
 
     fn write_mail(&self, outbox: &mut Outbox, tcp: &TcpStream) {
-        loop {
+        for _ in 0..AT_ONCE {
             let Outbox { sender, queue, mailbox, .. } = outbox;
             let Some(mail) = mailbox.take(sender, queue) else { break };
             let Some(mut batch) = queue.take() else { break };

@@ -19,6 +19,10 @@ use crate::Error;
 use crate::server::Slot;
 use crate::write::Waiting as _;
 
+/// How many writes one poll does. Others may publish as fast as this thread writes: then the tasks
+/// of the connection go on.
+const AT_ONCE: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Shared<S: AsyncRead + AsyncWrite + Unpin> {
     /// Locked for one poll at a time, and never together with `core`.
@@ -129,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     pub(super) fn poll_write(&self, ticket: u64) -> Poll<()> {
         let cx = &mut Context::from_waker(&self.waker);
         let mut is_only_mail = None;
-        loop {
+        for _ in 0..AT_ONCE {
             let mut core = self.lock();
             let is_only_mail = *is_only_mail.get_or_insert(core.is_written());
             let mail = core.take_mail();
@@ -162,6 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
                 return Poll::Ready(());
             }
         }
+        self.wakers.wake_all();
+        Poll::Pending
     }
 
     /// Writes what the inbox brings. If the transport does not take all, the tasks that wait are
