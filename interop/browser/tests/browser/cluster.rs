@@ -13,6 +13,7 @@ use crate::server::{Over, Server, fresh_directory};
 
 /// A program of others that listens; it ends with the test.
 struct Program {
+    command: Command,
     child: Child,
     /// `127.0.0.1:PORT`
     address: String,
@@ -20,17 +21,32 @@ struct Program {
 }
 
 impl Program {
-    fn start(address: String, directory: PathBuf, command: &mut Command) -> Self {
+    fn start(address: String, directory: PathBuf, mut command: Command) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        let mut program =
-            Self { child: child.expect("see interop/browser/run"), address, directory };
+        let child = child.expect("see interop/browser/run");
+        let mut program = Self { command, child, address, directory };
+        program.listens();
+        program
+    }
+
+    /// `kill -9`
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn again(&mut self) {
+        self.child = self.command.spawn().unwrap();
+        self.listens();
+    }
+
+    fn listens(&mut self) {
         let start = Instant::now();
-        while TcpStream::connect(&program.address).is_err() {
-            assert!(start.elapsed() < TIMEOUT, "{command:?} does not listen");
-            assert!(program.child.try_wait().unwrap().is_none(), "{command:?} does not start");
+        while TcpStream::connect(&self.address).is_err() {
+            assert!(start.elapsed() < TIMEOUT, "{:?} does not listen", self.command);
+            assert!(self.child.try_wait().unwrap().is_none(), "{:?} does not start", self.command);
             thread::sleep(Duration::from_millis(10));
         }
-        program
     }
 }
 
@@ -51,8 +67,9 @@ fn redis() -> Program {
     let (address, directory) = (free_address(), fresh_directory());
     let (_, port) = address.split_once(':').unwrap();
     let mut command = Command::new("redis-server");
-    command.args(["--port", port, "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(&directory);
-    Program::start(address, directory, &mut command)
+    command.args(["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
+    command.args(["--appendfsync", "always", "--dir"]).arg(&directory);
+    Program::start(address, directory, command)
 }
 
 /// Each new connection goes to the process that has fewer of them.
@@ -69,7 +86,9 @@ fn haproxy(chats: &[&Server]) -> Program {
     );
     let file = directory.join("haproxy.cfg");
     fs::write(&file, configuration).unwrap();
-    Program::start(address, directory, Command::new("haproxy").args(["-db", "-f"]).arg(file))
+    let mut command = Command::new("haproxy");
+    command.args(["-db", "-f"]).arg(file);
+    Program::start(address, directory, command)
 }
 
 /// How many `WebSocket`s the process has, by its own figures.
@@ -119,5 +138,28 @@ async fn two_windows_on_two_processes_see_each_other_and_go_on_when_one_is_kille
     }
     anna.shows_all("#users li", &["Anna (you)", "Bert"]).await;
     assert_eq!(connections(&chats[0]), 2);
+    browser.end().await;
+}
+
+/// The connection stays, what is written meanwhile waits, and it is sent when Redis is back.
+#[tokio::test]
+async fn the_page_says_that_redis_is_gone_and_goes_on_when_it_is_back() {
+    let mut redis = redis();
+    let url = format!("redis://{}/", redis.address);
+    let chat = Server::start_with("chat", Over::Http, &["127.0.0.1:0", "--redis", &url]);
+    let browser = Browser::start(Device::Desk).await;
+    let anna = join(browser.window(&chat.url).await, "Anna", "Anna").await;
+    anna.types(&format!("before{ENTER}")).await;
+    anna.shows("#log .mine .text", "before").await;
+
+    redis.kill();
+    anna.shows("#log .error", "cannot be reached").await;
+    anna.types(&format!("meanwhile{ENTER}")).await;
+    anna.shows("#waiting", "1 message is not sent yet").await;
+    anna.shows("#state", "connected as Anna").await;
+    redis.again();
+    anna.shows("#log .notice", "messages can be stored again").await;
+    anna.shows_all("#log .mine .text", &["before", "meanwhile"]).await;
+    assert_eq!(connections(&chat), 1);
     browser.end().await;
 }
