@@ -11,7 +11,7 @@ use sansock::net::ServerHandle;
 
 use crate::rooms::Rooms;
 
-/// How long it takes to queue a visitor's text for everybody in the room.
+/// How long it takes to send a stored text to everybody in the room.
 pub(crate) static PUBLISH: Histogram = Histogram::new();
 
 /// The answer to a plain request for one of the two paths.
@@ -24,11 +24,9 @@ pub(crate) fn answer_plain(
         return None;
     }
     let (status, kind, body) = match request.path() {
-        "/metrics" => (
-            200,
-            "text/plain; version=0.0.4; charset=utf-8",
-            text(&server.counts(), &rooms.counts()),
-        ),
+        "/metrics" => {
+            (200, "text/plain; version=0.0.4; charset=utf-8", text(&server.counts(), rooms))
+        }
         "/healthz" if server.is_draining() => (503, PLAIN, "draining\n".into()),
         "/healthz" => (200, PLAIN, "ok\n".into()),
         _ => return None,
@@ -41,13 +39,18 @@ pub(crate) fn answer_plain(
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// All metrics.
-fn text(counts: &ServerCounts, hub: &HubCounts) -> String {
+fn text(counts: &ServerCounts, rooms: &Rooms) -> String {
     let mut text = Text::default();
     clients(&mut text, counts);
     ends(&mut text, counts);
     messages(&mut text, counts);
-    published(&mut text, hub);
-    let help = "How long it takes to queue a text for all in the room.";
+    published(&mut text, &rooms.counts());
+    let (is_available, refused) = rooms.storage();
+    text.family("chat_storage_available", "gauge", "1 if messages can be stored.");
+    text.sample("chat_storage_available", &[], u8::from(is_available));
+    let help = "What visitors did while Redis was gone or slow, and was refused.";
+    text.counter("chat_storage_refused_total", help, refused);
+    let help = "How long it takes to send a text to all in the room.";
     text.histogram("chat_publish_seconds", help, &PUBLISH);
     text.0
 }

@@ -76,6 +76,12 @@ impl Rooms {
         self.hub.counts()
     }
 
+    /// Whether messages can be stored, and how much that visitors did was refused because they
+    /// could not.
+    pub(crate) fn storage(&self) -> (bool, u64) {
+        self.link.as_ref().map_or((true, 0), |link| (link.is_up(), link.refused()))
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Room>> {
         self.lock().values().cloned().collect()
     }

@@ -8,7 +8,6 @@ use sansock::net::{Error, WebSocket};
 use sansock::{CloseCode, Event, Message};
 
 use crate::bucket::Bucket;
-use crate::metrics::PUBLISH;
 use crate::place::Place;
 use crate::protocol::{Refusal, Request};
 use crate::room::{Room, Seat};
@@ -53,6 +52,6 @@ pub(crate) fn attend(
 fn act(seat: &Seat, message: Message<'_>) -> Result<(), Refusal> {
     match Request::parse(message)? {
         Request::SignIn { name } => seat.sign_in(name),
-        Request::Say { text, key } => PUBLISH.time(|| seat.say(text, key)),
+        Request::Say { text, key } => seat.say(text, key),
     }
 }

@@ -53,9 +53,9 @@ fn a_message_that_is_sent_twice_is_stored_once_and_acknowledged_twice() {
     elsewhere.join("Anna");
     elsewhere.say_once("elsewhere", "1");
     assert_ne!(elsewhere.acknowledged("1"), id);
-    for path in ["/?client=b", "/", "/"] {
+    for (path, name) in [("/?client=b", "Bert"), ("/", "Carl"), ("/", "Dora")] {
         let mut other = chat.visit_at(path);
-        other.join("Bert");
+        other.join(name);
         other.say_once("two", "1");
         assert_ne!(other.acknowledged("1"), id, "{path}");
         assert_eq!(listener.until("message", |_| true)["text"], "two", "and nothing between");

@@ -45,6 +45,8 @@ pub(crate) struct Link {
     changed: Condvar,
     /// How often the reader has asked for what is new.
     rounds: AtomicU64,
+    /// How many commands were not left for the writer.
+    refused: AtomicU64,
     /// How long keys of messages are remembered.
     keep: Duration,
 }
@@ -178,6 +180,7 @@ impl Link {
             health: Mutex::default(),
             changed: Condvar::new(),
             rounds: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             keep,
         };
         (Arc::new(link), Unstarted { queue })
@@ -213,6 +216,17 @@ impl Link {
 
     /// Leaves a command for the writer, or says at once that it will not be done.
     pub(crate) fn submit(&self, command: Command) -> Result<(), Refusal> {
+        self.try_submit(command).inspect_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// How many commands were refused because Redis is gone or slow.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn try_submit(&self, command: Command) -> Result<(), Refusal> {
         if !self.is_up() {
             return Err(command.refusal(&self.unavailable()));
         }

@@ -19,6 +19,7 @@ pub(crate) use self::replica::{Change, Position, Stored};
 use crate::crowd::{Crowd, tell};
 use crate::link::{Command, Link};
 use crate::log::{Entry, Id, Log};
+use crate::metrics::PUBLISH;
 use crate::options::RoomOptions;
 use crate::place::{Client, Place, RoomName};
 use crate::protocol::{self, Refusal};
@@ -241,7 +242,7 @@ impl State {
 
     /// Adds a message to the log, and sends it to all.
     fn store(&mut self, entry: Entry) {
-        self.publish(&entry.frame);
+        PUBLISH.time(|| self.publish(&entry.frame));
         self.log.push(entry);
     }
 
