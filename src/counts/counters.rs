@@ -147,3 +147,31 @@ impl Counters {
 fn add_one(count: &mut u64) {
     *count = count.wrapping_add(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+
+    #[test]
+    fn messages_and_their_pieces_count_and_control_frames_do_not() {
+        let counters = Counters::new();
+        counters.received(&Event::Message(Message::Text("Hello")));
+        counters.received(&Event::Chunk { data: Message::Binary(&[1, 2]), fin: false });
+        counters.received(&Event::Ping(b"1234"));
+        counters.received(&Event::Pong(b"1234"));
+        counters.sent(3, true);
+        let counts = counters.counts();
+        assert_eq!((counts.received.messages, counts.received.payload_bytes), (1, 7));
+        assert_eq!((counts.sent.messages, counts.sent.payload_bytes), (1, 3));
+        assert!(format!("{counters:?}").contains("payload_bytes: 7"));
+    }
+
+    #[test]
+    fn failures_of_the_listener_count() {
+        let counters = Counters::new();
+        counters.accept_failed();
+        counters.accept_failed();
+        assert_eq!(counters.counts().accept_errors, 2);
+    }
+}

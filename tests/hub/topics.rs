@@ -133,3 +133,21 @@ fn what_was_done_is_counted() {
     assert_eq!((counts.taken, counts.waiting, counts.dropped), (2, 1, 0));
     assert!(format!("{hub:?}").contains("published: 4"));
 }
+
+#[test]
+fn what_is_shown_has_names_and_numbers() {
+    let hub = Hub::default();
+    let (peer, topic) = (Peer::default(), hub.topic("news"));
+    let subscription = topic.subscribe(&peer.subscriber);
+    let deliveries = topic.post(None, &EncodedMessage::new("secret"));
+    let shown = [
+        format!("{topic:?}"),
+        format!("{subscription:?}"),
+        format!("{deliveries:?}"),
+        format!("{:?}", peer.subscriber),
+    ];
+    assert!(shown[0].contains("news") && shown[1].contains("news"));
+    assert!(shown[2].contains("left: 1") && shown[2].contains("accepted: 1"));
+    assert!(shown[3].contains("waiting: 1"));
+    assert!(shown.iter().all(|shown| !shown.contains("secret")));
+}
