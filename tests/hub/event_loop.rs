@@ -9,6 +9,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use sansock::handshake::Established;
 use sansock::hub::{Budget, Due, Hub, Ready, Subscriber, Subscription, WhenFull};
 use sansock::{CloseCode, Config, Connection, Role, SendBuffer};
+use testkit::masks::FixedKey;
 
 const WAKE: Token = Token(usize::MAX);
 
@@ -65,8 +66,8 @@ fn start(hub: &Hub, budgets: &[Budget]) -> Vec<TcpStream> {
             }
         };
         poll.registry().register(&mut stream, Token(token), Interest::WRITABLE).unwrap();
-        let connection =
-            Established::after_handshake(Role::Server, None).connection(&Config::new());
+        let connection = Established::after_handshake(Role::Server, None)
+            .connection_with(&Config::new(), FixedKey);
         let subscriber = ready.subscriber(token, *budget);
         let subscription = hub.topic("news").subscribe(&subscriber);
         let output = SendBuffer::new();
