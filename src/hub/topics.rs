@@ -26,8 +26,8 @@ impl Hub {
         Topic::new(self.0.get_or_insert(name, new))
     }
 
-    /// Returns the topic of this name if there is one: to publish to a topic that nobody has
-    /// subscribed to needs none.
+    /// Returns the topic of this name if there is one. Without subscribers none is needed to
+    /// publish to.
     #[must_use]
     pub fn existing_topic(&self, name: &str) -> Option<Topic> {
         self.0.get(name).map(Topic::new)
