@@ -84,8 +84,8 @@ impl Client {
     pub(crate) async fn run(self) {
         let mut pause = Duration::from_millis(100);
         loop {
-            match timeout(PATIENCE, self.connect()).await {
-                Ok(Ok(socket)) => {
+            match self.connect().await {
+                Ok(socket) => {
                     pause = Duration::from_millis(100);
                     self.common.findings.borrow_mut().connections += 1;
                     self.state.borrow_mut().begin();
@@ -93,8 +93,8 @@ impl Client {
                     let ended = self.talk(socket).await;
                     self.state.borrow_mut().trouble = format!("{ended:?}");
                 }
-                refused => {
-                    self.state.borrow_mut().trouble = format!("{:?}", refused.map(drop));
+                Err(error) => {
+                    self.state.borrow_mut().trouble = error;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
             }
@@ -104,7 +104,12 @@ impl Client {
         }
     }
 
-    async fn connect(&self) -> Result<WebSocket<Stream>, Error> {
+    async fn connect(&self) -> Result<WebSocket<Stream>, String> {
+        let in_time = timeout(PATIENCE, self.open()).await;
+        in_time.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+
+    async fn open(&self) -> Result<WebSocket<Stream>, Error> {
         let mut url = format!("ws://{}/rooms/{}?client={}", self.front, self.room, self.name);
         if let Some(last) = &self.state.borrow().last {
             url = format!("{url}&after={last}");

@@ -49,16 +49,19 @@ pub(crate) async fn run(
     let options = ["--rate", "20", "--resume", "10000", "--keepalive", "3"];
     let mut parts = Parts::start(chats, &options).await;
     println!("{clients} clients in {rooms} rooms, {chats} processes, {} s", time.as_secs());
-    LocalSet::new()
-        .run_until(async {
-            let crowd = enter(clients, rooms, &parts).await;
-            let start = Instant::now();
-            chaos::run(&mut parts, &crowd, time).await?;
-            crowd.common.findings.borrow_mut().writing = false;
-            settle(&crowd).await;
-            report(&crowd, start.elapsed())
-        })
-        .await
+    let run = async {
+        let crowd = enter(clients, rooms, &parts).await;
+        let start = Instant::now();
+        chaos::run(&mut parts, &crowd, time).await?;
+        crowd.common.findings.borrow_mut().writing = false;
+        settle(&crowd).await;
+        report(&crowd, start.elapsed())
+    };
+    let result = LocalSet::new().run_until(run).await;
+    if result.is_err() {
+        parts.fail();
+    }
+    result
 }
 
 async fn enter(clients: usize, rooms: usize, parts: &Parts) -> Crowd {

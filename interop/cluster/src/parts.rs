@@ -17,6 +17,7 @@ pub(crate) struct Parts {
     pub(crate) redis: Part,
     pub(crate) chats: Vec<Part>,
     pub(crate) haproxy: Part,
+    has_failed: bool,
 }
 
 /// A program that can be started again at its port.
@@ -90,7 +91,13 @@ impl Parts {
         fs::write(&file, configuration(front, &all)).unwrap();
         let command = words(["haproxy", "-db", "-f", file.to_str().unwrap()]);
         let haproxy = Part::start("haproxy", front, command, &directory).await;
-        Self { directory, redis, chats: all, haproxy }
+        Self { directory, redis, chats: all, haproxy, has_failed: false }
+    }
+
+    /// Keeps what the programs have printed, and says where it is.
+    pub(crate) fn fail(&mut self) {
+        self.has_failed = true;
+        println!("what the programs have printed is in {}", self.directory.display());
     }
 
     /// What was acknowledged must be on the disk: `appendfsync always`.
@@ -120,7 +127,9 @@ impl Drop for Parts {
         for part in self.chats.iter_mut().chain([&mut self.haproxy, &mut self.redis]) {
             part.program.kill();
         }
-        let _ = fs::remove_dir_all(&self.directory);
+        if !self.has_failed {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
     }
 }
 
