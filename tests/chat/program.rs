@@ -187,7 +187,10 @@ impl Visitor {
     }
 
     pub(crate) fn next(&mut self) -> Value {
-        let end = Instant::now() + TIMEOUT;
+        self.next_before(Instant::now() + TIMEOUT)
+    }
+
+    fn next_before(&mut self, end: Instant) -> Value {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no message comes");
@@ -203,8 +206,9 @@ impl Visitor {
 
     /// Returns the next message of this type for which `is_it` returns true.
     pub(crate) fn until(&mut self, kind: &str, mut is_it: impl FnMut(&Value) -> bool) -> Value {
+        let end = Instant::now() + TIMEOUT;
         loop {
-            let message = self.next();
+            let message = self.next_before(end);
             if message["type"] == kind && is_it(&message) {
                 return message;
             }

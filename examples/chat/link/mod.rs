@@ -89,6 +89,9 @@ fn ask(
     commands: &[Cmd],
     timeout: Duration,
 ) -> RedisResult<Vec<RedisResult<Value>>> {
+    if commands.is_empty() {
+        return Ok(Vec::new());
+    }
     let end = Instant::now() + timeout;
     let mut all = pipe();
     for command in commands {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Connection, RedisResult, cmd};
+use redis::{Cmd, Connection, RedisResult, Value, cmd};
 
-use super::{CONNECT, ask_one};
+use super::{CONNECT, ask, parse};
 use crate::place::{Client, RoomName};
 use crate::seen::MAX_KEYS;
 
@@ -49,15 +49,16 @@ impl Scripts {
     pub(super) fn load(connection: &mut Connection) -> RedisResult<Self> {
         let presence = include_str!("presence.lua");
         let on_presence = |script: &str| format!("{presence}\n{script}");
-        let mut load = |script: String| {
-            ask_one(connection, cmd("SCRIPT").arg("LOAD").arg(script).take(), CONNECT)
-        };
-        Ok(Self {
-            say: load(include_str!("say.lua").into())?,
-            take: load(on_presence(include_str!("take.lua")))?,
-            leave: load(on_presence(include_str!("leave.lua")))?,
-            refresh: load(on_presence(include_str!("refresh.lua")))?,
-        })
+        let load = |script: String| cmd("SCRIPT").arg("LOAD").arg(script).take();
+        let commands = [
+            load(include_str!("say.lua").into()),
+            load(on_presence(include_str!("take.lua"))),
+            load(on_presence(include_str!("leave.lua"))),
+            load(on_presence(include_str!("refresh.lua"))),
+        ];
+        let mut answers = ask(connection, &commands, CONNECT)?.into_iter();
+        let mut next = || parse(answers.next().unwrap_or(Ok(Value::Nil))?);
+        Ok(Self { say: next()?, take: next()?, leave: next()?, refresh: next()? })
     }
 }
 
