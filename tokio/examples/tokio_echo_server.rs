@@ -123,10 +123,10 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let (mode, subprotocols) = (options.mode, &*options.echo.subprotocols.leak());
     server
         .run(move |incoming| async move {
-            let socket = accept(incoming, subprotocols).await?;
+            // What is needed only once is boxed, so that the task keeps no memory for it.
+            let socket = Box::pin(accept(incoming, subprotocols)).await?;
             match mode {
                 Mode::Lend => lend(socket).await,
-                // Boxed, so that the others' tasks need no memory for them.
                 Mode::Split => Box::pin(split(socket)).await,
                 Mode::Stream => Box::pin(stream(socket)).await,
             }

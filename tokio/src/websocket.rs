@@ -1,13 +1,14 @@
 //! An async connection.
 
 use std::future::poll_fn;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sansock::buffer::Buffers;
 use sansock::handshake::Established;
 use sansock::{
-    AsMessage, CloseCode, Config, Connection, EncodedMessage, Event, Outcome, ReceiveBuffer,
+    AsMessage, CloseCode, Config, Connection, EncodedMessage, Event, Outcome, ReceiveBuffer, Role,
     SendBuffer, WritePace,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -68,11 +69,18 @@ pub(crate) struct State<S: AsyncRead + AsyncWrite + Unpin> {
     pub(crate) link: Link<S>,
     /// `None` while the connection is idle.
     pub(crate) buffers: Option<Box<Buffers>>,
-    established: Option<Box<Established>>,
+    established: Option<Arc<Established>>,
     /// How often the buffers went back to the pool, modulo 2^32.
     returned: u32,
     /// Whether the `Stream` has ended.
     pub(crate) ended: bool,
+}
+
+/// All connections of servers that have negotiated nothing share one.
+fn shared(established: Established) -> Arc<Established> {
+    static PLAIN: LazyLock<Arc<Established>> =
+        LazyLock::new(|| Arc::new(Established::after_handshake(Role::Server, None)));
+    if established == **PLAIN { Arc::clone(&PLAIN) } else { Arc::new(established) }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -87,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ) -> Self {
         let connection = established.connection(config);
         let mut socket = Self::new(io, connection, input, SendBuffer::new());
-        socket.state.established = Some(Box::new(established));
+        socket.state.established = Some(shared(established));
         socket
     }
 

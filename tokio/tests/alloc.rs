@@ -4,13 +4,16 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use sansock::{Config, Connection, ReceiveBuffer, SendBuffer};
-use sansock_tokio::{Event, Reader, WebSocket, Writer};
+use sansock_tokio::{Event, Keepalive, Reader, Server, Timeouts, WebSocket, Writer};
 use testkit::frame::{BINARY, FIN, Frame};
 use testkit::memory::{Counting, allocations, held};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -160,6 +163,45 @@ fn an_idle_connection_holds_next_to_nothing() {
             "{each} bytes, split: {split}"
         );
     }
+}
+
+/// What a server keeps for a client that says nothing: its task, the runtime's part of the socket and of
+/// the timer, the connection, and its place in the server.
+#[test]
+fn an_idle_client_of_a_server_takes_1480_bytes() {
+    const NUMBER: usize = 500;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let server = runtime.block_on(Server::bind("127.0.0.1:0")).unwrap();
+    let address = server.local_addr();
+    let keepalive = Keepalive { interval: HOUR, timeout: HOUR };
+    let server = server.config(Config::new().timeouts(Timeouts::new().keepalive(keepalive)));
+    let serving = runtime.spawn(server.run(async |incoming| {
+        let mut socket = incoming.accept().await?;
+        while let Some((event, mut outgoing)) = socket.exchange().await? {
+            if let Event::Message(message) = event {
+                outgoing.queue(message)?;
+            }
+        }
+        Ok(())
+    }));
+    let connect = |number: usize| {
+        let echo = move |_| {
+            let url = format!("ws://{address}/");
+            let mut client = sansock::net::Client::new(&url).unwrap().connect().unwrap();
+            client.send("hello").unwrap();
+            assert!(matches!(client.next_event(), Ok(Some(Event::Message(_)))));
+            client
+        };
+        let clients = runtime.spawn_blocking(move || (0..number).map(echo).collect::<Vec<_>>());
+        runtime.block_on(clients).unwrap()
+    };
+    // The first ones fill the pool. The clients' own memory is of another thread.
+    let mut clients = [connect(100), Vec::new()];
+    let held = held(|| clients[1] = connect(NUMBER));
+    let each = usize::try_from(held).unwrap() / NUMBER;
+    assert!((1_000..=1_480).contains(&each), "{each} bytes");
+    serving.abort();
 }
 
 #[test]

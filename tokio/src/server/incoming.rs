@@ -170,7 +170,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     ///
     /// [`Error`], as [`accept_with`](Self::accept_with) returns it.
     pub async fn accept(self) -> Result<WebSocket<S>, Error> {
-        self.accept_with(&Answer::new()).await
+        // Boxed, as all that is needed only once.
+        Box::pin(async { self.accept_boxed(&Answer::new()).await }).await
     }
 
     /// Accepts the client with this answer.
@@ -181,7 +182,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     ///   if the answer does not fit it. The client was sent the response that says so.
     /// - [`Error::Io`] if the response cannot be written in time.
     pub async fn accept_with(self, answer: &Answer) -> Result<WebSocket<S>, Error> {
-        // Boxed, as all that is needed only once.
         Box::pin(self.accept_boxed(answer)).await
     }
 

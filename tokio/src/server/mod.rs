@@ -228,8 +228,9 @@ impl Server {
                 break;
             };
             let number = guard.number;
-            let task = Box::new(Task { peer, slot, guard, options: Arc::clone(&options) });
-            let serving = serve(task, Box::new(tcp), Arc::clone(&handler));
+            let (options, handler) = (Arc::clone(&options), Arc::clone(&handler));
+            let task = Box::new(Task { handler, peer, slot, guard, options });
+            let serving = serve(task, Box::new(tcp));
             registry.set_task(number, tokio::spawn(serving).abort_handle());
         }
         drop(listener);

@@ -23,7 +23,8 @@ use crate::tls::accept_tls;
 use crate::{Error, Stream};
 
 /// One connection, and what it needs to be served.
-pub(super) struct Task {
+pub(super) struct Task<F> {
+    pub(super) handler: Arc<F>,
     pub(super) peer: SocketAddr,
     pub(super) slot: Arc<Slot<Stream>>,
     pub(super) guard: Guard,
@@ -32,21 +33,21 @@ pub(super) struct Task {
 
 /// Serves one connection, in a task of its own. What is only needed at its begin and at its end is
 /// boxed, so that the task keeps no memory for it.
-pub(super) async fn serve<F, H>(task: Box<Task>, tcp: Box<TcpStream>, handler: Arc<F>)
+pub(super) async fn serve<F, H>(task: Box<Task<F>>, tcp: Box<TcpStream>)
 where
     F: Fn(Incoming) -> H + Send + Sync + 'static,
     H: Future<Output = HandlerResult> + Send + 'static,
 {
-    let Some(incoming) = Box::pin(begin(&task, *tcp)).await else { return };
-    let result = run(pin!(handler(incoming))).await;
+    let Some(incoming) = Box::pin(begin(&task, tcp)).await else { return };
+    let result = run(pin!((task.handler)(incoming))).await;
     Box::pin(task.end(result)).await;
 }
 
 /// Reads the client's request; `None` if it is not to be handled.
-async fn begin(task: &Task, tcp: TcpStream) -> Option<Incoming> {
+async fn begin<F>(task: &Task<F>, tcp: Box<TcpStream>) -> Option<Incoming> {
     let client = task.slot.client();
     let mut displaced = Displaced { options: Some(&task.options), peer: task.peer };
-    let opened = task.open(tcp).await;
+    let opened = task.open(*tcp).await;
     displaced.options = None;
     let error = match opened {
         Ok(incoming) => {
@@ -67,7 +68,7 @@ async fn begin(task: &Task, tcp: TcpStream) -> Option<Incoming> {
     None
 }
 
-impl Task {
+impl<F> Task<F> {
     async fn open(&self, mut tcp: TcpStream) -> Result<Incoming, Error> {
         tcp.set_nodelay(true)?;
         let deadline = self.options.config().timeouts.opening(now());
