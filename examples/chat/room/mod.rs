@@ -8,6 +8,7 @@ mod memory;
 mod replica;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -25,6 +26,10 @@ use crate::place::{Client, Place, RoomName};
 use crate::protocol::{self, Refusal};
 use crate::rooms::Herald;
 
+/// How many visitors this process has had. Each has its number as its id, in whichever room it is: a
+/// room that was freed and is made again must not take a new visitor for one that it had before.
+static VISITORS: AtomicU64 = AtomicU64::new(0);
+
 /// The visitors of this process. Messages that a thread queues under the lock arrive everywhere in
 /// the same order; no thread waits for the network while it holds the lock.
 pub(crate) struct Room {
@@ -40,7 +45,6 @@ struct State {
     visitors: BTreeMap<u64, Visitor>,
     /// Those of the visitors who get what is published.
     crowd: Crowd,
-    last_id: u64,
     log: Log,
     memory: memory::Memory,
     replica: replica::Replica,
@@ -82,7 +86,6 @@ impl Room {
         let state = State {
             visitors: BTreeMap::new(),
             crowd: Crowd::new(topic),
-            last_id: 0,
             log: Log::new(options.log),
             memory: memory::Memory::new(options.keep),
             replica: replica::Replica::default(),
@@ -105,8 +108,7 @@ impl Room {
     }
 
     fn add(&self, state: &mut State, place: Place, inbox: Subscriber) -> u64 {
-        state.last_id += 1;
-        let id = state.last_id;
+        let id = VISITORS.fetch_add(1, Ordering::Relaxed) + 1;
         let is_told = place.client.is_some() || place.after.is_some();
         let client = place.client.unwrap_or_else(|| match &self.link {
             None => Client::unnamed(&id.to_string()),

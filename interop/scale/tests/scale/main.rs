@@ -10,7 +10,8 @@ mod presence;
 mod program;
 mod redis;
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::program::{Chat, Visitor};
 use crate::redis::Redis;
@@ -28,6 +29,18 @@ fn join(chat: &Chat, client: &str, name: &str) -> Visitor {
     let mut visitor = chat.visit_at(&format!("/?client={client}"));
     visitor.join(name);
     visitor
+}
+
+/// A visitor of a room that is refused as long as the rooms are all in use.
+fn visit_when_free(chat: &Chat, path: &str) -> Visitor {
+    let start = Instant::now();
+    loop {
+        match chat.client_at(path).connect() {
+            Ok(socket) => return Visitor::new(socket),
+            Err(refused) => assert!(start.elapsed() < program::TIMEOUT, "{refused}"),
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Says these numbers, and returns the id of the last one.

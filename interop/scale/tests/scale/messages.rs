@@ -178,3 +178,22 @@ fn an_error_comes_as_it_does_without_redis() {
     guest.say("hello");
     assert_eq!(guest.until("message", |_| true)["name"], "Anna");
 }
+
+/// The room is freed between them, and its visitors are counted anew.
+#[test]
+fn two_connections_that_do_not_name_themselves_are_two_clients() {
+    let redis = Redis::start();
+    let chat = crate::Chat::start(&["--rooms", "1", "--redis", &redis.url()]);
+    let mut ids = Vec::new();
+    for text in ["one", "other"] {
+        let mut anna = crate::visit_when_free(&chat, "/rooms/a");
+        anna.join("Anna");
+        anna.say_once(text, "1");
+        ids.push(anna.acknowledged("1"));
+        drop(anna);
+        drop(crate::visit_when_free(&chat, "/rooms/b"));
+    }
+    assert_ne!(ids[0], ids[1]);
+    let mut late = crate::visit_when_free(&chat, "/rooms/a?client=l");
+    assert_eq!(texts(&mut late, "other"), ["one", "other"]);
+}
