@@ -1,9 +1,12 @@
--- Stores a message, once for each key of a client, and returns its id.
+-- Stores a message, once for each key of a client, and returns its id. Returns "" if the user has no
+-- name: that is the one in Redis, because a process that was stopped does not know that another user
+-- has the name now.
 --
--- log:  the room's messages, numbered without a gap.
--- seen: the ids and keys of the client's last messages, the newest first.
-local log, seen = KEYS[1], KEYS[2]
-local name, text, key = ARGV[1], ARGV[2], ARGV[3]
+-- log:   the room's messages, numbered without a gap.
+-- seen:  the ids and keys of the client's last messages, the newest first.
+-- users: see presence.lua.
+local log, seen, users = KEYS[1], KEYS[2], KEYS[3]
+local user, text, key = ARGV[1], ARGV[2], ARGV[3]
 local length, ttl, keys, keep = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
 if key ~= "" then
   for _, stored in ipairs(redis.call("LRANGE", seen, 0, -1)) do
@@ -11,7 +14,9 @@ if key ~= "" then
     if of_key == key then return id end
   end
 end
-if name == "" then return "" end
+local found = redis.call("HGET", users, user)
+local name = found and string.match(found, "^[^\t]*\t[^\t]*\t(.*)$")
+if not name then return "" end
 local newest = redis.call("XREVRANGE", log, "+", "-", "COUNT", 1)[1]
 local number = newest and newest[2][2] + 1 or 1
 local id = redis.call("XADD", log, "MAXLEN", "~", length, "*",

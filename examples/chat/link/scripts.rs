@@ -25,7 +25,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(15);
 pub(super) struct Message<'m> {
     pub(super) room: &'m RoomName,
     pub(super) client: &'m Client,
-    pub(super) name: &'m str,
+    /// Who says it, under the name that Redis has for this user.
+    pub(super) user: &'m str,
     pub(super) text: &'m str,
     /// Empty if it has none.
     pub(super) key: &'m str,
@@ -63,17 +64,18 @@ impl Scripts {
 }
 
 impl Scripts {
-    /// Stores a message; an empty name only looks for one that is stored already. Returns its id, or
-    /// an empty string.
+    /// Stores a message, if it is not stored already. Returns its id, or an empty string if the user
+    /// has no name.
     pub(super) fn say(&self, message: &Message<'_>) -> Cmd {
-        let Message { room, client, name, text, key: message_key, keep } = message;
+        let Message { room, client, user, text, key: message_key, keep } = message;
         let mut command = cmd("EVALSHA");
         command
             .arg(&self.say)
-            .arg(2)
+            .arg(3)
             .arg(key(room, "log"))
             .arg(key(room, &format!("seen:{client}")))
-            .arg(&[*name, *text, *message_key])
+            .arg(key(room, "users"))
+            .arg(&[*user, *text, *message_key])
             .arg(LOG_LENGTH)
             .arg(ROOM_TTL)
             .arg(MAX_KEYS)

@@ -1,7 +1,5 @@
 //! Sends what visitors of this process do, and says again and again that they are here.
 
-use std::mem;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -29,7 +27,7 @@ pub(super) fn run(link: &Link, rooms: &Rooms, queue: &Receiver<Queued>) {
         match queue.recv_timeout(writer.time_left()) {
             Ok(first) => {
                 let more = queue.try_iter().take(BATCH - 1);
-                writer.serve([first].into_iter().chain(more).collect());
+                writer.send([first].into_iter().chain(more).collect());
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -97,23 +95,10 @@ impl Writer<'_> {
         }
     }
 
-    /// Does what visitors want, in their order.
-    fn serve(&mut self, batch: Vec<Queued>) {
-        let mut run = Vec::new();
-        for Queued { command, deadline } in batch {
-            // A message has the name that the visitor has by then.
-            if run.iter().any(|(before, _)| is_name_of(before, &command)) {
-                self.send(mem::take(&mut run));
-            }
-            run.push((command, deadline));
-        }
-        self.send(run);
-    }
-
-    /// Sends commands at once, and then reads the answers.
-    fn send(&mut self, mut run: Vec<(Command, Instant)>) {
+    /// Does what visitors want, in their order: sends commands at once, and then reads the answers.
+    fn send(&mut self, mut run: Vec<Queued>) {
         let now = Instant::now();
-        run.retain(|(command, deadline)| {
+        run.retain(|Queued { command, deadline }| {
             if *deadline <= now {
                 command.refuse(&format!("Redis at {} is slow", self.link.address()));
             }
@@ -121,10 +106,10 @@ impl Writer<'_> {
         });
         let Some(Session { connection, scripts }) = &mut self.session else {
             let reason = self.link.unavailable();
-            return run.iter().for_each(|(command, _)| command.refuse(&reason));
+            return run.iter().for_each(|it| it.command.refuse(&reason));
         };
-        let Some(deadline) = run.iter().map(|(_, deadline)| *deadline).min() else { return };
-        let all: Vec<_> = run.iter().map(|(it, _)| encode(self.link, scripts, it)).collect();
+        let Some(deadline) = run.iter().map(|it| it.deadline).min() else { return };
+        let all: Vec<_> = run.iter().map(|it| encode(self.link, scripts, &it.command)).collect();
         match ask(connection, &all, deadline.saturating_duration_since(now)) {
             Ok(answers) => {
                 self.link.report(self.rooms, Side::Writer, Ok(()));
@@ -137,7 +122,7 @@ impl Writer<'_> {
                 } else {
                     self.link.unavailable()
                 };
-                for (command, _) in &run {
+                for Queued { command, .. } in &run {
                     command.refuse(&reason);
                 }
             }
@@ -145,9 +130,9 @@ impl Writer<'_> {
     }
 
     /// Tells visitors what has become of what they wanted.
-    fn take(&mut self, run: &[(Command, Instant)], answers: Vec<RedisResult<Value>>) {
-        for ((command, _), answer) in run.iter().zip(answers) {
-            if let Err(error) = answer.and_then(|answer| apply(command, answer)) {
+    fn take(&mut self, run: &[Queued], answers: Vec<RedisResult<Value>>) {
+        for (Queued { command, .. }, answer) in run.iter().zip(answers) {
+            if let Err(error) = answer.and_then(|answer| self.apply(command, answer)) {
                 command.refuse(&format!("Redis at {} refuses: {error}", self.link.address()));
                 // It has forgotten the scripts, and gets them on the next connection.
                 if error.kind() == ErrorKind::Server(redis::ServerErrorKind::NoScript) {
@@ -156,6 +141,39 @@ impl Writer<'_> {
                 }
             }
         }
+    }
+
+    /// Tells the visitor, or all, what has come of a command.
+    fn apply(&mut self, command: &Command, answer: Value) -> RedisResult<()> {
+        match command {
+            Command::SignIn { room, visitor, wish, .. } => {
+                let name: String = parse(answer)?;
+                room.signed_in(*visitor, wish, &name);
+            }
+            Command::Say { room, visitor, key, .. } => {
+                let id: String = parse(answer)?;
+                match id.parse() {
+                    Ok(id) => room.stored(*visitor, key.as_deref(), id),
+                    Err(_) if room.has_name(*visitor) => {
+                        command.refuse("you are being signed in again");
+                        self.next_refresh = Instant::now();
+                    }
+                    Err(_) => room.sign_in_first(*visitor, key.clone()),
+                }
+            }
+            Command::List { room } => {
+                let users: Vec<String> = parse(answer)?;
+                let mut names: Vec<_> =
+                    users.iter().filter_map(|user| user.split('\t').nth(2)).collect();
+                names.sort_unstable();
+                room.show_list(&names);
+            }
+            Command::Finish(done) => {
+                let _ = done.try_send(());
+            }
+            Command::Leave { .. } | Command::Follow | Command::Check => {}
+        }
+        Ok(())
     }
 
     /// Renews the leases of all users here, and signs those in again that were removed because this
@@ -185,16 +203,6 @@ impl Writer<'_> {
     }
 }
 
-/// Whether the first command gives the name that the second one needs.
-fn is_name_of(first: &Command, second: &Command) -> bool {
-    match (first, second) {
-        (Command::SignIn { room, visitor, .. }, Command::Say { room: of, visitor: second, .. }) => {
-            visitor == second && Arc::ptr_eq(room, of)
-        }
-        _ => false,
-    }
-}
-
 fn encode(link: &Link, scripts: &Scripts, command: &Command) -> Cmd {
     match command {
         Command::SignIn { room, visitor, client, wish } => {
@@ -203,7 +211,7 @@ fn encode(link: &Link, scripts: &Scripts, command: &Command) -> Cmd {
         Command::Say { room, visitor, client, text, key } => scripts.say(&Message {
             room: room.name(),
             client,
-            name: &room.name_of(*visitor).unwrap_or_default(),
+            user: &link.user(*visitor),
             text,
             key: key.as_deref().unwrap_or_default(),
             keep: link.keep.as_secs(),
@@ -213,33 +221,4 @@ fn encode(link: &Link, scripts: &Scripts, command: &Command) -> Cmd {
         Command::Follow => scripts::wake(&link.process),
         Command::Check | Command::Finish(_) => cmd("PING"),
     }
-}
-
-/// Tells the visitor, or all, what has come of a command.
-fn apply(command: &Command, answer: Value) -> RedisResult<()> {
-    match command {
-        Command::SignIn { room, visitor, wish, .. } => {
-            let name: String = parse(answer)?;
-            room.signed_in(*visitor, wish, &name);
-        }
-        Command::Say { room, visitor, key, .. } => {
-            let id: String = parse(answer)?;
-            match id.parse() {
-                Ok(id) => room.stored(*visitor, key.as_deref(), id),
-                Err(_) => room.sign_in_first(*visitor, key.clone()),
-            }
-        }
-        Command::List { room } => {
-            let users: Vec<String> = parse(answer)?;
-            let mut names: Vec<_> =
-                users.iter().filter_map(|user| user.split('\t').nth(2)).collect();
-            names.sort_unstable();
-            room.show_list(&names);
-        }
-        Command::Finish(done) => {
-            let _ = done.try_send(());
-        }
-        Command::Leave { .. } | Command::Follow | Command::Check => {}
-    }
-    Ok(())
 }

@@ -160,8 +160,9 @@ impl Room {
         people.collect()
     }
 
-    pub(crate) fn name_of(&self, visitor: u64) -> Option<String> {
-        self.lock().visitors.get(&visitor)?.name.clone()
+    /// Whether the visitor has a name, as far as it is known here.
+    pub(crate) fn has_name(&self, visitor: u64) -> bool {
+        self.lock().visitors.get(&visitor).is_some_and(|visitor| visitor.name.is_some())
     }
 
     /// A visitor has got a name.

@@ -113,3 +113,35 @@ fn a_name_goes_to_the_newer_connection_of_its_client() {
     bert.sign_in("Bert");
     bert.until_users(&["Anna", "Bert"]);
 }
+
+/// It says something before it knows that its leases have ended.
+#[test]
+fn a_process_that_was_stopped_for_long_says_nothing_under_a_name_of_another() {
+    let redis = Redis::start();
+    let chats = [chat(&redis), chat(&redis)];
+    let mut anna = join(&chats[0], "a", "Anna");
+    let mut bert = join(&chats[1], "b", "Bert");
+    anna.until_users(&["Anna", "Bert"]);
+    chats[1].signal("-STOP");
+    anna.until_users(&["Anna"]);
+    let mut other = join(&chats[0], "c", "Bert");
+    // It is there as soon as the process goes on.
+    bert.say_once("of the first", "1");
+    chats[1].signal("-CONT");
+    let answer = loop {
+        let message = bert.next();
+        if message["key"] == "1" {
+            break message;
+        }
+    };
+    if answer["type"] == "error" {
+        assert_eq!(answer["retry"], true, "{answer}");
+        thread::sleep(Duration::from_millis(500));
+        bert.say_once("of the first", "1");
+        bert.acknowledged("1");
+    }
+    let message = anna.until("message", |_| true);
+    assert_eq!((&message["text"], &message["name"]), (&"of the first".into(), &"Bert2".into()));
+    other.say("of the second");
+    assert_eq!(anna.until("message", |_| true)["name"], "Bert");
+}
