@@ -147,16 +147,18 @@ struct Queued {
 }
 
 /// Which of the two threads have a connection.
-#[derive(Clone, Copy, Default, PartialEq)]
+#[derive(Default)]
 struct Health {
     reader: bool,
     writer: bool,
     /// What visitors and the operator know.
     told: Option<bool>,
+    /// Why one of them has none.
+    trouble: Option<String>,
 }
 
 impl Health {
-    fn is_up(self) -> bool {
+    fn is_up(&self) -> bool {
         self.reader && self.writer
     }
 }
@@ -259,7 +261,20 @@ impl Link {
 
     /// Says to clients why nothing is stored.
     pub(crate) fn unavailable(&self) -> String {
+        self.lock().trouble.clone().unwrap_or_else(|| self.unreachable())
+    }
+
+    fn unreachable(&self) -> String {
         format!("Redis at {} cannot be reached", self.address())
+    }
+
+    /// What clients are told of an error: of what Redis says only the code, because the rest can
+    /// name what concerns the operator alone.
+    fn trouble(&self, error: &RedisError) -> String {
+        match error.code() {
+            Some(code) => format!("Redis at {} refuses ({code})", self.address()),
+            None => self.unreachable(),
+        }
     }
 
     fn address(&self) -> String {
@@ -275,7 +290,9 @@ impl Link {
 
     /// Notes whether a thread has its connection, and tells visitors if that changes anything.
     fn report(&self, rooms: &Rooms, side: Side, state: Result<(), &RedisError>) {
+        let trouble = state.err().map(|error| self.trouble(error));
         let mut health = self.lock();
+        health.trouble = trouble.or(health.trouble.take());
         match side {
             Side::Reader => {
                 health.reader = state.is_ok();
@@ -297,7 +314,7 @@ impl Link {
         drop(health);
         match state {
             Ok(()) => eprintln!("Redis at {}: connected", self.address()),
-            Err(error) => eprintln!("{}: {error}", self.unavailable()),
+            Err(error) => eprintln!("{}: {error}", self.trouble(error)),
         }
         self.changed.notify_all();
         for room in rooms.all() {

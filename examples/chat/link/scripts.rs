@@ -128,6 +128,13 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Stores that a process is there.
+pub(super) fn mark(process: &str) -> Cmd {
+    let mut command = cmd("SET");
+    command.arg(format!("chat:process:{process}")).arg(1).arg("EX").arg(LEASE.as_secs());
+    command
+}
+
 /// The Stream that ends the reader's wait.
 pub(super) fn wake_key(process: &str) -> String {
     format!("chat:wake:{process}")

@@ -1,13 +1,15 @@
 //! Sends what visitors of this process do, and says again and again that they are here.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult, Value, cmd};
 
 use super::scripts::{self, LEASE, Message, Scripts};
-use super::{Command, DEADLINE, Link, Queued, RETRY, Side, ask, ask_one, parse};
+use super::{Command, DEADLINE, Link, Queued, RETRY, Side, ask, parse};
 use crate::names::candidates;
+use crate::room::{Person, Room};
 use crate::rooms::Rooms;
 
 /// How many commands are sent before the answer to the first is read.
@@ -56,14 +58,14 @@ impl Writer<'_> {
         next.saturating_duration_since(Instant::now())
     }
 
-    /// Connects if it is time to, and renews the leases if it is time for that.
+    /// Connects if it is time to, and renews the leases if it is time for that. Only a connection on
+    /// which that works is one.
     fn maintain(&mut self) {
         if self.session.is_none() && Instant::now() >= self.next_attempt {
             match self.open() {
                 Ok(session) => {
                     self.session = Some(session);
                     self.next_refresh = Instant::now();
-                    self.link.report(self.rooms, Side::Writer, Ok(()));
                 }
                 Err(error) => self.fail(&error),
             }
@@ -75,6 +77,11 @@ impl Writer<'_> {
                 Err(error) => self.fail(&error),
             }
         }
+    }
+
+    /// Has the leases renewed soon.
+    fn refresh_soon(&mut self) {
+        self.next_refresh = self.next_refresh.min(Instant::now() + RETRY);
     }
 
     fn open(&self) -> RedisResult<Session> {
@@ -132,13 +139,16 @@ impl Writer<'_> {
     /// Tells visitors what has become of what they wanted.
     fn take(&mut self, run: &[Queued], answers: Vec<RedisResult<Value>>) {
         for (Queued { command, .. }, answer) in run.iter().zip(answers) {
-            if let Err(error) = answer.and_then(|answer| self.apply(command, answer)) {
-                command.refuse(&format!("Redis at {} refuses: {error}", self.link.address()));
-                // It has forgotten the scripts, and gets them on the next connection.
-                if error.kind() == ErrorKind::Server(redis::ServerErrorKind::NoScript) {
-                    self.session = None;
-                    self.next_attempt = Instant::now();
-                }
+            let Err(error) = answer.and_then(|answer| self.apply(command, answer)) else {
+                continue;
+            };
+            command.refuse(&self.link.trouble(&error));
+            if is_forgotten(&error) {
+                self.session = None;
+                self.next_attempt = Instant::now();
+            } else {
+                // It may be that Redis stores nothing any more.
+                self.refresh_soon();
             }
         }
     }
@@ -177,30 +187,65 @@ impl Writer<'_> {
     }
 
     /// Renews the leases of all users here, and signs those in again that were removed because this
-    /// process was stopped or Redis has forgotten them.
+    /// process was stopped or Redis has forgotten them. All at once: commands wait meanwhile.
     fn refresh(&mut self) -> RedisResult<()> {
-        for room in self.rooms.all() {
-            let people = room.people();
-            for people in people.chunks(USERS) {
-                let Some(Session { connection, scripts }) = &mut self.session else {
-                    return Ok(());
-                };
-                let users: Vec<_> = people.iter().map(|it| self.link.user(it.visitor)).collect();
-                let refresh = scripts.refresh(room.name(), &users);
-                let lost: Vec<String> = ask_one(connection, refresh, DEADLINE)?;
-                for person in people {
-                    let user = self.link.user(person.visitor);
-                    if lost.contains(&user) {
-                        let names = candidates(&person.name);
-                        let take = scripts.take(room.name(), &user, &person.client, true, &names);
-                        let name: String = ask_one(connection, take, DEADLINE)?;
-                        room.renamed(person.visitor, &person.name, &name);
-                    }
+        let Some(Session { connection, scripts }) = &mut self.session else { return Ok(()) };
+        let rooms = self.rooms.all();
+        let people: Vec<_> = rooms.iter().map(|room| (room, room.people())).collect();
+        let parts: Vec<_> = people
+            .iter()
+            .flat_map(|(room, people)| people.chunks(USERS).map(move |people| (*room, people)))
+            .collect();
+        let renewals = parts.iter().map(|(room, people)| {
+            let users: Vec<_> = people.iter().map(|it| self.link.user(it.visitor)).collect();
+            scripts.refresh(room.name(), &users)
+        });
+        // Whether Redis stores anything at all shows with a key that is this process's alone.
+        let all: Vec<_> = [scripts::mark(&self.link.process)].into_iter().chain(renewals).collect();
+        let mut answers = ask(connection, &all, DEADLINE)?.into_iter();
+        answers.next().transpose()?;
+        let mut lost = Vec::new();
+        for ((room, people), answer) in parts.into_iter().zip(answers) {
+            match answer.and_then(parse::<Vec<String>>) {
+                Ok(users) => {
+                    let is_lost = |it: &&Person| users.contains(&self.link.user(it.visitor));
+                    lost.extend(people.iter().filter(is_lost).map(|person| (room, person)));
                 }
+                Err(error) if is_forgotten(&error) => return Err(error),
+                Err(error) => eprintln!("room {}, its users: {error}", room.name()),
             }
+        }
+        self.sign_in_again(&lost)
+    }
+
+    /// Signs visitors in that have lost their names; some of them later, if they are many.
+    fn sign_in_again(&mut self, lost: &[(&Arc<Room>, &Person)]) -> RedisResult<()> {
+        let Some(Session { connection, scripts }) = &mut self.session else { return Ok(()) };
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let (lost, later) = lost.split_at(lost.len().min(USERS));
+        let all = lost.iter().map(|(room, person)| {
+            let user = self.link.user(person.visitor);
+            scripts.take(room.name(), &user, &person.client, true, &candidates(&person.name))
+        });
+        let answers = ask(connection, &all.collect::<Vec<_>>(), DEADLINE)?;
+        for ((room, person), answer) in lost.iter().zip(answers) {
+            match answer.and_then(parse::<String>) {
+                Ok(name) => room.renamed(person.visitor, &person.name, &name),
+                Err(error) => eprintln!("room {}, a name: {error}", room.name()),
+            }
+        }
+        if !later.is_empty() {
+            self.refresh_soon();
         }
         Ok(())
     }
+}
+
+/// Whether Redis does not know the scripts any more. It gets them on the next connection.
+fn is_forgotten(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(redis::ServerErrorKind::NoScript)
 }
 
 fn encode(link: &Link, scripts: &Scripts, command: &Command) -> Cmd {

@@ -9,6 +9,7 @@ mod presence;
 #[expect(dead_code, reason = "some of it serves tests/chat alone")]
 mod program;
 mod redis;
+mod refusing;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -10,12 +10,12 @@ use crate::{Chat, SOON, chat, join, numbers, say_numbers, texts};
 /// How long a message may wait for Redis, and what it takes to notice that.
 const DEADLINE: Duration = Duration::from_secs(3 + 2);
 
-fn until_available(visitor: &mut Visitor, is_available: bool) {
+pub(crate) fn until_available(visitor: &mut Visitor, is_available: bool) {
     visitor.until("status", |message| message["available"] == is_available);
 }
 
 /// Sends a message again until it is stored, and returns its id.
-fn insist(visitor: &mut Visitor, text: &str, key: &str) -> String {
+pub(crate) fn insist(visitor: &mut Visitor, text: &str, key: &str) -> String {
     loop {
         visitor.say_once(text, key);
         let answer = loop {

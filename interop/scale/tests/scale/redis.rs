@@ -71,12 +71,20 @@ impl Redis {
 
     /// Runs a command, and returns the first line of its answer.
     pub(crate) fn run(&self, command: &str) -> String {
+        let mut line = String::new();
+        self.begin(command).read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn begin(&self, command: &str) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         write!(stream, "{command}\r\n").unwrap();
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        BufReader::new(stream)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     fn wait(&mut self) {
