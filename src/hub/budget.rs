@@ -56,7 +56,7 @@ pub enum WhenFull {
     /// [with a key](crate::hub::Topic::publish_keyed) takes the place of the one with the same key
     /// that waits, whether the inbox is full or not. So a slow reader gets every key in its turn,
     /// with its latest value. A message without a key is never overtaken. If a message still does
-    /// not fit, the oldest are dropped.
+    /// not fit, the oldest others are dropped.
     KeepLatest,
     /// The connection is closed with this code and reason, and what waits is dropped. Of a reason
     /// longer than [`Close::MAX_REASON`](crate::Close::MAX_REASON) the beginning is sent.

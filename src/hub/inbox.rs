@@ -185,13 +185,11 @@ impl Inbox {
     /// Puts a message in the place of the one with the same key. `false` if none waits.
     fn replace(&mut self, mail: &Mail, published: &mut Published) -> bool {
         let (Some(key), Some(latest)) = (mail.key(), &self.latest) else { return false };
-        let Some(at) = latest.0.get(key).and_then(|at| at.checked_sub(self.position)) else {
-            return false;
-        };
-        let place = match usize::try_from(at) {
-            Ok(0) => self.first.as_mut(),
-            Ok(at) => self.later.get_mut(at.saturating_sub(1)),
-            Err(_) => None,
+        let Some(mut position) = latest.0.get(key).copied() else { return false };
+        let place = match position.checked_sub(self.position).map(usize::try_from) {
+            Some(Ok(0)) => self.first.as_mut(),
+            Some(Ok(at)) => self.later.get_mut(at.saturating_sub(1)),
+            Some(Err(_)) | None => None,
         };
         let Some(place) = place else { return false };
         let before = std::mem::replace(place, mail.clone());
@@ -199,12 +197,30 @@ impl Inbox {
         self.counts.waiting_bytes = left.saturating_add(mail.cost());
         self.counts.replaced = self.counts.replaced.saturating_add(1);
         (published.accepted, published.replaced) = (1, 1);
-        // A longer one may not fit where the shorter one was.
+        // A longer one may not fit where the shorter one was. It is the newest, so others go.
         while self.counts.waiting_bytes > self.budget.bytes && self.counts.waiting > 1 {
+            if position == self.position {
+                self.swap_first_two();
+                position = position.saturating_add(1);
+            }
             let Some(oldest) = self.pop() else { break };
             self.drop_one(&oldest, published);
         }
         true
+    }
+
+    fn swap_first_two(&mut self) {
+        let (Some(first), Some(second)) = (&mut self.first, self.later.front_mut()) else { return };
+        std::mem::swap(first, second);
+        let (at_first, at_second) = (self.position, self.position.saturating_add(1));
+        let Some(latest) = &mut self.latest else { return };
+        for (mail, from, to) in [(first, at_second, at_first), (second, at_first, at_second)] {
+            if let Some(at) =
+                mail.key().and_then(|key| latest.0.get_mut(key)).filter(|at| **at == from)
+            {
+                *at = to;
+            }
+        }
     }
 
     /// Takes the oldest message out.

@@ -124,6 +124,29 @@ fn a_longer_one_in_the_place_of_a_shorter_one_keeps_the_budget() {
     assert_eq!(peer.received(), ["b2"]);
 }
 
+/// It is the newest, also if its turn is next: the older ones make room.
+#[test]
+fn a_longer_one_in_the_first_place_keeps_its_turn_and_the_next_ones_are_dropped() {
+    let (topic, peer, _subscription) = latest(room_for(4));
+    for key in ["a", "b", "c", "d"] {
+        publish(&topic, key, &format!("{key}1"));
+    }
+    let long = format!("a{}", "2".repeat(2 * Budget::OVERHEAD));
+    assert_eq!(publish(&topic, "a", &long), [1, 1, 2]);
+    assert!(peer.subscriber.counts().waiting_bytes <= 4 * (5 + Budget::OVERHEAD));
+    // All keys are where they were, or new again.
+    assert_eq!(publish(&topic, "d", "d2"), [1, 1, 0]);
+    assert_eq!(publish(&topic, "a", "a3"), [1, 1, 0]);
+    assert_eq!(publish(&topic, "b", "b2"), [1, 0, 0]);
+    assert_eq!(peer.received(), ["a3", "d2", "b2"]);
+    // Longer than the whole budget.
+    publish(&topic, "a", "a1");
+    publish(&topic, "b", "b1");
+    let longest = "3".repeat(5 * Budget::OVERHEAD);
+    assert_eq!(publish(&topic, "a", &longest), [1, 1, 1]);
+    assert_eq!(peer.received(), [longest]);
+}
+
 #[test]
 fn with_other_policies_keys_change_nothing() {
     for when_full in [WhenFull::DropNewest, WhenFull::DropOldest] {
