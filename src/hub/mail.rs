@@ -16,8 +16,8 @@ struct Published {
     key: Option<Key>,
 }
 
-/// A key, which is the program's, and the topic to which it belongs.
-pub(super) type Key = (usize, Arc<str>);
+/// The number of the topic to which a key belongs, and the key, which is the program's.
+pub(super) type Key = (u64, Arc<str>);
 
 impl Mail {
     pub(super) fn new(message: EncodedMessage, key: Option<Key>) -> Self {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::counts::Published;
 use super::mail::Mail;
@@ -20,6 +21,9 @@ pub struct Topic(Arc<Shared>);
 
 pub(super) struct Shared {
     name: Arc<str>,
+    /// No other topic of any hub has it, also after the end of this one, whose messages may still
+    /// wait then.
+    number: u64,
     registry: Arc<Registry<Self>>,
     subscribers: Mutex<Subscribers>,
 }
@@ -35,7 +39,9 @@ struct Subscribers {
 
 impl Shared {
     pub(super) fn new(name: Arc<str>, registry: Arc<Registry<Self>>) -> Self {
-        Self { name, registry, subscribers: Mutex::new(Subscribers::default()) }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { name, number, registry, subscribers: Mutex::new(Subscribers::default()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Subscribers> {
@@ -119,8 +125,7 @@ impl Topic {
     /// Publishes a message, but leaves the writing to [`Deliveries`]: the message lies in all
     /// inboxes when this returns.
     pub fn post(&self, key: Option<&str>, message: &EncodedMessage) -> Deliveries {
-        let topic = Arc::as_ptr(&self.0).addr();
-        let mail = Mail::new(message.clone(), key.map(|key| (topic, key.into())));
+        let mail = Mail::new(message.clone(), key.map(|key| (self.0.number, key.into())));
         let mut published = Published::default();
         let mut subscribers = self.0.lock();
         let Subscribers { by_number, list, .. } = &mut *subscribers;

@@ -147,6 +147,20 @@ fn a_longer_one_in_the_first_place_keeps_its_turn_and_the_next_ones_are_dropped(
     assert_eq!(peer.received(), [longest]);
 }
 
+/// A new topic may lie in memory where an old one was.
+#[test]
+fn a_topic_that_has_ended_leaves_its_keys_to_no_other() {
+    let hub = Hub::new();
+    let peer = Peer::new(Budget::default().when_full(WhenFull::KeepLatest));
+    let names: Vec<_> = (0..20).map(|n| n.to_string()).collect();
+    for name in &names {
+        let topic = hub.topic(name);
+        let _subscription = topic.subscribe(&peer.subscriber);
+        assert_eq!(publish(&topic, "a", name), [1, 0, 0]);
+    }
+    assert_eq!(peer.received(), names);
+}
+
 #[test]
 fn with_other_policies_keys_change_nothing() {
     for when_full in [WhenFull::DropNewest, WhenFull::DropOldest] {
