@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use super::counts::Published;
 use super::mail::Mail;
@@ -76,7 +78,9 @@ impl Topic {
     /// the state of the topic, for instance. While `first` makes them nothing is published, so a
     /// program that changes its state before it publishes misses and repeats nothing.
     ///
-    /// `first` must not use the topic, which is locked.
+    /// `first` must not use the topic, which is locked, nor [`Hub::counts`](crate::hub::Hub::counts),
+    /// nor wait for a thread that does. If it panics there is no subscription, and the messages that
+    /// it has made arrive.
     pub fn subscribe_with<I>(
         &self,
         subscriber: &Subscriber,
@@ -85,18 +89,16 @@ impl Topic {
     where
         I: IntoIterator<Item = EncodedMessage>,
     {
+        // Dropped when the topic is no longer locked.
+        let mut state = State { subscriber, must_wake: false };
         let mut subscribers = self.0.lock();
-        let must_wake = first()
-            .into_iter()
-            .map(|message| subscriber.put(&Mail::new(message, None)).1)
-            .fold(false, |all, one| all | one);
+        for message in first() {
+            state.must_wake |= subscriber.put(&Mail::new(message, None)).1;
+        }
         subscribers.last = subscribers.last.saturating_add(1);
         let number = subscribers.last;
         subscribers.by_number.insert(number, subscriber.clone());
         drop(subscribers);
-        if must_wake {
-            subscriber.wake();
-        }
         Subscription { topic: self.clone(), number }
     }
 
@@ -161,6 +163,21 @@ impl fmt::Debug for Topic {
     }
 }
 
+/// The state of a topic on its way into an inbox. Dropping it wakes the connection, if it must be:
+/// also if the program panics before it has made all, because it would not be woken again.
+struct State<'a> {
+    subscriber: &'a Subscriber,
+    must_wake: bool,
+}
+
+impl Drop for State<'_> {
+    fn drop(&mut self) {
+        if self.must_wake {
+            self.subscriber.wake();
+        }
+    }
+}
+
 /// A connection's subscription to a topic, which ends when it is dropped. What waits in the inbox
 /// then still arrives.
 #[derive(Debug)]
@@ -215,11 +232,20 @@ pub struct Deliveries {
 
 impl Deliveries {
     /// Writes to so many connections at most, and returns how many are left.
+    ///
+    /// A panic of one, of its transport for instance, goes on when they are all written to.
     pub fn deliver(&mut self, at_most: usize) -> usize {
+        let mut panic = None;
         for _ in 0..at_most {
             // Let go of at once, while it is in the processor's cache.
             let Some(subscriber) = self.list.pop() else { break };
-            subscriber.wake();
+            // The others would never be woken again.
+            if let Err(first) = catch_unwind(AssertUnwindSafe(move || subscriber.wake())) {
+                panic.get_or_insert(first);
+            }
+        }
+        if let Some(panic) = panic.filter(|_| !thread::panicking()) {
+            resume_unwind(panic);
         }
         self.list.len()
     }

@@ -1,5 +1,6 @@
 //! When a connection is told that something waits.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -149,4 +150,57 @@ fn no_lock_is_held_while_a_connection_is_woken() {
     hub.topic("news").publish("news");
     peer.send(&EncodedMessage::new("second"));
     assert_eq!(echo.received(), ["woken"]);
+}
+
+/// A connection whose transport panics is not the end of the others, which would not be woken again.
+#[test]
+fn a_wake_that_panics_is_passed_on_when_all_are_woken() {
+    let hub = Hub::new();
+    let peers: Vec<_> = (0..5).map(|_| Peer::default()).collect();
+    let panicking = || Subscriber::new(Budget::default(), || panic!("at once"));
+    let topic = hub.topic("news");
+    let mut all = Vec::new();
+    for peer in &peers {
+        all.push(topic.subscribe(&peer.subscriber));
+        all.push(topic.subscribe(&panicking()));
+    }
+    let panics = |publish: &dyn Fn()| {
+        let panic = catch_unwind(AssertUnwindSafe(publish)).unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"at once"));
+    };
+    panics(&|| {
+        topic.publish("1");
+    });
+    assert!(peers.iter().all(|peer| peer.woken() == 1 && peer.received() == ["1"]));
+    // Those that panic are not woken again, so there is a new one.
+    all.push(topic.subscribe(&panicking()));
+    panics(&|| drop(topic.post(None, &EncodedMessage::new("2"))));
+    assert!(peers.iter().all(|peer| peer.woken() == 2 && peer.received() == ["2"]));
+    // While a panic goes on there is not a second one, which would end the process.
+    all.push(topic.subscribe(&panicking()));
+    let deliveries = topic.post(None, &EncodedMessage::new("3"));
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        let _deliveries = deliveries;
+        panic!("another");
+    }));
+    assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"another"));
+    assert!(peers.iter().all(|peer| peer.woken() == 3 && peer.received() == ["3"]));
+}
+
+/// What it has said before the panic is in the inbox, and needs somebody who writes it.
+#[test]
+fn state_that_panics_wakes_the_subscriber_and_leaves_the_topic_as_it_was() {
+    let (hub, peer) = (Hub::new(), Peer::default());
+    let topic = hub.topic("news");
+    let state = (1..3).map(|n| {
+        assert_ne!(n, 2, "the state of this topic is broken");
+        EncodedMessage::new("1")
+    });
+    let subscribing = || drop(topic.subscribe_with(&peer.subscriber, || state));
+    assert!(catch_unwind(AssertUnwindSafe(subscribing)).is_err());
+    assert_eq!((peer.woken(), topic.subscriptions()), (1, 0));
+    assert_eq!(peer.received(), ["1"]);
+    let _subscription = topic.subscribe(&peer.subscriber);
+    topic.publish("2");
+    assert_eq!((peer.woken(), peer.received()), (2, vec!["2".to_owned()]));
 }
