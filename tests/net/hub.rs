@@ -218,18 +218,21 @@ fn what_the_program_sends_itself_and_what_is_published_do_not_mix() {
     assert_eq!(next, [300, 300]);
 }
 
+/// Nobody reads, and perhaps nobody writes, who would notice the end of the transport.
 #[test]
-fn the_end_of_the_connection_ends_the_inbox() {
-    let hub = Hub::new();
-    let peer = subscribed(&hub, Budget::new(100_000).when_full(WhenFull::DropNewest));
-    overfill(&hub, &peer, 50_000);
-    assert!(peer.subscriber.counts().waiting > 0);
-    peer.writer.abort().unwrap();
-    let subscriber = peer.subscriber.clone();
-    until("the inbox ends", move || subscriber.is_closed());
-    let counts = peer.subscriber.counts();
-    assert_eq!((counts.waiting, counts.waiting_bytes), (0, 0));
-    assert_eq!(hub.topic("news").publish("in vain").accepted, 0);
+fn a_connection_that_is_cut_off_has_no_inbox() {
+    for is_full in [false, true] {
+        let hub = Hub::new();
+        let peer = subscribed(&hub, Budget::new(100_000).when_full(WhenFull::DropNewest));
+        if is_full {
+            overfill(&hub, &peer, 50_000);
+        }
+        peer.writer.abort().unwrap();
+        assert!(peer.subscriber.is_closed());
+        let counts = peer.subscriber.counts();
+        assert_eq!((counts.waiting, counts.waiting_bytes), (0, 0));
+        assert_eq!(hub.topic("news").publish("in vain").accepted, 0);
+    }
 }
 
 #[test]
@@ -271,6 +274,56 @@ fn nothing_follows_a_close_frame() {
     assert_eq!(read_to_end(&mut peer.stream), close_frame(1000));
     drop(peer.stream);
     reading.join().unwrap().1.unwrap();
+}
+
+/// The peer is gone; the peer closes; the program closes; the peer breaks the protocol. No message
+/// is sent afterwards, and all that were not are counted.
+#[test]
+fn every_end_drops_what_waits_and_counts_it() {
+    for end in 0..4 {
+        let hub = Hub::new();
+        let mut peer = subscribed(&hub, Budget::new(100_000).when_full(WhenFull::DropNewest));
+        let published = overfill(&hub, &peer, 50_000) as u64;
+        let reading = read(peer.reader);
+        match end {
+            0 => drop(peer.stream),
+            1 => peer.stream.write_all(&masked_close(1000)).unwrap(),
+            2 => {
+                peer.writer.queue_close(CloseCode::NORMAL, "").unwrap();
+                assert!(peer.subscriber.is_closed(), "at once");
+            }
+            _ => peer.stream.write_all(&[0xFF; 2]).unwrap(),
+        }
+        until("the inbox ends", || peer.subscriber.is_closed());
+        let counts = peer.subscriber.counts();
+        assert_eq!(counts.waiting, 0, "{end}");
+        assert_eq!(counts.taken + counts.dropped, published, "{end}: {counts:?}");
+        assert_eq!(hub.topic("news").publish("in vain").accepted, 0);
+        assert_eq!(peer.subscriber.counts(), counts);
+        peer.writer.abort().unwrap();
+        let _ = reading.join().unwrap();
+    }
+}
+
+/// A message that is published behind a Close frame is not taken either.
+#[test]
+fn there_is_no_inbox_for_a_connection_that_is_closing_or_over() {
+    let hub = Hub::new();
+    let peer = subscribed(&hub, Budget::default());
+    peer.writer.queue_close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(hub.topic("news").publish("too late").accepted, 0);
+    assert_eq!(peer.subscriber.counts().taken, 0);
+
+    for is_over in [false, true] {
+        let (reader, writer, stream) = split(Role::Server, Config::new());
+        if is_over {
+            drop(stream);
+            read(reader).join().unwrap().1.unwrap_err();
+        } else {
+            writer.queue_close(CloseCode::NORMAL, "").unwrap();
+        }
+        assert!(writer.subscriber(Budget::default()).is_closed(), "over: {is_over}");
+    }
 }
 
 /// A client's frames are masked, each with its own key.

@@ -23,8 +23,9 @@ impl Writer {
     /// background thread writes the rest, and what has come meanwhile. With TLS, and on systems
     /// other than Unix, it writes everything. Mail waits while a fragmented message is in progress.
     ///
-    /// The inbox does not keep the connection. When the last half is dropped, or the connection
-    /// ends, what waits in it is dropped and counted ([`Subscriber::counts`]).
+    /// The inbox does not keep the connection. It ends with the connection or its last half, or with a
+    /// Close frame of the program, of its server or of the peer: what still waits is dropped then, and
+    /// counted ([`Subscriber::counts`]). [`Subscriber::close`] closes the connection behind what waits.
     #[must_use]
     pub fn subscriber(&self, budget: Budget) -> Subscriber {
         let shared = Arc::downgrade(self.handle.shared());
@@ -35,7 +36,10 @@ impl Writer {
                 }
             })
         };
-        self.handle.lock().mailbox.subscriber(self.handle.slot.as_ref(), new)
+        let mut outbox = self.handle.lock();
+        let subscriber = outbox.mailbox.subscriber(self.handle.slot.as_ref(), new);
+        outbox.end_mail_if_over();
+        subscriber
     }
 }
 

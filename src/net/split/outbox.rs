@@ -117,6 +117,7 @@ impl Outbox {
         // An error is the outcome, and shows in `teardown`.
         let _ = self.sender.handle_timeout(now, self.queue.queued());
         self.write_wanted |= self.queue.buffered_amount() > before;
+        self.end_mail_if_over();
         let until = match self.sender.teardown() {
             Teardown::Drop { until } => until,
             _ => None,
@@ -169,6 +170,14 @@ impl Outbox {
     /// Whether a hub has something that can be written now.
     pub(super) fn has_mail(&self) -> bool {
         self.mailbox.is_due(&self.sender)
+    }
+
+    /// Ends the inbox when nothing more can be sent: after a Close frame, and after the end. What
+    /// waits would otherwise be taken out, to be dropped without being counted.
+    pub(super) fn end_mail_if_over(&self) {
+        if self.sender.is_closed() {
+            self.mailbox.end();
+        }
     }
 
     /// Whether this thread may write, and what is written then goes out after all else.

@@ -62,6 +62,7 @@ impl Shared {
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut Outbox) -> T) -> T {
         let mut outbox = self.lock();
         let result = change(&mut outbox);
+        outbox.end_mail_if_over();
         drop(outbox);
         self.notify();
         result
