@@ -156,3 +156,32 @@ fn a_hub_reaches_clients_with_tls() {
     drop((reads, slow));
     server.stop();
 }
+
+/// Although the background thread writes it: a fragmented message may take as long as the program
+/// likes, and a Close frame need not wait for its end (RFC 6455, 5.4).
+#[test]
+fn a_client_with_tls_whose_inbox_is_full_is_closed_between_fragments() {
+    use sansock::hub::{Budget, Hub};
+
+    let hub = Hub::new();
+    let (topic, acceptor) = (hub.topic("news"), ours().server().acceptor());
+    let server = Running::start(
+        |server| server.tls(acceptor),
+        move |incoming| {
+            let (mut reader, writer) = incoming.accept()?.split()?;
+            writer.send_fragment("one ", false)?;
+            let _subscription = topic.subscribe(&writer.subscriber(Budget::new(0)));
+            while reader.next_event()?.is_some() {}
+            Ok(())
+        },
+    );
+    let mut socket = connect_to_ours(&server);
+    until("it has subscribed", || hub.topic("news").subscriptions() == 1);
+    assert_eq!(hub.topic("news").publish("waits for the last fragment").accepted, 1);
+    assert_eq!(hub.topic("news").publish("does not fit").closed, 1);
+    within(TIMEOUT, move || {
+        while socket.next_event().unwrap().is_some() {}
+        assert_eq!(socket.outcome().unwrap().code(), 1013);
+    });
+    server.stop();
+}

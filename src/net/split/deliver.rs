@@ -47,14 +47,12 @@ impl Shared {
     /// Writes the mail, as far as the network takes it without waiting.
     fn deliver(&self) {
         let mut outbox = self.lock();
-        if outbox.queue.has_rest() {
-            // Only a Close frame is taken now: the time for the closing handshake begins, although
-            // the peer may never read.
-            let Outbox { sender, queue, mailbox, .. } = &mut *outbox;
-            let none = mailbox.take(sender, queue);
-            debug_assert!(none.is_none(), "messages wait for their turn");
-        } else if let Some(tcp) = self.stream.plain_tcp().filter(|_| cfg!(unix)) {
+        let tcp = self.stream.plain_tcp().filter(|_| cfg!(unix) && !outbox.queue.has_rest());
+        if let Some(tcp) = tcp {
             self.write_mail(&mut outbox, tcp);
+        } else {
+            let Outbox { sender, queue, mailbox, .. } = &mut *outbox;
+            mailbox.take_close(sender, queue);
         }
         // A thread that writes wakes the background thread afterwards.
         if !outbox.queue.is_empty() || outbox.has_mail() {

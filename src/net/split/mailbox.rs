@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::SendError;
 use crate::hub::{Due, Mail, Subscriber};
 use crate::net::core::count_sent;
 use crate::net::slot::Slot;
 use crate::split::{SendQueue, Sender};
+use crate::{CloseCode, SendError};
 
 /// How many bytes of mail are queued for one write, so that many short messages share it. More stays
 /// in the inbox, where the budget is.
@@ -50,10 +50,19 @@ impl Mailbox {
         match self.inbox.as_ref()?.take_if(|message| has_room(message.as_bytes().len()))? {
             Due::Message(mail) => Some(mail),
             Due::Close(code, reason) => {
-                // Refused only if the closing handshake has started.
-                let _ = sender.start_close(code, reason, queue.queued());
+                start_close(code, reason, sender, queue);
                 None
             }
+        }
+    }
+
+    /// Queues a Close frame that is due, whatever waits before it: the time for the closing handshake
+    /// begins, although the peer may never read, or the program may never end its fragmented message.
+    pub(super) fn take_close(&self, sender: &mut Sender, queue: &mut SendQueue) {
+        if let Some(inbox) = &self.inbox
+            && let Some(Due::Close(code, reason)) = inbox.take_if(|_| false)
+        {
+            start_close(code, reason, sender, queue);
         }
     }
 
@@ -80,6 +89,11 @@ impl Mailbox {
             inbox.end();
         }
     }
+}
+
+fn start_close(code: CloseCode, reason: &str, sender: &mut Sender, queue: &mut SendQueue) {
+    // Refused only if the closing handshake has started.
+    let _ = sender.start_close(code, reason, queue.queued());
 }
 
 impl std::fmt::Debug for Mailbox {
