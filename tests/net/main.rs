@@ -11,6 +11,8 @@ mod counts;
 mod drain;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "hub")]
+mod hub_ends;
 mod places;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
