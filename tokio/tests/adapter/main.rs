@@ -13,6 +13,8 @@ mod fairness;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]
+mod hub_ends;
+#[cfg(feature = "hub")]
 mod hub_slow;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
