@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use sansock::frame::Opcode;
 use sansock::hub::{Budget, Hub, Subscriber, Subscription, WhenFull};
-use sansock::net::{Reader, Writer};
-use sansock::{CloseCode, Config, EncodedMessage, Role};
+use sansock::net::{Error, Reader, Writer};
+use sansock::{CloseCode, Config, EncodedMessage, Keepalive, Role, Timeout};
 
 use crate::common::*;
 use crate::split::{read, split};
@@ -169,6 +169,26 @@ fn a_peer_that_is_too_slow_and_never_reads_is_dropped_in_time() {
     within(TIMEOUT, || read(peer.reader).join().unwrap()).1.unwrap_err();
     assert!(start.elapsed() >= ms(300));
     assert!(peer.writer.outcome().is_some());
+}
+
+/// What is published meanwhile is no sign of life, although the network takes the first of it.
+#[test]
+fn a_peer_that_does_not_answer_pings_is_dropped_in_time_whatever_is_published() {
+    let keepalive = Keepalive { interval: ms(100), timeout: ms(200) };
+    let hub = Hub::new();
+    let budget = Budget::new(300_000).when_full(WhenFull::DropOldest);
+    let peer = subscribed_as(&hub, budget, timeouts(|it| it.keepalive(keepalive)));
+    let subscriber = peer.subscriber.clone();
+    let publishing = thread::spawn(move || {
+        while !subscriber.is_closed() {
+            hub.topic("news").publish(vec![7; 50_000]);
+            thread::sleep(ms(1));
+        }
+    });
+    // A write that waits for the peer has 30 s.
+    let result = within(TIMEOUT, || read(peer.reader).join().unwrap()).1;
+    assert!(matches!(result, Err(Error::Timeout(Timeout::Keepalive))), "{result:?}");
+    publishing.join().unwrap();
 }
 
 #[test]

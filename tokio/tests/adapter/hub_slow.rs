@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sansock_tokio::hub::{Budget, Hub, Subscriber, Subscription, Topic, WhenFull};
 use sansock_tokio::{
-    CloseCode, Config, EncodedMessage, Error, Reader, Timeouts, WebSocket, Writer,
+    CloseCode, Config, EncodedMessage, Error, Keepalive, Reader, Timeouts, WebSocket, Writer,
 };
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
@@ -154,6 +154,24 @@ async fn a_peer_that_takes_nothing_is_given_up() {
     assert!(start.elapsed() >= 30 * SECOND && start.elapsed() <= 31 * SECOND);
     assert!(slow.inbox.is_closed());
     assert_eq!((slow.inbox.counts().dropped, slow.inbox.counts().taken), (6, 4));
+}
+
+/// What is published meanwhile is no sign of life.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_answer_pings_is_given_up_whatever_is_published() {
+    let topic = Hub::new().topic("numbers");
+    let keepalive = Keepalive { interval: SECOND, timeout: 2 * SECOND };
+    let budget = room_for(5, WhenFull::DropOldest);
+    let slow = Slow::new(&topic, Timeouts::none().keepalive(keepalive), budget).await;
+    let start = Instant::now();
+    while !slow.serving.is_finished() {
+        topic.publish(&*text(0));
+        tokio::time::sleep(SECOND / 10).await;
+        assert!(start.elapsed() < 10 * SECOND, "a write has 30 seconds");
+    }
+    let ended = slow.serving.await.unwrap();
+    assert!(matches!(ended, Err(Error::Timeout(sansock::Timeout::Keepalive))), "{ended:?}");
+    assert!(slow.inbox.is_closed());
 }
 
 /// It never reads the Close frame, nor what is before it.
