@@ -3,15 +3,16 @@
 //!
 //! `cargo bench -p sansock-benches --bench broadcast [-- CONNECTIONS]`
 //!
-//! Both ends are in one thread, and the receivers read between the measurements: nothing waits, and
-//! nothing else runs. A connection takes two descriptors.
+//! The receivers are in a process of their own, because a process has too few descriptors for both ends. They
+//! read between the measurements: nothing waits, and nothing else runs.
 #![expect(clippy::unwrap_used, reason = "a bench that fails stops")]
 #![expect(clippy::print_stdout, reason = "it prints its result")]
 
 use std::hint::black_box;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::pin::Pin;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -23,13 +24,19 @@ use sansock::{Config, Connection, EncodedMessage, ReceiveBuffer, Role, SendBuffe
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Runtime;
 
+/// The variable that makes this program the receivers: our address, and their number.
+const RECEIVERS: &str = "BROADCAST_RECEIVERS";
+
 fn main() {
+    if let Ok(given) = std::env::var(RECEIVERS) {
+        return receive(&given);
+    }
     let given = std::env::args().skip(1).find_map(|word| word.parse().ok());
     println!(
         "{:>11} {:>6} {:>13} {:>9} {:>9} {:>6}",
         "connections", "bytes", "", "bare, ns", "ns", "ratio"
     );
-    for connections in given.map_or(vec![1_000, 9_900], |given| vec![given]) {
+    for connections in given.map_or(vec![1_000, 10_000], |given| vec![given]) {
         for size in [125, 1 << 10, 16 << 10] {
             let message = EncodedMessage::new(&vec![7; size][..]);
             for (name, least) in [
@@ -55,14 +62,14 @@ fn connection() -> Connection {
 }
 
 fn blocking(connections: u16, message: &EncodedMessage) -> [f64; 2] {
-    let (streams, peers) = pairs(connections);
+    let (streams, receivers) = pairs(connections);
     let mut sockets: Vec<_> = streams
         .map(|stream| {
             let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
             WebSocket::new(Stream::from(stream), connection(), input, output).unwrap()
         })
         .collect();
-    least(peers, message, |bare| {
+    least(connections, receivers, message, |bare| {
         for socket in &mut sockets {
             if bare {
                 write(socket.get_ref().get_ref(), message);
@@ -74,10 +81,10 @@ fn blocking(connections: u16, message: &EncodedMessage) -> [f64; 2] {
 }
 
 fn event_loop(connections: u16, message: &EncodedMessage) -> [f64; 2] {
-    let (streams, peers) = pairs(connections);
+    let (streams, receivers) = pairs(connections);
     let mut sockets: Vec<_> = streams.map(|stream| (connection(), stream)).collect();
     let mut output = SendBuffer::new();
-    least(peers, message, |bare| {
+    least(connections, receivers, message, |bare| {
         for (connection, stream) in &mut sockets {
             if bare {
                 write(stream, message);
@@ -91,9 +98,9 @@ fn event_loop(connections: u16, message: &EncodedMessage) -> [f64; 2] {
 
 fn tokio(connections: u16, message: &EncodedMessage) -> [f64; 2] {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (streams, peers) = pairs(connections);
+    let (streams, receivers) = pairs(connections);
     let mut sockets: Vec<_> = streams.map(|stream| on_tokio(adopt(&runtime, stream))).collect();
-    least(peers, message, |bare| {
+    least(connections, receivers, message, |bare| {
         runtime.block_on(async {
             for socket in &mut sockets {
                 if bare {
@@ -109,7 +116,7 @@ fn tokio(connections: u16, message: &EncodedMessage) -> [f64; 2] {
 
 /// A hub, whose subscribers are split connections.
 fn hub_blocking(connections: u16, message: &EncodedMessage) -> [f64; 2] {
-    let (streams, peers) = pairs(connections);
+    let (streams, receivers) = pairs(connections);
     let hub = Hub::new();
     let topic = hub.topic("news");
     let all: Vec<_> = streams
@@ -122,7 +129,7 @@ fn hub_blocking(connections: u16, message: &EncodedMessage) -> [f64; 2] {
             (bare, reader, writer, subscription)
         })
         .collect();
-    least(peers, message, |bare| {
+    least(connections, receivers, message, |bare| {
         if bare {
             for (stream, ..) in &all {
                 write(stream.get_ref(), message);
@@ -135,7 +142,7 @@ fn hub_blocking(connections: u16, message: &EncodedMessage) -> [f64; 2] {
 
 /// A hub, whose subscribers are connections of an event loop in the same thread.
 fn hub_event_loop(connections: u16, message: &EncodedMessage) -> [f64; 2] {
-    let (streams, peers) = pairs(connections);
+    let (streams, receivers) = pairs(connections);
     let (hub, ready) = (Hub::new(), Ready::new(|| {}));
     let topic = hub.topic("news");
     let mut all: Vec<_> = streams
@@ -147,7 +154,7 @@ fn hub_event_loop(connections: u16, message: &EncodedMessage) -> [f64; 2] {
         })
         .collect();
     let (mut output, mut tokens) = (SendBuffer::new(), Vec::new());
-    least(peers, message, |bare| {
+    least(connections, receivers, message, |bare| {
         if bare {
             return all.iter().for_each(|it| write(&it.1, message));
         }
@@ -185,7 +192,7 @@ fn on_tokio<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> sansock_tokio::WebS
 /// `Topic::publish` to halves, whose transports are kept for the bare writes.
 fn tokio_hub(connections: u16, message: &EncodedMessage) -> [f64; 2] {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (streams, peers) = pairs(connections);
+    let (streams, receivers) = pairs(connections);
     let topic = Hub::new().topic("news");
     let (mut sockets, mut halves, mut subscriptions) = (Vec::new(), Vec::new(), Vec::new());
     for stream in streams {
@@ -195,7 +202,7 @@ fn tokio_hub(connections: u16, message: &EncodedMessage) -> [f64; 2] {
         sockets.push(socket);
         halves.push((reader, writer));
     }
-    least(peers, message, |bare| {
+    least(connections, receivers, message, |bare| {
         runtime.block_on(async {
             if bare {
                 for socket in &sockets {
@@ -254,36 +261,80 @@ fn write(mut stream: &TcpStream, message: &EncodedMessage) {
     assert_eq!(stream.write(bytes).unwrap(), bytes.len());
 }
 
-/// Connections over loopback: our ends, and those of the receivers.
-fn pairs(connections: u16) -> (impl Iterator<Item = TcpStream>, Vec<TcpStream>) {
+/// Connections over loopback: our ends, and the receivers.
+fn pairs(connections: u16) -> (impl Iterator<Item = TcpStream>, Receivers) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let pair = |_| {
-        let ours = TcpStream::connect(address).unwrap();
+    let receivers = Receivers::start(&format!("{} {connections}", listener.local_addr().unwrap()));
+    let accept = move |_| {
+        let (ours, _) = listener.accept().unwrap();
         ours.set_nodelay(true).unwrap();
-        (ours, listener.accept().unwrap().0)
+        ours
     };
-    let (ours, theirs): (Vec<_>, Vec<_>) = (0..connections).map(pair).unzip();
-    (ours.into_iter(), theirs)
+    let ours: Vec<_> = (0..connections).map(accept).collect();
+    (ours.into_iter(), receivers)
+}
+
+/// The receivers' process.
+struct Receivers {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Receivers {
+    fn start(given: &str) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.env(RECEIVERS, given).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let orders = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, orders, answers }
+    }
+
+    /// Has each receiver read so many bytes.
+    fn read(&mut self, bytes: usize) {
+        writeln!(self.orders, "{bytes}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        assert_eq!(answer, "read\n");
+    }
+}
+
+impl Drop for Receivers {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// What the receivers' process does.
+fn receive(given: &str) {
+    let (address, number) = given.split_once(' ').unwrap();
+    let connect = |_| TcpStream::connect(address).unwrap();
+    let mut streams: Vec<_> = (0..number.parse::<u16>().unwrap()).map(connect).collect();
+    for line in io::stdin().lines() {
+        let mut sink = vec![0; line.unwrap().parse().unwrap()];
+        for stream in &mut streams {
+            stream.read_exact(&mut sink).unwrap();
+        }
+        println!("read");
+    }
 }
 
 /// The least nanoseconds per receiver, of bare writes and of ours.
 fn least(
-    mut peers: Vec<TcpStream>,
+    connections: u16,
+    mut receivers: Receivers,
     message: &EncodedMessage,
     mut send: impl FnMut(bool),
 ) -> [f64; 2] {
-    let receivers = f64::from(u16::try_from(peers.len()).unwrap());
     let mut least = [f64::INFINITY; 2];
-    let mut sink = vec![0; message.as_bytes().len()];
-    for _ in 0..(60_000 / peers.len()).clamp(5, 50) {
+    for _ in 0..(60_000 / connections).clamp(5, 50) {
         for (bare, least) in [true, false].into_iter().zip(&mut least) {
             let start = Instant::now();
             send(bare);
-            *least = least.min(start.elapsed().as_secs_f64() * 1e9 / receivers);
-            for peer in &mut peers {
-                peer.read_exact(&mut sink).unwrap();
-            }
+            *least = least.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(connections));
+            receivers.read(message.as_bytes().len());
         }
     }
     least
