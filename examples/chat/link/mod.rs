@@ -5,6 +5,7 @@
 //! visitor's thread waits for Redis: it leaves a [`Command`] in a bounded queue, and the answer comes
 //! to the visitor as a message. Either thread reports when Redis is gone, and tries to reach it again.
 
+mod entries;
 mod reader;
 mod scripts;
 mod writer;

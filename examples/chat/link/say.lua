@@ -17,8 +17,11 @@ end
 local found = redis.call("HGET", users, user)
 local name = found and string.match(found, "^[^\t]*\t[^\t]*\t(.*)$")
 if not name then return "" end
+-- What is not a message has no number that can be counted on. All clients see a gap then.
 local newest = redis.call("XREVRANGE", log, "+", "-", "COUNT", 1)[1]
-local number = newest and newest[2][2] + 1 or 1
+local before = newest and newest[2][1] == "number" and tonumber(newest[2][2]) or 0
+local is_count = before >= 0 and before < 2 ^ 53 and before == math.floor(before)
+local number = is_count and before + 1 or 1
 local id = redis.call("XADD", log, "MAXLEN", "~", length, "*",
   "number", string.format("%d", number), "name", name, "text", text)
 redis.call("EXPIRE", log, ttl)

@@ -16,7 +16,7 @@ use sansock::EncodedMessage;
 use sansock::hub::{Subscriber, Topic};
 use sansock::net::Writer;
 
-pub(crate) use self::replica::{Change, Person, Position, Stored};
+pub(crate) use self::replica::{Change, Event, Person, Position, Stored};
 use crate::crowd::{Crowd, tell};
 use crate::link::{Command, Link};
 use crate::log::{Entry, Id, Log};

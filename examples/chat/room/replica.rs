@@ -10,6 +10,8 @@ use crate::protocol;
 /// How much of the room is known here.
 #[derive(Default)]
 pub(super) struct Replica {
+    /// The last entry of the log, which need not be a message.
+    read: Id,
     /// The last event, once the room was loaded.
     events: Option<String>,
 }
@@ -18,7 +20,9 @@ pub(super) struct Replica {
 #[derive(Default)]
 pub(crate) struct Position {
     /// The last message.
-    pub(crate) log: Id,
+    pub(crate) last: Id,
+    /// The last entry of the log.
+    pub(crate) read: Id,
     /// The last event.
     pub(crate) events: String,
 }
@@ -37,9 +41,15 @@ impl From<Stored> for Entry {
     }
 }
 
+/// An entry of the Stream of events.
+pub(crate) struct Event {
+    pub(crate) id: String,
+    /// `None` if no chat has made it.
+    pub(crate) change: Option<Change>,
+}
+
 /// What has changed among the users of all processes.
 pub(crate) struct Change {
-    pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) user: String,
     pub(crate) name: String,
@@ -70,19 +80,25 @@ impl Room {
     pub(crate) fn position(&self) -> Option<Position> {
         let state = self.lock();
         let events = state.replica.events.clone()?;
-        Some(Position { log: state.log.last(), events })
+        Some(Position { last: state.log.last(), read: state.replica.read, events })
     }
 
     /// Takes the last messages from Redis. If others were known, those are not in Redis any more,
     /// and visitors learn that messages may be missing.
-    pub(crate) fn load(self: &Arc<Self>, entries: impl Iterator<Item = Stored>, events: String) {
+    pub(crate) fn load(
+        self: &Arc<Self>,
+        entries: impl Iterator<Item = (Id, Option<Stored>)>,
+        events: String,
+    ) {
         self.with(|state| {
             let known = state.replica.events.replace(events).map(|_| state.log.last());
             if let Some(last) = known {
                 state.publish(&protocol::gap(last));
             }
             state.log.clear();
-            for entry in entries.map(Entry::from) {
+            state.replica.read = Id::default();
+            for (id, message) in entries {
+                let Some(entry) = state.replica.see(id, message) else { continue };
                 if known.is_some_and(|last| entry.id > last) {
                     state.publish(&entry.frame);
                 }
@@ -94,13 +110,18 @@ impl Room {
     }
 
     /// Takes the messages that follow, as they came to the reader's question of this round.
-    pub(crate) fn deliver(self: &Arc<Self>, entries: impl Iterator<Item = Stored>, round: u64) {
+    pub(crate) fn deliver(
+        self: &Arc<Self>,
+        entries: impl Iterator<Item = (Id, Option<Stored>)>,
+        round: u64,
+    ) {
         self.with(|state| {
-            for entry in entries.map(Entry::from) {
+            for (id, message) in entries {
+                let Some(entry) = state.replica.see(id, message) else { continue };
                 if entry.id <= state.log.last() {
                     continue;
                 }
-                if entry.number != state.log.number() + 1 {
+                if Some(entry.number) != state.log.number().checked_add(1) {
                     let last = state.log.last();
                     state.log.clear();
                     state.publish(&protocol::gap(last));
@@ -112,9 +133,11 @@ impl Room {
     }
 
     /// Takes what has changed among the users. What visitors here have done they know already.
-    pub(crate) fn note(self: &Arc<Self>, process: &str, changes: impl Iterator<Item = Change>) {
+    pub(crate) fn note(self: &Arc<Self>, process: &str, events: impl Iterator<Item = Event>) {
         self.with(|state| {
-            for change in changes {
+            for Event { id, change } in events {
+                state.replica.events = Some(id);
+                let Some(change) = change else { continue };
                 state.is_stale = true;
                 let own = change.user.split_once(':').filter(|(of, _)| *of == process);
                 match (&*change.kind, own) {
@@ -126,7 +149,6 @@ impl Room {
                     }
                     _ => {}
                 }
-                state.replica.events = Some(change.id);
             }
         });
     }
@@ -225,6 +247,14 @@ impl Room {
         for id in ready.map(|(id, _)| *id).collect::<Vec<_>>() {
             state.welcome(&self.name, id);
         }
+    }
+}
+
+impl Replica {
+    /// Notes that an entry was read, and returns its message, encoded.
+    fn see(&mut self, id: Id, message: Option<Stored>) -> Option<Entry> {
+        self.read = id;
+        message.map(Entry::from)
     }
 }
 

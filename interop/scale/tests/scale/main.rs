@@ -10,6 +10,7 @@ mod presence;
 mod program;
 mod redis;
 mod refusing;
+mod strange;
 
 use std::thread;
 use std::time::{Duration, Instant};

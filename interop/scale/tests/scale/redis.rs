@@ -1,6 +1,6 @@
 //! A Redis server of a test.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
@@ -74,6 +74,16 @@ impl Redis {
         let mut line = String::new();
         self.begin(command).read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// Runs a command, and returns its answer, which is a text.
+    pub(crate) fn text(&self, command: &str) -> String {
+        let mut answer = self.begin(command);
+        let mut line = String::new();
+        answer.read_line(&mut line).unwrap();
+        let mut text = vec![0; line.trim_end()[1..].parse().unwrap()];
+        answer.read_exact(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
     }
 
     fn begin(&self, command: &str) -> BufReader<TcpStream> {

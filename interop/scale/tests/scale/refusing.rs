@@ -88,7 +88,7 @@ fn pass_slowly(port: u16, delay: &'static AtomicU64) -> u16 {
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, delay: &AtomicU64) {
-    let mut bytes = [0; 1 << 16];
+    let mut bytes = [0; 1 << 14];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
         thread::sleep(Duration::from_millis(delay.load(Ordering::SeqCst)));
         if to.write_all(&bytes[..count]).is_err() {
