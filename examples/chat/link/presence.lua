@@ -32,10 +32,9 @@ end
 
 -- Removes users whose process has ended, or was stopped for too long.
 local function sweep()
-  for _, user in ipairs(redis.call("ZRANGEBYSCORE", leases, "-inf", now(), "LIMIT", 0, 500)) do
-    remove(user)
-    tell("left", user, "")
-  end
+  local gone = redis.call("ZRANGEBYSCORE", leases, "-inf", now(), "LIMIT", 0, 5000)
+  for _, user in ipairs(gone) do remove(user) end
+  if #gone > 0 then tell("left", "", "") end
 end
 
 local function keep(ttl)

@@ -1,4 +1,5 @@
--- Keeps users for another lease. Returns those that are not there any more.
+-- Keeps users for another lease, and removes those of processes that have ended. Returns those that are
+-- not there any more.
 local lease, ttl = ARGV[1], ARGV[2]
 local lost = {}
 for at = 3, #ARGV do

@@ -194,7 +194,11 @@ impl Writer<'_> {
         let people: Vec<_> = rooms.iter().map(|room| (room, room.people())).collect();
         let parts: Vec<_> = people
             .iter()
-            .flat_map(|(room, people)| people.chunks(USERS).map(move |people| (*room, people)))
+            .flat_map(|(room, people)| {
+                // Where all are guests, users of other processes may have gone nevertheless.
+                let none = people.is_empty().then_some(people.as_slice());
+                people.chunks(USERS).chain(none).map(move |people| (*room, people))
+            })
             .collect();
         let renewals = parts.iter().map(|(room, people)| {
             let users: Vec<_> = people.iter().map(|it| self.link.user(it.visitor)).collect();

@@ -74,6 +74,28 @@ fn the_users_of_a_killed_process_disappear() {
     join(&chats[0], "c", "Bert");
 }
 
+/// Nobody renews a lease in that room.
+#[test]
+fn the_users_of_a_killed_process_disappear_for_guests_too() {
+    let redis = Redis::start();
+    let chats = [chat(&redis), chat(&redis)];
+    let _bert = join(&chats[1], "b", "Bert");
+    // As many as a process can have.
+    let add = "EVAL \"for n = 1, 10000 do local user = 'dead:' .. n \
+               redis.call('ZADD', KEYS[1], 0, user) redis.call('HSET', KEYS[3], 'u' .. n, user) \
+               redis.call('HSET', KEYS[2], user, n .. '\\tu' .. n .. '\\tU' .. n) end\" 3 \
+               chat:{lobby}:leases chat:{lobby}:users chat:{lobby}:names";
+    assert_eq!(redis.run(add), "$-1");
+    let mut guest = chats[0].visit_at("/?client=g");
+    guest.until("room", |_| true);
+    let start = Instant::now();
+    chats[1].signal("-KILL");
+    guest.until_users(&[]);
+    assert!(start.elapsed() < LEASE + SOON, "{:?}", start.elapsed());
+    // Their names are free.
+    join(&chats[0], "c", "U1");
+}
+
 /// The other process goes on meanwhile.
 #[test]
 fn a_process_that_was_stopped_for_long_goes_on_where_it_was() {
