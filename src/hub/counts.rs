@@ -35,7 +35,8 @@ pub struct SubscriberCounts {
     pub waiting: usize,
     /// How many bytes they count against [`Budget::bytes`](crate::hub::Budget::bytes).
     pub waiting_bytes: usize,
-    /// How many messages the connection has taken out.
+    /// How many messages the connection has taken out to write them. What it had not written at its
+    /// end is not counted again.
     pub taken: u64,
     /// How many messages were dropped, when the inbox was full or when the connection ended.
     pub dropped: u64,
@@ -46,6 +47,9 @@ pub struct SubscriberCounts {
 }
 
 /// What a [`Hub`](crate::hub::Hub) holds and has done since it was created.
+///
+/// Only what is published counts as done. What became of a message to one connection, or of the state
+/// of a topic for a new subscriber, is in its [`SubscriberCounts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HubCounts {

@@ -56,7 +56,8 @@ impl<T> Registry<T> {
         let mut topics = lock(&self.topics);
         if topics.get(name).is_some_and(|topic| topic.strong_count() == 0) {
             topics.remove(name);
-            if topics.is_empty() {
+            // As clients may have named them; each name is moved for it less than once.
+            if topics.len() <= topics.capacity() / 8 {
                 topics.shrink_to_fit();
             }
         }

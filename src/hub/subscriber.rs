@@ -67,6 +67,8 @@ impl Subscriber {
 
     /// Takes out the next message if `accept` agrees, as [`take`](Self::take) does. If it does not,
     /// the connection must come back by itself: `wake` is not called until the inbox was empty.
+    ///
+    /// `accept` must not use the subscriber, which is locked, nor publish.
     #[must_use]
     pub fn take_if(&self, accept: impl FnOnce(&EncodedMessage) -> bool) -> Option<Due> {
         lock(&self.0.inbox).take(|mail| accept(mail)).map(|next| match next {

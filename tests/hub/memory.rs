@@ -119,3 +119,18 @@ fn what_waits_takes_no_more_memory_than_the_budget() {
         assert!(freed <= -most / 3, "{budget:?}: {freed} bytes");
     }
 }
+
+/// Clients may name topics, and leave them again, while others stay.
+#[test]
+fn the_names_of_topics_that_have_ended_take_nothing_though_another_one_stays() {
+    let hub = Hub::new();
+    let stays = hub.topic("stays");
+    let left = held(|| {
+        let many: Vec<_> = (0..50_000).map(|n| hub.topic(&n.to_string())).collect();
+        assert_eq!(hub.counts().topics, 50_001);
+        drop(many);
+    });
+    assert!(left < 2_000, "{left} bytes");
+    assert!(hub.existing_topic("stays").is_some());
+    drop(stays);
+}
