@@ -269,3 +269,37 @@ fn the_bytes_on_the_wire_are_those_that_the_client_sends_and_receives() {
         server.join();
     }
 }
+
+/// By the thread that publishes, and by the one that goes on when the client reads again.
+#[test]
+#[cfg(feature = "hub")]
+fn what_is_published_is_counted_when_it_is_taken_out() {
+    use sansock::hub::{Budget, Hub};
+
+    const NUMBER: usize = 400;
+    const LENGTH: usize = 50_000;
+
+    let hub = Hub::new();
+    let topic = hub.topic("news");
+    let server = Running::start(
+        |server| server,
+        move |incoming| {
+            let (mut reader, writer) = incoming.accept()?.split()?;
+            let _subscription = topic.subscribe(&writer.subscriber(Budget::new(usize::MAX)));
+            while reader.next_event()?.is_some() {}
+            Ok(())
+        },
+    );
+    let mut socket = client::connect(&server.url()).unwrap();
+    until("it has subscribed", || hub.topic("news").subscriptions() == 1);
+    (0..NUMBER).for_each(|_| assert_eq!(hub.topic("news").publish(bytes(1, LENGTH)).accepted, 1));
+    let waiting = hub.counts().waiting;
+    assert!(waiting > 0, "the network has taken all");
+    for _ in 0..NUMBER {
+        assert_eq!(next_message(&mut socket).len(), LENGTH);
+    }
+    let sent = server.handle.counts().sent;
+    assert_eq!((sent.messages, sent.payload_bytes), (NUMBER as u64, (NUMBER * LENGTH) as u64));
+    socket.close(CloseCode::NORMAL, "").unwrap();
+    server.stop();
+}

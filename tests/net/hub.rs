@@ -118,6 +118,31 @@ fn a_peer_that_does_not_read_delays_neither_the_publisher_nor_the_others() {
     assert!(start.elapsed() < ms(2_000), "{:?}", start.elapsed());
 }
 
+/// The budget and its policy hold for the rest, and the program's own messages find room.
+#[test]
+fn no_more_is_taken_out_than_one_write_takes() {
+    // One long message, or as many short ones as share a write.
+    for (length, most) in [(1 << 20, 1 << 20), (1_000, 17_000)] {
+        let hub = Hub::new();
+        let peer = subscribed(&hub, Budget::new(usize::MAX));
+        let message = EncodedMessage::new(vec![7; length]);
+        let number = (32 << 20) / length;
+        // All lie in the inbox when the first is written.
+        let posts: Vec<_> = (0..number).map(|_| hub.topic("news").post(None, &message)).collect();
+        drop(posts);
+        let mut before = usize::MAX;
+        until("the network takes no more", || {
+            thread::sleep(ms(100));
+            let waiting = peer.subscriber.counts().waiting;
+            std::mem::replace(&mut before, waiting) == waiting
+        });
+        assert!(before > 0, "the network has taken all");
+        let buffered = peer.writer.buffered_amount();
+        assert!(buffered <= most + 10, "{buffered}");
+        peer.writer.abort().unwrap();
+    }
+}
+
 #[test]
 fn what_waits_arrives_when_the_peer_reads_again() {
     for (when_full, length) in [

@@ -101,3 +101,28 @@ impl std::fmt::Debug for Mailbox {
         f.debug_tuple("Mailbox").field(&self.inbox).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Budget;
+    use crate::{Config, EncodedMessage, Limits};
+
+    /// Otherwise it would be refused when it is too late to leave it where it was.
+    #[test]
+    fn mail_that_has_no_room_behind_what_is_queued_stays_in_the_inbox() {
+        let config = Config::new().limits(Limits::new().buffered(40));
+        let (mut sender, mut queue) = (Sender::server(&config), SendQueue::new());
+        let mut mailbox = Mailbox::new();
+        let inbox = mailbox.subscriber(None, || Subscriber::new(Budget::default(), || {}));
+        inbox.send(&EncodedMessage::new("longer than what is left"));
+        sender.send("what is queued before", queue.queued()).unwrap();
+        assert!(mailbox.take(&mut sender, &mut queue).is_none());
+        mailbox.refill(&mut sender, &mut queue);
+        assert_eq!((queue.buffered_amount(), inbox.counts().waiting), (23, 1));
+        drop(queue.take());
+        queue.put_back(crate::SendBuffer::new());
+        assert!(mailbox.take(&mut sender, &mut queue).is_some());
+        assert!(!inbox.is_closed());
+    }
+}

@@ -291,6 +291,26 @@ mod tests {
         assert!(outbox.sender.is_closed());
     }
 
+    /// Otherwise the background thread would try again and again.
+    #[cfg(feature = "hub")]
+    #[test]
+    fn mail_is_no_work_while_a_fragmented_message_is_in_progress() {
+        use crate::EncodedMessage;
+        use crate::hub::{Budget, Subscriber};
+
+        let mut outbox = outbox(&Config::new());
+        let inbox = outbox.mailbox.subscriber(None, || Subscriber::new(Budget::default(), || {}));
+        inbox.send(&EncodedMessage::new("news"));
+        assert!(outbox.has_work());
+        for fin in [false, true] {
+            outbox.queue(|sender, buffer| sender.send_fragment("part", fin, buffer)).unwrap();
+            let batch = outbox.take_queued().unwrap();
+            drop(batch);
+            outbox.put_back(SendBuffer::new(), Ok(()));
+            assert_eq!(outbox.has_work(), fin);
+        }
+    }
+
     /// A signal that interrupts a write is no failure.
     #[test]
     fn an_interrupted_write_goes_on() {
