@@ -118,10 +118,7 @@ impl Writer<'_> {
         let Some(deadline) = run.iter().map(|it| it.deadline).min() else { return };
         let all: Vec<_> = run.iter().map(|it| encode(self.link, scripts, &it.command)).collect();
         match ask(connection, &all, deadline.saturating_duration_since(now)) {
-            Ok(answers) => {
-                self.link.report(self.rooms, Side::Writer, Ok(()));
-                self.take(&run, answers);
-            }
+            Ok(answers) => self.take(&run, answers),
             Err(error) => {
                 self.fail(&error);
                 let reason = if error.is_timeout() {
@@ -181,7 +178,8 @@ impl Writer<'_> {
             Command::Finish(done) => {
                 let _ = done.try_send(());
             }
-            Command::Leave { .. } | Command::Follow | Command::Check => {}
+            Command::Check => self.next_refresh = Instant::now(),
+            Command::Leave { .. } | Command::Follow => {}
         }
         Ok(())
     }
