@@ -48,7 +48,7 @@ fn text(counts: &ServerCounts, rooms: &Rooms) -> String {
     let (is_available, refused) = rooms.storage();
     text.family("chat_storage_available", "gauge", "1 if messages can be stored.");
     text.sample("chat_storage_available", &[], u8::from(is_available));
-    let help = "What visitors did while Redis was gone or slow, and was refused.";
+    let help = "Names and messages that were refused because of Redis.";
     text.counter("chat_storage_refused_total", help, refused);
     let help = "How long it takes to send a text to all in the room.";
     text.histogram("chat_publish_seconds", help, &PUBLISH);

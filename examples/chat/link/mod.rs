@@ -46,7 +46,7 @@ pub(crate) struct Link {
     changed: Condvar,
     /// How often the reader has asked for what is new.
     rounds: AtomicU64,
-    /// How many commands were not left for the writer.
+    /// How much of what visitors wanted was not done.
     refused: AtomicU64,
     /// How long keys of messages are remembered.
     keep: Duration,
@@ -134,10 +134,13 @@ impl Command {
         Refusal { text: format!("{reason}: {what}"), key, may_retry: true }
     }
 
-    /// Tells the visitor why this is not done.
-    fn refuse(&self, reason: &str) {
-        if let Self::Say { room, visitor, .. } | Self::SignIn { room, visitor, .. } = self {
-            room.refuse(*visitor, &self.refusal(reason));
+    /// The room and the id of the visitor who waits for an answer, if one does.
+    fn asker(&self) -> Option<(&Arc<Room>, u64)> {
+        match self {
+            Self::Say { room, visitor, .. } | Self::SignIn { room, visitor, .. } => {
+                Some((room, *visitor))
+            }
+            _ => None,
         }
     }
 }
@@ -222,12 +225,24 @@ impl Link {
 
     /// Leaves a command for the writer, or says at once that it will not be done.
     pub(crate) fn submit(&self, command: Command) -> Result<(), Refusal> {
-        self.try_submit(command).inspect_err(|_| {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-        })
+        let has_asker = command.asker().is_some();
+        self.try_submit(command).inspect_err(|_| self.count_refused(has_asker))
     }
 
-    /// How many commands were refused because Redis is gone or slow.
+    /// Tells the visitor who waits for it why a command is not done.
+    fn refuse(&self, command: &Command, reason: &str) {
+        let asker = command.asker();
+        self.count_refused(asker.is_some());
+        if let Some((room, visitor)) = asker {
+            room.refuse(visitor, &command.refusal(reason));
+        }
+    }
+
+    fn count_refused(&self, has_asker: bool) {
+        self.refused.fetch_add(has_asker.into(), Ordering::Relaxed);
+    }
+
+    /// How often visitors were refused because Redis is gone or slow, or refuses.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }

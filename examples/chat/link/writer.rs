@@ -98,7 +98,7 @@ impl Writer<'_> {
         // Nothing is added any more, and what waits does not wait for the attempts to connect.
         let reason = self.link.unavailable();
         for Queued { command, .. } in self.queue.try_iter() {
-            command.refuse(&reason);
+            self.link.refuse(&command, &reason);
         }
     }
 
@@ -107,13 +107,13 @@ impl Writer<'_> {
         let now = Instant::now();
         run.retain(|Queued { command, deadline }| {
             if *deadline <= now {
-                command.refuse(&format!("Redis at {} is slow", self.link.address()));
+                self.link.refuse(command, &format!("Redis at {} is slow", self.link.address()));
             }
             *deadline > now
         });
         let Some(Session { connection, scripts }) = &mut self.session else {
             let reason = self.link.unavailable();
-            return run.iter().for_each(|it| it.command.refuse(&reason));
+            return run.iter().for_each(|it| self.link.refuse(&it.command, &reason));
         };
         let Some(deadline) = run.iter().map(|it| it.deadline).min() else { return };
         let all: Vec<_> = run.iter().map(|it| encode(self.link, scripts, &it.command)).collect();
@@ -127,7 +127,7 @@ impl Writer<'_> {
                     self.link.unavailable()
                 };
                 for Queued { command, .. } in &run {
-                    command.refuse(&reason);
+                    self.link.refuse(command, &reason);
                 }
             }
         }
@@ -139,7 +139,7 @@ impl Writer<'_> {
             let Err(error) = answer.and_then(|answer| self.apply(command, answer)) else {
                 continue;
             };
-            command.refuse(&self.link.trouble(&error));
+            self.link.refuse(command, &self.link.trouble(&error));
             if is_forgotten(&error) {
                 self.session = None;
                 self.next_attempt = Instant::now();
@@ -162,7 +162,7 @@ impl Writer<'_> {
                 match id.parse() {
                     Ok(id) => room.stored(*visitor, key.as_deref(), id),
                     Err(_) if room.has_name(*visitor) => {
-                        command.refuse("you are being signed in again");
+                        self.link.refuse(command, "you are being signed in again");
                         self.next_refresh = Instant::now();
                     }
                     Err(_) => room.sign_in_first(*visitor, key.clone()),

@@ -75,6 +75,31 @@ fn a_redis_that_stores_nothing_is_told_once() {
     }
 }
 
+/// What visitors have asked for counts, whether it was refused at once or has waited.
+#[test]
+fn the_figures_say_what_was_refused() {
+    let mut redis = Redis::start();
+    let chat = chat(&redis);
+    let mut anna = join(&chat, "a", "Anna");
+    let count = || {
+        let (_, metrics) = chat.get("/metrics");
+        let line = metrics.lines().find(|it| it.starts_with("chat_storage_refused_total "));
+        line.unwrap().rsplit_once(' ').unwrap().1.parse::<u32>().unwrap()
+    };
+    assert_eq!(count(), 0);
+    redis.signal("-STOP");
+    refused(&mut anna, "1");
+    assert_eq!(count(), 1);
+    redis.kill();
+    // Nobody has asked for a new room to be followed.
+    let mut other = chat.visit_at("/rooms/other?client=o");
+    until_available(&mut other, false);
+    refused(&mut anna, "1");
+    other.sign_in("Other");
+    other.error();
+    assert_eq!(count(), 3);
+}
+
 /// Passes on what two ends say, with a delay of so many milliseconds for each answer of the second.
 fn pass_slowly(port: u16, delay: &'static AtomicU64) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
