@@ -1,10 +1,14 @@
 //! The command line.
 
+use std::ffi::OsStr;
+use std::fmt::Display;
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
-use lexopt::{Arg, ValueExt as _};
+use lexopt::Arg;
 use redis::IntoConnectionInfo as _;
 use sansock::drain::Drain;
 use sansock::handshake::{Host, HostPolicy, InvalidHost, Origin};
@@ -144,9 +148,6 @@ impl Options {
                 argument => return Err(argument.unexpected()),
             }
         }
-        if options.buffer < LEAST_BUFFER {
-            return Err(format!("--buffer: at least {LEAST_BUFFER}, one largest message").into());
-        }
         // The other half is for what is said meanwhile.
         options.rooms.log.bytes = options.buffer / 2;
         let too_slow = WhenFull::Close(CloseCode::TRY_AGAIN_LATER, "you read too slowly");
@@ -160,19 +161,16 @@ impl Options {
         match name {
             "origin" => self.origins.push(value(arguments, name)?),
             "host" => self.hosts.push(value(arguments, name)?),
-            "rate" => self.rate = value(arguments, name)?,
-            "buffer" => self.buffer = value(arguments, name)?,
-            "history" => self.rooms.log.history = entries(arguments, name)?,
-            "resume" => self.rooms.log.resume = entries(arguments, name)?,
-            "rooms" => self.rooms.limit = value::<NonZeroUsize>(arguments, name)?.get(),
-            "keep" => self.rooms.keep = seconds(arguments, name)?,
-            "redis" => {
-                let client = open_redis(&arguments.value()?.string()?);
-                self.redis = Some(client.map_err(|error| format!("--redis: {error}"))?);
-            }
-            "keepalive" => self.keepalive = seconds(arguments, name)?,
-            "grace" => self.drain.grace = seconds_or_none(arguments, name)?,
-            "spread" => self.drain.spread = seconds_or_none(arguments, name)?,
+            "rate" => self.rate = number(arguments, name, NonZeroU32::MIN..=NonZeroU32::MAX)?,
+            "buffer" => self.buffer = number(arguments, name, LEAST_BUFFER..=usize::MAX)?,
+            "history" => self.rooms.log.history = number(arguments, name, 0..=MAX_ENTRIES)?,
+            "resume" => self.rooms.log.resume = number(arguments, name, 0..=MAX_ENTRIES)?,
+            "rooms" => self.rooms.limit = number(arguments, name, 1..=usize::MAX)?,
+            "keep" => self.rooms.keep = seconds(arguments, name, 1)?,
+            "redis" => self.redis = Some(open_redis(&arguments.value()?)?),
+            "keepalive" => self.keepalive = seconds(arguments, name, 1)?,
+            "grace" => self.drain.grace = seconds(arguments, name, 0)?,
+            "spread" => self.drain.spread = seconds(arguments, name, 0)?,
             _ => return Err(Arg::Long(name).unexpected()),
         }
         Ok(())
@@ -193,30 +191,42 @@ impl Options {
     }
 }
 
-fn entries(arguments: &mut lexopt::Parser, option: &str) -> Result<usize, lexopt::Error> {
-    let entries = value(arguments, option)?;
-    if entries > MAX_ENTRIES {
-        return Err(format!("--{option}: at most {MAX_ENTRIES}").into());
-    }
-    Ok(entries)
+/// Parses a number in this range.
+fn number<T: FromStr + PartialOrd + Display>(
+    arguments: &mut lexopt::Parser,
+    option: &str,
+    range: RangeInclusive<T>,
+) -> Result<T, lexopt::Error> {
+    let value = arguments.value()?;
+    let value = value.to_string_lossy();
+    value.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+        let (least, most) = range.into_inner();
+        format!("--{option}: {value:?} is not a number from {least} to {most}").into()
+    })
 }
 
-/// Parses the URL of a Redis server.
-fn open_redis(url: &str) -> redis::RedisResult<redis::Client> {
-    let info = url.into_connection_info()?;
-    // The commands that name this client would each have the time that connecting may take.
-    let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    redis::Client::open(info.set_redis_settings(settings))
+fn seconds(
+    arguments: &mut lexopt::Parser,
+    option: &str,
+    least: u32,
+) -> Result<Duration, lexopt::Error> {
+    Ok(Duration::from_secs(number(arguments, option, least..=u32::MAX)?.into()))
 }
 
-fn seconds(arguments: &mut lexopt::Parser, option: &str) -> Result<Duration, lexopt::Error> {
-    let seconds: NonZeroU32 = value(arguments, option)?;
-    Ok(Duration::from_secs(seconds.get().into()))
-}
-
-fn seconds_or_none(arguments: &mut lexopt::Parser, name: &str) -> Result<Duration, lexopt::Error> {
-    let seconds: u32 = value(arguments, name)?;
-    Ok(Duration::from_secs(seconds.into()))
+/// Parses the URL of a Redis server. The error does not contain it, because it can have a password.
+fn open_redis(url: &OsStr) -> Result<redis::Client, String> {
+    let info = url.to_str().unwrap_or_default().into_connection_info();
+    let client = info.and_then(|info| {
+        // The commands that name this client would each have the time that connecting may take.
+        let settings = info.redis_settings().clone().set_skip_set_lib_name();
+        redis::Client::open(info.set_redis_settings(settings))
+    });
+    client.map_err(|error| {
+        format!(
+            "--redis: not the URL of a server ({error}); allowed are redis://127.0.0.1:6379/ and \
+             redis://USER:PASSWORD@HOST:PORT/DATABASE, where DATABASE is a number"
+        )
+    })
 }
 
 /// The host of an address that can be listened on, as a Host header has it: without the zone of an
