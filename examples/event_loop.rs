@@ -11,12 +11,12 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::{self, Read};
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, ToSocketAddrs as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lexopt::{Arg, ValueExt as _};
+use lexopt::Arg;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use sansock::buffer::{BufferPool, Buffers};
@@ -25,7 +25,11 @@ use sansock::{
     CloseCode, Config, Connection, Deadline, Event, ReceiveBuffer, SendBuffer, SendError, Teardown,
 };
 
+use crate::host_port::host_port;
+
 mod command_line;
+#[path = "command_line/host_port.rs"]
+mod host_port;
 
 const HELP: &str = "\
 A WebSocket server that sends every message back, in one thread.
@@ -58,7 +62,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<SocketAddr>, lexopt::Er
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
             Arg::Value(value) if address.is_none() => {
-                address = value.parse_with(ToSocketAddrs::to_socket_addrs)?.next();
+                address = host_port(value)?.to_socket_addrs().map_err(|it| it.to_string())?.next();
             }
             _ => return Err(argument.unexpected()),
         }

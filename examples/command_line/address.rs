@@ -1,10 +1,9 @@
 //! Where the servers listen.
 
 use std::ffi::OsString;
-use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 
-use lexopt::ValueExt as _;
+mod host_port;
 
 /// The arguments `ADDR`, `--cert` and `--key`.
 #[derive(Clone, Default)]
@@ -15,10 +14,9 @@ pub(crate) struct Listen {
 }
 
 impl Listen {
-    /// Parses the address: an invalid one is an error in the arguments, one that is in use is not.
+    /// Parses the address.
     pub(crate) fn at(&mut self, address: OsString) -> Result<(), lexopt::Error> {
-        address.parse_with(ToSocketAddrs::to_socket_addrs)?;
-        self.address = Some(address.string()?);
+        self.address = Some(host_port::host_port(address)?);
         Ok(())
     }
 

@@ -18,6 +18,8 @@ use crate::options::Options;
 
 #[path = "../command_line/mod.rs"]
 mod command_line;
+#[path = "../command_line/host_port.rs"]
+mod host_port;
 mod listener;
 mod options;
 mod systemd;

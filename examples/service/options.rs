@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::net::ToSocketAddrs;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
@@ -8,6 +7,7 @@ use sansock::drain::Drain;
 use sansock::proxy_protocol::ProxyProtocol;
 use sansock::{CloseCode, Keepalive};
 
+use crate::host_port::host_port;
 use crate::values::value;
 
 pub(crate) struct Options {
@@ -52,10 +52,7 @@ impl Options {
                 Arg::Long("spread") => options.drain.spread = seconds(&mut arguments, "spread")?,
                 Arg::Long("closing") => options.drain.closing = seconds(&mut arguments, "closing")?,
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
-                Arg::Value(address) => {
-                    address.parse_with(ToSocketAddrs::to_socket_addrs)?;
-                    options.address = address.string()?;
-                }
+                Arg::Value(address) => options.address = host_port(address)?,
                 argument => return Err(argument.unexpected()),
             }
         }

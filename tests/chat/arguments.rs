@@ -36,7 +36,7 @@ fn it_has_help() {
 fn wrong_arguments_are_named_and_end_with_2() {
     let wrong: [(&[&str], &str); 17] = [
         (&["--nonsense"], "--nonsense"),
-        (&["nonsense"], "nonsense"),
+        (&["nonsense"], "\"nonsense\" is not HOST:PORT"),
         // An address to listen on, but no page can name its host so: browsers write 127.0.0.1.
         (&["127.1:0"], "127.1:0"),
         (&["--origin", "example.com"], "example.com"),

@@ -59,9 +59,9 @@ impl Service {
 fn help_and_wrong_arguments() {
     has_help("service", &["[ADDR]", "--reuse-port", "--proxy-from", "--grace", "--spread"]);
     for (arguments, named) in [
-        (&["nonsense"][..], "nonsense"),
+        (&["nonsense"][..], "\"nonsense\" is not HOST:PORT"),
         (&["--grace", "-1"], "--grace"),
-        (&["--spread", "soon"], "--spread"),
+        (&["--spread", "soon"], "--spread: \"soon\" should be a number"),
         (&["--keepalive", "0"], "--keepalive"),
         (&["--proxy-from", "10.0.0.1/8"], "--proxy-from"),
         (&["--forwarded-from", "here"], "--forwarded-from"),

@@ -1,0 +1,19 @@
+//! An address to listen on.
+
+use std::ffi::OsString;
+use std::net::ToSocketAddrs as _;
+
+use lexopt::ValueExt as _;
+
+/// Parses `HOST:PORT`, and looks the host up: an invalid address is an error in the arguments, one
+/// that is in use is not.
+pub(crate) fn host_port(address: OsString) -> Result<String, lexopt::Error> {
+    let address = address.string()?;
+    match address.to_socket_addrs() {
+        Ok(_) => Ok(address),
+        Err(error) => {
+            let wanted = "HOST:PORT, such as 127.0.0.1:9001";
+            Err(format!("{address:?} is not {wanted}: {error}").into())
+        }
+    }
+}
