@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt as _};
-use sansock::handshake::Offer;
+use sansock::handshake::{HandshakeError, Offer, ResponseError};
 use sansock::net::{self, Client, WebSocket};
 use sansock::uri::Uri;
 use sansock::{Config, Event, Keepalive, Timeouts};
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
         }
         let mut socket = client
             .connect()
-            .map_err(|error| format!("no connection to {}: {error}", url.authority()))?;
+            .map_err(|error| format!("no connection to {}: {}", url.authority(), reason(&error)))?;
         match mode {
             Mode::Interactive => interactive::run(socket),
             Mode::Echo => Ok(echo(&mut socket)?),
@@ -164,6 +164,18 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
 fn header(line: &str) -> Result<(String, String), &'static str> {
     let (name, value) = line.split_once(':').ok_or("a header is NAME: VALUE")?;
     Ok((name.into(), value.trim().into()))
+}
+
+/// Describes the error. A server that refuses a client often says why in the body of its response.
+fn reason(error: &net::Error) -> String {
+    let mut reason = error.to_string();
+    if let net::Error::Handshake(HandshakeError::Response(ResponseError::Status(response))) = error
+        && response.headers().get_str("Content-Type").is_none_or(|it| it.starts_with("text/plain"))
+        && let Some(line) = String::from_utf8_lossy(response.body()).lines().next()
+    {
+        reason.extend([": ", &show::printable(line)]);
+    }
+    reason
 }
 
 /// No error means that the connection ended with a closing handshake.

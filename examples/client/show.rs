@@ -22,7 +22,7 @@ pub(crate) fn show(event: Event<'_>, output: &mut impl io::Write) -> io::Result<
 }
 
 /// Removes characters that control a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_control() {

@@ -171,7 +171,7 @@ impl Rejection {
         self
     }
 
-    /// Sets the body.
+    /// Sets the body. It has no Content-Type unless [`header`](Self::header) sets one.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();

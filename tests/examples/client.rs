@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout, Stdio};
 
-use sansock::handshake::Answer;
+use sansock::handshake::{Answer, Rejection};
 use sansock::net::{Error, WebSocket};
 use sansock::{CloseCode, Event, Message};
 
@@ -222,4 +222,23 @@ fn the_client_connects_again_and_lines_wait_for_it() {
     let ended = run("client", &["--echo", "--reconnect", &url]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(served.try_iter().count(), 2);
+}
+
+#[test]
+fn a_server_that_refuses_says_why() {
+    let (url, _) = serve(|incoming| {
+        let rejection = match incoming.request().path() {
+            "/page" => Rejection::new(404).header("Content-Type", "text/html").body("<p>no</p>"),
+            _ => Rejection::new(400).body("rooms are \u{1b}[31mcolourless\nmore"),
+        };
+        incoming.reject(&rejection)?;
+        Ok(())
+    });
+    let ended = run("client", &[&url]);
+    assert_eq!(ended.code, Some(1));
+    let why = "answered 400 Bad Request: rooms are \\u{1b}[31mcolourless\n";
+    assert!(ended.stderr.ends_with(why), "{ended:?}");
+
+    let ended = run("client", &[&format!("{url}page")]);
+    assert!(ended.stderr.ends_with("answered 404 Not Found\n"), "{ended:?}");
 }
