@@ -37,9 +37,41 @@
 //!     assert_eq!(client.next_message().await?.unwrap().as_text(), Some("hello, everybody"));
 //! }
 //! handle.shutdown();
-//! # let (_, _) = tokio::join!(alice.recv(), bob.recv());
+//! # let (_, _) = tokio::join!(alice.next_message(), bob.next_message());
 //! # running.await??;
 //! # Ok(()) }
+//! ```
+//!
+//! # Telling a slow reader what it missed
+//!
+//! The inbox counts what it drops. This handler looks once a second, and tells its client:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use sansock_tokio::hub::{Budget, Topic, WhenFull};
+//! use sansock_tokio::{EncodedMessage, HandlerResult, Incoming};
+//!
+//! async fn serve(incoming: Incoming, news: Topic) -> HandlerResult {
+//!     let (mut reader, writer) = incoming.accept().await?.split();
+//!     let budget = Budget::new(64 << 10).when_full(WhenFull::DropOldest);
+//!     let subscriber = writer.subscriber(budget);
+//!     let _subscription = news.subscribe(&subscriber);
+//!     let (mut second, mut known) = (tokio::time::interval(Duration::from_secs(1)), 0);
+//!     loop {
+//!         tokio::select! {
+//!             message = reader.next_message() => if message?.is_none() { return Ok(()) },
+//!             _ = second.tick() => {
+//!                 let dropped = subscriber.counts().dropped;
+//!                 if dropped > known {
+//!                     known = dropped;
+//!                     // The total: this message may be dropped too, and then the next one says it.
+//!                     subscriber.send(&EncodedMessage::new(format!("{dropped} dropped so far")));
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
 //! ```
 
 pub use sansock::hub::*;
