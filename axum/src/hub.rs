@@ -29,5 +29,28 @@
 //!
 //! let app: Router = Router::new().route("/{room}", any(handler)).with_state(Hub::new());
 //! ```
+//!
+//! A task, or the handler of another route, publishes as well. [`deliver`] lets other tasks run
+//! meanwhile, and [`existing_topic`](Hub::existing_topic) makes no topic where there are no readers:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use sansock_axum::EncodedMessage;
+//! use sansock_axum::hub::{self, Hub};
+//!
+//! async fn tick(rooms: Hub) {
+//!     let mut second = tokio::time::interval(Duration::from_secs(1));
+//!     for tick in 0_u64.. {
+//!         second.tick().await;
+//!         if let Some(room) = rooms.existing_topic("ticks") {
+//!             let message = EncodedMessage::new(format!("tick {tick}"));
+//!             hub::deliver(room.post(None, &message)).await;
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! [`sansock_tokio::hub`] shows how to tell a slow reader what it missed.
 
 pub use sansock_tokio::hub::*;

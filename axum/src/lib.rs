@@ -156,6 +156,7 @@
 //!
 //! - `deflate`: permessage-deflate (RFC 7692), where
 //!   [`WebSocketUpgrade::deflate`](WebSocketUpgrade) asks for it.
+//! - `hub`: one message to many connections; see `hub`.
 
 #[cfg(feature = "hub")]
 pub mod hub;

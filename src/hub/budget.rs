@@ -45,6 +45,8 @@ impl Default for Budget {
 }
 
 /// What happens to a message that does not fit into an inbox.
+#[doc(alias = "backpressure")]
+#[doc(alias = "lagged")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {

@@ -7,7 +7,7 @@
 //! or task for it. What the network does not take waits in the inbox. An inbox has a [`Budget`] of
 //! bytes, and its [`WhenFull`] says what happens to more: the newest or the oldest message is
 //! dropped, the latest of each key is kept, or the connection is closed with a code. What was
-//! dropped is counted, in [`Published`] for who publishes and in [`SubscriberCounts`] for each
+//! dropped is counted, in [`Published`] for each message and in [`SubscriberCounts`] for each
 //! connection.
 //!
 //! The subscribers of a topic get its messages in the same order. A message that is published while
@@ -35,6 +35,58 @@
 //!             room.publish(message);
 //!         }
 //!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! # Telling a slow reader what it missed
+//!
+//! With [`WhenFull::DropOldest`] and [`WhenFull::DropNewest`] a slow reader stays, and loses messages
+//! that it does not know of, unless they are numbered. This server counts them
+//! ([`Subscriber::counts`]) and tells each client once a second:
+//!
+//! ```no_run
+//! # #[cfg(feature = "net")] fn example() -> std::io::Result<()> {
+//! use std::sync::{Arc, Mutex};
+//! use std::thread;
+//! use std::time::Duration;
+//!
+//! use sansock::EncodedMessage;
+//! use sansock::hub::{Budget, Hub, Subscriber, WhenFull};
+//! use sansock::net::Server;
+//!
+//! let hub = Hub::new();
+//! // Each with the number of dropped messages that its client knows of.
+//! let clients: Arc<Mutex<Vec<(Subscriber, u64)>>> = Arc::default();
+//!
+//! let (ticks, all) = (hub.topic("ticks"), Arc::clone(&clients));
+//! thread::spawn(move || {
+//!     for tick in 0_u64.. {
+//!         ticks.publish(format!("tick {tick}"));
+//!         if tick % 100 == 0 {
+//!             all.lock().unwrap().retain_mut(|(subscriber, known)| {
+//!                 let dropped = subscriber.counts().dropped;
+//!                 if dropped > *known {
+//!                     *known = dropped;
+//!                     // The total: this message may be dropped too, and then the next one says it.
+//!                     subscriber.send(&EncodedMessage::new(format!("{dropped} dropped so far")));
+//!                 }
+//!                 !subscriber.is_closed()
+//!             });
+//!         }
+//!         thread::sleep(Duration::from_millis(10));
+//!     }
+//! });
+//!
+//! Server::bind("127.0.0.1:9001")?.run(move |incoming| {
+//!     let (mut reader, writer) = incoming.accept()?.split()?;
+//!     let budget = Budget::new(64 << 10).when_full(WhenFull::DropOldest);
+//!     let subscriber = writer.subscriber(budget);
+//!     let _subscription = hub.topic("ticks").subscribe(&subscriber);
+//!     clients.lock().unwrap().push((subscriber, 0));
+//!     // Only the reader sees Pings, and that the client has left.
+//!     while reader.next_message()?.is_some() {}
 //!     Ok(())
 //! })
 //! # }

@@ -24,7 +24,7 @@ struct Inner<W: ?Sized = dyn Fn() + Send + Sync> {
     wake: W,
 }
 
-/// What a connection has to send next. There will be no more kinds: who skipped one would lose it.
+/// What a connection has to send next. There will be no more kinds: a program that skipped one would lose it.
 #[derive(Debug)]
 pub enum Due {
     /// A message, for `send_encoded`.
@@ -36,7 +36,7 @@ pub enum Due {
 impl Subscriber {
     /// Creates an inbox. `wake` is called when something has arrived in an empty inbox, on the
     /// thread that publishes, without a lock: it must not block. It writes what the connection
-    /// takes, or wakes who does. It is called too when the inbox was emptied because it is full and
+    /// takes, or wakes the thread that does. It is called too when the inbox was emptied because it is full and
     /// the connection must be closed, although the connection may be behind: the Close frame then
     /// belongs behind the bytes that wait for the peer, so that the time for the closing handshake
     /// begins.

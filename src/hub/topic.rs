@@ -18,6 +18,8 @@ use crate::sender::EncodedMessage;
 
 /// A topic of a [`Hub`](crate::hub::Hub). Clones are the same topic. It ends with the last clone and
 /// the last [`Subscription`].
+#[doc(alias = "channel")]
+#[doc(alias = "room")]
 #[derive(Clone)]
 pub struct Topic(Arc<Shared>);
 
@@ -68,8 +70,9 @@ impl Topic {
         &self.0.name
     }
 
-    /// Subscribes a connection, until the subscription is dropped. What is published from now on
-    /// arrives.
+    /// Subscribes a connection, until the subscription is dropped: keep it in a variable with a name,
+    /// because `let _ =` drops it at once. What is published from now on arrives. A connection that
+    /// subscribes twice gets each message twice.
     pub fn subscribe(&self, subscriber: &Subscriber) -> Subscription {
         self.subscribe_with(subscriber, || None)
     }
@@ -105,6 +108,7 @@ impl Topic {
     /// Publishes a message: encodes it once, and writes it to every subscriber whose network takes
     /// it. It never waits. The time of one write for each subscriber is this thread's;
     /// [`post`](Self::post) splits it up.
+    #[doc(alias = "broadcast")]
     pub fn publish(&self, message: impl AsMessage) -> Published {
         self.publish_encoded(&EncodedMessage::new(message))
     }
@@ -180,6 +184,7 @@ impl Drop for State<'_> {
 
 /// A connection's subscription to a topic, which ends when it is dropped. What waits in the inbox
 /// then still arrives.
+#[doc(alias = "unsubscribe")]
 #[derive(Debug)]
 #[must_use = "the subscription ends when it is dropped"]
 pub struct Subscription {

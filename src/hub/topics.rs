@@ -8,6 +8,7 @@ use super::registry::Registry;
 use super::topic::{Shared, Topic};
 
 /// Topics by their names. Clones are the same hub.
+#[doc(alias = "broadcast")]
 #[derive(Clone)]
 pub struct Hub(Arc<Registry<Shared>>);
 

@@ -19,7 +19,7 @@ impl Writer {
     /// Returns the inbox of this connection, for the topics of a [`Hub`](crate::hub::Hub). The first
     /// call creates it with this budget; later ones return the same.
     ///
-    /// Who publishes writes to the connection, as far as the network takes it without waiting; the
+    /// The thread that publishes writes to the connection, as far as the network takes it without waiting; the
     /// background thread writes the rest, and what has come meanwhile. With TLS, and on systems
     /// other than Unix, it writes everything. Mail waits while a fragmented message is in progress.
     ///
