@@ -118,7 +118,7 @@ fn messages(text: &mut Text, counts: &ServerCounts) {
 
 fn published(text: &mut Text, hub: &HubCounts) {
     let gauges = [
-        ("sansock_hub_topics", "Rooms that are in use.", hub.topics),
+        ("sansock_hub_topics", "Rooms, those that are kept without visitors included.", hub.topics),
         ("sansock_hub_subscriptions", "Visitors in rooms.", hub.subscriptions),
         ("sansock_hub_waiting_messages", "Messages that wait for slow visitors.", hub.waiting),
         ("sansock_hub_waiting_bytes", "What they count against --buffer.", hub.waiting_bytes),
