@@ -28,7 +28,7 @@ ADDR is HOST:PORT, default 127.0.0.1:9002; with port 0 the system chooses a port
 Options:
   --origin ORIGIN        also accept pages of this site, such as https://example.com; may be
                          repeated. Pages of the server's own host are always accepted
-  --host HOST            also answer to this name; may be repeated. Always answered to are
+  --host HOST            also answer to this name; may be repeated. The server always answers to
                          localhost, the HOST of ADDR, and every IP address
   --rate MESSAGES        how many messages per second a visitor may send, and four times as many
                          at once; default 5
@@ -43,11 +43,11 @@ Options:
                          sent twice is known; default 600
   --keepalive SECONDS    send a Ping after this time of silence, and allow the same time for the
                          answer; default 20
-  --redis URL            have the rooms in Redis, so that several processes serve them, such as
+  --redis URL            keep the rooms in Redis, so that several processes serve them, such as
                          redis://127.0.0.1:6379/; default: in this process
   --grace SECONDS        how long after a signal the health check fails before the first visitor is
                          closed; default 0
-  --spread SECONDS       over which time the visitors are closed then; default 0: all at once
+  --spread SECONDS       how long closing all visitors takes then; default 0: all at once
   --cert PEM --key PEM   serve https: and wss: with the certificate chain in the first file and
                          its key in the second
   --help                 show this

@@ -11,7 +11,7 @@
 //! | server | `message`, `id`, `name`, `text` | to all; new visitors get the last ones |
 //! | server | `userlist`, `users` | to all, when it has changed |
 //! | server | `error`, `text`, `key`, `retry` | why your message was ignored |
-//! | server | `room`, `room`, `last`, `replay` | where you are; so many messages of before follow |
+//! | server | `room`, `room`, `last`, `replay` | the newest id, and how many stored messages follow |
 //! | server | `status`, `available`, `text` | whether messages can be stored, when that changes |
 //! | server | `gap`, `after` | messages that came after this one are not among those that follow |
 //!
