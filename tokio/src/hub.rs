@@ -65,7 +65,7 @@
 //!                 let dropped = subscriber.counts().dropped;
 //!                 if dropped > known {
 //!                     known = dropped;
-//!                     // The total: this message may be dropped too, and then the next one says it.
+//!                     // It may be dropped too. Then it counts, and the next one has the total.
 //!                     subscriber.send(&EncodedMessage::new(format!("{dropped} dropped so far")));
 //!                 }
 //!             }

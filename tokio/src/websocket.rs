@@ -123,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// - [`Error::Io`] with [`TimedOut`](std::io::ErrorKind::TimedOut) if the peer does not read
     ///   ([`set_write_timeout`](Self::set_write_timeout)), and with another kind if the transport
     ///   is broken.
+    #[doc(alias = "next_event")]
     pub async fn recv(&mut self) -> Result<Option<Event<'_>>, Error> {
         Ok(if poll_fn(|cx| self.poll_advance(cx)).await? { self.event() } else { None })
     }

@@ -149,6 +149,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// - [`Error::Io`] with [`io::ErrorKind::TimedOut`] if the peer does not read
     ///   (`write_timeout`), and with another kind if the transport is broken.
     #[inline]
+    #[doc(alias = "recv")]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         Ok(match self.wait(None)? {
             Step::Event => self.input.event(),

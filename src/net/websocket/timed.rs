@@ -57,6 +57,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     ///
     /// [`Error`], as [`next_event`](Self::next_event) returns it.
+    #[doc(alias = "set_read_timeout")]
     pub fn next_event_timeout(&mut self, timeout: Duration) -> Result<Next<Event<'_>>, Error> {
         Ok(match self.wait(Instant::now().checked_add(timeout))? {
             Step::Event => self.input.event().map_or(Next::Ended, Next::Event),
