@@ -126,6 +126,14 @@ fn a_file_imports_only_from_its_own_layer_and_lower_ones() {
 }
 
 #[test]
+fn the_guide_for_contributors_lists_the_layers() {
+    let layers: Vec<_> = LAYERS.iter().map(|modules| modules.join(", ")).collect();
+    let guide = include_str!("../../CONTRIBUTING.md");
+    let words: Vec<_> = guide.split_whitespace().collect();
+    assert!(words.join(" ").contains(&format!(": {}.", layers.join("; "))));
+}
+
+#[test]
 fn adapters_see_the_public_root_alone() {
     let graph = crate_graph();
     let adapters = graph.files().filter(|file| ADAPTERS.contains(&graph.top(file)));
