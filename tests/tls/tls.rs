@@ -394,6 +394,13 @@ fn pem_files_are_read_and_what_is_wrong_with_them_is_told() {
             assert!(error.to_string().contains(name), "{error}");
         }
     }
+    for (chain, key, missing) in [
+        (key.path(), key.path(), "contain a certificate"),
+        (certificate.path(), certificate.path(), "contain a private key"),
+    ] {
+        let error = Acceptor::from_pem_files(chain, key).unwrap_err();
+        assert!(error.to_string().contains(missing), "{error}");
+    }
     let (_, other) = ours().server().files();
     let error = Acceptor::from_pem_files(certificate.path(), other.path()).unwrap_err();
     assert!(matches!(error, TlsError::Session(_)), "{error:?}");

@@ -53,12 +53,11 @@ impl TlsError {
         matches!(self, Self::Truncated)
     }
 
-    pub(super) fn pem(path: Option<PathBuf>, error: &pem::Error) -> Self {
+    /// Creates the error for a PEM file that should contain `wanted`.
+    pub(super) fn pem(path: Option<PathBuf>, wanted: &str, error: &pem::Error) -> Self {
         let problem = match error {
             pem::Error::Io(error) => error.to_string(),
-            pem::Error::NoItemsFound => {
-                "it does not contain what it should: a certificate, or a private key".into()
-            }
+            pem::Error::NoItemsFound => format!("it does not contain {wanted}"),
             error => error.to_string(),
         };
         Self::Pem { path, problem: problem.into() }
