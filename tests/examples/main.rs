@@ -54,10 +54,11 @@ fn each_has_help() {
 
 #[test]
 fn wrong_arguments_are_named_and_end_with_2() {
-    let wrong: [(&str, &[&str], &str); 33] = [
+    let wrong: [(&str, &[&str], &str); 34] = [
         ("echo_server", &["--nonsense"], "--nonsense"),
         ("echo_server", &["nonsense"], "\"nonsense\" is not HOST:PORT"),
         ("echo_server", &["127.0.0.1:65536"], "127.0.0.1:65536"),
+        ("echo_server", &[":0"], "\":0\" is not HOST:PORT"),
         ("echo_server", &["127.0.0.1:0", "127.0.0.2:0"], "127.0.0.2:0"),
         ("echo_server", &["--max-message"], "--max-message"),
         ("echo_server", &["--max-message", "1x"], "\"1x\" should be a whole number"),
