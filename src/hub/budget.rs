@@ -7,8 +7,10 @@ use crate::close::CloseCode;
 /// A waiting message counts the bytes of its frame (of both, if it is compressed), those of its key,
 /// and [`OVERHEAD`](Self::OVERHEAD). A message that
 /// is longer than the whole budget is accepted if nothing else waits, as everywhere in this crate.
-/// What a connection has taken out to write it is bounded apart, by
-/// [`Limits::buffered`](crate::Limits::buffered).
+///
+/// What a connection has taken out to write it counts no more. The adapters of this crate take out as
+/// much as one write needs: one long message, or some short ones. What the network does not take of
+/// it is copied, so a slow reader costs its budget and the length of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {

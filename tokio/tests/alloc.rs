@@ -10,7 +10,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use sansock::{Config, Connection, ReceiveBuffer, SendBuffer};
 use sansock_tokio::{Event, Keepalive, Reader, Server, Timeouts, WebSocket, Writer};
 use testkit::frame::{BINARY, FIN, Frame};
-use testkit::memory::{Counting, allocations, held};
+use testkit::memory::{Counting, allocations, held, peak};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -313,5 +313,30 @@ fn publishing_allocates_once_for_all_connections() {
         let message = sansock::EncodedMessage::new(vec![7; length]);
         topic.publish_encoded(&message);
         assert_eq!(allocations(|| _ = topic.publish_encoded(&message)), 1, "{length} bytes");
+    }
+}
+
+/// Besides its budget: the messages themselves are here, and all inboxes share them.
+#[cfg(feature = "hub")]
+#[test]
+fn a_slow_reader_takes_a_copy_of_one_message_besides_its_budget() {
+    use sansock_tokio::hub::{Budget, Hub, WhenFull};
+
+    const BUDGET: usize = 64 << 10;
+
+    for length in [100, 20_000, 4 << 20] {
+        let topic = Hub::new().topic("news");
+        let (pipe, _client) = tokio::io::duplex(100);
+        let connection = Connection::server(&Config::new());
+        let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
+        let (_reader, writer) = WebSocket::new(pipe, connection, input, output).split();
+        let budget = Budget::new(BUDGET).when_full(WhenFull::DropOldest);
+        let _subscription = topic.subscribe(&writer.subscriber(budget));
+        let message = sansock::EncodedMessage::new(vec![7; length]);
+        let most = peak(|| (0..2_000).for_each(|_| _ = topic.publish_encoded(&message)));
+        let most = usize::try_from(most).unwrap_or_default();
+        // A batch of short messages has 16 KiB.
+        let bound = BUDGET + (length + length / 4).max(20 << 10);
+        assert!(most <= bound, "{length}: {most} bytes");
     }
 }
