@@ -108,7 +108,7 @@ fn serve(
         return Err(error.into());
     }
     let place = Place::parse(request.path(), request.query());
-    let (room, place) = match place.and_then(|place| Ok((rooms.open(&place.room)?, place))) {
+    let (entrance, place) = match place.and_then(|place| Ok((rooms.open(&place.room)?, place))) {
         Ok(both) => both,
         Err(refused) => return incoming.reject(&refused.into()),
     };
@@ -116,5 +116,5 @@ fn serve(
     if request.subprotocols().any(|name| name == SUBPROTOCOL) {
         answer = answer.subprotocol(SUBPROTOCOL);
     }
-    visitor::attend(incoming.accept_with(&answer)?, room, place, rate)
+    visitor::attend(incoming.accept_with(&answer)?, entrance, place, rate)
 }

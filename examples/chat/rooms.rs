@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use sansock::hub::{Hub, HubCounts};
 use crate::link::Link;
 use crate::options::RoomOptions;
 use crate::place::{Refused, RoomName};
-use crate::room::Room;
+use crate::room::{Entrance, Room};
 
 /// The shortest time between two lists of users. When a thousand users sign in at once, each would
 /// otherwise get the list a thousand times.
@@ -22,11 +23,23 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// How long an empty room is followed that is in Redis.
 const REPLICA_KEPT: Duration = Duration::from_secs(10);
 
+/// A room, and the entrance to it: each visitor has a copy. (The room itself is in more hands.)
+struct Kept(Entrance);
+
+impl Kept {
+    /// Whether it has no visitors. None can come while the list of rooms is locked.
+    fn is_empty(&self) -> bool {
+        Arc::strong_count(&self.0.in_use) == 1
+    }
+}
+
 pub(crate) struct Rooms {
     options: RoomOptions,
-    by_name: Mutex<BTreeMap<RoomName, Arc<Room>>>,
+    by_name: Mutex<BTreeMap<RoomName, Kept>>,
     herald: Arc<Herald>,
     hub: Hub,
+    /// How many rooms were made.
+    made: AtomicU64,
     /// `None` if the rooms are in this process alone.
     link: Option<Arc<Link>>,
 }
@@ -39,8 +52,14 @@ impl Rooms {
     ) -> io::Result<Arc<Self>> {
         let (link, unstarted) = redis.map(|client| Link::new(client, options.keep)).unzip();
         let herald = Arc::default();
-        let rooms =
-            Arc::new(Self { options, by_name: Mutex::default(), herald, hub: Hub::new(), link });
+        let rooms = Arc::new(Self {
+            options,
+            by_name: Mutex::default(),
+            herald,
+            hub: Hub::new(),
+            made: AtomicU64::new(0),
+            link,
+        });
         if let (Some(link), Some(unstarted)) = (&rooms.link, unstarted) {
             link.start(unstarted, &rooms)?;
         }
@@ -51,24 +70,28 @@ impl Rooms {
 
     /// Returns the room of this name, which is made if there is none. It stays while the caller has
     /// it.
-    pub(crate) fn open(&self, name: &RoomName) -> Result<Arc<Room>, Refused> {
+    pub(crate) fn open(&self, name: &RoomName) -> Result<Entrance, Refused> {
         let mut by_name = self.lock();
-        if let Some(room) = by_name.get(name) {
-            return Ok(Arc::clone(room));
+        if let Some(Kept(entrance)) = by_name.get(name) {
+            return Ok(entrance.clone());
         }
         if by_name.len() >= self.options.limit {
-            let empty = by_name.iter().filter(|(_, room)| is_empty(room));
-            let oldest = empty.min_by_key(|(_, room)| room.left()).map(|(name, _)| name.clone());
+            let empty = by_name.iter().filter(|(_, kept)| kept.is_empty());
+            let oldest =
+                empty.min_by_key(|(_, kept)| kept.0.room.left()).map(|(name, _)| name.clone());
             by_name.remove(&oldest.ok_or(Refused::Rooms(self.options.limit))?);
         }
         let (herald, link) = (Arc::clone(&self.herald), self.link.clone());
-        let topic = self.hub.topic(&name.to_string());
+        // Not that of a room of the same name that was freed, and which other threads still have.
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let topic = self.hub.topic(&format!("{name} {number}"));
         let room = Arc::new(Room::new(name.clone(), self.options, herald, topic, link));
-        by_name.insert(name.clone(), Arc::clone(&room));
+        let entrance = Entrance { room, in_use: Arc::default() };
+        by_name.insert(name.clone(), Kept(entrance.clone()));
         if let Some(link) = &self.link {
             link.follow();
         }
-        Ok(room)
+        Ok(entrance)
     }
 
     /// What was sent to all visitors of a room, and what waits for them.
@@ -83,7 +106,7 @@ impl Rooms {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Room>> {
-        self.lock().values().cloned().collect()
+        self.lock().values().map(|kept| Arc::clone(&kept.0.room)).collect()
     }
 
     /// Waits until what visitors did last is stored, for a moment at most.
@@ -107,19 +130,14 @@ impl Rooms {
             if now >= next_sweep {
                 next_sweep = now + SWEEP_INTERVAL;
                 let is_old = |room: &Room| now.duration_since(room.left()) >= keep;
-                self.lock().retain(|_, room| !(is_empty(room) && is_old(room)));
+                self.lock().retain(|_, kept| !(kept.is_empty() && is_old(&kept.0.room)));
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomName, Arc<Room>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomName, Kept>> {
         self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether only the list of rooms has it. Nobody can get it from there while that is locked.
-fn is_empty(room: &Arc<Room>) -> bool {
-    Arc::strong_count(room) == 1
 }
 
 /// The rooms whose list of users has changed since it was sent.

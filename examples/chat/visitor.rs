@@ -1,7 +1,6 @@
 //! One connection: a visitor's messages, and the replies to this visitor alone.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Instant;
 
 use sansock::net::{Error, WebSocket};
@@ -10,7 +9,7 @@ use sansock::{CloseCode, Event, Message};
 use crate::bucket::Bucket;
 use crate::place::Place;
 use crate::protocol::{Refusal, Request};
-use crate::room::{Room, Seat};
+use crate::room::{Entrance, Seat};
 
 /// After this many messages above the rate in a row the visitor is disconnected.
 const MAX_EXCESS: u32 = 100;
@@ -18,12 +17,12 @@ const MAX_EXCESS: u32 = 100;
 /// Reads until the visitor leaves; other threads write to it meanwhile.
 pub(crate) fn attend(
     socket: WebSocket,
-    room: Arc<Room>,
+    entrance: Entrance,
     place: Place,
     rate: NonZeroU32,
 ) -> Result<(), Error> {
     let (mut reader, writer) = socket.split()?;
-    let seat = room.enter(place, &writer);
+    let seat = entrance.enter(place, &writer);
     let mut bucket = Bucket::new(rate, Instant::now());
     let mut too_many = 0;
     while let Some(event) = reader.next_event()? {

@@ -100,13 +100,6 @@ impl Room {
         &self.name
     }
 
-    /// Adds a visitor; dropping the seat removes the visitor.
-    pub(crate) fn enter(self: Arc<Self>, place: Place, writer: &Writer) -> Seat {
-        let inbox = writer.subscriber(self.options.budget);
-        let id = self.with(|state| self.add(state, place, inbox));
-        Seat { room: self, id }
-    }
-
     fn add(&self, state: &mut State, place: Place, inbox: Subscriber) -> u64 {
         let id = VISITORS.fetch_add(1, Ordering::Relaxed) + 1;
         let is_told = place.client.is_some() || place.after.is_some();
@@ -169,11 +162,29 @@ impl Room {
     }
 }
 
+/// The way into a room, which stays in the list of rooms as long as a visitor has this or a seat.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    pub(crate) room: Arc<Room>,
+    pub(crate) in_use: Arc<()>,
+}
+
+impl Entrance {
+    /// Adds a visitor; dropping the seat removes the visitor.
+    pub(crate) fn enter(self, place: Place, writer: &Writer) -> Seat {
+        let Self { room, in_use } = self;
+        let inbox = writer.subscriber(room.options.budget);
+        let id = room.with(|state| room.add(state, place, inbox));
+        Seat { room, id, _in_use: in_use }
+    }
+}
+
 /// One visitor's place in the room. A visitor that was closed for reading too slowly keeps it, but
 /// its messages are ignored.
 pub(crate) struct Seat {
     room: Arc<Room>,
     id: u64,
+    _in_use: Arc<()>,
 }
 
 impl Seat {

@@ -155,3 +155,20 @@ fn with_a_slow_redis_each_message_is_answered_in_time() {
     assert_eq!(texts(&mut anna, &number.to_string()).last(), numbers(1, number).last());
     drop(others);
 }
+
+/// A room that was left is empty at once, though Redis does not know of it yet.
+#[test]
+fn with_a_slow_redis_an_empty_room_makes_room_at_once() {
+    static DELAY: AtomicU64 = AtomicU64::new(0);
+    let redis = Redis::start();
+    let port = pass_slowly(redis.port(), &DELAY);
+    let chat = Chat::start(&["--rooms", "1", "--redis", &format!("redis://127.0.0.1:{port}/")]);
+    let mut anna = chat.join_at("/rooms/r0", "Anna");
+    DELAY.store(1500, Ordering::SeqCst);
+    for number in 1..4 {
+        drop(anna);
+        let start = Instant::now();
+        anna = crate::visit_when_free(&chat, &format!("/rooms/r{number}"));
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+}
