@@ -10,7 +10,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use sansock::{Config, Connection, ReceiveBuffer, SendBuffer};
 use sansock_tokio::{Event, Keepalive, Reader, Server, Timeouts, WebSocket, Writer};
 use testkit::frame::{BINARY, FIN, Frame};
-use testkit::memory::{Counting, allocations, held, peak};
+use testkit::memory::{Counting, allocations, held};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -321,6 +321,7 @@ fn publishing_allocates_once_for_all_connections() {
 #[test]
 fn a_slow_reader_takes_a_copy_of_one_message_besides_its_budget() {
     use sansock_tokio::hub::{Budget, Hub, WhenFull};
+    use testkit::memory::peak;
 
     const BUDGET: usize = 64 << 10;
 
