@@ -3,10 +3,13 @@ const $ = (id) => document.getElementById(id);
 // The server lets go of those who flood it; to come back at once would be more of that.
 const FIRST_DELAY = 500, LONGEST_DELAY = 30000, STEADY = 10000, LINES = 1000;
 // Between two messages that had to wait, after one that was refused for now, and until one that is not
-// acknowledged is sent again.
-const PACE = 250, RETRY = 2000, UNACKNOWLEDGED = 10000;
+// acknowledged is sent again. After the third time without any answer the connection is given up: the
+// other end can be gone without a sign, or stand still.
+const PACE = 250, RETRY = 2000, UNACKNOWLEDGED = 5000, PATIENCE = 3;
 
 let socket, id, name = sessionStorage.getItem("name"), signedIn = false, users = [];
+// Whether the name was sent and is not confirmed, and how often something was sent since anything came.
+let joining = false, unanswered = 0;
 let attempts = 0, timer;
 // This page's name for itself, by which the server knows it after a reconnect, and the id of the last
 // message that it has.
@@ -36,7 +39,10 @@ function connect() {
   let steady;
   socket = new WebSocket(address(), ["chat"]);
   socket.onopen = () => { steady = setTimeout(() => { attempts = 0; }, STEADY); };
-  socket.onmessage = (event) => receive(JSON.parse(event.data));
+  socket.onmessage = (event) => {
+    unanswered = 0;
+    receive(JSON.parse(event.data));
+  };
   socket.onclose = (event) => {
     clearTimeout(steady);
     disconnected(event);
@@ -44,7 +50,8 @@ function connect() {
 }
 
 function disconnected({ reason }) {
-  signedIn = false;
+  signedIn = joining = false;
+  unanswered = 0;
   clearTimeout(sending);
   showWaiting();
   const wait = Math.min(FIRST_DELAY * 2 ** attempts, LONGEST_DELAY) * (0.5 + Math.random() / 2);
@@ -62,6 +69,13 @@ function disconnected({ reason }) {
   tick();
 }
 
+// It may take minutes until the browser notices by itself.
+function giveUp() {
+  socket.onmessage = socket.onclose = null;
+  socket.close();
+  disconnected({});
+}
+
 function send(message) {
   socket.send(JSON.stringify({ ...message, id, date: Date.now() }));
 }
@@ -71,6 +85,8 @@ function send(message) {
 function pump() {
   clearTimeout(sending);
   if (!outbox.length || !signedIn || socket.readyState !== WebSocket.OPEN) return;
+  if (unanswered >= PATIENCE) return giveUp();
+  unanswered += 1;
   send({ type: "message", ...outbox[0] });
   pumpIn(UNACKNOWLEDGED);
 }
@@ -82,13 +98,14 @@ function pumpIn(milliseconds) {
 
 // What was refused for now: the name, or else the first message.
 function goOn() {
-  if (!signedIn && name && socket.readyState === WebSocket.OPEN) signIn();
+  if (joining && socket.readyState === WebSocket.OPEN) signIn();
   pump();
 }
 
+// Those who were refused together do not come back together.
 function retryIn(milliseconds) {
   clearTimeout(sending);
-  sending = setTimeout(goOn, milliseconds);
+  sending = setTimeout(goOn, milliseconds * (0.75 + Math.random() / 2));
 }
 
 function acknowledged() {
@@ -145,6 +162,7 @@ function receive(message) {
         break;
       }
       if (message.key && outbox[0]?.key === message.key) acknowledged();
+      if (!message.key) joining = false;
       add("error", message.text, message.date);
       break;
   }
@@ -157,11 +175,14 @@ function rename(given) {
 }
 
 function signIn() {
+  joining = true;
   send({ type: "username", name });
 }
 
 function joined() {
   signedIn = true;
+  joining = false;
+  if (!$("waiting").hidden) showWaiting();
   showState("open", `connected as ${name}`);
   $("text").focus();
   pump();
@@ -169,10 +190,11 @@ function joined() {
 
 // Says what is not acknowledged, and why if that is known.
 function showWaiting(reason = "") {
-  const count = outbox.length;
-  $("waiting").hidden = count === 0;
-  $("waiting").textContent = count === 0 ? ""
-    : `${count} ${count === 1 ? "message is" : "messages are"} not sent yet. ${reason}`;
+  const count = outbox.length, isNamed = !joining || !reason;
+  $("waiting").hidden = count === 0 && isNamed;
+  const messages = count === 1 ? "message is" : "messages are";
+  const words = isNamed ? `${count} ${messages} not sent yet.` : `You are not yet ${name}.`;
+  $("waiting").textContent = $("waiting").hidden ? "" : `${words} ${reason}`;
 }
 
 function showState(state, words) {

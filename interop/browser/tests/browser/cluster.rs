@@ -141,6 +141,32 @@ async fn two_windows_on_two_processes_see_each_other_and_go_on_when_one_is_kille
     browser.end().await;
 }
 
+/// Its connections stay open, and nothing comes from them.
+#[tokio::test]
+async fn a_page_whose_process_stands_still_goes_on_at_another() {
+    let redis = redis();
+    let url = format!("redis://{}/", redis.address);
+    let chat = || Server::start_with("chat", Over::Http, &["127.0.0.1:0", "--redis", &url]);
+    let chats = [chat(), chat()];
+    let haproxy = haproxy(&chats.iter().collect::<Vec<_>>());
+    let browser = Browser::start(Device::Desk).await;
+    let page = format!("http://{}/", haproxy.address);
+    let anna = join(browser.window(&page).await, "Anna", "Anna").await;
+    anna.types(&format!("before{ENTER}")).await;
+    anna.shows("#log .mine .text", "before").await;
+
+    let [one, other] = if connections(&chats[0]) == 1 { [0, 1] } else { [1, 0] };
+    chats[one].signal("-STOP");
+    anna.types(&format!("meanwhile{ENTER}")).await;
+    anna.shows("#log .mine .text", "meanwhile").await;
+    assert_eq!(connections(&chats[other]), 1);
+    chats[one].signal("-CONT");
+    anna.types(&format!("after{ENTER}")).await;
+    anna.shows_all("#log .mine .text", &["before", "meanwhile", "after"]).await;
+    anna.shows_all("#users li", &["Anna (you)"]).await;
+    browser.end().await;
+}
+
 /// The connection stays, what is written meanwhile waits, and it is sent when Redis is back.
 #[tokio::test]
 async fn the_page_says_that_redis_is_gone_and_goes_on_when_it_is_back() {
@@ -157,9 +183,13 @@ async fn the_page_says_that_redis_is_gone_and_goes_on_when_it_is_back() {
     anna.types(&format!("meanwhile{ENTER}")).await;
     anna.shows("#waiting", "1 message is not sent yet").await;
     anna.shows("#state", "connected as Anna").await;
+    anna.script("document.querySelector('#name').value = 'Anna Two'").await;
+    anna.clicks("#join").await;
+    anna.shows("#waiting", "You are not yet Anna Two").await;
     redis.again();
     anna.shows("#log .notice", "messages can be stored again").await;
     anna.shows_all("#log .mine .text", &["before", "meanwhile"]).await;
+    anna.shows("#state", "connected as Anna Two").await;
     assert_eq!(connections(&chat), 1);
     browser.end().await;
 }

@@ -62,10 +62,15 @@ impl Server {
         self.url.split('/').nth(2).unwrap()
     }
 
+    /// Sends a signal, such as `-STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.program.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
     /// As Ctrl-C does.
     pub(crate) fn interrupt(mut self) {
-        let pid = self.program.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        self.signal("-INT");
         assert!(self.program.wait().unwrap().success());
     }
 }
