@@ -330,6 +330,9 @@ impl Link {
         drop(health);
         match state {
             Ok(()) => eprintln!("Redis at {}: connected", self.address()),
+            Err(error) if error.is_timeout() => {
+                eprintln!("{}: no answer in time", self.trouble(error));
+            }
             Err(error) => eprintln!("{}: {error}", self.trouble(error)),
         }
         self.changed.notify_all();
