@@ -120,9 +120,9 @@ fn reconnecting(client: Client, policy: ReconnectPolicy) -> (Reconnecting, Arc<M
     (connections, causes)
 }
 
-/// No delay but what close codes and Retry-After ask for.
+/// No delay but what close codes and Retry-After ask for. A server that has ended ends the test.
 fn at_once() -> ReconnectPolicy {
-    ReconnectPolicy::new().first_delay(Duration::ZERO)
+    ReconnectPolicy::new().first_delay(Duration::ZERO).attempts(1_000)
 }
 
 #[test]

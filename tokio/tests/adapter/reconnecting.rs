@@ -123,7 +123,7 @@ fn reconnecting(client: Client, policy: ReconnectPolicy) -> (Reconnecting, Arc<M
 
 /// No delay but what close codes and Retry-After ask for.
 fn at_once() -> ReconnectPolicy {
-    ReconnectPolicy::new().first_delay(Duration::ZERO)
+    ReconnectPolicy::new().first_delay(Duration::ZERO).attempts(1_000)
 }
 
 const fn seconds(seconds: u64) -> Duration {
