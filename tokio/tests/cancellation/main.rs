@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod executor;
+#[cfg(feature = "hub")]
+mod hub;
 mod random;
 
 use sansock::{CloseCode, Config, Connection, Event, Message, ReceiveBuffer, SendBuffer};

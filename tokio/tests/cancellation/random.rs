@@ -3,21 +3,21 @@
 use crate::{Act, Seen, check, check_split};
 
 /// A small generator, so that a seed names a schedule.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).max(1))
     }
 
-    fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % n
     }
 
-    fn length(&mut self) -> usize {
+    pub(crate) fn length(&mut self) -> usize {
         let most = [8, 130, 1_000, 20_000]
             [usize::try_from(self.below(64).trailing_zeros().min(3)).unwrap()];
         usize::try_from(self.below(most)).unwrap()
