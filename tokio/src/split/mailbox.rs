@@ -141,3 +141,59 @@ impl Drop for Mailbox {
         self.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use sansock::{Config, EncodedMessage, Limits};
+
+    use super::*;
+
+    /// A mailbox with so many messages of these lengths.
+    fn mailbox(number: usize, length: usize) -> (Mailbox, Subscriber) {
+        let inbox = Subscriber::new(Budget::default(), || {});
+        for _ in 0..number {
+            inbox.send(&EncodedMessage::new(vec![7; length]));
+        }
+        (Mailbox { subscriber: Some(inbox.clone()), is_over: false }, inbox)
+    }
+
+    #[test]
+    fn short_messages_share_a_write_and_each_is_counted() {
+        let (mut sender, mut queue) = (Sender::server(&Config::new()), SendQueue::new());
+        let (mailbox, inbox) = mailbox(40, 1_000);
+        let counted = Cell::new((0, 0));
+        let count = |Piece(length, is_last)| {
+            let (pieces, bytes) = counted.get();
+            assert!(is_last, "a whole message");
+            counted.set((pieces + 1, bytes + length));
+        };
+        assert!(mailbox.take(&mut sender, &mut queue, count).is_none());
+        // With their heads of 4 bytes 16 fit into a batch.
+        assert_eq!(counted.get(), (16, 16_000));
+        assert_eq!((queue.buffered_amount(), inbox.counts().waiting), (16 * 1_004, 24));
+    }
+
+    #[test]
+    fn a_long_message_and_the_only_one_are_written_from_where_they_lie() {
+        for (number, length) in [(1, 10), (3, 100_000)] {
+            let (mut sender, mut queue) = (Sender::server(&Config::new()), SendQueue::new());
+            let (mailbox, inbox) = mailbox(number, length);
+            let (mail, is_last) =
+                mailbox.take(&mut sender, &mut queue, |_| unreachable!()).unwrap();
+            assert_eq!((mail.as_message().len(), is_last), (length, number == 1));
+            assert_eq!((queue.buffered_amount(), inbox.counts().waiting), (0, number - 1));
+        }
+    }
+
+    #[test]
+    fn a_message_that_has_no_room_behind_what_is_queued_stays_in_the_inbox() {
+        let config = Config::new().limits(Limits::new().buffered(40));
+        let (mut sender, mut queue) = (Sender::server(&config), SendQueue::new());
+        sender.send("what is queued before", queue.queued()).unwrap();
+        let (mailbox, inbox) = mailbox(1, 24);
+        assert!(mailbox.take(&mut sender, &mut queue, |_| unreachable!()).is_none());
+        assert_eq!((queue.buffered_amount(), inbox.counts().waiting), (23, 1));
+    }
+}
