@@ -120,17 +120,36 @@ fn what_waits_takes_no_more_memory_than_the_budget() {
     }
 }
 
-/// Clients may name topics, and leave them again, while others stay.
+/// The table of names does not grow and shrink again for each.
 #[test]
-fn the_names_of_topics_that_have_ended_take_nothing_though_another_one_stays() {
-    let hub = Hub::new();
-    let stays = hub.topic("stays");
-    let left = held(|| {
-        let many: Vec<_> = (0..50_000).map(|n| hub.topic(&n.to_string())).collect();
-        assert_eq!(hub.counts().topics, 50_001);
-        drop(many);
-    });
-    assert!(left < 2_000, "{left} bytes");
-    assert!(hub.existing_topic("stays").is_some());
-    drop(stays);
+fn a_topic_that_comes_and_goes_costs_the_same_however_many_others_there_are() {
+    let costs = |others: usize| {
+        let hub = Hub::new();
+        let _stay: Vec<_> = (0..others).map(|n| hub.topic(&n.to_string())).collect();
+        allocations(|| (0..100).for_each(|_| drop(hub.topic("comes and goes"))))
+    };
+    let usual = costs(1);
+    for others in 2..100 {
+        // It may grow once.
+        assert!(costs(others) <= usual + 1, "{others}: {} and {usual}", costs(others));
+    }
+}
+
+/// Clients may name topics, and leave them again, while others stay. The table of names has room for
+/// eight times those that stay, at most.
+#[test]
+fn the_names_of_topics_that_have_ended_take_next_to_nothing_though_others_stay() {
+    for stay in [1, 1_000] {
+        let hub = Hub::new();
+        let stays: Vec<_> = (0..stay).map(|n| hub.topic(&format!("stays {n}"))).collect();
+        let left = held(|| {
+            let many: Vec<_> = (0..50_000).map(|n| hub.topic(&n.to_string())).collect();
+            assert_eq!(hub.counts().topics, 50_000 + stay);
+            drop(many);
+        });
+        let most = isize::try_from(2_000 + stay * 8 * 40).unwrap();
+        assert!(left < most, "{stay} stay, {left} bytes");
+        assert!(hub.existing_topic("stays 0").is_some());
+        drop(stays);
+    }
 }
