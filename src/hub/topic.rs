@@ -216,7 +216,7 @@ impl Drop for Subscription {
 /// The connections to which a message, which lies in their inboxes, must still be written. Dropping
 /// it writes to all that are left.
 ///
-/// What is sent to these connections meanwhile waits in their inboxes too, whoever publishes it: do
+/// Until then, messages of other topics and publishers wait in these connections' inboxes too. So do
 /// not keep it for long.
 ///
 /// A program that must not spend the time of ten thousand writes at once does some at a time:

@@ -187,7 +187,7 @@ fn a_wake_that_panics_is_passed_on_when_all_are_woken() {
     assert!(peers.iter().all(|peer| peer.woken() == 3 && peer.received() == ["3"]));
 }
 
-/// What it has said before the panic is in the inbox, and needs somebody who writes it.
+/// The messages from before the panic are in the inbox, so the connection must be woken.
 #[test]
 fn state_that_panics_wakes_the_subscriber_and_leaves_the_topic_as_it_was() {
     let (hub, peer) = (Hub::new(), Peer::default());

@@ -263,7 +263,7 @@ fn what_the_program_sends_itself_and_what_is_published_do_not_mix() {
     assert_eq!(next, [300, 300]);
 }
 
-/// Nobody reads, and perhaps nobody writes, who would notice the end of the transport.
+/// No thread reads, and none may be writing, which would notice the end of the transport.
 #[test]
 fn a_connection_that_is_cut_off_has_no_inbox() {
     for is_full in [false, true] {

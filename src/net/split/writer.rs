@@ -150,7 +150,7 @@ impl Writer {
     ///
     /// The error of the operating system.
     pub fn abort(&self) -> io::Result<()> {
-        // Perhaps nobody reads or writes, and notices the end.
+        // No thread may be reading or writing, which would notice the end.
         self.handle.update(|outbox| outbox.mailbox.end());
         self.handle.stream.abort()
     }

@@ -110,7 +110,7 @@ fn publisher(topic: Topic, ends: Arc<AtomicBool>) -> thread::JoinHandle<()> {
     })
 }
 
-/// Whoever reads is told with 1001, and the one that does not ends with its closing handshake.
+/// Clients that read get 1001. The one that does not read ends when its closing handshake times out.
 #[tokio::test]
 async fn a_drain_tells_every_subscriber_though_publishing_goes_on() {
     let broadcast = Broadcast::start(ms(300), WhenFull::DropOldest).await;
