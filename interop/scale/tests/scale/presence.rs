@@ -74,7 +74,7 @@ fn the_users_of_a_killed_process_disappear() {
     join(&chats[0], "c", "Bert");
 }
 
-/// Nobody renews a lease in that room.
+/// The process that is left has only a guest in that room, and so no lease to renew there.
 #[test]
 fn the_users_of_a_killed_process_disappear_for_guests_too() {
     let redis = Redis::start();

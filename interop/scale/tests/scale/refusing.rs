@@ -91,7 +91,7 @@ fn the_figures_say_what_was_refused() {
     refused(&mut anna, "1");
     assert_eq!(count(), 1);
     redis.kill();
-    // Nobody has asked for a new room to be followed.
+    // Who only enters a room asks for nothing that can be refused, and does not count.
     let mut other = chat.visit_at("/rooms/other?client=o");
     until_available(&mut other, false);
     refused(&mut anna, "1");
