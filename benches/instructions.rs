@@ -56,13 +56,13 @@ const CASES: &[Case] = &[
         ceiling: 470,
         run: |n| all(Blocking::receiving(Role::Server, Endless::single(&binary(8))), n),
     },
-    Case { name: "send 8 B", ceiling: 108, run: |n| send(Role::Server, 8, n) },
-    Case { name: "send 125 B", ceiling: 117, run: |n| send(Role::Server, 125, n) },
-    Case { name: "send 8 B as client", ceiling: 124, run: |n| send(Role::Client, 8, n) },
+    Case { name: "send 8 B", ceiling: 104, run: |n| send(Role::Server, 8, n) },
+    Case { name: "send 125 B", ceiling: 112, run: |n| send(Role::Server, 125, n) },
+    Case { name: "send 8 B as client", ceiling: 110, run: |n| send(Role::Client, 8, n) },
     #[cfg(feature = "net")]
     Case {
         name: "net: send 8 B",
-        ceiling: 110,
+        ceiling: 107,
         run: |n| {
             let (payload, mut sending) =
                 (Payload::Binary.bytes(8), Blocking::sending(Role::Server));

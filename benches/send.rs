@@ -45,6 +45,30 @@ fn blocking(criterion: &mut Criterion) {
 #[cfg(not(feature = "net"))]
 fn blocking(_: &mut Criterion) {}
 
+/// A message of 16 KiB that lies so many bytes before its place in the send buffer, modulo 4096:
+/// on some processors the distance decides how long a copy takes.
+fn distance(criterion: &mut Criterion) {
+    const PAGE: usize = 4096;
+    let mut group = criterion.benchmark_group("send/distance");
+    let (length, header) = (4 * PAGE, 4);
+    let memory = Payload::Binary.bytes(length + PAGE);
+    group.throughput(Throughput::Bytes(length as u64));
+    for distance in [0, 8, 16, PAGE / 2] {
+        let mut sending = Sending::new(Role::Server);
+        sending.connection.send(&memory[..length], &mut sending.output).unwrap();
+        let place = sending.output.as_slice().as_ptr().addr() + header;
+        sending.flush();
+        let start = (place - distance).wrapping_sub(memory.as_ptr().addr()) % PAGE;
+        let payload = &memory[start..start + length];
+        group.bench_function(BenchmarkId::from_parameter(distance), |bencher| {
+            bencher.iter(|| {
+                sending.connection.send(black_box(payload), &mut sending.output).unwrap();
+                sending.flush();
+            });
+        });
+    }
+}
+
 /// Sixty-four messages per write; the time is for all of them.
 fn queue(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("queue 64/server");
@@ -91,5 +115,5 @@ fn broadcast(criterion: &mut Criterion) {
     }
 }
 
-criterion_group! { name = benches; config = quick(); targets = send, blocking, queue, broadcast }
+criterion_group! { name = benches; config = quick(); targets = send, blocking, distance, queue, broadcast }
 criterion_main!(benches);

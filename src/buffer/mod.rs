@@ -1,5 +1,6 @@
 //! The buffers: received bytes and bytes to send. They do all growing, compacting and lending.
 
+mod copy;
 mod pool;
 mod queue;
 mod receive;

@@ -3,6 +3,7 @@
 use super::ReceiveBuffer;
 use super::lent::{Content, Lent, What};
 use super::text::{Place, Text};
+use crate::buffer::copy::copy;
 use crate::mask::Mask;
 use crate::message::MessageKind;
 use crate::utf8::InvalidUtf8;
@@ -94,7 +95,7 @@ impl ReceiveBuffer {
         let target = self.message.spare_of(n);
         match mask {
             Some(mask) => mask.apply_to(source, target),
-            None => target.copy_from_slice(source),
+            None => copy(target, source),
         }
         self.consume(n);
         self.message.filled(n);

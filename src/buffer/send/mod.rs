@@ -5,6 +5,7 @@
 )]
 
 mod deflate;
+mod frame;
 mod position;
 mod unwritten;
 
@@ -13,6 +14,7 @@ pub use unwritten::Unwritten;
 use std::fmt;
 use std::io::{self, Write};
 
+use super::copy::copy;
 use super::queue::ByteQueue;
 use crate::frame::FrameHeader;
 use crate::mask::Mask;
@@ -227,7 +229,7 @@ impl SendBuffer {
 
     /// Appends bytes that are already encoded, such as an HTTP head.
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
-        self.space_of(bytes.len()).copy_from_slice(bytes);
+        copy(self.space_of(bytes.len()), bytes);
         self.bytes.filled(bytes.len());
     }
 
@@ -244,34 +246,6 @@ impl SendBuffer {
             let Self { written, pongs, ahead, checked, .. } = *self;
             *self = Self { written, pongs, ahead, checked, ..Self::new() };
         }
-    }
-
-    /// Appends a frame. If its header has a key, the payload is masked while it is copied.
-    #[expect(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        reason = "the space is the longest header and the payload, and no slice is so long that \
-                  adding a header's length wraps"
-    )]
-    #[inline(always)]
-    pub(crate) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
-        let space = self.space(FrameHeader::MAX_LEN + payload.len());
-        // There is room for the longest header, so the header is encoded in place.
-        let Some(start) = space.first_chunk_mut() else { return };
-        let at = header.encode_to(start);
-        let end = at + payload.len();
-        let target = &mut space[at..end];
-        match header.masking_key {
-            Some(key) => Mask::new(key).apply_to(payload, target),
-            None => target.copy_from_slice(payload),
-        }
-        self.bytes.filled(end);
-    }
-
-    /// Appends the next bytes of a payload, masked while they are copied.
-    pub(super) fn push_masked(&mut self, payload: &[u8], mask: &mut Mask) {
-        mask.apply_to(payload, self.space_of(payload.len()));
-        self.bytes.filled(payload.len());
     }
 
     /// Queues a Pong; it replaces a Pong that waits.
