@@ -373,12 +373,12 @@ fn echo(
     stream: &mut TcpStream,
 ) -> io::Result<()> {
     // An error is the peer's fault; the Close frame that says why is in `output`.
-    while let Ok(Some(event)) = connection.next_event(input, output) {
-        match event {
-            Event::Message(message) => match connection.send_in_place(message, output) {
+    while let Ok(true) = connection.advance(input, output) {
+        match input.event() {
+            Some(Event::Message(message)) => match connection.send_in_place(message, output) {
                 // A long message is written without a copy; the part that the socket does not take
                 // is queued.
-                Ok(unwritten) if unwritten.is_worth_a_write() => {
+                Ok(unwritten) if unwritten.is_worth_a_write(input.worth_a_write()) => {
                     would_block(unwritten.write_to(stream))?;
                 }
                 // The message is queued, or the connection is closing.
@@ -386,7 +386,7 @@ fn echo(
                 Err(error) => return Err(io::Error::other(error)),
             },
             // The Pong for the next Ping would replace this one.
-            Event::Ping(_) => {
+            Some(Event::Ping(_)) => {
                 write(output, stream)?;
             }
             _ => {}

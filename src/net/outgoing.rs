@@ -34,6 +34,8 @@ pub struct Outgoing<S> {
     pub(super) write_waited: bool,
     /// Whether the write timeout has passed: nothing more is written.
     pub(super) write_timed_out: bool,
+    /// The length in bytes from which the next message is written at once and not queued.
+    pub(super) worth_a_write: usize,
     /// How many bytes of a message were given up when the write timeout passed.
     lost: usize,
 }
@@ -47,6 +49,7 @@ impl<S> Outgoing<S> {
             unflushed: true,
             write_waited: false,
             write_timed_out: false,
+            worth_a_write: Unwritten::WORTH_A_WRITE,
             lost: 0,
         }
     }
@@ -57,7 +60,8 @@ impl<S: Write> Outgoing<S> {
     /// wait. If there is no room ([`Limits::buffered`](crate::Limits::buffered)), waiting bytes are
     /// written first. Payloads of 32 KiB or more cost less to write than to copy, so they are
     /// written at once; the part that the network does not take within about 100 milliseconds is
-    /// queued.
+    /// queued. For an answer to the last message that has arrived it is 8 KiB
+    /// ([`ReceiveBuffer::worth_a_write`](crate::ReceiveBuffer::worth_a_write)).
     ///
     /// Messages still queued when the connection is dropped are lost, except in a handler of a
     /// [`Server`](super::Server), which writes them.
@@ -73,7 +77,7 @@ impl<S: Write> Outgoing<S> {
     pub fn queue(&mut self, message: impl AsMessage) -> Result<(), Error> {
         let message = message.as_outgoing();
         self.make_room(message.len())?;
-        if message.len() >= Unwritten::WORTH_A_WRITE {
+        if message.len() >= self.worth_a_write {
             return self.queue_in_place(message);
         }
         self.core.connection.send(message, &mut self.core.buffer)?;
@@ -153,10 +157,11 @@ impl<S: Write> Outgoing<S> {
     /// them.
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         self.make_room(message.as_bytes().len())?;
+        let least = self.take_worth_a_write();
         let Core { connection, buffer, slot } = &mut self.core;
         let unwritten = connection.send_encoded_in_place(message, buffer)?;
         count_sent(slot.as_ref(), message.as_message().len(), true);
-        match write_if_worth_it(unwritten, &mut self.stream) {
+        match write_if_worth_it(unwritten, least, &mut self.stream) {
             Some(written) => self.wrote_in_place(written),
             None => Ok(()),
         }
@@ -285,14 +290,21 @@ impl<S: Write> Outgoing<S> {
         Err(error.into())
     }
 
+    /// Returns the length in bytes from which a message is written at once. What holds for the answer
+    /// to an event holds for one message.
+    fn take_worth_a_write(&mut self) -> usize {
+        std::mem::replace(&mut self.worth_a_write, Unwritten::WORTH_A_WRITE)
+    }
+
     /// Writes a payload from where it lies, without a flush of the transport. What the transport
     /// does not take within about 100 milliseconds is queued, and so is one that is compressed.
     #[inline(never)]
     fn queue_in_place(&mut self, message: OutgoingMessage<'_>) -> Result<(), Error> {
+        let least = self.take_worth_a_write();
         let Core { connection, buffer, slot } = &mut self.core;
         let unwritten = connection.send_in_place(message, buffer)?;
         count_sent(slot.as_ref(), message.len(), true);
-        match write_if_worth_it(unwritten, &mut self.stream) {
+        match write_if_worth_it(unwritten, least, &mut self.stream) {
             Some(written) => self.wrote_in_place(written),
             None => Ok(()),
         }

@@ -124,9 +124,10 @@ pub(super) fn check_timers(
 /// last write. What the transport does not take is queued.
 pub(super) fn write_if_worth_it(
     mut unwritten: Unwritten<'_>,
+    least: usize,
     stream: &mut impl Write,
 ) -> Option<io::Result<usize>> {
-    unwritten.is_worth_a_write().then(|| write_while_taken(&mut unwritten, stream))
+    unwritten.is_worth_a_write(least).then(|| write_while_taken(&mut unwritten, stream))
 }
 
 /// Writes from where the payload lies, and waits for the peer if it must; then it returns why the

@@ -11,8 +11,8 @@ use sansock::frame::Opcode;
 use sansock::handshake::Established;
 use sansock::net::{self, Error, Incoming, Reader, Server, ServerHandle, WebSocket, Writer};
 use sansock::{
-    CloseCode, Config, EncodedMessage, Event, Limits, Message, ReceiveBuffer, Role, SendBuffer,
-    SendError, Timeout,
+    CloseCode, Config, Connection, EncodedMessage, Event, Limits, Message, ReceiveBuffer, Role,
+    SendBuffer, SendError, Timeout,
 };
 use testkit::transport::{Turn, Wire};
 use testkit::wire;
@@ -306,6 +306,28 @@ fn any_read_and_write_will_do_until_both_ends_have_closed() {
             assert_eq!(server.join().unwrap().unwrap().code(), 1000);
         });
     }
+}
+
+#[test]
+fn the_answer_to_the_last_message_takes_those_before_along_uncopied() {
+    let payload = vec![7; 10_000];
+    let mut input = ReceiveBuffer::new();
+    input.extend_from_slice(&masked(Opcode::Binary, &payload).repeat(3));
+    let connection = Connection::server(&Config::new());
+    let mut socket = WebSocket::untimed(Wire::default(), connection, input, SendBuffer::new());
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let Ok(Some((Event::Message(message), outgoing))) = socket.exchange() else { panic!() };
+        outgoing.queue(message).unwrap();
+        waiting.push(outgoing.buffered_amount());
+    }
+    assert_eq!(waiting, [10_004, 20_008, 0]);
+    assert_eq!(socket.get_ref().bytes(), frame(Opcode::Binary, &payload).repeat(3));
+    assert_eq!((socket.get_ref().writes.len(), socket.get_ref().vectored), (1, 1));
+
+    // What the program says on its own is written with what follows.
+    socket.queue(payload).unwrap();
+    assert_eq!(socket.buffered_amount(), 10_004);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The byte examples of RFC 6455, each driven through the reader and, where it can be, the writer.
 
+use sansock::buffer::Unwritten;
 use sansock::handshake::Established;
 use sansock::{CloseCode, Config, Connection, Message, ReceiveBuffer, Role, SendBuffer, SendError};
 
@@ -152,7 +153,7 @@ fn section_6_1_a_payload_that_is_written_from_where_it_lies() {
         end.ping(b"before", &mut output).unwrap();
         let mut written = Vec::new();
         let unwritten = end.send_in_place(&payload, &mut output).unwrap();
-        assert!(unwritten.is_worth_a_write());
+        assert!(unwritten.is_worth_a_write(Unwritten::WORTH_A_WRITE));
         unwritten.write_to(&mut written).unwrap();
         let frames = [frame(peer, PING, b"before"), frame(peer, FIN | BINARY, &payload)].concat();
         assert!(written == frames && output.is_empty(), "{role:?}");

@@ -1,5 +1,6 @@
 //! Compressed messages that leave (RFC 7692, 6.1 and 7.2.1).
 
+use sansock::buffer::Unwritten;
 use sansock::deflate::{ContextTakeover, DeflateConfig, DeflateLevel, WindowBits};
 use sansock::{Compression, Config, EncodedMessage, Message, MessageKind, Role, SendError};
 use testkit::frame::{CONTINUATION, Frame};
@@ -175,12 +176,12 @@ fn a_message_that_is_compressed_does_not_leave_from_where_it_lies() {
     let mut end = server(KEPT);
     let text = json(100_000);
     let unwritten = end.connection.send_in_place(&text, &mut end.output).unwrap();
-    assert!(!unwritten.is_worth_a_write());
+    assert!(!unwritten.is_worth_a_write(Unwritten::WORTH_A_WRITE));
     drop(unwritten);
     assert!(frames(&end.written())[0].rsv1());
     let plain = Message::Text(&text).with_compression(Compression::Never);
     let unwritten = end.connection.send_in_place(plain, &mut end.output).unwrap();
-    assert!(unwritten.is_worth_a_write());
+    assert!(unwritten.is_worth_a_write(Unwritten::WORTH_A_WRITE));
     drop(unwritten);
     assert!(!frames(&end.written())[0].rsv1());
 }

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
 use sansock::buffer::Unwritten;
-use sansock::{AsMessage, CloseCode, EncodedMessage, SendBuffer, SendError, State};
+use sansock::{AsMessage, CloseCode, EncodedMessage, ReceiveBuffer, SendBuffer, SendError, State};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Error;
@@ -24,16 +24,25 @@ use crate::link::{Link, Written};
 pub struct Outgoing<'a, S: AsyncRead + AsyncWrite + Unpin> {
     link: &'a mut Link<S>,
     output: &'a mut SendBuffer,
+    /// The length in bytes from which the next message is written at once and not queued.
+    worth_a_write: usize,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     pub(crate) fn new(link: &'a mut Link<S>, output: &'a mut SendBuffer) -> Self {
-        Self { link, output }
+        Self { link, output, worth_a_write: Unwritten::WORTH_A_WRITE }
+    }
+
+    /// For the answer to an event that `input` lends.
+    pub(crate) fn answering(mut self, input: &ReceiveBuffer) -> Self {
+        self.worth_a_write = input.worth_a_write();
+        self
     }
 
     /// Queues a message, without waiting. A payload of 32 KiB or more is written from where it lies
     /// as far as the transport takes it at once, which costs less than to copy it; the rest is
-    /// queued.
+    /// queued. For an answer to the last message that has arrived it is 8 KiB
+    /// ([`ReceiveBuffer::worth_a_write`]).
     ///
     /// # Errors
     ///
@@ -41,14 +50,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     /// slowly: [`flush`](Self::flush) waits for it, and [`send`](Self::send) waits by itself.
     pub fn queue(&mut self, message: impl AsMessage) -> Result<(), Error> {
         let message = message.as_outgoing();
-        if message.len() < Unwritten::WORTH_A_WRITE {
+        if message.len() < self.worth_a_write {
             self.link.connection.send(message, self.output)?;
             self.link.count_sent(message.len(), true);
             return Ok(());
         }
         let mut unwritten = self.link.connection.send_in_place(message, self.output)?;
         self.link.count_sent(message.len(), true);
-        if unwritten.is_worth_a_write() {
+        let least = std::mem::replace(&mut self.worth_a_write, Unwritten::WORTH_A_WRITE);
+        if unwritten.is_worth_a_write(least) {
             // An error occurs again at the next write, and the rest waits.
             let _ = self.link.poll_write_out(&mut no_wake(), &mut unwritten);
         }
@@ -75,7 +85,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
         let mut unwritten = self.link.connection.send_encoded_in_place(message, self.output)?;
         self.link.count_sent(message.as_message().len(), true);
-        if unwritten.is_worth_a_write() {
+        let least = std::mem::replace(&mut self.worth_a_write, Unwritten::WORTH_A_WRITE);
+        if unwritten.is_worth_a_write(least) {
             let _ = self.link.poll_write_out(&mut no_wake(), &mut unwritten);
         }
         Ok(())

@@ -153,7 +153,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let Some(Buffers { input, output }) = self.state.buffers.as_deref_mut() else {
             return Ok(None);
         };
-        Ok(input.event().map(|event| (event, Outgoing::new(&mut self.state.link, output))))
+        let outgoing = Outgoing::new(&mut self.state.link, output).answering(input);
+        Ok(input.event().map(|event| (event, outgoing)))
     }
 
     /// Waits for the next message and returns it with its memory; `None` after a completed closing

@@ -17,6 +17,7 @@ use self::lent::Lent;
 use self::next_read::NextRead;
 use self::text::{Place, Text};
 use super::queue::ByteQueue;
+use super::send::Unwritten;
 use crate::config::Config;
 use crate::event::Event;
 use crate::message::OwnedMessage;
@@ -152,6 +153,16 @@ impl ReceiveBuffer {
     #[must_use]
     pub fn lends_control(&self) -> bool {
         matches!(self.what(), Some(What::Ping | What::Pong | What::Close))
+    }
+
+    /// Returns the length in bytes from which an answer to the lent event should be written from where
+    /// it lies ([`Unwritten::is_worth_a_write`]). Short answers are queued: they are written together
+    /// with those to other messages that have arrived. If none has, the answer is written next in any
+    /// case, so this is shorter.
+    #[inline]
+    #[must_use]
+    pub const fn worth_a_write(&self) -> usize {
+        if self.wire.is_empty() { Unwritten::WORTH_A_PIECE } else { Unwritten::WORTH_A_WRITE }
     }
 
     /// Takes the message or piece that [`event`](Self::event) lends, and ends the loan; `None` if

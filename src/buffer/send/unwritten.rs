@@ -49,7 +49,7 @@ impl Unwritten<'_> {
     /// Payload length in bytes at which a second slice in a vectored write costs a server less than
     /// a copy: the kernel needs as long to gather two slices as to copy about 8 KiB.
     pub const WORTH_A_PIECE: usize = 8 << 10;
-    /// Payload length in bytes at which a separate write costs less than a copy.
+    /// Payload length in bytes at which a write of its own costs less than a copy.
     pub const WORTH_A_WRITE: usize = 32 << 10;
     /// How many bytes are masked at a time: they stay in the cache until they are written.
     const MASK_STEP: usize = 128 << 10;
@@ -75,24 +75,32 @@ impl Unwritten<'_> {
         self.buffer.buffered_amount().saturating_add(self.payload.len())
     }
 
-    /// Returns whether writing now costs less than dropping this. Dropping it copies the payload
-    /// into the buffer, which is then written together with later messages. Useful in a loop that
-    /// writes once for many short messages.
+    /// Returns whether `least` bytes of payload or more are not yet written. Then it costs less to
+    /// write them now than to drop this, which copies them into the buffer, to be written together
+    /// with later messages. A compressed payload has been queued already, so it does not count.
+    ///
+    /// `least` is [`WORTH_A_WRITE`](Self::WORTH_A_WRITE), or for the answer to an event
+    /// [`ReceiveBuffer::worth_a_write`](crate::ReceiveBuffer::worth_a_write):
     ///
     /// ```
     /// # use std::io::{self, Write};
-    /// # use sansock::{Connection, Message, SendBuffer};
-    /// # fn echo(connection: &mut Connection, message: Message<'_>, output: &mut SendBuffer,
+    /// # use sansock::{Connection, Event, ReceiveBuffer, SendBuffer};
+    /// # fn echo(connection: &mut Connection, input: &mut ReceiveBuffer, output: &mut SendBuffer,
     /// #     transport: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
-    /// let unwritten = connection.send_in_place(message, output)?;
-    /// if unwritten.is_worth_a_write() {
-    ///     unwritten.write_to(transport)?;
+    /// while connection.advance(input, output)? {
+    ///     if let Some(Event::Message(message)) = input.event() {
+    ///         let unwritten = connection.send_in_place(message, output)?;
+    ///         if unwritten.is_worth_a_write(input.worth_a_write()) {
+    ///             unwritten.write_to(transport)?;
+    ///         }
+    ///     }
     /// }
+    /// output.write_to(transport)?;
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub const fn is_worth_a_write(&self) -> bool {
-        self.payload.len() >= Self::WORTH_A_WRITE
+    pub const fn is_worth_a_write(&self, least: usize) -> bool {
+        self.payload.len() >= least
     }
 
     /// Returns the next bytes to write, for a vectored write: the waiting bytes and the payload.

@@ -195,7 +195,10 @@ impl<S: Read + Write> WebSocket<S> {
     #[inline]
     pub fn exchange(&mut self) -> Result<Option<(Event<'_>, &mut Outgoing<S>)>, Error> {
         Ok(match self.wait(None)? {
-            Step::Event => self.input.event().map(|event| (event, &mut self.outgoing)),
+            Step::Event => {
+                self.outgoing.worth_a_write = self.input.worth_a_write();
+                self.input.event().map(|event| (event, &mut self.outgoing))
+            }
             Step::Ended | Step::TimedOut => None,
         })
     }

@@ -1,6 +1,7 @@
 //! The adapter over TCP and over pipes, as a program sees it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod answers;
 mod client;
 mod common;
 #[cfg(feature = "tower")]
