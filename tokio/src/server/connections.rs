@@ -15,7 +15,6 @@ use tokio::task::JoinHandle;
 
 use super::registry::{Guard, Registry};
 use super::serve::{failure, run};
-use super::slot::Slot;
 use crate::{Error, WebSocket};
 
 /// Connections that are closed together, for a server that has an accept loop of its own, such as
@@ -78,11 +77,10 @@ impl Connections {
         F: FnOnce(Result<WebSocket<S>, Error>) -> H + Send + 'static,
         H: Future<Output = HandlerResult> + Send + 'static,
     {
-        let slot = Arc::new(Slot::new(CountedClient::new(&self.registry.counters)));
-        let guard = self.registry.register(Arc::<Slot<S>>::clone(&slot));
-        let number = guard.number;
-        let task = tokio::spawn(serve(slot, guard, opening, handler));
-        self.registry.set_task(number, task.abort_handle());
+        let guard = self.registry.register();
+        let slot = Arc::clone(&guard.0);
+        let task = tokio::spawn(serve(guard, opening, handler));
+        self.registry.set_task(&*slot, task.abort_handle());
         task
     }
 
@@ -213,31 +211,26 @@ async fn beside<T>(
 }
 
 /// Serves one connection, in a task of its own.
-async fn serve<S, O, F, H>(
-    slot: Arc<Slot<S>>,
-    guard: Guard,
-    opening: O,
-    handler: F,
-) -> Result<(), ServerError>
+async fn serve<S, O, F, H>(guard: Guard<S>, opening: O, handler: F) -> Result<(), ServerError>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
     O: Future<Output = Result<WebSocket<S>, Error>>,
     F: FnOnce(Result<WebSocket<S>, Error>) -> H,
     H: Future<Output = HandlerResult>,
 {
     let opened = opening.await.map(|mut socket| {
-        slot.client().accept();
-        socket.state.link.slot = Some(Arc::clone(&slot));
+        guard.client().accept();
+        socket.state.link.slot = Some(Arc::clone(&guard.0));
         socket
     });
     let is_open = opened.is_ok();
     if let Err(error) = &opened {
-        slot.client().refuse(error.refusal());
+        guard.client().refuse(error.refusal());
     }
-    let failure = failure(run(pin!(handler(opened))).await, slot.counters());
+    let failure = failure(run(pin!(handler(opened))).await, guard.counters());
     if is_open {
         // Boxed, so that the task keeps no memory for it.
-        let end = async { slot.close_rest(slot.free().await, failure.is_some()).await };
+        let end = async { guard.close_rest(guard.free().await, failure.is_some()).await };
         Box::pin(end).await;
     }
     drop(guard);

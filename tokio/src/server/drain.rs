@@ -1,6 +1,6 @@
 //! Drives the plan of a drain.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant as StdInstant;
 
@@ -9,7 +9,8 @@ use sansock::drain::{Drain, DrainPlan, DrainReport, DrainStep};
 use sansock::handshake::Rejection;
 use tokio::time::Instant;
 
-use super::registry::{Entry, Places, Progress, Registry};
+use super::entries::Entry;
+use super::registry::{Places, Progress, Registry};
 use super::slot::Closing;
 use crate::clock::now;
 
@@ -19,7 +20,7 @@ struct Due {
     slots: Vec<Arc<dyn Closing>>,
     code: CloseCode,
     /// These are cut off.
-    cut_off: BTreeMap<u64, Entry>,
+    cut_off: Vec<Entry>,
     /// When to look again; `None` at the end.
     until: Option<StdInstant>,
 }
@@ -82,7 +83,7 @@ impl Registry {
             for slot in due.slots {
                 slot.close(due.code);
             }
-            due.cut_off.into_values().filter_map(|entry| entry.task).for_each(|task| task.abort());
+            due.cut_off.into_iter().filter_map(|entry| entry.task).for_each(|task| task.abort());
             self.changed.notify_waiters();
             if due.until.is_none() {
                 return;
@@ -109,14 +110,14 @@ impl Places {
                 DrainStep::Over => break (Progress::Told, None),
             }
         };
-        let mut cut_off = BTreeMap::new();
+        let mut cut_off = Vec::new();
         if until.is_none() {
             self.shutdown = Some(code);
             if now >= plan.deadline() {
                 cut_off = self.take_all();
             } else {
                 // Those that are in their handshake.
-                slots = self.all.values().map(|entry| Arc::clone(&entry.slot)).collect();
+                slots = self.all.iter().map(|entry| Arc::clone(&entry.slot)).collect();
             }
         }
         if let Some(drain) = &mut self.drain {

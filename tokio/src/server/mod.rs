@@ -2,6 +2,7 @@
 
 mod connections;
 mod drain;
+mod entries;
 mod handle;
 mod incoming;
 mod options;
@@ -222,16 +223,15 @@ impl Server {
                     continue;
                 }
             };
-            let slot = Arc::new(Slot::new(CountedClient::new(&registry.counters)));
-            let Some(guard) = registry.register_handshake(slot.clone()) else {
-                slot.client().refuse(Refusal::Draining);
+            let Some(guard) = registry.register_handshake() else {
+                CountedClient::new(&registry.counters).refuse(Refusal::Draining);
                 break;
             };
-            let number = guard.number;
+            let slot = Arc::clone(&guard.0);
             let (options, handler) = (Arc::clone(&options), Arc::clone(&handler));
-            let task = Box::new(Task { handler, peer, slot, guard, options });
+            let task = Box::new(Task { handler, peer, guard, options });
             let serving = serve(task, Box::new(tcp));
-            registry.set_task(number, tokio::spawn(serving).abort_handle());
+            registry.set_task(&*slot, tokio::spawn(serving).abort_handle());
         }
         drop(listener);
         registry.told().await;

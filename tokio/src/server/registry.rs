@@ -1,19 +1,21 @@
 //! The places of connections that end together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sansock::CloseCode;
 use sansock::counts::{Counters, Refusal};
 use sansock::drain::{Drain, DrainReport};
-use sansock::handshake::Rejection;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::slot::Closing;
+use super::entries::{Entries, Entry};
+use super::slot::{Closing, Slot};
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -25,10 +27,9 @@ pub(super) struct Registry {
 
 #[derive(Default)]
 pub(super) struct Places {
-    pub(super) all: BTreeMap<u64, Entry>,
+    pub(super) all: Entries,
     /// Those in their handshake, each with its start, the oldest first.
-    pending: VecDeque<(Instant, u64)>,
-    next: u64,
+    pending: VecDeque<(Instant, u32)>,
     /// The code of the shutdown.
     pub(super) shutdown: Option<CloseCode>,
     /// Set at the start of a drain or a shutdown.
@@ -53,11 +54,6 @@ pub(super) enum Progress {
     Told,
 }
 
-pub(super) struct Entry {
-    pub(super) slot: Arc<dyn Closing>,
-    pub(super) task: Option<AbortHandle>,
-}
-
 /// How long a handshake keeps its place when another client needs it.
 const UNDISTURBED: Duration = Duration::from_secs(1);
 /// How long to wait when the operating system has run out of a resource, or a place is about to
@@ -78,7 +74,7 @@ impl Registry {
             drain.progress = Progress::Told;
             let code = code.unwrap_or(drain.settings.code);
             places.shutdown = Some(code);
-            let slots: Vec<_> = places.all.values().map(|entry| Arc::clone(&entry.slot)).collect();
+            let slots: Vec<_> = places.all.iter().map(|entry| Arc::clone(&entry.slot)).collect();
             (slots, code)
         };
         for slot in slots {
@@ -147,35 +143,45 @@ impl Registry {
     }
 
     /// Gives a connection its place. After the shutdown it is asked to close at once.
-    pub(super) fn register(self: &Arc<Self>, slot: Arc<dyn Closing>) -> Guard {
-        let number = {
+    pub(super) fn register<S>(self: &Arc<Self>) -> Guard<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let guard = {
             let mut places = self.lock();
+            let guard = places.insert(self);
             if let Some(code) = places.shutdown {
-                slot.close(code);
+                guard.close(code);
             }
-            places.insert(slot)
+            guard
         };
         self.changed.notify_waiters();
-        Guard { registry: Arc::clone(self), number }
+        guard
     }
 
     /// Gives a connection its place, in which it begins its handshake; `None` after the shutdown.
-    pub(super) fn register_handshake(self: &Arc<Self>, slot: Arc<dyn Closing>) -> Option<Guard> {
+    pub(super) fn register_handshake<S>(self: &Arc<Self>) -> Option<Guard<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let mut places = self.lock();
         if places.stops() {
             return None;
         }
-        let number = places.insert(slot);
-        places.pending.push_back((Instant::now(), number));
-        Some(Guard { registry: Arc::clone(self), number })
+        let guard = places.insert(self);
+        places.pending.push_back((Instant::now(), guard.number()));
+        Some(guard)
     }
 
     /// Sets the task that serves the connection.
-    pub(super) fn set_task(&self, number: u64, task: AbortHandle) {
-        match self.lock().all.get_mut(&number) {
-            Some(entry) => entry.task = Some(task),
-            // It has ended, or was to be cut off before it was known.
-            None => task.abort(),
+    pub(super) fn set_task(&self, slot: &dyn Closing, task: AbortHandle) {
+        let mut places = self.lock();
+        // It has ended, or was to be cut off before it was known.
+        if slot.is_removed() {
+            return task.abort();
+        }
+        if let Some(entry) = places.all.get_mut(slot.number()) {
+            entry.task = Some(task);
         }
     }
 
@@ -184,7 +190,7 @@ impl Registry {
         // Unlike a sum, this takes a time beyond the clock.
         if tokio::time::timeout(limit, self.closed()).await.is_err() {
             let entries = self.lock().take_all();
-            entries.into_values().filter_map(|entry| entry.task).for_each(|task| task.abort());
+            entries.into_iter().filter_map(|entry| entry.task).for_each(|task| task.abort());
             self.changed.notify_waiters();
         }
     }
@@ -207,27 +213,53 @@ impl Places {
 
     /// The connections of clients that were accepted.
     pub(super) fn connections(&self) -> impl Iterator<Item = &Arc<dyn Closing>> {
-        self.all.values().map(|entry| &entry.slot).filter(|slot| slot.is_connection())
+        self.all.iter().map(|entry| &entry.slot).filter(|slot| slot.is_connection())
     }
 
     /// Takes out all that is to be cut off, and counts it.
-    pub(super) fn take_all(&mut self) -> BTreeMap<u64, Entry> {
+    pub(super) fn take_all(&mut self) -> Vec<Entry> {
         let open = self.connections().count();
         if let Some(drain) = &mut self.drain {
             drain.report.forced = drain.report.forced.saturating_add(open);
         }
-        for Entry { slot, .. } in self.all.values() {
+        let entries = self.all.take();
+        self.pending.clear();
+        for Entry { slot, .. } in &entries {
             slot.client().refuse(Refusal::Draining);
-            slot.count_end();
+            slot.remove();
         }
-        std::mem::take(&mut self.all)
+        entries
     }
 
-    fn insert(&mut self, slot: Arc<dyn Closing>) -> u64 {
-        let number = self.next;
-        self.next = number.wrapping_add(1);
-        self.all.insert(number, Entry { slot, task: None });
-        number
+    /// Takes out a connection that has ended.
+    fn remove(&mut self, ended: &dyn Closing) {
+        // Its number may be that of another by now.
+        if ended.is_removed() {
+            return;
+        }
+        if let Some(drain) = self.drain.as_mut().filter(|_| ended.is_connection()) {
+            drain.report.count(ended.was_told(), ended.was_clean());
+        }
+        ended.client().refuse(Refusal::Transport);
+        self.set_opened(ended);
+        self.all.remove(ended.number());
+        ended.remove();
+    }
+
+    /// Records that the client's request has arrived.
+    fn set_opened(&mut self, slot: &dyn Closing) {
+        if !slot.is_removed() {
+            self.pending.retain(|&(_, number)| number != slot.number());
+        }
+    }
+
+    fn insert<S>(&mut self, registry: &Arc<Registry>) -> Guard<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let slot = Arc::new(Slot::new(Arc::clone(registry), self.all.take_number()));
+        self.all.insert(Arc::<Slot<S>>::clone(&slot));
+        Guard(slot)
     }
 
     /// Ends the oldest pending connection if it has had its time. Returns when to look again.
@@ -237,7 +269,7 @@ impl Places {
             return Some(ends);
         }
         let (_, number) = self.pending.pop_front()?;
-        if let Some(Entry { slot, task: Some(task) }) = self.all.get(&number) {
+        if let Some(Entry { slot, task: Some(task) }) = self.all.get(number) {
             slot.client().refuse(Refusal::Displaced);
             task.abort();
         }
@@ -252,39 +284,29 @@ impl fmt::Debug for Registry {
 }
 
 /// A connection's place, which is free when this is dropped.
-#[derive(Debug)]
-pub(super) struct Guard {
-    registry: Arc<Registry>,
-    pub(super) number: u64,
-}
+pub(super) struct Guard<S: AsyncRead + AsyncWrite + Unpin + Send>(pub(super) Arc<Slot<S>>);
 
-impl Guard {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Guard<S> {
     /// Records that the client's request has arrived.
     pub(super) fn opened(&self) {
-        let mut places = self.registry.lock();
-        places.pending.retain(|&(_, number)| number != self.number);
-        drop(places);
-        self.registry.changed.notify_waiters();
-    }
-
-    /// Returns the response to a client that is not served any more.
-    pub(super) fn refusal(&self, is_websocket: bool) -> Option<Rejection> {
-        self.registry.refusal(is_websocket)
+        let registry = self.registry();
+        registry.lock().set_opened(&*self.0);
+        registry.changed.notify_waiters();
     }
 }
 
-impl Drop for Guard {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Deref for Guard<S> {
+    type Target = Slot<S>;
+
+    fn deref(&self) -> &Slot<S> {
+        &self.0
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Drop for Guard<S> {
     fn drop(&mut self) {
-        let mut places = self.registry.lock();
-        if let Some(Entry { slot, .. }) = places.all.remove(&self.number) {
-            if let Some(drain) = places.drain.as_mut().filter(|_| slot.is_connection()) {
-                drain.report.count(slot.was_told(), slot.was_clean());
-            }
-            slot.client().refuse(Refusal::Transport);
-            slot.count_end();
-        }
-        places.pending.retain(|&(_, number)| number != self.number);
-        drop(places);
-        self.registry.changed.notify_waiters();
+        let registry = self.registry();
+        registry.lock().remove(&*self.0);
+        registry.changed.notify_waiters();
     }
 }

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use super::incoming::{Incoming, Peer};
 use super::options::Options;
 use super::registry::Guard;
-use super::slot::{Remains, Slot};
+use super::slot::Remains;
 use crate::clock::now;
 use crate::proxy_header;
 use crate::tls::accept_tls;
@@ -26,8 +26,7 @@ use crate::{Error, Stream};
 pub(super) struct Task<F> {
     pub(super) handler: Arc<F>,
     pub(super) peer: SocketAddr,
-    pub(super) slot: Arc<Slot<Stream>>,
-    pub(super) guard: Guard,
+    pub(super) guard: Guard<Stream>,
     pub(super) options: Arc<Options>,
 }
 
@@ -45,14 +44,15 @@ where
 
 /// Reads the client's request; `None` if it is not to be handled.
 async fn begin<F>(task: &Task<F>, tcp: Box<TcpStream>) -> Option<Incoming> {
-    let client = task.slot.client();
+    let client = task.guard.client();
     let mut displaced = Displaced { options: Some(&task.options), peer: task.peer };
     let opened = task.open(*tcp).await;
     displaced.options = None;
     let error = match opened {
         Ok(incoming) => {
             task.guard.opened();
-            let Some(rejection) = task.guard.refusal(incoming.request().is_websocket()) else {
+            let is_websocket = incoming.request().is_websocket();
+            let Some(rejection) = task.guard.registry().refusal(is_websocket) else {
                 return Some(incoming);
             };
             client.refuse(Refusal::Draining);
@@ -78,8 +78,8 @@ impl<F> Task<F> {
             None => Stream::from(tcp),
             Some(acceptor) => accept_tls(acceptor.clone(), tcp, &deadline).await?,
         };
-        stream.count(self.slot.counters());
-        let slot = Arc::clone(&self.slot);
+        stream.count(self.guard.counters());
+        let slot = Arc::clone(&self.guard.0);
         let peer = Peer { address: Some(self.peer), proxied };
         Incoming::open(stream, peer, &self.options, Some(slot), deadline).await
     }
@@ -87,16 +87,16 @@ impl<F> Task<F> {
     /// Reports how the handler ended, and closes what it has left.
     async fn end(&self, result: Result<HandlerResult, Panic>) {
         let report = |error: &ServerError| self.options.report(error, Some(self.peer));
-        let failure = failure(result, self.slot.counters());
+        let failure = failure(result, self.guard.counters());
         failure.iter().for_each(report);
-        let remains = self.slot.free().await;
+        let remains = self.guard.free().await;
         if let Some(Remains::Request(_)) = remains {
-            self.slot.client().refuse(Refusal::Unanswered);
+            self.guard.client().refuse(Refusal::Unanswered);
             if failure.is_none() {
                 report(&ServerError::Unanswered);
             }
         }
-        self.slot.close_rest(remains, failure.is_some()).await;
+        self.guard.close_rest(remains, failure.is_some()).await;
     }
 }
 

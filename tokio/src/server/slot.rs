@@ -1,7 +1,7 @@
 //! A connection's place in the server that accepted it.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -11,10 +11,17 @@ use sansock::{CloseCode, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::incoming::Incoming;
+use super::registry::Registry;
 use crate::{Reader, WebSocket};
 
 /// What the registry needs of a slot, whatever the transport.
 pub(super) trait Closing: Send + Sync {
+    /// The number in the list of the registry, until it is removed there.
+    fn number(&self) -> u32;
+    /// Records that it was removed from the registry, and counts how the connection has ended. Only
+    /// the registry calls it, and is locked.
+    fn remove(&self);
+    fn is_removed(&self) -> bool;
     /// Asks the connection to close.
     fn close(&self, code: CloseCode);
     /// Whether the client was accepted.
@@ -27,17 +34,33 @@ pub(super) trait Closing: Send + Sync {
     fn was_clean(&self) -> bool;
     /// The client in the counts of its server.
     fn client(&self) -> &CountedClient;
-    /// Counts how the connection has ended.
-    fn count_end(&self);
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
+    fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn remove(&self) {
+        self.set(REMOVED);
+        let ended = self.lock().ended;
+        self.client.end(ended);
+    }
+
+    fn is_removed(&self) -> bool {
+        self.has(REMOVED)
+    }
+
     fn close(&self, code: CloseCode) {
         if !self.has_ended() {
-            self.told.store(true, Ordering::Release);
+            self.set(TOLD);
         }
         self.code.store(code.get(), Ordering::Release);
-        if let Some(waker) = self.lock().holder.take() {
+        let holder = match &mut self.lock().place {
+            Place::Held { holder, .. } => holder.take(),
+            Place::Free(_) => None,
+        };
+        if let Some(waker) = holder {
             waker.wake();
         }
     }
@@ -47,51 +70,57 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
     }
 
     fn was_told(&self) -> bool {
-        self.told.load(Ordering::Acquire)
+        self.has(TOLD)
     }
 
     fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+        self.has(ENDED)
     }
 
     fn was_clean(&self) -> bool {
-        self.clean.load(Ordering::Acquire)
+        self.has(CLEAN)
     }
 
     fn client(&self) -> &CountedClient {
         &self.client
-    }
-
-    fn count_end(&self) {
-        let ended = self.lock().ended;
-        self.client.end(ended);
     }
 }
 
 /// Shared by the server's task and the connection, wherever the program holds it.
 #[derive(Debug)]
 pub(crate) struct Slot<S: AsyncRead + AsyncWrite + Unpin> {
+    client: CountedClient,
+    registry: Arc<Registry>,
+    number: u32,
     /// The code with which the connection is to be closed; 0 while it goes on.
     code: AtomicU16,
-    client: CountedClient,
-    told: AtomicBool,
-    /// Whether the connection has ended on the wire.
-    ended: AtomicBool,
-    /// Whether that was by a completed closing handshake.
-    clean: AtomicBool,
+    flags: AtomicU8,
     state: Mutex<State<S>>,
 }
 
+/// The connection was asked to close before its end.
+const TOLD: u8 = 1;
+/// The connection has ended on the wire.
+const ENDED: u8 = 2;
+/// That was by a completed closing handshake.
+const CLEAN: u8 = 4;
+/// The registry no longer has it.
+const REMOVED: u8 = 8;
+
 #[derive(Debug)]
 struct State<S: AsyncRead + AsyncWrite + Unpin> {
-    /// The task that holds the connection.
-    holder: Option<Waker>,
-    /// The server's task, if it waits for the end of the connection.
-    server: Option<Waker>,
-    /// Whether the program has let go of the connection.
-    is_free: bool,
+    place: Place<S>,
     ended: Ended,
-    remains: Option<Remains<S>>,
+}
+
+/// Where the connection is.
+#[derive(Debug)]
+enum Place<S: AsyncRead + AsyncWrite + Unpin> {
+    /// The program has it. Which tasks to wake: the one that holds it, and the server's if that
+    /// waits for the end of the connection, which is rare and therefore boxed.
+    Held { holder: Option<Waker>, server: Option<Box<Waker>> },
+    /// The program has let go of it.
+    Free(Option<Remains<S>>),
 }
 
 /// What the program has dropped before its end.
@@ -104,17 +133,21 @@ pub(crate) enum Remains<S: AsyncRead + AsyncWrite + Unpin> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
-    pub(super) fn new(client: CountedClient) -> Self {
-        let ended = Ended::default();
-        let state = State { holder: None, server: None, is_free: false, ended, remains: None };
+    pub(super) fn new(registry: Arc<Registry>, number: u32) -> Self {
+        let place = Place::Held { holder: None, server: None };
+        let state = State { place, ended: Ended::default() };
         Self {
+            client: CountedClient::new(&registry.counters),
+            registry,
+            number,
             code: AtomicU16::new(0),
-            client,
-            told: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            clean: AtomicBool::new(false),
+            flags: AtomicU8::new(0),
             state: Mutex::new(state),
         }
+    }
+
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// The client in the counts of its server.
@@ -130,8 +163,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
     /// Records that the connection has ended on the wire, and how.
     pub(crate) fn settle(&self, outcome: Option<&Outcome>, close_sent: Option<u16>) {
         self.lock().ended = Ended::new(outcome, close_sent);
-        self.clean.store(matches!(outcome, Some(Outcome::Clean { .. })), Ordering::Release);
-        self.ended.store(true, Ordering::Release);
+        let is_clean = matches!(outcome, Some(Outcome::Clean { .. }));
+        self.set(if is_clean { ENDED | CLEAN } else { ENDED });
     }
 
     /// The code with which the connection is to be closed.
@@ -145,16 +178,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
 
     /// Sets the task to wake when the connection is to be closed.
     pub(crate) fn register(&self, waker: &Waker) {
-        self.lock().holder = Some(waker.clone());
+        if let Place::Held { holder, .. } = &mut self.lock().place {
+            *holder = Some(waker.clone());
+        }
     }
 
     /// Lets go of the connection.
     pub(crate) fn let_go(&self, remains: Option<Remains<S>>) {
-        let mut state = self.lock();
-        state.is_free = true;
-        state.remains = remains;
-        if let Some(waker) = state.server.take() {
-            drop(state);
+        let before = std::mem::replace(&mut self.lock().place, Place::Free(remains));
+        if let Place::Held { server: Some(waker), .. } = before {
             waker.wake();
         }
     }
@@ -188,12 +220,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
     }
 
     fn poll_free(&self, cx: &mut Context<'_>) -> Poll<Option<Remains<S>>> {
-        let mut state = self.lock();
-        if state.is_free {
-            return Poll::Ready(state.remains.take());
+        match &mut self.lock().place {
+            Place::Free(remains) => Poll::Ready(remains.take()),
+            Place::Held { server, .. } => {
+                *server = Some(Box::new(cx.waker().clone()));
+                Poll::Pending
+            }
         }
-        state.server = Some(cx.waker().clone());
-        Poll::Pending
+    }
+
+    fn set(&self, flags: u8) {
+        self.flags.fetch_or(flags, Ordering::AcqRel);
+    }
+
+    fn has(&self, flag: u8) -> bool {
+        self.flags.load(Ordering::Acquire) & flag != 0
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {
@@ -209,6 +250,6 @@ mod tests {
     /// Each connection of a server has one as long as it lives. What it counts takes 16 of these.
     #[test]
     fn a_place_is_small() {
-        assert!(size_of::<Slot<Stream>>() <= 88, "{} bytes", size_of::<Slot<Stream>>());
+        assert!(size_of::<Slot<Stream>>() <= 80, "{} bytes", size_of::<Slot<Stream>>());
     }
 }
