@@ -22,6 +22,11 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// Whether it has never waited.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.sleep.is_none()
+    }
+
     /// Is ready when `at` has passed, and never for `None`.
     pub(crate) fn poll_until(&mut self, cx: &mut Context<'_>, at: Option<Instant>) -> Poll<()> {
         let Some(at) = at.map(tokio::time::Instant::from_std) else { return Poll::Pending };

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use sansock::{
@@ -25,6 +25,7 @@ pub(crate) struct Link<S: AsyncRead + AsyncWrite + Unpin> {
     /// `None` once it was taken out.
     pub(crate) stream: Option<S>,
     pub(crate) connection: Connection,
+    /// Only used while the server's timer does not serve the connection.
     clock: Clock,
     pub(crate) pace: WritePace,
     /// The error of a failed write. What the peer sent before can still be read.
@@ -36,8 +37,6 @@ pub(crate) struct Link<S: AsyncRead + AsyncWrite + Unpin> {
     end: End,
     /// The place in the server that accepted the connection.
     pub(crate) slot: Option<Arc<Slot<S>>>,
-    /// The task that the server wakes.
-    registered: Option<Waker>,
 }
 
 /// How far the transport has ended.
@@ -72,7 +71,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             too_slow: false,
             end: End::NotYet,
             slot: None,
-            registered: None,
         }
     }
 
@@ -168,7 +166,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.connection.note_unread();
             let ending = self.ending();
             let deadline = [self.pace.deadline(), ending].into_iter().flatten().min();
-            ready!(self.clock.poll_until(cx, deadline));
+            if let Some(slot) = &self.slot {
+                slot.register(cx.waker());
+            }
+            ready!(self.poll_until(cx, deadline));
             if ending.is_some_and(|at| at <= now()) {
                 return Poll::Ready(Ok(Written::Due));
             }
@@ -237,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         let pace = if is_written { None } else { self.pace.deadline() };
         let deadline = [self.connection.poll_timeout(), pace].into_iter().flatten().min();
-        ready!(self.clock.poll_until(cx, deadline));
+        ready!(self.poll_until(cx, deadline));
         // A timeout shows in `teardown` and `outcome`.
         let _ = self.connection.handle_timeout(now(), output);
         Poll::Ready(Ok(()))
@@ -247,11 +248,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     #[inline]
     fn poll_server(&mut self, cx: &mut Context<'_>, output: &mut SendBuffer) {
         let Some(slot) = &self.slot else { return };
-        if !self.registered.as_ref().is_some_and(|it| it.will_wake(cx.waker())) {
-            slot.register(cx.waker());
-            self.registered = Some(cx.waker().clone());
-        }
+        slot.register(cx.waker());
         self.close_for_server(output);
+    }
+
+    /// Is ready when `at` has passed. With a slot the task must be registered there.
+    #[inline]
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Option<Instant>) -> Poll<()> {
+        if let (true, Some(slot)) = (self.clock.is_unused(), &self.slot)
+            && let Some(polled) = slot.poll_until(cx, at)
+        {
+            return polled;
+        }
+        self.clock.poll_until(cx, at)
     }
 
     #[inline]
@@ -354,7 +363,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let is_ended =
             is_written && (self.end != End::NotYet || self.poll_half_close(cx).is_ready());
         if !is_ended && until.is_some() {
-            ready!(self.clock.poll_until(cx, until));
+            ready!(self.poll_until(cx, until));
         }
         self.finish();
         let is_abnormal = matches!(self.connection.outcome(), Some(Outcome::Abnormal));

@@ -83,7 +83,7 @@ impl Registry {
             for slot in due.slots {
                 slot.close(due.code);
             }
-            due.cut_off.into_iter().filter_map(|entry| entry.task).for_each(|task| task.abort());
+            due.cut_off.into_iter().for_each(Entry::cut_off);
             self.changed.notify_waiters();
             if due.until.is_none() {
                 return;

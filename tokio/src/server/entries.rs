@@ -1,6 +1,7 @@
 //! The list of a server's connections.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use tokio::task::AbortHandle;
 
@@ -10,6 +11,17 @@ use super::slot::Closing;
 pub(super) struct Entry {
     pub(super) slot: Arc<dyn Closing>,
     pub(super) task: Option<AbortHandle>,
+}
+
+impl Entry {
+    /// Ends the task. If the program has taken the connection elsewhere, its task is woken: it needs
+    /// a timer of its own now.
+    pub(super) fn cut_off(self) {
+        if let Some(task) = self.task {
+            task.abort();
+        }
+        self.slot.holder().into_iter().for_each(Waker::wake);
+    }
 }
 
 /// Connections by number. The number of one that has ended goes to a later one: a list without keys

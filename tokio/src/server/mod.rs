@@ -9,6 +9,7 @@ mod options;
 mod registry;
 mod serve;
 mod slot;
+mod timers;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::task::Waker;
+use std::time::{Duration, Instant as StdInstant};
 
 use sansock::CloseCode;
 use sansock::counts::{Counters, Refusal};
@@ -16,10 +17,13 @@ use tokio::time::Instant;
 
 use super::entries::{Entries, Entry};
 use super::slot::{Closing, Slot};
+use super::timers::{Tick, Timed, Timer, Timers};
+use crate::clock::now;
 
-#[derive(Default)]
 pub(super) struct Registry {
     pub(super) counters: Arc<Counters>,
+    /// From here the timers count.
+    pub(super) base: StdInstant,
     places: Mutex<Places>,
     /// Notified when a connection begins or ends, and when the connections drain or shut down.
     pub(super) changed: Notify,
@@ -30,6 +34,7 @@ pub(super) struct Places {
     pub(super) all: Entries,
     /// Those in their handshake, each with its start, the oldest first.
     pending: VecDeque<(Instant, u32)>,
+    pub(super) timers: Timers,
     /// The code of the shutdown.
     pub(super) shutdown: Option<CloseCode>,
     /// Set at the start of a drain or a shutdown.
@@ -59,6 +64,13 @@ const UNDISTURBED: Duration = Duration::from_secs(1);
 /// How long to wait when the operating system has run out of a resource, or a place is about to
 /// become free.
 pub(super) const RETRY: Duration = Duration::from_millis(20);
+
+impl Default for Registry {
+    fn default() -> Self {
+        let counters = Arc::default();
+        Self { counters, base: now(), places: Mutex::default(), changed: Notify::new() }
+    }
+}
 
 impl Registry {
     pub(super) fn lock(&self) -> MutexGuard<'_, Places> {
@@ -185,12 +197,33 @@ impl Registry {
         }
     }
 
+    /// Sets the time at which the holder of a connection is to be woken; `false` if the connection
+    /// needs a timer of its own.
+    pub(super) fn set_timer(self: &Arc<Self>, timer: &Timer, number: u32, tick: Tick) -> bool {
+        match self.lock().timers.set(self, timer, number, tick) {
+            None => return false,
+            Some(false) => return true,
+            Some(true) => {}
+        }
+        self.wake_due();
+        true
+    }
+
+    /// Wakes the connections whose time has come.
+    pub(super) fn wake_due(&self) {
+        let due = {
+            let Places { timers, all, .. } = &mut *self.lock();
+            timers.advance(self.base, all)
+        };
+        due.into_iter().for_each(Waker::wake);
+    }
+
     /// Waits for the connections to end, for so long at most; then cuts them off.
     pub(super) async fn close_all(&self, limit: Duration) {
         // Unlike a sum, this takes a time beyond the clock.
         if tokio::time::timeout(limit, self.closed()).await.is_err() {
             let entries = self.lock().take_all();
-            entries.into_iter().filter_map(|entry| entry.task).for_each(|task| task.abort());
+            entries.into_iter().for_each(Entry::cut_off);
             self.changed.notify_waiters();
         }
     }
@@ -226,24 +259,28 @@ impl Places {
         self.pending.clear();
         for Entry { slot, .. } in &entries {
             slot.client().refuse(Refusal::Draining);
-            slot.remove();
+            slot.count_end();
+            self.timers.forget(slot.timer(), slot.number(), Timed::Removed);
         }
         entries
     }
 
-    /// Takes out a connection that has ended.
-    fn remove(&mut self, ended: &dyn Closing) {
+    /// Takes out a connection that has ended. If the program has it nevertheless, its task is to be
+    /// woken: it needs a timer of its own now.
+    fn remove(&mut self, ended: &dyn Closing) -> Option<Waker> {
         // Its number may be that of another by now.
         if ended.is_removed() {
-            return;
+            return None;
         }
         if let Some(drain) = self.drain.as_mut().filter(|_| ended.is_connection()) {
             drain.report.count(ended.was_told(), ended.was_clean());
         }
         ended.client().refuse(Refusal::Transport);
         self.set_opened(ended);
+        ended.count_end();
         self.all.remove(ended.number());
-        ended.remove();
+        self.timers.forget(ended.timer(), ended.number(), Timed::Removed);
+        ended.holder()
     }
 
     /// Records that the client's request has arrived.
@@ -306,7 +343,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Deref for Guard<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Drop for Guard<S> {
     fn drop(&mut self) {
         let registry = self.registry();
-        registry.lock().remove(&*self.0);
+        let holder = registry.lock().remove(&*self.0);
+        holder.into_iter().for_each(Waker::wake);
         registry.changed.notify_waiters();
     }
 }

@@ -4,24 +4,26 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use sansock::counts::{CountedClient, Counters, Ended};
 use sansock::handshake::Rejection;
 use sansock::{CloseCode, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop;
 
 use super::incoming::Incoming;
 use super::registry::Registry;
+use super::timers::{Tick, Timed, Timer};
 use crate::{Reader, WebSocket};
 
 /// What the registry needs of a slot, whatever the transport.
 pub(super) trait Closing: Send + Sync {
     /// The number in the list of the registry, until it is removed there.
     fn number(&self) -> u32;
-    /// Records that it was removed from the registry, and counts how the connection has ended. Only
-    /// the registry calls it, and is locked.
-    fn remove(&self);
-    fn is_removed(&self) -> bool;
+    fn timer(&self) -> &Timer;
+    /// The task that holds the connection.
+    fn holder(&self) -> Option<Waker>;
     /// Asks the connection to close.
     fn close(&self, code: CloseCode);
     /// Whether the client was accepted.
@@ -34,6 +36,13 @@ pub(super) trait Closing: Send + Sync {
     fn was_clean(&self) -> bool;
     /// The client in the counts of its server.
     fn client(&self) -> &CountedClient;
+    /// Counts how the connection has ended.
+    fn count_end(&self);
+
+    /// Whether the registry no longer has it.
+    fn is_removed(&self) -> bool {
+        self.timer().get() == Timed::Removed
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
@@ -41,14 +50,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
         self.number
     }
 
-    fn remove(&self) {
-        self.set(REMOVED);
-        let ended = self.lock().ended;
-        self.client.end(ended);
+    fn timer(&self) -> &Timer {
+        &self.timer
     }
 
-    fn is_removed(&self) -> bool {
-        self.has(REMOVED)
+    fn holder(&self) -> Option<Waker> {
+        match &self.lock().place {
+            Place::Held { holder, .. } => holder.clone(),
+            Place::Free(_) => None,
+        }
     }
 
     fn close(&self, code: CloseCode) {
@@ -84,6 +94,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
     fn client(&self) -> &CountedClient {
         &self.client
     }
+
+    fn count_end(&self) {
+        let ended = self.lock().ended;
+        self.client.end(ended);
+    }
 }
 
 /// Shared by the server's task and the connection, wherever the program holds it.
@@ -91,6 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Closing for Slot<S> {
 pub(crate) struct Slot<S: AsyncRead + AsyncWrite + Unpin> {
     client: CountedClient,
     registry: Arc<Registry>,
+    timer: Timer,
     number: u32,
     /// The code with which the connection is to be closed; 0 while it goes on.
     code: AtomicU16,
@@ -104,8 +120,6 @@ const TOLD: u8 = 1;
 const ENDED: u8 = 2;
 /// That was by a completed closing handshake.
 const CLEAN: u8 = 4;
-/// The registry no longer has it.
-const REMOVED: u8 = 8;
 
 #[derive(Debug)]
 struct State<S: AsyncRead + AsyncWrite + Unpin> {
@@ -139,6 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
         Self {
             client: CountedClient::new(&registry.counters),
             registry,
+            timer: Timer::default(),
             number,
             code: AtomicU16::new(0),
             flags: AtomicU8::new(0),
@@ -176,11 +191,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
         }
     }
 
-    /// Sets the task to wake when the connection is to be closed.
+    /// Sets the task to wake when the connection is to be closed, or when its time has come.
+    #[inline]
     pub(crate) fn register(&self, waker: &Waker) {
-        if let Place::Held { holder, .. } = &mut self.lock().place {
-            *holder = Some(waker.clone());
+        let mut state = self.lock();
+        if let Place::Held { holder, .. } = &mut state.place
+            && !holder.as_ref().is_some_and(|it| it.will_wake(waker))
+        {
+            let before = holder.replace(waker.clone());
+            drop(state);
+            // With it a task may end.
+            drop(before);
         }
+    }
+
+    /// Is ready when `at` has passed; then the task that was registered is woken. `None` if the
+    /// connection needs a timer of its own.
+    ///
+    /// As [`Clock`](crate::clock::Clock) does, this moves its time only if it has to.
+    #[inline]
+    pub(crate) fn poll_until(&self, cx: &mut Context<'_>, at: Option<Instant>) -> Option<Poll<()>> {
+        let Some(at) = at else { return Some(Poll::Pending) };
+        let tick = Tick::new(self.registry.base, at);
+        let has_passed = |timed| matches!(timed, Timed::Fired(fired) if fired >= tick);
+        let timed = self.timer.get();
+        if !has_passed(timed) {
+            let is_set = matches!(timed, Timed::Set(set) if set <= tick);
+            if !is_set && !self.registry.set_timer(&self.timer, self.number, tick) {
+                return None;
+            }
+            if !has_passed(self.timer.get()) {
+                return Some(Poll::Pending);
+            }
+        }
+        // Without budget a read has found nothing although something may have arrived.
+        Some(coop::poll_proceed(cx).map(|budget| budget.made_progress()))
     }
 
     /// Lets go of the connection.
@@ -250,6 +295,6 @@ mod tests {
     /// Each connection of a server has one as long as it lives. What it counts takes 16 of these.
     #[test]
     fn a_place_is_small() {
-        assert!(size_of::<Slot<Stream>>() <= 80, "{} bytes", size_of::<Slot<Stream>>());
+        assert!(size_of::<Slot<Stream>>() <= 88, "{} bytes", size_of::<Slot<Stream>>());
     }
 }

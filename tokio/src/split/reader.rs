@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use futures_core::{FusedStream, Stream as FutureStream};
@@ -35,8 +35,6 @@ where
     receiver: Option<Receiver>,
     /// `None` while the connection is idle.
     buffers: Option<Box<Buffers>>,
-    /// The waker that the server has.
-    registered: Option<Waker>,
     half_closed: bool,
     finished: bool,
     /// Whether the `Stream` has ended.
@@ -53,7 +51,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
             shared,
             receiver: Some(receiver),
             buffers,
-            registered: None,
             half_closed: false,
             finished: false,
             ended: false,
@@ -208,13 +205,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     }
 
     /// Lets the server wake the tasks, and closes the connection if the server asks for it.
-    fn poll_server(&mut self) {
+    fn poll_server(&self) {
         let slot = lock(&self.shared.slot);
         let Some(slot) = &*slot else { return };
-        if self.registered.is_none() {
-            slot.register(self.shared.waker());
-            self.registered = Some(self.shared.waker().clone());
-        }
+        slot.register(self.shared.waker());
         if let Some(code) = slot.must_close() {
             let Core { sender, queue, .. } = &mut *self.shared.lock();
             if sender.state() == State::Open {

@@ -24,6 +24,7 @@ mod reconnecting;
 #[cfg(feature = "redirects")]
 mod redirects;
 mod server;
+mod server_timer;
 mod shutdown;
 mod sinks;
 mod split;
