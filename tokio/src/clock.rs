@@ -12,31 +12,49 @@ pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// One timer of the runtime, which is moved rarely: it may fire too early, never too late. Setting
-/// it for every message would cost more than the message.
+/// What wakes a connection, which is moved rarely: it may fire too early, never too late. Setting it
+/// for every message would cost more than the message.
 #[derive(Debug, Default)]
-pub(crate) struct Clock {
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// The task that the timer wakes.
+pub(crate) enum Clock {
+    #[default]
+    Unset,
+    /// The server of the connection wakes it at this time, or earlier.
+    Server(Instant),
+    Own(Box<Timer>),
+}
+
+/// A timer of the runtime.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    /// The task that it wakes.
     waker: Option<Waker>,
 }
 
 impl Clock {
-    /// Whether it has never waited.
-    pub(crate) fn is_unused(&self) -> bool {
-        self.sleep.is_none()
-    }
-
-    /// Is ready when `at` has passed, and never for `None`.
+    /// Is ready when `at` has passed, and never for `None`. It needs no server.
     pub(crate) fn poll_until(&mut self, cx: &mut Context<'_>, at: Option<Instant>) -> Poll<()> {
         let Some(at) = at.map(tokio::time::Instant::from_std) else { return Poll::Pending };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if let Self::Own(timer) = self {
+            return timer.poll_until(cx, at);
+        }
+        let sleep = Box::pin(tokio::time::sleep_until(at));
+        let mut timer = Box::new(Timer { sleep, waker: None });
+        let polled = timer.poll_until(cx, at);
+        *self = Self::Own(timer);
+        polled
+    }
+}
+
+impl Timer {
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: tokio::time::Instant) -> Poll<()> {
+        let Self { sleep, waker } = self;
         let fired_early = sleep.is_elapsed() && sleep.deadline() < at;
         if sleep.deadline() > at || fired_early {
             sleep.as_mut().reset(at);
-            self.waker = None;
+            *waker = None;
         }
-        let wakes_this_task = self.waker.as_ref().is_some_and(|it| it.will_wake(cx.waker()));
+        let wakes_this_task = waker.as_ref().is_some_and(|it| it.will_wake(cx.waker()));
         if wakes_this_task && !sleep.is_elapsed() {
             return Poll::Pending;
         }
@@ -44,19 +62,15 @@ impl Clock {
             // It was set for an earlier time, which has just come.
             Poll::Ready(()) if sleep.deadline() < at => {
                 sleep.as_mut().reset(at);
-                self.poll_sleep(cx)
+                *waker = Some(cx.waker().clone());
+                sleep.as_mut().poll(cx)
             }
             Poll::Ready(()) => Poll::Ready(()),
             Poll::Pending => {
-                self.waker = Some(cx.waker().clone());
+                *waker = Some(cx.waker().clone());
                 Poll::Pending
             }
         }
-    }
-
-    fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.waker = Some(cx.waker().clone());
-        self.sleep.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(cx))
     }
 }
 
@@ -93,7 +107,7 @@ mod tests {
     async fn without_a_time_it_never_is_ready() {
         let mut clock = Clock::default();
         assert!(poll_fn(|cx| Poll::Ready(clock.poll_until(cx, None))).await.is_pending());
-        assert!(clock.sleep.is_none(), "and needs no timer");
+        assert!(matches!(clock, Clock::Unset), "and needs no timer");
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,7 +25,6 @@ pub(crate) struct Link<S: AsyncRead + AsyncWrite + Unpin> {
     /// `None` once it was taken out.
     pub(crate) stream: Option<S>,
     pub(crate) connection: Connection,
-    /// Only used while the server's timer does not serve the connection.
     clock: Clock,
     pub(crate) pace: WritePace,
     /// The error of a failed write. What the peer sent before can still be read.
@@ -165,10 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             self.connection.note_unread();
             let ending = self.ending();
-            let deadline = [self.pace.deadline(), ending].into_iter().flatten().min();
-            if let Some(slot) = &self.slot {
-                slot.register(cx.waker());
-            }
+            let deadline = earlier(self.pace.deadline(), ending);
             ready!(self.poll_until(cx, deadline));
             if ending.is_some_and(|at| at <= now()) {
                 return Poll::Ready(Ok(Written::Due));
@@ -221,7 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         input: &mut ReceiveBuffer,
         output: &mut SendBuffer,
     ) -> Poll<Result<(), Error>> {
-        self.poll_server(cx, output);
+        self.close_for_server(output);
         let is_written = self.broken.is_some() || self.poll_write_or_break(cx, output).is_ready();
         match self.connection.teardown() {
             Teardown::NotYet | Teardown::AwaitPeer => {}
@@ -237,40 +233,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.connection.note_unread();
         }
         let pace = if is_written { None } else { self.pace.deadline() };
-        let deadline = [self.connection.poll_timeout(), pace].into_iter().flatten().min();
-        ready!(self.poll_until(cx, deadline));
+        let deadline = earlier(self.connection.poll_timeout(), pace);
+        if self.poll_until(cx, deadline).is_pending() {
+            // The server may have asked before the task was registered.
+            return if self.close_for_server(output) { Poll::Ready(Ok(())) } else { Poll::Pending };
+        }
         // A timeout shows in `teardown` and `outcome`.
         let _ = self.connection.handle_timeout(now(), output);
         Poll::Ready(Ok(()))
     }
 
-    /// Lets the server wake this task, and closes the connection if the server asks for it.
-    #[inline]
-    fn poll_server(&mut self, cx: &mut Context<'_>, output: &mut SendBuffer) {
-        let Some(slot) = &self.slot else { return };
-        slot.register(cx.waker());
-        self.close_for_server(output);
-    }
-
-    /// Is ready when `at` has passed. With a slot the task must be registered there.
+    /// Is ready when `at` has passed. Lets the server wake this task.
     #[inline]
     fn poll_until(&mut self, cx: &mut Context<'_>, at: Option<Instant>) -> Poll<()> {
-        if let (true, Some(slot)) = (self.clock.is_unused(), &self.slot)
-            && let Some(polled) = slot.poll_until(cx, at)
-        {
-            return polled;
+        let Some(slot) = &self.slot else { return self.clock.poll_until(cx, at) };
+        slot.register(cx.waker());
+        match (&self.clock, at) {
+            (Clock::Server(set), Some(at)) if *set <= at && slot.will_wake() => Poll::Pending,
+            (Clock::Own(_), _) | (_, None) => self.clock.poll_until(cx, at),
+            (_, Some(at)) => self.poll_until_of_server(cx, at),
         }
-        self.clock.poll_until(cx, at)
     }
 
+    #[cold]
+    fn poll_until_of_server(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let Some(polled) = self.slot.as_ref().and_then(|slot| slot.poll_until(cx, at)) else {
+            return self.clock.poll_until(cx, Some(at));
+        };
+        self.clock = if polled.is_pending() { Clock::Server(at) } else { Clock::Unset };
+        polled
+    }
+
+    /// Closes the connection if the server asks for it. Returns whether it has done that now.
     #[inline]
-    fn close_for_server(&mut self, output: &mut SendBuffer) {
-        if let Some(code) = self.slot.as_ref().and_then(|slot| slot.must_close())
-            && self.connection.state() == State::Open
-        {
-            // Without a reason only a second Close frame is refused.
-            let _ = self.connection.start_close(code, "", output);
-        }
+    fn close_for_server(&mut self, output: &mut SendBuffer) -> bool {
+        let Some(code) = self.slot.as_ref().and_then(|slot| slot.must_close()) else {
+            return false;
+        };
+        // Without a reason only a second Close frame is refused.
+        self.connection.state() == State::Open
+            && self.connection.start_close(code, "", output).is_ok()
     }
 
     /// Writes what waits. If that fails for good, what the peer sent before is still read: its
@@ -372,5 +374,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Some(error) => Err(error.into()),
             None => Ok(()),
         })
+    }
+}
+
+#[inline]
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

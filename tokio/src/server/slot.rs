@@ -205,13 +205,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slot<S> {
         }
     }
 
+    /// Whether a time is set that has not come.
+    #[inline]
+    pub(crate) fn will_wake(&self) -> bool {
+        self.timer.is_set()
+    }
+
     /// Is ready when `at` has passed; then the task that was registered is woken. `None` if the
     /// connection needs a timer of its own.
-    ///
-    /// As [`Clock`](crate::clock::Clock) does, this moves its time only if it has to.
-    #[inline]
-    pub(crate) fn poll_until(&self, cx: &mut Context<'_>, at: Option<Instant>) -> Option<Poll<()>> {
-        let Some(at) = at else { return Some(Poll::Pending) };
+    pub(crate) fn poll_until(&self, cx: &mut Context<'_>, at: Instant) -> Option<Poll<()>> {
         let tick = Tick::new(self.registry.base, at);
         let has_passed = |timed| matches!(timed, Timed::Fired(fired) if fired >= tick);
         let timed = self.timer.get();
