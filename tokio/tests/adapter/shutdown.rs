@@ -1,10 +1,13 @@
 //! The end of a server.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use sansock_tokio::{CloseCode, Config, Connections, Error, HandlerResult, ServerError, Timeouts};
 use sansock_tokio::{Outcome, WebSocket};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use crate::common::{Running, SOON, drain, echo, pair};
 
@@ -80,6 +83,52 @@ async fn wait(opened: Result<WebSocket<DuplexStream>, Error>) -> HandlerResult {
 async fn closed_with(client: &mut WebSocket<DuplexStream>) -> u16 {
     tokio::time::timeout(SOON, drain(client)).await.unwrap().unwrap();
     client.outcome().map(Outcome::code).unwrap()
+}
+
+/// A pipe, and a shutdown by another thread while a connection looks whether something has arrived.
+struct Interrupted(DuplexStream, Connections);
+
+impl AsyncRead for Interrupted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.0).poll_read(cx, bytes);
+        self.1.shutdown(CloseCode::GOING_AWAY);
+        polled
+    }
+}
+
+impl AsyncWrite for Interrupted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_is_noticed_directly_before_the_wait() {
+    let (connections, config) = (Connections::new(), Config::new());
+    let (mut client, server) = pair(&config);
+    let (io, connection, input, output) = server.into_parts();
+    let io = Interrupted(io, connections.clone());
+    let server = WebSocket::new(io, connection, input, output);
+    drop(
+        connections.spawn(async { Ok(server) }, |opened| async { Ok(drain(&mut opened?).await?) }),
+    );
+    assert_eq!(closed_with(&mut client).await, 1001);
 }
 
 #[tokio::test(start_paused = true)]
