@@ -34,6 +34,10 @@ pub(crate) struct Link<S: AsyncRead + AsyncWrite + Unpin> {
     /// Whether the peer took too little for too long: nothing more is written.
     too_slow: bool,
     end: End,
+    /// Whether the `Stream` has ended. This and the next are here because here they take no memory.
+    pub(crate) ended: bool,
+    /// How often the buffers went back to the pool, modulo 2^32.
+    pub(crate) returned: u32,
     /// The place in the server that accepted the connection.
     pub(crate) slot: Option<Arc<Slot<S>>>,
 }
@@ -69,6 +73,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             unflushed: true,
             too_slow: false,
             end: End::NotYet,
+            ended: false,
+            returned: 0,
             slot: None,
         }
     }

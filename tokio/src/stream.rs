@@ -19,18 +19,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.state.ended {
+        if self.state.link.ended {
             return Poll::Ready(None);
         }
         let next = ready!(self.poll_next_message(cx));
-        self.state.ended = !matches!(next, Some(Ok(_)));
+        self.state.link.ended = !matches!(next, Some(Ok(_)));
         Poll::Ready(next)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
     fn is_terminated(&self) -> bool {
-        self.state.ended
+        self.state.link.ended
     }
 }
 

@@ -70,10 +70,6 @@ pub(crate) struct State<S: AsyncRead + AsyncWrite + Unpin> {
     /// `None` while the connection is idle.
     pub(crate) buffers: Option<Box<Buffers>>,
     established: Option<Arc<Established>>,
-    /// How often the buffers went back to the pool, modulo 2^32.
-    returned: u32,
-    /// Whether the `Stream` has ended.
-    pub(crate) ended: bool,
 }
 
 /// All connections of servers that have negotiated nothing share one.
@@ -106,8 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub fn new(io: S, connection: Connection, input: ReceiveBuffer, output: SendBuffer) -> Self {
         let mut buffers = Box::new(Buffers { input, output });
         let link = Link::new(io, connection, &mut buffers.output);
-        let state =
-            State { link, buffers: Some(buffers), established: None, returned: 0, ended: false };
+        let state = State { link, buffers: Some(buffers), established: None };
         Self { state: Box::new(state) }
     }
 
@@ -202,7 +197,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 Poll::Pending => {
                     self.state.buffers = self.state.buffers.take().and_then(pool::put_back);
                     let returned = u32::from(self.state.buffers.is_none());
-                    self.state.returned = self.state.returned.wrapping_add(returned);
+                    let link = &mut self.state.link;
+                    link.returned = link.returned.wrapping_add(returned);
                     return Poll::Pending;
                 }
             }
@@ -433,7 +429,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The bytes that wait, if any do, and a number that changes with the buffer.
     #[cfg(feature = "reconnect")]
     pub(crate) fn output(&self) -> (u32, Option<&SendBuffer>) {
-        (self.state.returned, self.state.buffers.as_deref().map(|buffers| &buffers.output))
+        (self.state.link.returned, self.state.buffers.as_deref().map(|buffers| &buffers.output))
     }
 
     /// What a connection that is dropped leaves to the server: itself, unless it has ended.
