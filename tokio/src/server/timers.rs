@@ -306,6 +306,25 @@ mod tests {
         assert_eq!(times(&registry), 1, "of the other one");
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn none_is_early_or_forgotten_with_many_threads() {
+        let registry = Arc::<Registry>::default();
+        let wait_often = |seed: u64| {
+            let guard = registry.register();
+            tokio::spawn(async move {
+                for round in 0..50 {
+                    let at = now() + Duration::from_micros(seed * 7_919 * (round + 1) % 5_000);
+                    wait(&guard, at).await;
+                    assert!(now() >= at);
+                }
+            })
+        };
+        for waiting in (0..200).map(wait_often).collect::<Vec<_>>() {
+            tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap();
+        }
+        assert_eq!(times(&registry), 0);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_has_ended_leaves_nothing() {
         let registry = Arc::<Registry>::default();
