@@ -136,7 +136,7 @@
 //!
 //! # Memory
 //!
-//! An idle connection gives its buffers back to a pool of its thread. What remains is 1.5 KB for each
+//! An idle connection gives its buffers back to a pool of its thread. What remains is 1.4 KB for each
 //! client of a [`Server`], if the handler is small: a task has room for all that its future ever holds
 //! at a time, as long as it lives. `Box::pin` a future that is needed only once, such as one that looks
 //! into the request and accepts.
