@@ -23,12 +23,17 @@ const NEAR: usize = 64;
 
 #[inline(never)]
 fn copy_long(target: &mut [u8], source: &[u8]) {
-    let distance = target.as_ptr().addr().wrapping_sub(source.as_ptr().addr()) % 4096;
-    let step = if distance < NEAR { STEP } else { source.len() };
+    let near = is_near(target.as_ptr().addr(), source.as_ptr().addr());
+    let step = if near { STEP } else { source.len() };
     assert_eq!(source.len(), target.len());
     for (source, target) in source.chunks(step).zip(target.chunks_mut(step)) {
         target.copy_from_slice(source);
     }
+}
+
+/// Whether the target's address lies a little behind the source's, modulo 4096, or is the same.
+const fn is_near(target: usize, source: usize) -> bool {
+    target.wrapping_sub(source) % 4096 < NEAR
 }
 
 #[cfg(test)]
@@ -42,6 +47,22 @@ mod tests {
             let mut target = vec![0; length];
             copy(&mut target, &source[..length]);
             assert_eq!(target, source[..length], "{length}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_near_just_behind_its_source_whatever_the_page() {
+        for (target, source, near) in [
+            (0x5008, 0x5000, true),
+            (0x9008, 0x5000, true),
+            (0x5007, 0x9fff, true),
+            (0x5000, 0x5000, true),
+            (0x503f, 0x5000, true),
+            (0x5040, 0x5000, false),
+            (0x4fff, 0x5000, false),
+            (0x5800, 0x5000, false),
+        ] {
+            assert_eq!(is_near(target, source), near, "{target:x}, {source:x}");
         }
     }
 

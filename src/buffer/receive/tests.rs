@@ -51,6 +51,17 @@ fn only_text_that_was_checked_from_its_start_is_lent() {
     assert_eq!(buffer.lend_in_place(TEXT), Err(InvalidUtf8));
 }
 
+#[test]
+fn a_short_answer_waits_only_for_what_has_arrived() {
+    let mut buffer = holding(b"ab");
+    assert_eq!(buffer.clean_in_place(1, None, Some(BINARY)), Ok(()));
+    assert_eq!(buffer.lend_in_place(BINARY), Ok(()));
+    assert_eq!(buffer.worth_a_write(), Unwritten::WORTH_A_WRITE);
+    assert_eq!(buffer.clean_in_place(1, None, Some(BINARY)), Ok(()));
+    assert_eq!(buffer.lend_in_place(BINARY), Ok(()));
+    assert_eq!(buffer.worth_a_write(), Unwritten::WORTH_A_PIECE);
+}
+
 /// The end of a character is valid only after its beginning.
 #[test]
 fn two_texts_do_not_complete_each_other() {
