@@ -55,9 +55,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
             self.link.count_sent(message.len(), true);
             return Ok(());
         }
+        let least = self.take_worth_a_write();
         let mut unwritten = self.link.connection.send_in_place(message, self.output)?;
         self.link.count_sent(message.len(), true);
-        let least = std::mem::replace(&mut self.worth_a_write, Unwritten::WORTH_A_WRITE);
         if unwritten.is_worth_a_write(least) {
             // An error occurs again at the next write, and the rest waits.
             let _ = self.link.poll_write_out(&mut no_wake(), &mut unwritten);
@@ -83,9 +83,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     ///
     /// [`Error::Send`], as [`queue`](Self::queue) returns it.
     pub fn queue_encoded(&mut self, message: &EncodedMessage) -> Result<(), Error> {
+        let least = self.take_worth_a_write();
         let mut unwritten = self.link.connection.send_encoded_in_place(message, self.output)?;
         self.link.count_sent(message.as_message().len(), true);
-        let least = std::mem::replace(&mut self.worth_a_write, Unwritten::WORTH_A_WRITE);
         if unwritten.is_worth_a_write(least) {
             let _ = self.link.poll_write_out(&mut no_wake(), &mut unwritten);
         }
@@ -216,6 +216,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Outgoing<'a, S> {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.link.connection.state() != State::Open
+    }
+
+    /// Returns the length in bytes from which a message is written at once. What holds for the answer
+    /// to an event holds for one message.
+    fn take_worth_a_write(&mut self) -> usize {
+        std::mem::replace(&mut self.worth_a_write, Unwritten::WORTH_A_WRITE)
     }
 
     /// Waits until a payload of this length may be queued.
