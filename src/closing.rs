@@ -7,7 +7,7 @@ use crate::config::Role;
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::timeouts::{Timeout, Timeouts};
-use crate::timer::{Due, Observed, Timers};
+use crate::timer::{Due, Observed, Peer, Timers};
 
 /// The state of a connection (RFC 6455, 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,16 +129,6 @@ pub(crate) enum Reply {
     Close(Option<CloseCode>),
 }
 
-/// Whether the end of the peer's side is still awaited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Peer {
-    Awaited,
-    /// It has ended its side, or the transport broke.
-    Ended,
-    /// The time for it has passed.
-    GivenUp,
-}
-
 /// The state of the closing handshake and the timers.
 #[derive(Debug)]
 pub(crate) struct Closing {
@@ -157,7 +147,6 @@ pub(crate) struct Closing {
     sent: u16,
     /// Boxed, because usually there is none.
     outcome: Option<Box<Outcome>>,
-    peer: Peer,
 }
 
 impl Closing {
@@ -173,14 +162,13 @@ impl Closing {
                 in_message: false,
                 message: 0,
                 closing: false,
-                ended: false,
+                peer: Peer::Awaited,
             },
             pieces: 0,
             taken: 0,
             incomplete: false,
             sent: 0,
             outcome: None,
-            peer: Peer::Awaited,
         }
     }
 
@@ -287,9 +275,8 @@ impl Closing {
     pub(crate) fn receive_eof(&mut self) {
         self.end(Outcome::Abnormal);
         self.close();
-        self.observed.ended = true;
-        if self.peer == Peer::Awaited {
-            self.peer = Peer::Ended;
+        if self.observed.peer == Peer::Awaited {
+            self.observed.peer = Peer::Ended;
         }
     }
 
@@ -306,7 +293,7 @@ impl Closing {
 
     #[inline(never)]
     fn poll_timers(&self) -> Option<Instant> {
-        if self.peer == Peer::GivenUp { None } else { self.timers.poll(&self.observed) }
+        if self.observed.peer == Peer::GivenUp { None } else { self.timers.poll(&self.observed) }
     }
 
     /// Returns what is due at `now`; `written` is as for [`note_written`](Self::note_written), and
@@ -318,14 +305,14 @@ impl Closing {
         written: (u32, bool),
         room: bool,
     ) -> Option<Due> {
-        if self.peer == Peer::GivenUp {
+        if self.observed.peer == Peer::GivenUp {
             return None;
         }
         self.note_written(written);
         let due = self.timers.handle(now, &self.observed, room);
         (self.observed.heard, self.observed.used) = (false, false);
         let Some(Due::Expired(timeout)) = due else { return due };
-        self.peer = Peer::GivenUp;
+        self.observed.peer = Peer::GivenUp;
         let is_over = self.outcome.is_some();
         self.end(Outcome::TimedOut(timeout));
         due.filter(|_| !is_over)
@@ -350,7 +337,7 @@ impl Closing {
 
     #[cold]
     fn teardown_after(&self, outcome: &Outcome, role: Role) -> Teardown {
-        match (outcome, self.peer) {
+        match (outcome, self.observed.peer) {
             (_, Peer::GivenUp) => Teardown::Drop { until: None },
             (_, Peer::Ended) => match self.timers.last_write() {
                 Some(until) => Teardown::Drop { until: Some(until) },

@@ -14,3 +14,6 @@ pub use negotiation::NegotiatedDeflate;
 pub(crate) use compress::{Deflate, SharedDeflate};
 pub(crate) use inflate::{Inflate, InvalidDeflate};
 pub(crate) use params::NAME;
+
+/// How a connection keeps its compressor and decompressor: most have none.
+pub(crate) type Boxed<T> = Box<T>;

@@ -14,6 +14,9 @@ pub(crate) enum DeflateConfig {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NegotiatedDeflate {}
 
+/// Not boxed: a box would have a size, and the compiler would not know that there is none.
+pub(crate) type Boxed<T> = T;
+
 #[derive(Debug)]
 pub(crate) enum Inflate {}
 

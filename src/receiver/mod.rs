@@ -7,7 +7,7 @@ mod payload;
 use crate::buffer::ReceiveBuffer;
 use crate::closing::Progress;
 use crate::config::{Config, Delivery, Limits, Role};
-use crate::deflate::Inflate;
+use crate::deflate::{Boxed, Inflate};
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::frame::{FrameHeader, Opcode};
@@ -50,12 +50,13 @@ pub struct Receiver {
     /// How often payload of an incomplete message has arrived, modulo 2^32.
     pieces: u32,
     /// `Some` if permessage-deflate was negotiated.
-    inflate: Option<Inflate>,
+    inflate: Option<Boxed<Inflate>>,
     /// Whether the message in progress is compressed.
     compressed: bool,
     /// Whether a Close frame was received.
     closed: bool,
-    failure: Option<ProtocolError>,
+    /// Boxed, because usually there is none.
+    failure: Option<Box<ProtocolError>>,
 }
 
 /// A frame whose header has been read.
@@ -143,7 +144,7 @@ impl Receiver {
     }
 
     /// Accepts compressed messages too (RFC 7692).
-    pub(crate) fn with_inflate(self, inflate: Option<Inflate>) -> Self {
+    pub(crate) fn with_inflate(self, inflate: Option<Boxed<Inflate>>) -> Self {
         Self { inflate, ..self }
     }
 
@@ -163,8 +164,8 @@ impl Receiver {
     /// [`advance`](Self::advance), and what is lent.
     #[inline]
     pub(crate) fn process(&mut self, buffer: &mut ReceiveBuffer) -> Result<Advance, ProtocolError> {
-        if let Some(error) = self.failure {
-            return Err(Self::discard(error, buffer));
+        if let Some(error) = &self.failure {
+            return Err(Self::discard(**error, buffer));
         }
         buffer.reclaim();
         while buffer.has_work() || self.may_inflate() {
@@ -238,7 +239,7 @@ impl Receiver {
 
     #[cold]
     fn fail(&mut self, error: ProtocolError, buffer: &mut ReceiveBuffer) -> ProtocolError {
-        self.failure = Some(error);
+        self.failure = Some(Box::new(error));
         Self::discard(error, buffer)
     }
 

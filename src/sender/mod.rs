@@ -13,7 +13,7 @@ use crate::buffer::SendBuffer;
 use crate::close::{Close, CloseCode};
 use crate::closing::Closing;
 use crate::config::{Config, Role};
-use crate::deflate::Deflate;
+use crate::deflate::{Boxed, Deflate};
 use crate::error::SendError;
 use crate::frame::{FrameHeader, Opcode};
 use crate::mask::{BoxedMaskSource, MaskSource};
@@ -37,7 +37,7 @@ pub struct Sender {
     /// The type of the fragmented message in progress.
     message: Option<MessageKind>,
     /// `Some` if permessage-deflate was negotiated, with a window size that zlib can compress with.
-    deflate: Option<Deflate>,
+    deflate: Option<Boxed<Deflate>>,
     /// Whether the fragmented message in progress is compressed.
     compressed: bool,
     /// [`Limits::buffered`](crate::Limits::buffered).
@@ -66,7 +66,7 @@ impl Sender {
     }
 
     /// Compresses messages (RFC 7692).
-    pub(crate) fn with_deflate(self, deflate: Option<Deflate>) -> Self {
+    pub(crate) fn with_deflate(self, deflate: Option<Boxed<Deflate>>) -> Self {
         Self { deflate, ..self }
     }
 
