@@ -17,3 +17,7 @@ pub(crate) use params::NAME;
 
 /// How a connection keeps its compressor and decompressor: most have none.
 pub(crate) type Boxed<T> = Box<T>;
+
+pub(crate) fn boxed<T>(it: T) -> Boxed<T> {
+    Box::new(it)
+}

@@ -22,8 +22,8 @@ impl DeflateConfig {
     }
 
     /// Creates the compressor for a server's message to many connections.
-    pub(crate) fn deflate_once(&self) -> Box<Deflate> {
-        Box::new(Deflate::new(self.server_bits, self.level, ContextTakeover::Forbidden, 0))
+    pub(crate) const fn deflate_once(&self) -> Deflate {
+        Deflate::new(self.server_bits, self.level, ContextTakeover::Forbidden, 0)
     }
 
     /// Returns the client's offer.
@@ -184,22 +184,21 @@ impl NegotiatedDeflate {
     }
 
     /// Creates the decompressor for the messages of `role`'s peer.
-    pub(crate) fn inflate(&self, role: Role) -> Box<Inflate> {
-        Box::new(Inflate::new(match role {
+    pub(crate) const fn inflate(&self, role: Role) -> Inflate {
+        Inflate::new(match role {
             Role::Client => self.server_context,
             Role::Server => self.client_context,
-        }))
+        })
     }
 
     /// Creates the compressor for the messages of `role`; `None` if zlib cannot compress with its
     /// window size.
-    pub(crate) fn deflate(&self, role: Role) -> Option<Box<Deflate>> {
+    pub(crate) fn deflate(&self, role: Role) -> Option<Deflate> {
         let (bits, takeover) = match role {
             Role::Client => (self.client_bits, self.client_context),
             Role::Server => (self.server_bits, self.server_context),
         };
-        let bits = WindowBits::new(bits)?;
-        Some(Box::new(Deflate::new(bits, self.level, takeover, self.threshold)))
+        Some(Deflate::new(WindowBits::new(bits)?, self.level, takeover, self.threshold))
     }
 }
 

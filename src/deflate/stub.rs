@@ -17,6 +17,10 @@ pub(crate) enum NegotiatedDeflate {}
 /// Not boxed: a box would have a size, and the compiler would not know that there is none.
 pub(crate) type Boxed<T> = T;
 
+pub(crate) const fn boxed<T>(it: T) -> Boxed<T> {
+    it
+}
+
 #[derive(Debug)]
 pub(crate) enum Inflate {}
 

@@ -7,7 +7,7 @@ mod payload;
 use crate::buffer::ReceiveBuffer;
 use crate::closing::Progress;
 use crate::config::{Config, Delivery, Limits, Role};
-use crate::deflate::{Boxed, Inflate};
+use crate::deflate::{Boxed, Inflate, boxed};
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::frame::{FrameHeader, Opcode};
@@ -144,8 +144,8 @@ impl Receiver {
     }
 
     /// Accepts compressed messages too (RFC 7692).
-    pub(crate) fn with_inflate(self, inflate: Option<Boxed<Inflate>>) -> Self {
-        Self { inflate, ..self }
+    pub(crate) fn with_inflate(self, inflate: Option<Inflate>) -> Self {
+        Self { inflate: inflate.map(boxed), ..self }
     }
 
     /// Processes the bytes that have arrived up to the next event, and returns whether there is

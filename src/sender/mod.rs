@@ -13,7 +13,7 @@ use crate::buffer::SendBuffer;
 use crate::close::{Close, CloseCode};
 use crate::closing::Closing;
 use crate::config::{Config, Role};
-use crate::deflate::{Boxed, Deflate};
+use crate::deflate::{Boxed, Deflate, boxed};
 use crate::error::SendError;
 use crate::frame::{FrameHeader, Opcode};
 use crate::mask::{BoxedMaskSource, MaskSource};
@@ -66,8 +66,8 @@ impl Sender {
     }
 
     /// Compresses messages (RFC 7692).
-    pub(crate) fn with_deflate(self, deflate: Option<Boxed<Deflate>>) -> Self {
-        Self { deflate, ..self }
+    pub(crate) fn with_deflate(self, deflate: Option<Deflate>) -> Self {
+        Self { deflate: deflate.map(boxed), ..self }
     }
 
     /// Returns which end of the connection this is.

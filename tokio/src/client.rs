@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sansock::buffer::Buffers;
 use sansock::dial::AddressOrder;
 use sansock::handshake::{
     ClientHandshake, HandshakeError, HeadLimits, Incomplete, Offer, Response, random_nonce,
 };
 use sansock::uri::Uri;
-use sansock::{Config, Deadline, ReceiveBuffer, SendBuffer};
+use sansock::{Config, Deadline};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpSocket;
 
@@ -19,7 +20,7 @@ use crate::dialler::{Dialler, Resolver, SocketOptions};
 use crate::opening::{read_head, write_until};
 use crate::proxy::Options as ProxyOptions;
 use crate::tls::Connector;
-use crate::{Error, Stream, WebSocket};
+use crate::{Error, Stream, WebSocket, pool};
 
 /// Connects to a `ws:` URL with the defaults, or to a `wss:` URL if the crate has its feature
 /// `rustls`.
@@ -268,21 +269,20 @@ impl Client {
         mut io: S,
         deadline: &Deadline,
     ) -> Result<(WebSocket<S>, Response), Error> {
-        let mut input = ReceiveBuffer::with_read_size(self.config.read_size);
-        let mut output = SendBuffer::new();
+        let mut buffers = pool::take_with(self.config.read_size);
+        let Buffers { input, output } = &mut *buffers;
         let limits = self.head_limits;
-        let mut handshake =
-            ClientHandshake::start(&self.offer, random_nonce(), limits, &mut output)?;
-        if !write_until(&mut io, &mut output, deadline).await? {
+        let mut handshake = ClientHandshake::start(&self.offer, random_nonce(), limits, output)?;
+        if !write_until(&mut io, output, deadline).await? {
             handshake.time_out()?;
         }
-        read_head(&mut io, &mut input, &mut handshake, deadline).await?;
+        read_head(&mut io, input, &mut handshake, deadline).await?;
         let (Some(established), Some(response)) = (handshake.established(), handshake.response())
         else {
             return Err(HandshakeError::from(Incomplete::UnexpectedEof).into());
         };
         let response = response.clone();
-        let mut socket = WebSocket::from_established(io, established, &self.config, input);
+        let mut socket = WebSocket::after_handshake(io, established, &self.config, buffers);
         socket.set_write_timeout(self.write_timeout);
         Ok((socket, response))
     }

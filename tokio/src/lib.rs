@@ -136,10 +136,10 @@
 //!
 //! # Memory
 //!
-//! An idle connection gives its buffers back to a pool of its thread. What remains is 1.4 KB for each
-//! client of a [`Server`], if the handler is small: a task has room for all that its future ever holds
-//! at a time, as long as it lives. `Box::pin` a future that is needed only once, such as one that looks
-//! into the request and accepts.
+//! An idle connection gives its buffers back to a pool of its thread, unless it has a
+//! [`Config::read_size`] of its own. What remains is 1.2 KB for each client of a [`Server`], if the
+//! handler is small: a task has room for all that its future ever holds at a time, as long as it lives.
+//! `Box::pin` a future that is needed only once, such as one that looks into the request and accepts.
 //!
 //! # Features
 //!

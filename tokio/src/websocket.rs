@@ -89,8 +89,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         config: &Config,
         input: ReceiveBuffer,
     ) -> Self {
-        let connection = established.connection(config);
-        let mut socket = Self::new(io, connection, input, SendBuffer::new());
+        let buffers = Box::new(Buffers { input, output: SendBuffer::new() });
+        Self::after_handshake(io, established, config, buffers)
+    }
+
+    /// [`from_established`](Self::from_established) with the buffers of the handshake.
+    pub(crate) fn after_handshake(
+        io: S,
+        established: Established,
+        config: &Config,
+        buffers: Box<Buffers>,
+    ) -> Self {
+        let mut socket = Self::assemble(io, established.connection(config), buffers);
         socket.state.established = Some(shared(established));
         socket
     }
@@ -100,9 +110,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// ([`set_write_timeout`](Self::set_write_timeout)).
     #[must_use]
     pub fn new(io: S, connection: Connection, input: ReceiveBuffer, output: SendBuffer) -> Self {
-        let mut buffers = Box::new(Buffers { input, output });
+        Self::assemble(io, connection, Box::new(Buffers { input, output }))
+    }
+
+    fn assemble(io: S, connection: Connection, mut buffers: Box<Buffers>) -> Self {
         let link = Link::new(io, connection, &mut buffers.output);
-        let state = State { link, buffers: Some(buffers), established: None };
+        let state = State { link, buffers: pool::put_back(buffers), established: None };
         Self { state: Box::new(state) }
     }
 

@@ -200,6 +200,7 @@ fn an_idle_client_of_a_server_takes_1300_bytes() {
     let mut clients = [connect(100), Vec::new()];
     let held = held(|| clients[1] = connect(NUMBER));
     let each = usize::try_from(held).unwrap() / NUMBER;
+    eprintln!("{each}");
     assert!((1_000..=1_300).contains(&each), "{each} bytes");
     serving.abort();
 }

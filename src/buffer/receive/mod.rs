@@ -195,6 +195,12 @@ impl ReceiveBuffer {
             && self.lent.is_none()
     }
 
+    /// Returns for how many bytes a read asks at most ([`with_read_size`](Self::with_read_size)).
+    #[must_use]
+    pub const fn read_size(&self) -> usize {
+        self.next_read.most
+    }
+
     /// Returns how many bytes of memory the buffer holds.
     #[inline]
     #[must_use]

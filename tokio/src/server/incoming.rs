@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use sansock::buffer::Buffers;
 use sansock::counts::{CountedClient, Refusal};
 use sansock::handshake::{
     Answer, HandshakeError, Incomplete, OriginPolicy, Rejection, Request, ServerHandshake,
 };
-use sansock::{Config, Deadline, ReceiveBuffer, SendBuffer};
+use sansock::{Config, Deadline, SendBuffer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::options::Options;
@@ -16,7 +17,7 @@ use super::slot::{Remains, Slot};
 use crate::clock::now;
 use crate::opening::{read_head, refuse, write_until};
 use crate::proxy_header::Proxied;
-use crate::{Error, Stream, WebSocket};
+use crate::{Error, Stream, WebSocket, pool};
 
 /// A client whose request has arrived and is valid HTTP: accept it or reject it.
 ///
@@ -48,8 +49,8 @@ where
     io: S,
     peer: Peer,
     handshake: ServerHandshake,
-    /// What has arrived behind the request.
-    input: ReceiveBuffer,
+    /// What has arrived behind the request, and what answers it.
+    buffers: Box<Buffers>,
     config: Config,
     deadline: Deadline,
     options: Arc<Options>,
@@ -95,14 +96,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
             io,
             peer,
             handshake: ServerHandshake::new(options.head_limits),
-            input: ReceiveBuffer::with_read_size(config.read_size),
+            buffers: pool::take_with(config.read_size),
             config,
             deadline,
             options: Arc::clone(options),
             slot: slot.map(|slot| Guard(Some(slot))),
         });
-        let Inner { io, input, handshake, deadline, .. } = &mut *inner;
-        let incoming = match read_head(io, input, handshake, deadline).await {
+        let Inner { io, buffers, handshake, deadline, .. } = &mut *inner;
+        let incoming = match read_head(io, &mut buffers.input, handshake, deadline).await {
             Ok(()) => Self { inner: Some(inner) },
             Err(Error::Handshake(error)) => return Err(inner.refuse(error).await),
             Err(error) => return Err(error),
@@ -206,8 +207,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         }
     }
 
-    async fn accept_boxed(self, answer: &Answer) -> Result<WebSocket<S>, Error> {
-        let mut output = SendBuffer::new();
+    async fn accept_boxed(mut self, answer: &Answer) -> Result<WebSocket<S>, Error> {
+        let mut output = std::mem::take(&mut self.inner_mut().buffers.output);
         let accepted = {
             let request = self.request();
             let answer = answer.clone().or_deflate_of(&self.inner().options.answer);
@@ -225,8 +226,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
             inner.count(|client| client.refuse(Refusal::Timeout));
             return Err(Incomplete::TimedOut.into());
         }
-        let Inner { io, input, config, options, slot, .. } = *inner;
-        let mut socket = WebSocket::from_established(io, established, &config, input);
+        inner.buffers.output = output;
+        let Inner { io, buffers, config, options, slot, .. } = *inner;
+        let mut socket = WebSocket::after_handshake(io, established, &config, buffers);
         socket.set_write_timeout(options.write_timeout);
         socket.state.link.slot = slot.and_then(|mut guard| guard.0.take());
         socket.state.link.slot.iter().for_each(|slot| slot.client().accept());

@@ -19,6 +19,7 @@ mod hub_ends;
 mod hub_slow;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
+mod read_size;
 #[cfg(feature = "reconnect")]
 mod reconnecting;
 #[cfg(feature = "redirects")]
