@@ -9,7 +9,9 @@ mod options;
 mod registry;
 mod serve;
 mod slot;
+mod timer;
 mod timers;
+mod times;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 use super::entries::{Entries, Entry};
 use super::slot::{Closing, Slot};
-use super::timers::{Tick, Timed, Timer, Timers};
+use super::timer::{Tick, Timed, Timer};
+use super::timers::Timers;
 use crate::clock::now;
 
 pub(super) struct Registry {
@@ -200,13 +201,14 @@ impl Registry {
     /// Sets the time at which the holder of a connection is to be woken; `false` if the connection
     /// needs a timer of its own.
     pub(super) fn set_timer(self: &Arc<Self>, timer: &Timer, number: u32, tick: Tick) -> bool {
-        match self.lock().timers.set(self, timer, number, tick) {
-            None => return false,
-            Some(false) => return true,
-            Some(true) => {}
+        let is_to_be_moved = {
+            let Places { timers, all, .. } = &mut *self.lock();
+            timers.set(self, all, timer, number, tick)
+        };
+        if is_to_be_moved == Some(true) {
+            self.wake_due();
         }
-        self.wake_due();
-        true
+        is_to_be_moved.is_some()
     }
 
     /// Wakes the connections whose time has come.
@@ -260,7 +262,7 @@ impl Places {
         for Entry { slot, .. } in &entries {
             slot.client().refuse(Refusal::Draining);
             slot.count_end();
-            self.timers.forget(slot.timer(), slot.number(), Timed::Removed);
+            self.timers.forget(slot.timer(), Timed::Removed);
         }
         entries
     }
@@ -279,7 +281,7 @@ impl Places {
         self.set_opened(ended);
         ended.count_end();
         self.all.remove(ended.number());
-        self.timers.forget(ended.timer(), ended.number(), Timed::Removed);
+        self.timers.forget(ended.timer(), Timed::Removed);
         ended.holder()
     }
 

@@ -14,7 +14,7 @@ use tokio::task::coop;
 
 use super::incoming::Incoming;
 use super::registry::Registry;
-use super::timers::{Tick, Timed, Timer};
+use super::timer::{Tick, Timed, Timer};
 use crate::{Reader, WebSocket};
 
 /// What the registry needs of a slot, whatever the transport.

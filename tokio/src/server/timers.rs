@@ -4,13 +4,11 @@
 //! No task drives it: its waker wakes the connections that are due. So it goes on whatever becomes
 //! of the server's future, and of the connection that has set it.
 
-use std::collections::BTreeSet;
 use std::future::Future as _;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::runtime::{Handle, Id};
 use tokio::task::coop;
@@ -18,79 +16,9 @@ use tokio::time::Sleep;
 
 use super::entries::Entries;
 use super::registry::Registry;
+use super::timer::{Tick, Timed, Timer};
+use super::times::Times;
 use crate::clock::now;
-
-/// A time in milliseconds, which is the precision of tokio's timers. Rounded up, because a deadline
-/// that is looked at too early has not passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Tick(u64);
-
-impl Tick {
-    const BITS: u32 = 40;
-    /// The tick of the base, in the middle: times before it have a tick too, because a runtime may
-    /// have a clock of its own (`tokio::time::pause`). A time 17 years ahead comes too early.
-    const BASE: u64 = 1 << (Self::BITS - 1);
-
-    pub(super) fn new(base: Instant, at: Instant) -> Self {
-        const NANOS: u32 = 1_000_000;
-        let millis = |time: Duration, rest: u32| {
-            let seconds = time.as_secs().min(Self::BASE / 1000 - 1);
-            seconds * 1000 + u64::from((time.subsec_nanos() + rest) / NANOS)
-        };
-        Self(match at.checked_duration_since(base) {
-            Some(after) => Self::BASE + millis(after, NANOS - 1),
-            None => Self::BASE - millis(base.saturating_duration_since(at), 0),
-        })
-    }
-
-    fn at(self, base: Instant) -> Option<Instant> {
-        let millis = |from: u64, to: u64| Duration::from_millis(to.saturating_sub(from));
-        base.checked_add(millis(Self::BASE, self.0))?.checked_sub(millis(self.0, Self::BASE))
-    }
-}
-
-/// The time of one connection. It changes only while the registry is locked.
-#[derive(Debug, Default)]
-pub(super) struct Timer(AtomicU64);
-
-/// What a [`Timer`] says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Timed {
-    Unset,
-    /// The connection will be woken at this time.
-    Set(Tick),
-    /// It was.
-    Fired(Tick),
-    /// The registry no longer has the connection.
-    Removed,
-}
-
-impl Timer {
-    #[inline]
-    pub(super) fn is_set(&self) -> bool {
-        matches!(self.get(), Timed::Set(_))
-    }
-
-    #[inline]
-    pub(super) fn get(&self) -> Timed {
-        match self.0.load(Ordering::Acquire) {
-            0 => Timed::Unset,
-            u64::MAX => Timed::Removed,
-            timed if timed & 1 == 0 => Timed::Set(Tick(timed >> 1)),
-            timed => Timed::Fired(Tick(timed >> 1)),
-        }
-    }
-
-    fn change(&self, to: Timed) {
-        let timed = match to {
-            Timed::Unset => 0,
-            Timed::Set(Tick(tick)) => tick << 1,
-            Timed::Fired(Tick(tick)) => tick << 1 | 1,
-            Timed::Removed => u64::MAX,
-        };
-        self.0.store(timed, Ordering::Release);
-    }
-}
 
 /// The times of all connections.
 #[derive(Default)]
@@ -102,20 +30,9 @@ struct Alarm {
     waker: Waker,
     /// The runtime of `sleep`.
     runtime: Id,
-    /// Each time, and behind it the number of the connection in the lower bits.
-    times: BTreeSet<u64>,
-}
-
-const NUMBER_BITS: u32 = u64::BITS - Tick::BITS;
-
-fn key(Tick(tick): Tick, number: u32) -> u64 {
-    tick << NUMBER_BITS | u64::from(number)
-}
-
-/// The reverse of [`key`].
-fn parts(key: u64) -> (Tick, u32) {
-    let number = key & ((1 << NUMBER_BITS) - 1);
-    (Tick(key >> NUMBER_BITS), u32::try_from(number).unwrap_or_default())
+    /// Whether `sleep` was polled, so that it wakes.
+    is_polled: bool,
+    times: Times,
 }
 
 impl Timers {
@@ -125,28 +42,29 @@ impl Timers {
     pub(super) fn set(
         &mut self,
         registry: &Arc<Registry>,
+        entries: &Entries,
         timer: &Timer,
         number: u32,
         tick: Tick,
     ) -> Option<bool> {
         let runtime = Handle::try_current().ok()?.id();
-        if timer.get() == Timed::Removed || number >> NUMBER_BITS != 0 {
+        if timer.get() == Timed::Removed || number > Tick::MOST_NUMBER {
             return None;
         }
-        self.forget(timer, number, Timed::Unset);
+        self.forget(timer, Timed::Unset);
         let alarm = self.0.get_or_insert_with(|| Alarm::new(registry, runtime, tick));
         if alarm.runtime != runtime {
             return None;
         }
-        alarm.times.insert(key(tick, number));
+        alarm.times.insert(tick, number, entries);
         timer.change(Timed::Set(tick));
         Some(!alarm.comes_before(tick.at(registry.base)))
     }
 
     /// Takes out the time of a connection.
-    pub(super) fn forget(&mut self, timer: &Timer, number: u32, to: Timed) {
-        if let (Some(alarm), Timed::Set(tick)) = (&mut self.0, timer.get()) {
-            alarm.times.remove(&key(tick, number));
+    pub(super) fn forget(&mut self, timer: &Timer, to: Timed) {
+        if let (Some(alarm), true) = (&mut self.0, timer.is_set()) {
+            alarm.times.remove_one();
         }
         timer.change(to);
     }
@@ -155,13 +73,12 @@ impl Timers {
     pub(super) fn advance(&mut self, base: Instant, entries: &Entries) -> Vec<Waker> {
         let mut wakers = Vec::new();
         while let Some(alarm) = &mut self.0 {
-            let Some(&first) = alarm.times.first() else {
+            let Some((first, _)) = alarm.times.first(entries) else {
                 if alarm.sleep.is_elapsed() {
                     self.0 = None;
                 }
                 break;
             };
-            let (first, _) = parts(first);
             let at = first.at(base).unwrap_or_else(now);
             if !alarm.has_passed(at) {
                 break;
@@ -175,13 +92,10 @@ impl Timers {
                 }
                 break;
             }
-            while let Some(&time) = alarm.times.first().filter(|time| parts(**time).0 <= first) {
-                alarm.times.remove(&time);
-                let (tick, number) = parts(time);
-                if let Some(entry) = entries.get(number) {
-                    entry.slot.timer().change(Timed::Fired(tick));
-                    wakers.extend(entry.slot.holder());
-                }
+            while let Some((tick, slot)) = alarm.times.first(entries).filter(|it| it.0 <= first) {
+                slot.timer().change(Timed::Fired(tick));
+                alarm.times.remove_one();
+                wakers.extend(slot.holder());
             }
         }
         wakers
@@ -195,14 +109,14 @@ impl Alarm {
             sleep: Box::pin(tokio::time::sleep_until(first.into())),
             waker: Waker::from(Arc::new(Ring(Arc::downgrade(registry)))),
             runtime,
-            times: BTreeSet::new(),
+            is_polled: false,
+            times: Times::default(),
         }
     }
 
-    /// Whether the timer waits for this time, or for an earlier one. One that nothing has polled yet
-    /// does not wait.
+    /// Whether the timer waits for this time, or for an earlier one.
     fn comes_before(&self, at: Option<Instant>) -> bool {
-        self.times.len() > 1
+        self.is_polled
             && !self.sleep.is_elapsed()
             && at.is_some_and(|at| self.sleep.deadline().into_std() <= at)
     }
@@ -218,6 +132,7 @@ impl Alarm {
             }
             self.sleep.as_mut().reset(at.into());
         }
+        self.is_polled = true;
         self.sleep.is_elapsed() || poll(self.sleep.as_mut(), &self.waker)
     }
 }
@@ -242,6 +157,7 @@ impl Wake for Ring {
 mod tests {
     use std::future::poll_fn;
     use std::task::Poll;
+    use std::time::Duration;
 
     use tokio::io::DuplexStream;
 
@@ -264,22 +180,6 @@ mod tests {
 
     fn times(registry: &Registry) -> usize {
         registry.lock().timers.0.as_ref().map_or(0, |alarm| alarm.times.len())
-    }
-
-    #[test]
-    fn a_tick_is_never_before_its_time() {
-        let base = now() + Duration::from_secs(86_400);
-        let times = [0, 1, 999_999, 1_000_000, 1_000_001, 20_000_000_000, 40_000_000_000_000];
-        for nanos in times.map(Duration::from_nanos) {
-            for at in [base + nanos, base.checked_sub(nanos).unwrap()] {
-                let tick = Tick::new(base, at).at(base).unwrap();
-                assert!(tick >= at && tick < at + Duration::from_millis(1), "{nanos:?}");
-            }
-        }
-        let years = |years: u64| Duration::from_secs(years * 365 * 86_400);
-        assert!(Tick::new(base, base + years(1_000)).at(base).unwrap() > base + years(17));
-        let last = Tick::new(base, base + years(1_000));
-        assert_eq!(parts(key(last, (1 << NUMBER_BITS) - 1)), (last, (1 << NUMBER_BITS) - 1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -349,6 +249,30 @@ mod tests {
         assert!(poll_until(&guard, &mut noop, later).is_pending());
         drop((registry, slot, guard));
         assert!(weak.upgrade().is_none(), "the timer does not keep it");
+    }
+
+    /// A connection whose time comes ever sooner, beside others that wait.
+    #[tokio::test(start_paused = true)]
+    async fn times_that_were_replaced_do_not_pile_up() {
+        let registry = Arc::<Registry>::default();
+        let at = |millis| now() + Duration::from_millis(millis);
+        let mut noop = Context::from_waker(Waker::noop());
+        let guards: Vec<_> = (0..100).map(|_| registry.register()).collect();
+        for (i, guard) in (0..).zip(&guards) {
+            assert!(poll_until(guard, &mut noop, at(500_000 + i)).is_pending());
+        }
+        let restless = &guards[7];
+        for millis in (2_000..10_000).rev() {
+            assert!(poll_until(restless, &mut noop, at(millis)).is_pending());
+            assert_eq!(times(&registry), 100);
+            let held = registry.lock().timers.0.as_ref().map_or(0, |alarm| alarm.times.held());
+            assert!(held <= 300, "{held}");
+        }
+        assert_eq!(wait(restless, at(2_000)).await, 2);
+        assert_eq!(times(&registry), 99);
+        // None of the others was lost.
+        assert_eq!(wait(&guards[99], at(498_099)).await, 498);
+        assert_eq!(times(&registry), 0);
     }
 
     /// With the budget spent a read finds nothing although something may have arrived.
