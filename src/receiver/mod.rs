@@ -164,8 +164,8 @@ impl Receiver {
     /// [`advance`](Self::advance), and what is lent.
     #[inline]
     pub(crate) fn process(&mut self, buffer: &mut ReceiveBuffer) -> Result<Advance, ProtocolError> {
-        if let Some(error) = &self.failure {
-            return Err(Self::discard(**error, buffer));
+        if self.failure.is_some() {
+            return self.discard(buffer);
         }
         buffer.reclaim();
         while buffer.has_work() || self.may_inflate() {
@@ -174,7 +174,10 @@ impl Receiver {
                 Ok(Step::LentControl) => return Ok(Advance::Control),
                 Ok(Step::NeedsBytes) => break,
                 Ok(Step::FrameEnded) => {}
-                Err(error) => return Err(self.fail(error, buffer)),
+                Err(error) => {
+                    self.failure = Some(Box::new(error));
+                    return self.discard(buffer);
+                }
             }
         }
         Ok(Advance::NeedsBytes)
@@ -237,18 +240,12 @@ impl Receiver {
         }
     }
 
+    /// Discards what has arrived after an error, which it returns. The peer's bytes must still be
+    /// read, so that it gets our Close frame, but they are ignored.
     #[cold]
-    fn fail(&mut self, error: ProtocolError, buffer: &mut ReceiveBuffer) -> ProtocolError {
-        self.failure = Some(Box::new(error));
-        Self::discard(error, buffer)
-    }
-
-    /// Discards what has arrived after an error. The peer's bytes must still be read, so that it
-    /// gets our Close frame, but they are ignored.
-    #[cold]
-    fn discard(error: ProtocolError, buffer: &mut ReceiveBuffer) -> ProtocolError {
+    fn discard(&self, buffer: &mut ReceiveBuffer) -> Result<Advance, ProtocolError> {
         buffer.discard();
-        error
+        self.failure.as_deref().map_or(Ok(Advance::NeedsBytes), |error| Err(*error))
     }
 
     /// Processes one frame, or the part of it that has arrived.
