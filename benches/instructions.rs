@@ -20,7 +20,7 @@ use sansock::{Message, Role};
 
 struct Case {
     name: &'static str,
-    /// Instructions per message.
+    /// Instructions per message. One or two more than counted: where the checkout lies changes them.
     ceiling: u64,
     /// Handles this many messages.
     run: fn(u64),
@@ -30,34 +30,34 @@ struct Case {
 const CASES: &[Case] = &[
     Case {
         name: "receive 8 B",
-        ceiling: 266,
+        ceiling: 256,
         run: |n| receive(Role::Server, 8, Endless::burst, n),
     },
     Case {
         name: "receive 125 B",
-        ceiling: 470,
+        ceiling: 458,
         run: |n| receive(Role::Server, 125, Endless::burst, n),
     },
     Case {
         name: "receive 8 B, one a read",
-        ceiling: 362,
+        ceiling: 358,
         run: |n| receive(Role::Server, 8, Endless::single, n),
     },
     Case {
         name: "receive 8 B as client",
-        ceiling: 247,
+        ceiling: 239,
         run: |n| receive(Role::Client, 8, Endless::burst, n),
     },
-    Case { name: "receive 125 B of text", ceiling: 583, run: receive_text },
-    Case { name: "receive 125 B in four frames", ceiling: 1857, run: receive_fragments },
+    Case { name: "receive 125 B of text", ceiling: 566, run: receive_text },
+    Case { name: "receive 125 B in four frames", ceiling: 1848, run: receive_fragments },
     #[cfg(feature = "net")]
     Case {
         name: "net: receive 8 B, one a read",
-        ceiling: 470,
+        ceiling: 465,
         run: |n| all(Blocking::receiving(Role::Server, Endless::single(&binary(8))), n),
     },
-    Case { name: "send 8 B", ceiling: 104, run: |n| send(Role::Server, 8, n) },
-    Case { name: "send 125 B", ceiling: 112, run: |n| send(Role::Server, 125, n) },
+    Case { name: "send 8 B", ceiling: 105, run: |n| send(Role::Server, 8, n) },
+    Case { name: "send 125 B", ceiling: 114, run: |n| send(Role::Server, 125, n) },
     Case { name: "send 8 B as client", ceiling: 110, run: |n| send(Role::Client, 8, n) },
     #[cfg(feature = "net")]
     Case {
