@@ -123,6 +123,7 @@ mod tests {
     fn idle_buffers_are_used_again_and_busy_ones_stay() {
         let mut pool = BufferPool::new(1).read_size(8 << 10);
         let mut buffers = pool.take();
+        assert_eq!(buffers.input.read_size(), 8 << 10);
         buffers.input.extend_from_slice(b"half");
         let mut buffers = pool.put_back(buffers).expect("bytes have arrived");
         buffers.input.consume(4);
