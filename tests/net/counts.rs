@@ -202,8 +202,8 @@ fn a_handler_that_returns_first_closes_with_a_code_that_is_counted() {
     let silent = |mut stream: TcpStream| {
         write!(stream, "{REQUEST}\r\n").unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
-        // It keeps its side open until the server has given up.
-        std::thread::sleep(ms(300));
+        // It keeps its side open until the server has given up, also if that gets no time for long.
+        std::thread::sleep(ms(2_000));
     };
     let hasty = |server: Server| server.config(timeouts(|it| it.closing(ms(100))));
     for way in returns {
