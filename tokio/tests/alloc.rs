@@ -196,7 +196,7 @@ fn an_idle_client_of_a_server_takes_1200_bytes() {
         let clients = runtime.spawn_blocking(move || (0..number).map(echo).collect::<Vec<_>>());
         runtime.block_on(clients).unwrap()
     };
-    // The first ones fill the pool. The clients' own memory is of another thread.
+    // The first ones leave buffers in the pool. The clients' own memory is of another thread.
     let mut clients = [connect(100), Vec::new()];
     let held = held(|| clients[1] = connect(NUMBER));
     let each = usize::try_from(held).unwrap() / NUMBER;
