@@ -9,6 +9,16 @@ target_of() {
 }
 target=$(target_of "$root/Cargo.toml")
 
+# Arguments for cargo: all packages with all features. What is built with them is built once, whoever asks for it.
+whole=(--workspace --all-features)
+
+# Each step of the gate says at what time it begins.
+step() { printf '\n== %s (%(%T)T)\n' "$*" -1; }
+
+# Runs cargo, or a script that does, with clippy as the compiler: it lints what it builds, and nothing is
+# compiled a second time for that. Not for what is measured: clippy's compiler optimizes less.
+linted() { RUSTC_WORKSPACE_WRAPPER=clippy-driver RUSTFLAGS="${RUSTFLAGS--D warnings}" "$@"; }
+
 # The nightly of the day may be broken; NIGHTLY=nightly-2026-11-01 names one that is not.
 nightly=${NIGHTLY:-nightly}
 host() { rustc +"$nightly" -vV | sed -n 's/^host: //p'; }
@@ -19,7 +29,8 @@ export PATH="$tools/bin:$PATH"
 tool() {
   command -v "$1" >/dev/null && return
   echo "installing $1 (cargo install, into $tools)" >&2
-  cargo install --locked --root "$tools" "$1"
+  # They wait for rustc: an optimized build of them takes longer than it saves.
+  cargo install --debug --locked --root "$tools" "$1"
 }
 
 # The same of a component of a toolchain: component NAME [TOOLCHAIN]

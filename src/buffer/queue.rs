@@ -75,7 +75,10 @@ impl ByteQueue {
 
     /// Grows the memory to `room` bytes, if it is smaller.
     pub(super) fn grow(&mut self, room: usize) {
-        if self.memory.len() < room {
+        if self.memory.capacity() == 0 {
+            // New memory often comes zeroed from the system; `resize` would write it.
+            self.memory = vec![0; room];
+        } else if self.memory.len() < room {
             self.memory.resize(room, 0);
         }
     }
@@ -83,7 +86,9 @@ impl ByteQueue {
     /// Grows the memory to `room` bytes and allocates no more than that, unlike
     /// [`grow`](Self::grow).
     pub(super) fn grow_exact(&mut self, room: usize) {
-        self.memory.reserve_exact(room.saturating_sub(self.memory.len()));
+        if self.memory.capacity() > 0 {
+            self.memory.reserve_exact(room.saturating_sub(self.memory.len()));
+        }
         self.grow(room);
     }
 }
