@@ -34,35 +34,34 @@ struct Pair {
 }
 
 /// One lane for each of the threads that count, as long as there are enough.
-pub(super) struct Lanes(Box<[Lane]>);
+pub(super) struct Lanes(Box<[Lane; OWN + SHARED]>);
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        Self((0..OWN + SHARED).map(|_| Lane::default()).collect())
+        Self(Box::new(std::array::from_fn(|_| Lane::default())))
     }
 
     #[inline]
     pub(super) fn add_message(&self, direction: Direction, messages: u64, payload_bytes: u64) {
-        if let Some((pair, add)) = self.own(direction) {
-            add(&pair.messages, messages);
-            add(&pair.payload_bytes, payload_bytes);
+        if let Some((pair, alone)) = self.own(direction) {
+            add(&pair.messages, messages, alone);
+            add(&pair.payload_bytes, payload_bytes, alone);
         }
     }
 
     #[inline]
     pub(super) fn add_wire(&self, direction: Direction, bytes: u64) {
-        if let Some((pair, add)) = self.own(direction) {
-            add(&pair.wire_bytes, bytes);
+        if let Some((pair, alone)) = self.own(direction) {
+            add(&pair.wire_bytes, bytes, alone);
         }
     }
 
-    /// The counters of this thread, and how it adds to them.
+    /// The counters of this thread, and whether no other thread adds to them.
     #[inline]
-    fn own(&self, direction: Direction) -> Option<(&Pair, Add)> {
+    fn own(&self, direction: Direction) -> Option<(&Pair, bool)> {
         // A thread that is ending has given its lane back.
         let number = NUMBER.try_with(|number| number.0).unwrap_or(OWN);
-        let pair = self.0.get(number)?.pair(direction);
-        Some((pair, if number < OWN { add_alone } else { add_among_others }))
+        Some((self.0.get(number)?.pair(direction), number < OWN))
     }
 
     pub(super) fn sum(&self, direction: Direction) -> Traffic {
@@ -94,15 +93,14 @@ impl Lane {
     }
 }
 
-type Add = fn(&AtomicU64, u64);
-
-/// Adds to a counter that no other thread writes to, which costs less.
-fn add_alone(counter: &AtomicU64, n: u64) {
-    counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
-}
-
-fn add_among_others(counter: &AtomicU64, n: u64) {
-    counter.fetch_add(n, Relaxed);
+/// Adds to a counter; `alone` if no other thread writes to it, which costs less.
+#[inline]
+fn add(counter: &AtomicU64, n: u64, alone: bool) {
+    if alone {
+        counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
+    } else {
+        counter.fetch_add(n, Relaxed);
+    }
 }
 
 /// A bit for each number below [`OWN`] that a thread has.
