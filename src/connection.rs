@@ -97,20 +97,17 @@ impl Connection {
             // says so.
             self.sender.note_unread();
             match advance {
-                Ok(Advance::Message) if self.discards() => {}
-                Ok(Advance::Message) => return Ok(true),
-                Ok(Advance::Control) => {
+                Advance::Message if self.discards() => {}
+                Advance::Message => return Ok(true),
+                Advance::Control => {
                     self.respond(input, output);
                     return Ok(true);
                 }
-                Ok(Advance::NeedsBytes) => {
+                Advance::NeedsBytes => {
                     self.sender.note_with(|| self.receiver.progress(input));
                     return Ok(false);
                 }
-                Err(error) => {
-                    self.fail(error, input, output);
-                    return Err(error);
-                }
+                Advance::Failed => return self.fail(input, output),
             }
         }
     }
@@ -373,8 +370,14 @@ impl Connection {
     }
 
     #[cold]
-    fn fail(&mut self, error: ProtocolError, input: &mut ReceiveBuffer, output: &mut SendBuffer) {
+    fn fail(
+        &mut self,
+        input: &mut ReceiveBuffer,
+        output: &mut SendBuffer,
+    ) -> Result<bool, ProtocolError> {
+        let Some(error) = self.receiver.failure() else { return Ok(false) };
         self.sender.fail(error, output);
         self.sender.note(self.receiver.progress(input));
+        Err(error)
     }
 }

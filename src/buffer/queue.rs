@@ -132,10 +132,11 @@ impl ByteQueue {
         &self.memory[self.start + part.start..self.start + part.end]
     }
 
+    /// The first `n` waiting bytes.
     #[inline]
-    pub(super) fn part_mut(&mut self, part: Range<usize>) -> &mut [u8] {
-        debug_assert!(part.end <= self.len());
-        &mut self.memory[self.start + part.start..self.start + part.end]
+    pub(super) fn first_mut(&mut self, n: usize) -> &mut [u8] {
+        debug_assert!(n <= self.len());
+        &mut self.memory[self.start..self.start + n]
     }
 
     /// Positions of the first `n` waiting bytes.

@@ -94,6 +94,8 @@ pub(crate) enum Advance {
     Control,
     /// More bytes are needed.
     NeedsBytes,
+    /// The peer broke the protocol: see [`Receiver::failure`].
+    Failed,
 }
 
 /// What came of processing a payload.
@@ -107,6 +109,8 @@ enum Step {
     FrameEnded,
     /// The rest of the frame must arrive first.
     NeedsBytes,
+    /// The peer broke the protocol.
+    Failed,
 }
 
 impl Receiver {
@@ -158,29 +162,42 @@ impl Receiver {
     /// returns it again, and discards what has arrived.
     #[inline]
     pub fn advance(&mut self, buffer: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
-        Ok(self.process(buffer)? != Advance::NeedsBytes)
+        match self.process(buffer) {
+            Advance::Message | Advance::Control => Ok(true),
+            Advance::NeedsBytes => Ok(false),
+            Advance::Failed => self.failure().map_or(Ok(false), Err),
+        }
     }
 
-    /// [`advance`](Self::advance), and what is lent.
+    /// [`advance`](Self::advance), and what is lent. The error stays where it is: a result with it
+    /// would be returned in memory, for each message.
     #[inline]
-    pub(crate) fn process(&mut self, buffer: &mut ReceiveBuffer) -> Result<Advance, ProtocolError> {
+    pub(crate) fn process(&mut self, buffer: &mut ReceiveBuffer) -> Advance {
         if self.failure.is_some() {
-            return self.discard(buffer);
+            // The peer's bytes must still be read, so that it gets our Close frame.
+            buffer.discard();
+            return Advance::Failed;
         }
         buffer.reclaim();
         while buffer.has_work() || self.may_inflate() {
             match self.step(buffer) {
-                Ok(Step::Lent) => return Ok(Advance::Message),
-                Ok(Step::LentControl) => return Ok(Advance::Control),
-                Ok(Step::NeedsBytes) => break,
-                Ok(Step::FrameEnded) => {}
-                Err(error) => {
-                    self.failure = Some(Box::new(error));
-                    return self.discard(buffer);
+                Step::Lent => return Advance::Message,
+                Step::LentControl => return Advance::Control,
+                Step::NeedsBytes => break,
+                Step::FrameEnded => {}
+                Step::Failed => {
+                    buffer.discard();
+                    return Advance::Failed;
                 }
             }
         }
-        Ok(Advance::NeedsBytes)
+        Advance::NeedsBytes
+    }
+
+    /// Returns how the peer broke the protocol, if it has.
+    #[inline]
+    pub(crate) fn failure(&self) -> Option<ProtocolError> {
+        self.failure.as_deref().copied()
     }
 
     /// Processes what has arrived and returns the next event: [`advance`](Self::advance) and
@@ -240,20 +257,23 @@ impl Receiver {
         }
     }
 
-    /// Discards what has arrived after an error, which it returns. The peer's bytes must still be
-    /// read, so that it gets our Close frame, but they are ignored.
-    #[cold]
-    fn discard(&self, buffer: &mut ReceiveBuffer) -> Result<Advance, ProtocolError> {
-        buffer.discard();
-        self.failure.as_deref().map_or(Ok(Advance::NeedsBytes), |error| Err(*error))
-    }
-
     /// Processes one frame, or the part of it that has arrived.
     #[inline(never)]
-    fn step(&mut self, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
-        let Some(frame) = self.frame else { return self.next_frame(buffer) };
-        self.frame = None;
-        self.payload(frame, buffer)
+    fn step(&mut self, buffer: &mut ReceiveBuffer) -> Step {
+        let step = match self.frame {
+            None => self.next_frame(buffer),
+            Some(frame) => {
+                self.frame = None;
+                self.payload(frame, buffer)
+            }
+        };
+        step.unwrap_or_else(|error| self.fail(error))
+    }
+
+    #[cold]
+    fn fail(&mut self, error: ProtocolError) -> Step {
+        self.failure = Some(Box::new(error));
+        Step::Failed
     }
 
     /// Processes the next frame's header, if it is complete, and the part of the payload that has

@@ -21,10 +21,9 @@ impl ReceiveBuffer {
     ) -> Result<(), InvalidUtf8> {
         let arrived = length.min(self.wire.len());
         let before = self.clean.min(arrived);
-        let bytes = self.wire.part_mut(before..arrived);
         self.clean = arrived;
         if let Some(mask) = mask {
-            mask.apply(bytes);
+            mask.apply(self.wire.first_mut(arrived).split_at_mut(before).1);
         }
         if kind == Some(MessageKind::Text) {
             return self.text.check(Place::Wire, before, self.wire.part(before..arrived));
@@ -57,7 +56,7 @@ impl ReceiveBuffer {
         mask: Option<Mask>,
         kind: MessageKind,
     ) -> Result<(), InvalidUtf8> {
-        let bytes = self.wire.part_mut(0..length);
+        let bytes = self.wire.first_mut(length);
         if let Some(mut mask) = mask {
             mask.apply(bytes);
         }
@@ -139,7 +138,7 @@ impl ReceiveBuffer {
         fin: bool,
     ) -> Result<bool, InvalidUtf8> {
         let carried = self.text.carry();
-        let bytes = self.wire.part_mut(0..n);
+        let bytes = self.wire.first_mut(n);
         if let Some(mask) = mask {
             mask.apply(bytes);
         }
