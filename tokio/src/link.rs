@@ -103,9 +103,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Counts a message, or a piece of one, that a server's program gets.
     #[inline]
-    pub(crate) fn count_received(&self, event: Option<Event<'_>>) {
-        if let (Some(slot), Some(event)) = (&self.slot, event) {
-            slot.counters().received(&event);
+    pub(crate) fn count_received(&self, event: &Event<'_>) {
+        if let Some(slot) = &self.slot {
+            slot.counters().received(event);
         }
     }
 

@@ -193,11 +193,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             // A protocol error is the outcome, and is returned when the transport has ended.
             if let Ok(true) = self.state.link.connection.advance(input, output) {
                 budget.made_progress();
-                if input.lends_control() {
+                match input.event() {
+                    Some(event @ (Event::Message(_) | Event::Chunk { .. })) => {
+                        self.state.link.count_received(&event);
+                    }
                     // A newer Pong would replace one that waits. An error shows at the next wait.
-                    let _ = self.state.link.poll_write_or_break(cx, output);
-                } else {
-                    self.state.link.count_received(input.event());
+                    _ => drop(self.state.link.poll_write_or_break(cx, output)),
                 }
                 return Poll::Ready(Ok(true));
             }
