@@ -1,5 +1,5 @@
 //! The locks of a hub. With `--cfg shuttle` they are shuttle's, which decides which thread goes on at
-//! each of them: `tests/hub_schedules.rs`.
+//! each of them: `tests/schedules/hubs.rs`.
 
 #[cfg(shuttle)]
 use shuttle::sync::PoisonError;

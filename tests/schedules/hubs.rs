@@ -1,10 +1,4 @@
-//! A hub under the schedules of shuttle, which decides at each lock which thread goes on:
-//!
-//! ```sh
-//! RUSTFLAGS="--cfg shuttle" cargo test --features hub --test hub_schedules --target-dir target/shuttle
-//! ```
-#![cfg(all(shuttle, feature = "hub"))]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+//! Threads around a hub.
 
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
-//! A split connection under the schedules of shuttle, which decides at each lock which task goes on
-//! and reports deadlocks:
+//! The locks of hubs, and of the halves of a split connection on tokio, under the schedules of shuttle,
+//! which decides at each lock who goes on and reports deadlocks:
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg shuttle" cargo test -p sansock-tokio --features hub --test schedules --target-dir target/shuttle
+//! RUSTFLAGS="--cfg shuttle" cargo test -p sansock-schedules --test schedules --target-dir target/shuttle
 //! ```
 #![cfg(shuttle)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod halves;
-#[cfg(feature = "hub")]
-mod hub;
+mod hubs;
 mod pipe;
+mod publishing;

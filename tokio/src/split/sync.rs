@@ -1,5 +1,5 @@
 //! The locks and counters of the halves. With `--cfg shuttle` they are shuttle's, which decides
-//! which task goes on at each of them: `tests/schedules`.
+//! which task goes on at each of them: `tests/schedules/halves.rs`.
 
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
