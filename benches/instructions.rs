@@ -30,30 +30,30 @@ struct Case {
 const CASES: &[Case] = &[
     Case {
         name: "receive 8 B",
-        ceiling: 256,
+        ceiling: 244,
         run: |n| receive(Role::Server, 8, Endless::burst, n),
     },
     Case {
         name: "receive 125 B",
-        ceiling: 458,
+        ceiling: 435,
         run: |n| receive(Role::Server, 125, Endless::burst, n),
     },
     Case {
         name: "receive 8 B, one a read",
-        ceiling: 358,
+        ceiling: 336,
         run: |n| receive(Role::Server, 8, Endless::single, n),
     },
     Case {
         name: "receive 8 B as client",
-        ceiling: 239,
+        ceiling: 226,
         run: |n| receive(Role::Client, 8, Endless::burst, n),
     },
-    Case { name: "receive 125 B of text", ceiling: 566, run: receive_text },
-    Case { name: "receive 125 B in four frames", ceiling: 1848, run: receive_fragments },
+    Case { name: "receive 125 B of text", ceiling: 550, run: receive_text },
+    Case { name: "receive 125 B in four frames", ceiling: 1840, run: receive_fragments },
     #[cfg(feature = "net")]
     Case {
         name: "net: receive 8 B, one a read",
-        ceiling: 465,
+        ceiling: 445,
         run: |n| all(Blocking::receiving(Role::Server, Endless::single(&binary(8))), n),
     },
     Case { name: "send 8 B", ceiling: 105, run: |n| send(Role::Server, 8, n) },

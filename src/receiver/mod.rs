@@ -260,14 +260,11 @@ impl Receiver {
     /// Processes one frame, or the part of it that has arrived.
     #[inline(never)]
     fn step(&mut self, buffer: &mut ReceiveBuffer) -> Step {
-        let step = match self.frame {
-            None => self.next_frame(buffer),
-            Some(frame) => {
-                self.frame = None;
-                self.payload(frame, buffer)
-            }
+        let Some(frame) = self.frame else {
+            return self.next_frame(buffer).unwrap_or_else(|error| self.fail(error));
         };
-        step.unwrap_or_else(|error| self.fail(error))
+        self.frame = None;
+        self.payload(frame, buffer)
     }
 
     #[cold]
@@ -322,22 +319,23 @@ impl Receiver {
         };
         let mask = header.masking_key.map(Mask::new);
         let frame = Frame { fin: header.fin, path, mask, remaining: header.payload_len };
-        self.payload(frame, buffer)
+        Ok(self.payload(frame, buffer))
     }
 
     /// Processes the part of a frame's payload that has arrived.
     #[inline(never)]
-    fn payload(&mut self, frame: Frame, buffer: &mut ReceiveBuffer) -> Result<Step, ProtocolError> {
+    fn payload(&mut self, frame: Frame, buffer: &mut ReceiveBuffer) -> Step {
         if !matches!(frame.path, Path::Control(_)) {
             self.pieces = self.pieces.wrapping_add(1);
         }
-        match frame.path {
+        let step = match frame.path {
             Path::InPlace(kind) => self.in_place(frame, kind, buffer),
             Path::Control(opcode) => self.control(frame, opcode, buffer),
             Path::Assemble(kind) => self.assemble(frame, kind, buffer),
             Path::Chunks(kind) => self.chunk(frame, kind, buffer),
             Path::Inflate(kind) => self.inflate(frame, kind, buffer),
-        }
+        };
+        step.unwrap_or_else(|error| self.fail(error))
     }
 
     /// Whether more may come out of a compressed frame, although no bytes are left of it.
