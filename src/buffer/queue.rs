@@ -86,9 +86,7 @@ impl ByteQueue {
     /// Grows the memory to `room` bytes and allocates no more than that, unlike
     /// [`grow`](Self::grow).
     pub(super) fn grow_exact(&mut self, room: usize) {
-        if self.memory.capacity() > 0 {
-            self.memory.reserve_exact(room.saturating_sub(self.memory.len()));
-        }
+        self.memory.reserve_exact(room.saturating_sub(self.memory.len()));
         self.grow(room);
     }
 }
