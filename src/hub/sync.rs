@@ -1,13 +1,13 @@
-//! The locks of a hub. With `--cfg shuttle` they are shuttle's, which decides which thread goes on at
+//! The locks of a hub. With `--cfg sansock_schedules` they are shuttle's, which decides which thread goes on at
 //! each of them: `tests/schedules/hubs.rs`.
 
-#[cfg(shuttle)]
+#[cfg(sansock_schedules)]
 use shuttle::sync::PoisonError;
-#[cfg(shuttle)]
+#[cfg(sansock_schedules)]
 pub(super) use shuttle::sync::{Mutex, MutexGuard};
-#[cfg(not(shuttle))]
+#[cfg(not(sansock_schedules))]
 use std::sync::PoisonError;
-#[cfg(not(shuttle))]
+#[cfg(not(sansock_schedules))]
 pub(super) use std::sync::{Mutex, MutexGuard};
 
 /// Locks the mutex, poisoned or not: what it guards is consistent whenever code that can panic runs.

@@ -2,9 +2,9 @@
 //! which decides at each lock who goes on and reports deadlocks:
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg shuttle" cargo test -p sansock-schedules --test schedules --target-dir target/shuttle
+//! RUSTFLAGS="--cfg sansock_schedules" cargo test -p sansock-schedules --test schedules --target-dir target/shuttle
 //! ```
-#![cfg(shuttle)]
+#![cfg(sansock_schedules)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod halves;

@@ -1,11 +1,11 @@
-//! The locks and counters of the halves. With `--cfg shuttle` they are shuttle's, which decides
+//! The locks and counters of the halves. With `--cfg sansock_schedules` they are shuttle's, which decides
 //! which task goes on at each of them: `tests/schedules/halves.rs`.
 
-#[cfg(shuttle)]
+#[cfg(sansock_schedules)]
 pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(shuttle)]
+#[cfg(sansock_schedules)]
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, PoisonError};
-#[cfg(not(shuttle))]
+#[cfg(not(sansock_schedules))]
 pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(not(shuttle))]
+#[cfg(not(sansock_schedules))]
 pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};
