@@ -2,6 +2,8 @@
 const $ = (id) => document.getElementById(id);
 // The server lets go of those who flood it; to come back at once would be more of that.
 const FIRST_DELAY = 500, LONGEST_DELAY = 30000, STEADY = 10000, LINES = 1000;
+// A browser waits minutes for a server that accepts the connection and does not answer.
+const OPENING = 10000;
 // Between two messages that had to wait, after one that was refused for now, and until one that is not
 // acknowledged is sent again. After the third time without any answer the connection is given up: the
 // other end can be gone without a sign, or stand still.
@@ -10,6 +12,7 @@ const PACE = 250, RETRY = 2000, UNACKNOWLEDGED = 5000, PATIENCE = 3;
 let socket, id, name = sessionStorage.getItem("name"), signedIn = false, users = [];
 // Whether the name was sent and is not confirmed, and how often something was sent since anything came.
 let joining = false, unanswered = 0;
+// The timer is for the end of an attempt to connect, or for the next one.
 let attempts = 0, timer;
 // This page's name for itself, by which the server knows it after a reconnect, and the id of the last
 // message that it has.
@@ -38,7 +41,11 @@ function connect() {
   showState("connecting", "connecting");
   let steady;
   socket = new WebSocket(address(), ["chat"]);
-  socket.onopen = () => { steady = setTimeout(() => { attempts = 0; }, STEADY); };
+  timer = setTimeout(giveUp, OPENING);
+  socket.onopen = () => {
+    clearTimeout(timer);
+    steady = setTimeout(() => { attempts = 0; }, STEADY);
+  };
   socket.onmessage = (event) => {
     unanswered = 0;
     receive(JSON.parse(event.data));
@@ -52,6 +59,7 @@ function connect() {
 function disconnected({ reason }) {
   signedIn = joining = false;
   unanswered = 0;
+  clearTimeout(timer);
   clearTimeout(sending);
   showWaiting();
   const wait = Math.min(FIRST_DELAY * 2 ** attempts, LONGEST_DELAY) * (0.5 + Math.random() / 2);

@@ -1,6 +1,7 @@
 //! The page of the chat.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 
 use crate::driver::{Browser, Device, Window};
@@ -113,6 +114,24 @@ async fn the_page_comes_back_when_the_server_does_and_says_so_meanwhile() {
     anna.shows("#state", "connected as Anna").await;
     anna.types(&format!("back{ENTER}")).await;
     anna.shows("#log .mine .text", "back").await;
+    browser.end().await;
+}
+
+/// The browser itself would wait for minutes.
+#[tokio::test]
+async fn the_page_gives_up_a_server_that_accepts_and_does_not_answer() {
+    let server = Server::start("chat", Over::Http);
+    let browser = Browser::start(Device::Desk).await;
+    let anna = join(browser.window(&server.url).await, "Anna", "Anna").await;
+    let address = server.address().to_owned();
+    server.interrupt();
+    // The operating system accepts for it.
+    let mute = TcpListener::bind(&address).unwrap();
+    anna.shows("#state", "connecting").await;
+    anna.shows("#state", "disconnected, next attempt in").await;
+    drop(mute);
+    let _again = Server::start_at("chat", Over::Http, &address);
+    anna.shows("#state", "connected as Anna").await;
     browser.end().await;
 }
 
