@@ -11,14 +11,14 @@ use sansock::{Config, Connection, ReceiveBuffer, SendBuffer};
 use sansock_tokio::{Event, Keepalive, Reader, Server, Timeouts, WebSocket, Writer};
 use testkit::frame::{BINARY, FIN, Frame};
 use testkit::memory::{Counting, allocations, held};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, Join, ReadBuf, Sink, join, sink};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// A transport that brings the same frame again and again, and takes everything.
+/// Brings the same frame again and again.
 #[derive(Debug)]
 struct Endless {
     frame: Vec<u8>,
@@ -46,33 +46,15 @@ impl AsyncRead for Endless {
     }
 }
 
-impl AsyncWrite for Endless {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-fn socket(length: usize) -> WebSocket<Endless> {
+fn socket(length: usize) -> WebSocket<Join<Endless, Sink>> {
     with(length, false)
 }
 
-fn with(length: usize, pauses: bool) -> WebSocket<Endless> {
+fn with(length: usize, pauses: bool) -> WebSocket<Join<Endless, Sink>> {
     let frame = Frame { first: FIN | BINARY, key: Some([1, 2, 3, 4]), payload: vec![7; length] };
-    let io = Endless { frame: frame.bytes(), at: 0, pauses, has_paused: false };
+    let input = Endless { frame: frame.bytes(), at: 0, pauses, has_paused: false };
     let connection = Connection::server(&Config::new());
-    WebSocket::new(io, connection, ReceiveBuffer::new(), SendBuffer::new())
+    WebSocket::new(join(input, sink()), connection, ReceiveBuffer::new(), SendBuffer::new())
 }
 
 /// Brings one message, and then nothing.
@@ -90,24 +72,6 @@ impl AsyncRead for Once {
         }
         let n = bytes.remaining().min(self.0.len());
         bytes.put_slice(&self.0.drain(..n).collect::<Vec<_>>());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Once {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 }
@@ -141,7 +105,8 @@ fn an_idle_connection_holds_next_to_nothing() {
                     Frame { first: FIN | BINARY, key: Some([0; 4]), payload: vec![7; 9_000] };
                 let connection = Connection::server(&Config::new());
                 let (input, output) = (ReceiveBuffer::new(), SendBuffer::new());
-                let mut socket = WebSocket::new(Once(frame.bytes()), connection, input, output);
+                let io = join(Once(frame.bytes()), sink());
+                let mut socket = WebSocket::new(io, connection, input, output);
                 let message = |event| matches!(event, Ok(Some(Event::Message(_))));
                 let mut cx = Context::from_waker(Waker::noop());
                 if split {

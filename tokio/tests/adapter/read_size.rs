@@ -10,7 +10,7 @@ use sansock::Role;
 use sansock::handshake::Established;
 use sansock_tokio::{Config, ReceiveBuffer, WebSocket};
 use testkit::frame::{BINARY, FIN, Frame};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, Join, ReadBuf, Sink, join, sink};
 
 const MESSAGE: usize = 100_000;
 
@@ -51,31 +51,13 @@ impl AsyncRead for Measured {
     }
 }
 
-impl AsyncWrite for Measured {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 /// A connection, and the longest read that it has made so far.
-fn connection(read_size: usize) -> (WebSocket<Measured>, Arc<AtomicUsize>) {
-    let (io, longest) = Measured::new();
+fn connection(read_size: usize) -> (WebSocket<Join<Measured, Sink>>, Arc<AtomicUsize>) {
+    let (reads, longest) = Measured::new();
     let config = Config::new().read_size(read_size);
     let input = ReceiveBuffer::with_read_size(config.read_size);
     let established = Established::after_handshake(Role::Server, None);
-    (WebSocket::from_established(io, established, &config, input), longest)
+    (WebSocket::from_established(join(reads, sink()), established, &config, input), longest)
 }
 
 /// It is the connection's own, also when that was idle and others have left larger buffers.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sansock_tokio::{CloseCode, Config, Connections, Error, HandlerResult, ServerError, Timeouts};
 use sansock_tokio::{Outcome, WebSocket};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, DuplexStream, ReadBuf, ReadHalf, join, split};
 
 use crate::common::{Running, SOON, drain, echo, pair};
 
@@ -86,7 +86,7 @@ async fn closed_with(client: &mut WebSocket<DuplexStream>) -> u16 {
 }
 
 /// A pipe, and a shutdown by another thread while a connection looks whether something has arrived.
-struct Interrupted(DuplexStream, Connections);
+struct Interrupted(ReadHalf<DuplexStream>, Connections);
 
 impl AsyncRead for Interrupted {
     fn poll_read(
@@ -100,30 +100,13 @@ impl AsyncRead for Interrupted {
     }
 }
 
-impl AsyncWrite for Interrupted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
 #[tokio::test]
 async fn a_shutdown_is_noticed_directly_before_the_wait() {
     let (connections, config) = (Connections::new(), Config::new());
     let (mut client, server) = pair(&config);
     let (io, connection, input, output) = server.into_parts();
-    let io = Interrupted(io, connections.clone());
+    let (reads, writes) = split(io);
+    let io = join(Interrupted(reads, connections.clone()), writes);
     let server = WebSocket::new(io, connection, input, output);
     drop(
         connections.spawn(async { Ok(server) }, |opened| async { Ok(drain(&mut opened?).await?) }),
