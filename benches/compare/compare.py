@@ -46,6 +46,9 @@ MARKS = {
     "sansock-tokio": ("#f0e442", "*"),
 }
 
+# By the family and whether it has AVX-512.
+AMD_GENERATIONS = {("25", False): "Zen 3", ("25", True): "Zen 4", ("26", True): "Zen 5"}
+
 
 def measure(rounds):
     command = ["cargo", "run", "--release", "--locked", "--", str(rounds)]
@@ -67,8 +70,14 @@ def cpuinfo():
 
 
 def processor():
-    found = re.search(r"model name\s*: (.+)", cpuinfo())
-    return found[1] if found else platform.machine()
+    """A virtual machine may hide the model, but not the generation."""
+    text = cpuinfo()
+    name = re.search(r"model name\s*: (.+)", text)
+    family = re.search(r"cpu family\s*: (.+)", text)
+    if not name or not family:
+        return platform.machine()
+    generation = AMD_GENERATIONS.get((family[1], "avx512bw" in text)) if "AMD" in name[1] else None
+    return f"{name[1]}, {generation}" if generation else name[1]
 
 
 def slug(name):
