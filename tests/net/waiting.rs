@@ -1,13 +1,14 @@
-//! `net::WebSocket`: waiting with timeouts, keepalive and idle connections.
+//! `net::WebSocket` and `net::Reader`: waiting with timeouts, keepalive and idle connections.
 
 use std::io::{self, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::common::*;
+use crate::split::split;
 use sansock::frame::Opcode;
-use sansock::net::{Error, Next};
+use sansock::net::{Error, Next, Reader, WebSocket};
 use sansock::{CloseCode, Config, Event, Keepalive, Message, Role, Timeout};
 
 fn kind(result: Result<(), Error>) -> Option<io::ErrorKind> {
@@ -18,9 +19,46 @@ fn kind(result: Result<(), Error>) -> Option<io::ErrorKind> {
     }
 }
 
+/// What waits for events: a connection, or the reader of one that was split.
+trait Receives {
+    fn next_event(&mut self) -> Result<Option<Event<'_>>, Error>;
+    fn next_event_timeout(&mut self, timeout: Duration) -> Result<Next<Event<'_>>, Error>;
+}
+
+impl Receives for WebSocket {
+    fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
+        self.next_event()
+    }
+
+    fn next_event_timeout(&mut self, timeout: Duration) -> Result<Next<Event<'_>>, Error> {
+        self.next_event_timeout(timeout)
+    }
+}
+
+impl Receives for Reader {
+    fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
+        self.next_event()
+    }
+
+    fn next_event_timeout(&mut self, timeout: Duration) -> Result<Next<Event<'_>>, Error> {
+        self.next_event_timeout(timeout)
+    }
+}
+
+/// Calls `test` with a connection and with a reader, and with the peer of each.
+fn with_both(test: impl Fn(&mut dyn Receives, TcpStream)) {
+    let (mut socket, peer) = with_raw_peer(Role::Server, Config::new());
+    test(&mut socket, peer);
+    let (mut reader, _writer, peer) = split(Role::Server, Config::new());
+    test(&mut reader, peer);
+}
+
 #[test]
 fn waiting_for_a_time_goes_on_afterwards_even_amid_a_frame() {
-    let (mut socket, mut peer) = with_raw_peer(Role::Server, Config::new());
+    with_both(goes_on_afterwards);
+}
+
+fn goes_on_afterwards(socket: &mut dyn Receives, mut peer: TcpStream) {
     let message = masked(Opcode::Text, b"in pieces");
     for cut in 0..message.len() {
         peer.write_all(&message[..cut]).unwrap();
@@ -37,7 +75,8 @@ fn waiting_for_a_time_goes_on_afterwards_even_amid_a_frame() {
         peer.write_all(&message).unwrap();
         peer
     });
-    assert_eq!(next_message(&mut socket), b"in pieces");
+    let event = socket.next_event().unwrap();
+    assert_eq!(event, Some(Event::Message(Message::Text("in pieces"))));
     let mut peer = writer.join().unwrap();
     peer.write_all(&masked_close(1000)).unwrap();
     assert!(matches!(socket.next_event_timeout(TIMEOUT).unwrap(), Next::Event(Event::Close(_))));
@@ -47,30 +86,72 @@ fn waiting_for_a_time_goes_on_afterwards_even_amid_a_frame() {
 
 #[test]
 fn waiting_for_no_time_takes_what_has_arrived() {
-    let (mut socket, mut peer) = with_raw_peer(Role::Server, Config::new());
-    assert_eq!(socket.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
-    peer.write_all(&masked(Opcode::Text, b"here")).unwrap();
-    // Loopback delivers before `write` returns.
-    let next = socket.next_event_timeout(ms(0)).unwrap();
-    assert_eq!(next, Next::Event(Event::Message(Message::Text("here"))));
+    with_both(|socket, mut peer| {
+        assert_eq!(socket.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
+        peer.write_all(&masked(Opcode::Text, b"here")).unwrap();
+        // Loopback delivers before `write` returns.
+        let next = socket.next_event_timeout(ms(0)).unwrap();
+        assert_eq!(next, Next::Event(Event::Message(Message::Text("here"))));
+    });
+}
+
+/// Neither the first time nor what a large buffer waits for takes its place.
+#[test]
+fn each_wait_has_its_own_time() {
+    with_both(|socket, mut peer| {
+        for large in [false, true] {
+            if large {
+                peer.write_all(&masked(Opcode::Binary, &bytes(1, 200_000))).unwrap();
+                assert!(matches!(socket.next_event_timeout(TIMEOUT).unwrap(), Next::Event(_)));
+            }
+            for time in [200, 20, 300].map(ms) {
+                let start = Instant::now();
+                assert_eq!(socket.next_event_timeout(time).unwrap(), Next::TimedOut);
+                let waited = start.elapsed();
+                assert!(
+                    (time..time + ms(2000)).contains(&(waited + ms(5))),
+                    "{time:?}: {waited:?}"
+                );
+            }
+        }
+    });
 }
 
 #[test]
 fn a_peer_that_drips_does_not_stretch_the_wait() {
-    let (mut socket, mut peer) = with_raw_peer(Role::Server, Config::new());
-    let dripping = thread::spawn(move || {
-        for byte in masked(Opcode::Binary, &bytes(0, 300)) {
-            if peer.write_all(&[byte]).is_err() {
-                return;
+    with_both(|socket, mut peer| {
+        let dripping = thread::spawn(move || {
+            for byte in masked(Opcode::Binary, &bytes(0, 300)) {
+                if peer.write_all(&[byte]).is_err() {
+                    return;
+                }
+                thread::sleep(ms(10));
             }
-            thread::sleep(ms(10));
-        }
+        });
+        let start = Instant::now();
+        assert_eq!(socket.next_event_timeout(ms(100)).unwrap(), Next::TimedOut);
+        assert!((ms(95)..ms(2000)).contains(&start.elapsed()));
+        dripping.join().unwrap();
     });
-    let start = Instant::now();
-    assert_eq!(socket.next_event_timeout(ms(100)).unwrap(), Next::TimedOut);
-    assert!((ms(95)..ms(2000)).contains(&start.elapsed()));
-    drop(socket);
-    dripping.join().unwrap();
+}
+
+/// It has ended its side and takes nothing, so the end of the connection has to wait.
+#[test]
+fn a_peer_that_does_not_read_does_not_stretch_the_wait_of_a_reader() {
+    let closing = TIMEOUT;
+    let config = timeouts(|timeouts| timeouts.closing(closing));
+    let (socket, peer) = with_raw_peer(Role::Server, config);
+    fill(socket.get_ref().get_ref());
+    let (mut reader, writer) = socket.split().unwrap();
+    writer.queue(bytes(0, 1 << 20)).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    for _ in 0..2 {
+        let start = Instant::now();
+        assert_eq!(reader.next_event_timeout(ms(100)).unwrap(), Next::TimedOut);
+        assert!((ms(95)..closing / 2).contains(&start.elapsed()));
+    }
+    drop(peer);
+    assert!(matches!(reader.next_event_timeout(closing), Err(Error::Abnormal)));
 }
 
 #[test]

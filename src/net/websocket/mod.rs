@@ -90,10 +90,21 @@ pub enum Next<T> {
 }
 
 /// As [`Next`], without borrowing.
-enum Step {
+pub(super) enum Step {
     Event,
     Ended,
     TimedOut,
+}
+
+impl Step {
+    /// The result with the event that was found.
+    pub(super) fn lend<T>(self, event: Option<T>) -> Next<T> {
+        match self {
+            Self::Event => event.map_or(Next::Ended, Next::Event),
+            Self::Ended => Next::Ended,
+            Self::TimedOut => Next::TimedOut,
+        }
+    }
 }
 
 /// Buffers above this size are freed when the connection has been idle for [`QUIET`].

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Control, Next, Step, WebSocket};
+use super::{Control, Next, WebSocket};
 use crate::WritePace;
 use crate::net::blocking::STEP;
 use crate::net::core::Core;
@@ -59,11 +59,8 @@ impl<S: Transport> WebSocket<S> {
     /// [`Error`], as [`next_event`](Self::next_event) returns it.
     #[doc(alias = "set_read_timeout")]
     pub fn next_event_timeout(&mut self, timeout: Duration) -> Result<Next<Event<'_>>, Error> {
-        Ok(match self.wait(Instant::now().checked_add(timeout))? {
-            Step::Event => self.input.event().map_or(Next::Ended, Next::Event),
-            Step::Ended => Next::Ended,
-            Step::TimedOut => Next::TimedOut,
-        })
+        let step = self.wait(Instant::now().checked_add(timeout))?;
+        Ok(step.lend(self.input.event()))
     }
 
     /// [`exchange`](Self::exchange) that waits as [`next_event_timeout`](Self::next_event_timeout)
@@ -76,14 +73,8 @@ impl<S: Transport> WebSocket<S> {
         &mut self,
         timeout: Duration,
     ) -> Result<Next<(Event<'_>, &mut Outgoing<S>)>, Error> {
-        Ok(match self.wait(Instant::now().checked_add(timeout))? {
-            Step::Event => match self.input.event() {
-                Some(event) => Next::Event((event, &mut self.outgoing)),
-                None => Next::Ended,
-            },
-            Step::Ended => Next::Ended,
-            Step::TimedOut => Next::TimedOut,
-        })
+        let step = self.wait(Instant::now().checked_add(timeout))?;
+        Ok(step.lend(self.input.event().map(|event| (event, &mut self.outgoing))))
     }
 }
 
