@@ -3,8 +3,8 @@
 use std::thread;
 
 use sansock::frame::Opcode;
-use sansock::net::{Error, TlsError};
-use sansock::{CloseCode, Config, Event};
+use sansock::net::{Error, Next, TlsError};
+use sansock::{CloseCode, Config, Event, Message};
 use testkit::pair::clean;
 
 use crate::certificates::ours;
@@ -32,7 +32,7 @@ fn both_halves_work_at_full_speed_both_ways() {
         let (mut messages, mut pongs, mut number) = (0, 0, 0);
         while messages < 2 * COUNT || pongs == 0 {
             match reader.next_event()? {
-                Some(Event::Message(sansock::Message::Text(text))) => {
+                Some(Event::Message(Message::Text(text))) => {
                     assert_eq!(text, format!("{number}"));
                     (messages, number) = (messages + 1, number + 1);
                 }
@@ -99,6 +99,21 @@ fn the_end_of_a_split_connection_has_close_notify_and_a_cut_is_told() {
     assert!(matches!(reader.next_event().unwrap(), Some(Event::Message(_))));
     let error = reader.next_event().map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Tls(TlsError::Truncated)), "{error:?}");
+}
+
+#[test]
+fn waiting_for_a_time_goes_on_afterwards_even_amid_a_frame() {
+    let (socket, mut peer) = Peer::with_client(&Config::new());
+    let (mut reader, _writer) = socket.split().unwrap();
+    let (start, rest) = (&frame(Opcode::Text, b"Hello")[..3], &frame(Opcode::Text, b"Hello")[3..]);
+    for _ in 0..3 {
+        assert_eq!(reader.next_event_timeout(ms(0)).unwrap(), Next::TimedOut);
+        peer.send(start);
+        assert_eq!(reader.next_event_timeout(ms(20)).unwrap(), Next::TimedOut);
+        peer.send(rest);
+        let next = reader.next_event_timeout(TIMEOUT).unwrap();
+        assert_eq!(next, Next::Event(Event::Message(Message::Text("Hello"))));
+    }
 }
 
 #[test]
