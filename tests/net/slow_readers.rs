@@ -168,7 +168,8 @@ fn two_ends_that_send_much_before_they_read_get_an_error_in_time() {
 /// The Ping waits behind the message, so it cannot be answered before the message is taken.
 #[test]
 fn a_peer_that_takes_a_large_message_in_is_not_called_dead() {
-    let keepalive = Keepalive { interval: ms(100), timeout: ms(200) };
+    // A busy machine may stop this test for a while, but not for a second.
+    let keepalive = Keepalive { interval: ms(300), timeout: ms(1200) };
     let (socket, mut stream) =
         with_raw_peer(Role::Server, timeouts(|timeouts| timeouts.keepalive(keepalive)));
     let (mut reader, writer) = socket.split().unwrap();
@@ -179,10 +180,12 @@ fn a_peer_that_takes_a_large_message_in_is_not_called_dead() {
     });
     // Longer than interval and timeout together, in pauses that are shorter.
     let mut piece = vec![0; 1 << 20];
+    let start = Instant::now();
     for _ in 0..MESSAGE / piece.len() {
         stream.read_exact(&mut piece).unwrap();
-        thread::sleep(ms(30));
+        thread::sleep(ms(120));
     }
+    assert!(start.elapsed() > keepalive.interval + keepalive.timeout);
     until("it is all written", || writer.buffered_amount() == 0);
     assert!(writer.outcome().is_none(), "{:?}", writer.outcome());
     // Once it takes nothing and answers nothing, it is dead.
