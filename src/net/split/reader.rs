@@ -23,6 +23,7 @@ pub struct Reader {
     receiver: Receiver,
     input: ReceiveBuffer,
     handle: Handle,
+    /// The timeout that the reads of the stream have.
     read_timeout: Option<Duration>,
     finished: bool,
 }
